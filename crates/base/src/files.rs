@@ -1,0 +1,130 @@
+//! Files that are there whole or not at all: written beside, synced, renamed.
+
+use std::{
+    fs,
+    io::{self, Write},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+};
+
+use anyhow::{Context, Result};
+
+/// Creates a folder and the ones above it.
+pub fn create_dir(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).with_context(|| format!("cannot create the folder {}", path.display()))
+}
+
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+pub fn read_text(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// Writes a file of mode 0644 so that readers, also after a power cut, find the old one or the new one.
+pub fn write_atomically(path: &Path, contents: impl AsRef<[u8]>) -> Result<()> {
+    replace(path, |file| file.write_all(contents.as_ref()))
+}
+
+/// Copies a file under the same promise, keeping its permissions.
+pub fn copy_atomically(from: &Path, to: &Path) -> Result<()> {
+    let mut source = fs::File::open(from).with_context(|| format!("cannot read {}", from.display()))?;
+    let permissions = source.metadata()?.permissions();
+    replace(to, |file| {
+        io::copy(&mut source, file)?;
+        file.set_permissions(permissions)
+    })
+}
+
+/// Lets `fill` write a new file beside `path`, then puts it in its place.
+pub fn replace(path: &Path, fill: impl FnOnce(&mut fs::File) -> io::Result<()>) -> Result<()> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    create_dir(folder)?;
+    let write = || -> io::Result<()> {
+        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
+        file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+        fill(file.as_file_mut())?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|failed| failed.error)?;
+        fs::File::open(folder)?.sync_all()
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Removes a folder with everything in it, also where folders are read-only (Go's module cache
+/// and unpacked packages have such); nothing there is fine.
+pub fn remove_tree(path: &Path) -> Result<()> {
+    let remove = || -> io::Result<()> {
+        if !path.try_exists()? && !path.is_symlink() {
+            return Ok(());
+        }
+        for entry in walkdir::WalkDir::new(path) {
+            let entry = entry?;
+            if entry.file_type().is_dir() {
+                let mut mode = entry.metadata()?.permissions();
+                if mode.mode() & 0o700 != 0o700 {
+                    mode.set_mode(mode.mode() | 0o700);
+                    fs::set_permissions(entry.path(), mode)?;
+                }
+            }
+        }
+        if path.is_dir() && !path.is_symlink() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
+    };
+    remove().with_context(|| format!("cannot remove {}", path.display()))
+}
+
+/// Copies a tree: files with their permissions, links as links.
+pub fn copy_tree(from: &Path, to: &Path) -> Result<()> {
+    for entry in walkdir::WalkDir::new(from).sort_by_file_name() {
+        let entry = entry.with_context(|| format!("cannot read {}", from.display()))?;
+        let target = to.join(entry.path().strip_prefix(from)?);
+        let copy = || -> io::Result<()> {
+            if entry.file_type().is_dir() {
+                fs::create_dir_all(&target)
+            } else if entry.file_type().is_symlink() {
+                std::os::unix::fs::symlink(fs::read_link(entry.path())?, &target)
+            } else {
+                fs::copy(entry.path(), &target).map(drop)
+            }
+        };
+        copy().with_context(|| format!("cannot copy {} to {}", entry.path().display(), target.display()))?;
+    }
+    Ok(())
+}
+
+/// The size of all files below `path`, in bytes.
+pub fn tree_size(path: &Path) -> u64 {
+    let files = walkdir::WalkDir::new(path).into_iter().filter_map(Result::ok);
+    files.filter_map(|entry| entry.metadata().ok()).filter(|meta| meta.is_file()).map(|meta| meta.len()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_that_fails_leaves_the_old_file_and_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config");
+        write_atomically(&path, "old").unwrap();
+        let failed = replace(&path, |file| {
+            file.write_all(b"half")?;
+            Err(io::Error::other("the disk is full"))
+        });
+        assert!(format!("{:#}", failed.unwrap_err()).contains("the disk is full"));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_tree_with_read_only_folders_can_be_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = dir.path().join("tree");
+        fs::create_dir_all(tree.join("locked")).unwrap();
+        fs::write(tree.join("locked/file"), "x").unwrap();
+        fs::set_permissions(tree.join("locked"), fs::Permissions::from_mode(0o555)).unwrap();
+        remove_tree(&tree).unwrap();
+        assert!(!tree.exists());
+    }
+}
