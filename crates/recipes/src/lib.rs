@@ -1,1 +1,21 @@
-//! Not written yet.
+//! Recipe files (TOML) read into a typed, validated [`Release`]: what is built, from which pinned
+//! sources, with which patches and flags, and where it goes in the image.
+//!
+//! A release is a folder `recipes/<name>/` with a `release.toml` that lists toolchain files and
+//! component files. Every file is read strictly: an unknown key, a pin of the wrong form or a patch
+//! that is not there is an error with the file, the line and what is expected. No version number of
+//! anything stands in the Rust code.
+
+mod component;
+mod error;
+mod origin;
+mod release;
+mod text;
+
+pub use component::{Build, Check, Component, Go, Image, Install, Prepare, Program, Rust, Tree};
+pub use error::RecipeError;
+pub use origin::{
+    DebianFile, DebianPackage, DebianPackages, DebianSource, Git, Https, Moving, Origin, OriginKind, Source,
+};
+pub use release::{Release, Toolchain, load, names};
+pub use text::{Commit, Name, RelativePath};

@@ -1,0 +1,327 @@
+//! A release: the folder of recipes, read and cross-checked as a whole.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    ops::Range,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use toml::Spanned;
+
+use crate::{
+    component::{Build, Component, ComponentFile, Program, Tree},
+    error::RecipeError,
+    origin::{Origin, Source},
+    text::{Name, RelativePath},
+};
+
+/// Everything that is built and packed together.
+#[derive(Debug, Clone, Serialize)]
+pub struct Release {
+    pub name: Name,
+    /// Version of the package: that of Kubernetes.
+    pub version: String,
+    /// RPM's release number: counts packagings of one version.
+    pub revision: u32,
+    /// Seconds since 1970 that stand for every time inside the package.
+    pub source_date: u32,
+    pub toolchains: Vec<Toolchain>,
+    pub components: Vec<Component>,
+    /// Files of the release that go into the image as they are: (file, place in the image).
+    pub files: Vec<(PathBuf, RelativePath)>,
+}
+
+/// A compiler, or a set of libraries to compile against.
+#[derive(Debug, Clone, Serialize)]
+pub struct Toolchain {
+    pub source: Source,
+}
+
+impl Release {
+    pub fn toolchain(&self, name: &Name) -> Option<&Toolchain> {
+        self.toolchains.iter().find(|toolchain| toolchain.source.name == *name)
+    }
+
+    /// Every source that the release needs, toolchains first.
+    pub fn sources(&self) -> impl Iterator<Item = &Source> {
+        let toolchains = self.toolchains.iter().map(|toolchain| &toolchain.source);
+        toolchains.chain(self.components.iter().filter_map(|component| component.source.as_ref()))
+    }
+
+    pub fn programs(&self) -> impl Iterator<Item = (&Component, &Program)> {
+        self.components.iter().flat_map(|component| component.programs.iter().map(move |program| (component, program)))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct ReleaseFile {
+    name: Name,
+    #[serde(default)]
+    default: bool,
+    version: String,
+    revision: u32,
+    source_date: u32,
+    /// Files, relative to this one.
+    toolchains: Vec<Spanned<String>>,
+    components: Vec<Spanned<String>>,
+    #[serde(default)]
+    file: Vec<ExtraFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExtraFile {
+    from: Spanned<String>,
+    install: RelativePath,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ToolchainFile {
+    name: Name,
+    version: String,
+    #[serde(default)]
+    markers: Vec<RelativePath>,
+    origin: Vec<Origin>,
+}
+
+/// A file's text kept beside what was read from it, for errors that need a line.
+struct Parsed<T> {
+    path: PathBuf,
+    text: String,
+    value: T,
+}
+
+impl<T: DeserializeOwned> Parsed<T> {
+    fn read(path: PathBuf) -> Result<Self, RecipeError> {
+        let text = fs::read_to_string(&path)
+            .map_err(|error| RecipeError::about(&path, format!("cannot read this recipe file: {error}")))?;
+        let value = toml::from_str(&text).map_err(|error| RecipeError::from_toml(&path, &text, &error))?;
+        Ok(Parsed { path, text, value })
+    }
+}
+
+impl<T> Parsed<T> {
+    fn error(&self, place: Range<usize>, message: impl Into<String>) -> RecipeError {
+        RecipeError::at(&self.path, &self.text, place, message)
+    }
+
+    /// A path that stands in this file, relative to it.
+    fn beside(&self, path: &Spanned<String>, what: &str) -> Result<PathBuf, RecipeError> {
+        let file = self.path.parent().unwrap_or(Path::new("")).join(path.get_ref());
+        match file.canonicalize() {
+            Ok(file) if file.is_file() => Ok(file),
+            _ => Err(self.error(
+                path.span(),
+                format!("the {what} {:?} does not exist: expected a file at {}", path.get_ref(), file.display()),
+            )),
+        }
+    }
+}
+
+/// The names of the releases in a folder of recipes, the default one first.
+pub fn names(recipes: &Path) -> Result<Vec<String>, RecipeError> {
+    let mut found = Vec::new();
+    for file in release_files(recipes)? {
+        let release = Parsed::<ReleaseFile>::read(file)?.value;
+        found.push((!release.default, release.name.to_string()));
+    }
+    found.sort();
+    Ok(found.into_iter().map(|(_, name)| name).collect())
+}
+
+/// Reads and checks one release: the one of that name, else the default one (`default = true`, or the only one).
+pub fn load(recipes: &Path, name: Option<&str>) -> Result<Release, RecipeError> {
+    let files = release_files(recipes)?;
+    let mut known = Vec::new();
+    let mut chosen = Vec::new();
+    for file in &files {
+        // Another release's typo must not stop this one, so only its name is asked for here.
+        let folder = file.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
+        match name {
+            Some(name) if name == folder => chosen.push(Parsed::<ReleaseFile>::read(file.clone())?),
+            Some(_) => {}
+            None => {
+                let parsed = Parsed::<ReleaseFile>::read(file.clone())?;
+                if parsed.value.default || files.len() == 1 {
+                    chosen.push(parsed);
+                }
+            }
+        }
+        known.push(folder);
+    }
+    known.sort();
+    match (chosen.pop(), chosen.is_empty()) {
+        (Some(parsed), true) => complete(parsed),
+        (Some(_), false) => {
+            Err(RecipeError::about(recipes, "more than one release says `default = true`: expected one"))
+        }
+        (None, _) => {
+            let asked = name.map_or("no default release".into(), |name| format!("no release {name:?}"));
+            Err(RecipeError::about(recipes, format!("{asked} here: there are {}", known.join(", "))))
+        }
+    }
+}
+
+fn release_files(recipes: &Path) -> Result<Vec<PathBuf>, RecipeError> {
+    let folders = fs::read_dir(recipes)
+        .map_err(|error| RecipeError::about(recipes, format!("cannot read the folder of recipes: {error}")))?;
+    let mut files: Vec<PathBuf> =
+        folders.flatten().map(|folder| folder.path().join("release.toml")).filter(|file| file.is_file()).collect();
+    // The folder of one release is as good as the folder that holds it.
+    if files.is_empty() && recipes.join("release.toml").is_file() {
+        files.push(recipes.join("release.toml"));
+    }
+    files.sort();
+    if files.is_empty() {
+        return Err(RecipeError::about(recipes, "no release here: expected a folder with a release.toml in it"));
+    }
+    Ok(files)
+}
+
+fn complete(file: Parsed<ReleaseFile>) -> Result<Release, RecipeError> {
+    let mut toolchains: Vec<Toolchain> = Vec::new();
+    for entry in &file.value.toolchains {
+        let toolchain = Parsed::<ToolchainFile>::read(file.beside(entry, "toolchain file")?)?;
+        check_origins(&toolchain.path, &toolchain.value.origin)?;
+        let ToolchainFile { name, version, markers, origin } = toolchain.value;
+        if toolchains.iter().any(|known| known.source.name == name) {
+            return Err(file.error(entry.span(), format!("duplicate toolchain {name}: a release has each name once")));
+        }
+        toolchains.push(Toolchain { source: Source { name, version, origins: origin, markers } });
+    }
+    let mut components: Vec<Component> = Vec::new();
+    let mut installed = BTreeMap::new();
+    for entry in &file.value.components {
+        let parsed = Parsed::<ComponentFile>::read(file.beside(entry, "component file")?)?;
+        let component = component(parsed, &toolchains, &mut installed)?;
+        if components.iter().any(|known| known.name == component.name) {
+            let message = format!("duplicate component {}: a release has each name once", component.name);
+            return Err(file.error(entry.span(), message));
+        }
+        components.push(component);
+    }
+    let mut files = Vec::new();
+    for extra in &file.value.file {
+        files.push((file.beside(&extra.from, "file")?, extra.install.clone()));
+    }
+    let ReleaseFile { name, version, revision, source_date, .. } = file.value;
+    let folder = file.path.parent().and_then(Path::file_name).unwrap_or_default();
+    if folder != name.as_ref() as &Path {
+        let message = format!("the release is named {name}, its folder {folder:?}: expected the same name");
+        return Err(RecipeError::about(&file.path, message));
+    }
+    Ok(Release { name, version, revision, source_date, toolchains, components, files })
+}
+
+fn check_origins(path: &Path, origins: &[Origin]) -> Result<(), RecipeError> {
+    if origins.is_empty() {
+        return Err(RecipeError::about(path, "no [[origin]]: expected at least one"));
+    }
+    for origin in origins {
+        if let Origin::DebianPackages(packages) = origin
+            && packages.pinned.is_empty()
+            && packages.moving.is_none()
+        {
+            return Err(RecipeError::about(
+                path,
+                "an origin of Debian packages names none: expected `pinned` or `moving`",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn component(
+    file: Parsed<ComponentFile>,
+    toolchains: &[Toolchain],
+    installed: &mut BTreeMap<RelativePath, Name>,
+) -> Result<Component, RecipeError> {
+    let mut patches = Vec::new();
+    if let Some(series) = &file.value.patches {
+        for name in &series.series {
+            let path = Spanned::new(name.span(), format!("{}/{}", series.folder, name.get_ref()));
+            patches.push(file.beside(&path, "patch file")?);
+        }
+    }
+    for program in &file.value.program {
+        let place = program.span();
+        let program = program.get_ref();
+        for name in toolchain_names(program) {
+            if !toolchains.iter().any(|toolchain| toolchain.source.name == *name) {
+                return Err(file.error(
+                    place,
+                    format!("program {} needs the toolchain {name}, which release.toml does not list", program.name),
+                ));
+            }
+        }
+        if matches!(program.build, Build::Go(_)) && (file.value.import_path.is_none() || file.value.origin.is_empty()) {
+            let message =
+                format!("program {} is built with Go: expected `import-path` and an [[origin]]", program.name);
+            return Err(file.error(place, message));
+        }
+        for path in program.install.iter().flat_map(|install| std::iter::once(&install.path).chain(&install.links)) {
+            if let Some(other) = installed.insert(path.clone(), program.name.clone()) {
+                return Err(file.error(place, format!("{path} is installed by {other} and by {}", program.name)));
+            }
+        }
+    }
+    for image in &file.value.image {
+        let programs = || file.value.program.iter().map(|program| &program.get_ref().name);
+        if !programs().any(|name| *name == image.get_ref().program) {
+            let known = programs().map(Name::to_string).collect::<Vec<_>>().join(", ");
+            let message = format!("no program {} here to make an image of: there are {known}", image.get_ref().program);
+            return Err(file.error(image.span(), message));
+        }
+    }
+    for prepare in &file.value.prepare {
+        if !toolchains.iter().any(|toolchain| toolchain.source.name == prepare.toolchain) {
+            let message =
+                format!("a [[prepare]] needs the toolchain {}, which release.toml does not list", prepare.toolchain);
+            return Err(RecipeError::about(&file.path, message));
+        }
+    }
+    let ComponentFile {
+        name,
+        version,
+        license,
+        purl,
+        markers,
+        import_path,
+        aliases,
+        origin,
+        prepare,
+        program,
+        image,
+        ..
+    } = file.value;
+    if !origin.is_empty() {
+        check_origins(&file.path, &origin)?;
+        if markers.is_empty() {
+            let message = "no `markers`: expected files by which a tree of this component is known";
+            return Err(RecipeError::about(&file.path, message));
+        }
+    }
+    let source =
+        (!origin.is_empty()).then(|| Source { name: name.clone(), version: version.clone(), origins: origin, markers });
+    Ok(Component {
+        source,
+        name,
+        version,
+        license,
+        purl,
+        tree: Tree { patches, import_path, aliases, prepare },
+        programs: program.into_iter().map(Spanned::into_inner).collect(),
+        images: image.into_iter().map(Spanned::into_inner).collect(),
+    })
+}
+
+fn toolchain_names(program: &Program) -> Vec<&Name> {
+    match &program.build {
+        Build::Go(go) => std::iter::once(&go.toolchain).chain(&go.libraries).collect(),
+        Build::Rust(rust) => vec![&rust.toolchain],
+    }
+}
