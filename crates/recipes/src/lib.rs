@@ -6,9 +6,11 @@
 //! that is not there is an error with the file, the line and what is expected. No version number of
 //! anything stands in the Rust code.
 
+mod check;
 mod component;
 mod error;
 mod origin;
+mod parsed;
 mod release;
 mod text;
 

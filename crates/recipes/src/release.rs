@@ -3,17 +3,18 @@
 use std::{
     collections::BTreeMap,
     fs,
-    ops::Range,
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use crate::{
-    component::{Build, Component, ComponentFile, Program, Tree},
+    check,
+    component::{Component, ComponentFile, Program},
     error::RecipeError,
     origin::{Origin, Source},
+    parsed::Parsed,
     text::{Name, RelativePath},
 };
 
@@ -88,40 +89,6 @@ struct ToolchainFile {
     origin: Vec<Origin>,
 }
 
-/// A file's text kept beside what was read from it, for errors that need a line.
-struct Parsed<T> {
-    path: PathBuf,
-    text: String,
-    value: T,
-}
-
-impl<T: DeserializeOwned> Parsed<T> {
-    fn read(path: PathBuf) -> Result<Self, RecipeError> {
-        let text = fs::read_to_string(&path)
-            .map_err(|error| RecipeError::about(&path, format!("cannot read this recipe file: {error}")))?;
-        let value = toml::from_str(&text).map_err(|error| RecipeError::from_toml(&path, &text, &error))?;
-        Ok(Parsed { path, text, value })
-    }
-}
-
-impl<T> Parsed<T> {
-    fn error(&self, place: Range<usize>, message: impl Into<String>) -> RecipeError {
-        RecipeError::at(&self.path, &self.text, place, message)
-    }
-
-    /// A path that stands in this file, relative to it.
-    fn beside(&self, path: &Spanned<String>, what: &str) -> Result<PathBuf, RecipeError> {
-        let file = self.path.parent().unwrap_or(Path::new("")).join(path.get_ref());
-        match file.canonicalize() {
-            Ok(file) if file.is_file() => Ok(file),
-            _ => Err(self.error(
-                path.span(),
-                format!("the {what} {:?} does not exist: expected a file at {}", path.get_ref(), file.display()),
-            )),
-        }
-    }
-}
-
 /// The names of the releases in a folder of recipes, the default one first.
 pub fn names(recipes: &Path) -> Result<Vec<String>, RecipeError> {
     let mut found = Vec::new();
@@ -186,7 +153,7 @@ fn complete(file: Parsed<ReleaseFile>) -> Result<Release, RecipeError> {
     let mut toolchains: Vec<Toolchain> = Vec::new();
     for entry in &file.value.toolchains {
         let toolchain = Parsed::<ToolchainFile>::read(file.beside(entry, "toolchain file")?)?;
-        check_origins(&toolchain.path, &toolchain.value.origin)?;
+        check::origins(&toolchain.path, &toolchain.value.origin)?;
         let ToolchainFile { name, version, markers, origin } = toolchain.value;
         if toolchains.iter().any(|known| known.source.name == name) {
             return Err(file.error(entry.span(), format!("duplicate toolchain {name}: a release has each name once")));
@@ -197,11 +164,11 @@ fn complete(file: Parsed<ReleaseFile>) -> Result<Release, RecipeError> {
     let mut installed = BTreeMap::new();
     for entry in &file.value.components {
         let parsed = Parsed::<ComponentFile>::read(file.beside(entry, "component file")?)?;
-        let component = component(parsed, &toolchains, &mut installed)?;
-        if components.iter().any(|known| known.name == component.name) {
-            let message = format!("duplicate component {}: a release has each name once", component.name);
-            return Err(file.error(entry.span(), message));
+        let name = &parsed.value.name;
+        if components.iter().any(|known| known.name == *name) {
+            return Err(file.error(entry.span(), format!("duplicate component {name}: a release has each name once")));
         }
+        let component = check::component(parsed, &toolchains, &components, &mut installed)?;
         components.push(component);
     }
     let mut files = Vec::new();
@@ -215,113 +182,4 @@ fn complete(file: Parsed<ReleaseFile>) -> Result<Release, RecipeError> {
         return Err(RecipeError::about(&file.path, message));
     }
     Ok(Release { name, version, revision, source_date, toolchains, components, files })
-}
-
-fn check_origins(path: &Path, origins: &[Origin]) -> Result<(), RecipeError> {
-    if origins.is_empty() {
-        return Err(RecipeError::about(path, "no [[origin]]: expected at least one"));
-    }
-    for origin in origins {
-        if let Origin::DebianPackages(packages) = origin
-            && packages.pinned.is_empty()
-            && packages.moving.is_none()
-        {
-            return Err(RecipeError::about(
-                path,
-                "an origin of Debian packages names none: expected `pinned` or `moving`",
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn component(
-    file: Parsed<ComponentFile>,
-    toolchains: &[Toolchain],
-    installed: &mut BTreeMap<RelativePath, Name>,
-) -> Result<Component, RecipeError> {
-    let mut patches = Vec::new();
-    if let Some(series) = &file.value.patches {
-        for name in &series.series {
-            let path = Spanned::new(name.span(), format!("{}/{}", series.folder, name.get_ref()));
-            patches.push(file.beside(&path, "patch file")?);
-        }
-    }
-    for program in &file.value.program {
-        let place = program.span();
-        let program = program.get_ref();
-        for name in toolchain_names(program) {
-            if !toolchains.iter().any(|toolchain| toolchain.source.name == *name) {
-                return Err(file.error(
-                    place,
-                    format!("program {} needs the toolchain {name}, which release.toml does not list", program.name),
-                ));
-            }
-        }
-        if matches!(program.build, Build::Go(_)) && (file.value.import_path.is_none() || file.value.origin.is_empty()) {
-            let message =
-                format!("program {} is built with Go: expected `import-path` and an [[origin]]", program.name);
-            return Err(file.error(place, message));
-        }
-        for path in program.install.iter().flat_map(|install| std::iter::once(&install.path).chain(&install.links)) {
-            if let Some(other) = installed.insert(path.clone(), program.name.clone()) {
-                return Err(file.error(place, format!("{path} is installed by {other} and by {}", program.name)));
-            }
-        }
-    }
-    for image in &file.value.image {
-        let programs = || file.value.program.iter().map(|program| &program.get_ref().name);
-        if !programs().any(|name| *name == image.get_ref().program) {
-            let known = programs().map(Name::to_string).collect::<Vec<_>>().join(", ");
-            let message = format!("no program {} here to make an image of: there are {known}", image.get_ref().program);
-            return Err(file.error(image.span(), message));
-        }
-    }
-    for prepare in &file.value.prepare {
-        if !toolchains.iter().any(|toolchain| toolchain.source.name == prepare.toolchain) {
-            let message =
-                format!("a [[prepare]] needs the toolchain {}, which release.toml does not list", prepare.toolchain);
-            return Err(RecipeError::about(&file.path, message));
-        }
-    }
-    let ComponentFile {
-        name,
-        version,
-        license,
-        purl,
-        markers,
-        import_path,
-        aliases,
-        origin,
-        prepare,
-        program,
-        image,
-        ..
-    } = file.value;
-    if !origin.is_empty() {
-        check_origins(&file.path, &origin)?;
-        if markers.is_empty() {
-            let message = "no `markers`: expected files by which a tree of this component is known";
-            return Err(RecipeError::about(&file.path, message));
-        }
-    }
-    let source =
-        (!origin.is_empty()).then(|| Source { name: name.clone(), version: version.clone(), origins: origin, markers });
-    Ok(Component {
-        source,
-        name,
-        version,
-        license,
-        purl,
-        tree: Tree { patches, import_path, aliases, prepare },
-        programs: program.into_iter().map(Spanned::into_inner).collect(),
-        images: image.into_iter().map(Spanned::into_inner).collect(),
-    })
-}
-
-fn toolchain_names(program: &Program) -> Vec<&Name> {
-    match &program.build {
-        Build::Go(go) => std::iter::once(&go.toolchain).chain(&go.libraries).collect(),
-        Build::Rust(rust) => vec![&rust.toolchain],
-    }
 }

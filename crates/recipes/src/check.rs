@@ -1,0 +1,128 @@
+//! What the parts of a release must be to each other: checked once all of them are read.
+
+use std::{collections::BTreeMap, path::Path};
+
+use toml::Spanned;
+
+use crate::{
+    component::{Build, Component, ComponentFile, Program, Tree},
+    error::RecipeError,
+    origin::{Origin, Source},
+    parsed::Parsed,
+    release::Toolchain,
+    text::{Name, RelativePath},
+};
+
+pub(crate) fn origins(path: &Path, origins: &[Origin]) -> Result<(), RecipeError> {
+    if origins.is_empty() {
+        return Err(RecipeError::about(path, "no [[origin]]: expected at least one"));
+    }
+    for origin in origins {
+        if let Origin::DebianPackages(packages) = origin
+            && packages.pinned.is_empty()
+            && packages.moving.is_none()
+        {
+            return Err(RecipeError::about(
+                path,
+                "an origin of Debian packages names none: expected `pinned` or `moving`",
+            ));
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn component(
+    file: Parsed<ComponentFile>,
+    toolchains: &[Toolchain],
+    others: &[Component],
+    installed: &mut BTreeMap<RelativePath, Name>,
+) -> Result<Component, RecipeError> {
+    let mut patches = Vec::new();
+    if let Some(series) = &file.value.patches {
+        for name in &series.series {
+            let path = Spanned::new(name.span(), format!("{}/{}", series.folder, name.get_ref()));
+            patches.push(file.beside(&path, "patch file")?);
+        }
+    }
+    for program in &file.value.program {
+        let place = program.span();
+        let program = program.get_ref();
+        for name in toolchain_names(program) {
+            if !toolchains.iter().any(|toolchain| toolchain.source.name == *name) {
+                return Err(file.error(
+                    place,
+                    format!("program {} needs the toolchain {name}, which release.toml does not list", program.name),
+                ));
+            }
+        }
+        if matches!(program.build, Build::Go(_)) && (file.value.import_path.is_none() || file.value.origin.is_empty()) {
+            let message =
+                format!("program {} is built with Go: expected `import-path` and an [[origin]]", program.name);
+            return Err(file.error(place, message));
+        }
+        let mut elsewhere = others.iter().flat_map(|component| &component.programs);
+        if elsewhere.any(|other| other.name == program.name) {
+            return Err(file.error(place, format!("duplicate program {}: a release has each name once", program.name)));
+        }
+        for path in program.install.iter().flat_map(|install| std::iter::once(&install.path).chain(&install.links)) {
+            if let Some(other) = installed.insert(path.clone(), program.name.clone()) {
+                return Err(file.error(place, format!("{path} is installed by {other} and by {}", program.name)));
+            }
+        }
+    }
+    for image in &file.value.image {
+        let programs = || file.value.program.iter().map(|program| &program.get_ref().name);
+        if !programs().any(|name| *name == image.get_ref().program) {
+            let known = programs().map(Name::to_string).collect::<Vec<_>>().join(", ");
+            let message = format!("no program {} here to make an image of: there are {known}", image.get_ref().program);
+            return Err(file.error(image.span(), message));
+        }
+    }
+    for prepare in &file.value.prepare {
+        if !toolchains.iter().any(|toolchain| toolchain.source.name == prepare.toolchain) {
+            let message =
+                format!("a [[prepare]] needs the toolchain {}, which release.toml does not list", prepare.toolchain);
+            return Err(RecipeError::about(&file.path, message));
+        }
+    }
+    let ComponentFile {
+        name,
+        version,
+        license,
+        purl,
+        markers,
+        import_path,
+        aliases,
+        origin,
+        prepare,
+        program,
+        image,
+        ..
+    } = file.value;
+    if !origin.is_empty() {
+        origins(&file.path, &origin)?;
+        if markers.is_empty() {
+            let message = "no `markers`: expected files by which a tree of this component is known";
+            return Err(RecipeError::about(&file.path, message));
+        }
+    }
+    let source =
+        (!origin.is_empty()).then(|| Source { name: name.clone(), version: version.clone(), origins: origin, markers });
+    Ok(Component {
+        source,
+        name,
+        version,
+        license,
+        purl,
+        tree: Tree { patches, import_path, aliases, prepare },
+        programs: program.into_iter().map(Spanned::into_inner).collect(),
+        images: image.into_iter().map(Spanned::into_inner).collect(),
+    })
+}
+
+fn toolchain_names(program: &Program) -> Vec<&Name> {
+    match &program.build {
+        Build::Go(go) => std::iter::once(&go.toolchain).chain(&go.libraries).collect(),
+        Build::Rust(rust) => vec![&rust.toolchain],
+    }
+}
