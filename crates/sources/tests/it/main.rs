@@ -1,0 +1,10 @@
+//! The crate from outside: a small server in place of the network, small repositories and trees.
+
+mod debian;
+mod git;
+mod https;
+mod local;
+mod origins;
+mod patches;
+mod server;
+mod support;
