@@ -1,0 +1,69 @@
+//! Our own package: what it is called, where its parts go on the switch, and what rpm runs.
+
+use std::path::Path;
+
+use anyhow::Result;
+use base::{Arch, Sha256};
+
+use crate::{
+    SourceDate,
+    rpm::{Package, Scriptlets},
+    tree::{self, Entry},
+};
+
+pub const NAME: &str = "kubernetes-on-eos";
+
+/// Where the package puts the image.
+pub const IMAGE: &str = "/usr/share/kubernetes-on-eos/programs.squashfs";
+
+/// Where the image is mounted.
+pub const MOUNT_POINT: &str = "/opt/kubernetes-on-eos";
+
+const DESCRIPTION: &str = "\
+Turns an Arista switch into a Kubernetes node: the control plane, etcd, kubelet,
+a kube-proxy made for EOS' kernel, and the script that brings them up at boot.
+The programs are in a read-only image that is mounted at /opt/kubernetes-on-eos.";
+
+const POST: &str = include_str!("../scriptlets/post.sh");
+const PREUN: &str = include_str!("../scriptlets/preun.sh");
+
+/// Changes whenever the package says or runs something else, whatever its files are.
+pub fn metadata_digest() -> Sha256 {
+    Sha256::of_bytes([DESCRIPTION, POST, PREUN].concat())
+}
+
+/// What the package is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Parts<'a> {
+    /// Kubernetes' version.
+    pub version: &'a str,
+    /// RPM's release number: counts packagings of one version.
+    pub revision: u32,
+    pub arch: Arch,
+    /// The image of the programs.
+    pub image: &'a Path,
+    /// The files that go onto the switch as they are: the repository's rootfs/.
+    pub rootfs: &'a Path,
+    pub date: SourceDate,
+}
+
+/// The package of one version, ready to be written.
+pub fn package(parts: &Parts<'_>) -> Result<Package> {
+    let mut entries = tree::below(parts.rootfs, "")?;
+    entries.push(Entry::file(IMAGE.trim_start_matches('/'), parts.image));
+    entries.push(Entry::directory(MOUNT_POINT.trim_start_matches('/')));
+    Ok(Package {
+        name: NAME.into(),
+        version: parts.version.into(),
+        release: parts.revision.to_string(),
+        arch: parts.arch,
+        summary: "Kubernetes for Arista EOS".into(),
+        description: DESCRIPTION.into(),
+        license: "Apache-2.0".into(),
+        url: env!("CARGO_PKG_REPOSITORY").into(),
+        vendor: NAME.into(),
+        date: parts.date,
+        entries,
+        scriptlets: Scriptlets { post: Some(POST.into()), preun: Some(PREUN.into()) },
+    })
+}
