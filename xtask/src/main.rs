@@ -1,3 +1,44 @@
-//! The command line.
+//! `cargo xtask`: every verb of the toolkit. Each verb's file turns its arguments into a typed
+//! request and calls a library.
 
-fn main() {}
+mod bench;
+mod build_swix;
+mod cache;
+mod doctor;
+mod fetch;
+mod flags;
+mod in_docker;
+mod inspect;
+mod patch;
+mod plan;
+mod progress;
+mod reproduce;
+mod session;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use flags::{Verb, Xtask};
+
+fn main() -> ExitCode {
+    let result = match Xtask::parse().verb {
+        Verb::BuildSwix(flags) => build_swix::run(flags),
+        Verb::Fetch(flags) => fetch::run(flags),
+        Verb::Plan(flags) => plan::run(flags),
+        Verb::Inspect(flags) => inspect::run(flags),
+        Verb::Test(flags) => test::run(flags),
+        Verb::Doctor(flags) => doctor::run(flags),
+        Verb::Cache(flags) => cache::run(flags),
+        Verb::Patch(flags) => patch::run(flags),
+        Verb::Reproduce(flags) => reproduce::run(flags),
+        Verb::Bench(flags) => bench::run(flags),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

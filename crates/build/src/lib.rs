@@ -1,1 +1,17 @@
-//! Not written yet.
+//! From a release to dist/: the plan, the cache of finished steps, and the steps themselves.
+//!
+//! 1. [`plan::plan`] turns a [`recipes::Release`] into a list of [`step::Step`]s.
+//! 2. [`engine::Engine`] compares each with the [`cache`] and runs what is missing.
+//! 3. [`dist::publish`] puts the results into dist/.
+
+pub mod cache;
+pub mod dist;
+pub mod engine;
+pub mod offline;
+pub mod plan;
+pub mod step;
+
+mod date;
+mod modules;
+mod rust_files;
+mod work;

@@ -45,6 +45,7 @@ pub struct Prepare {
     pub toolchain: Name,
     /// The package of the generator, an import path or a path below the tree.
     pub package: String,
+    /// `{scratch}` stands for a folder for what is not kept.
     pub args: Vec<String>,
     /// Files that must be there afterwards.
     pub makes: Vec<RelativePath>,

@@ -52,8 +52,11 @@ pub struct DebianSource {
     pub suite: String,
     pub package: Name,
     pub version: String,
-    /// The upstream archive, and the `.debian.tar.xz` if its patches are to be applied.
+    /// The upstream archive, and the `.debian.tar.xz` if patches of Debian's are to be applied.
     pub files: Vec<DebianFile>,
+    /// Which of Debian's patches are applied, in this order: files of `debian/patches`.
+    #[serde(default)]
+    pub patches: Vec<RelativePath>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

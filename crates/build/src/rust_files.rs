@@ -1,0 +1,46 @@
+//! The files of this workspace that a Rust program is built from: what its step is hashed by.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use cargo_metadata::{MetadataCommand, Package};
+
+use crate::step::InputFile;
+
+/// The package's own files, those of the workspace's packages that it depends on, and what the
+/// workspace says about all of them.
+pub(crate) fn of_package(workspace: &Path, name: &str) -> Result<Vec<InputFile>> {
+    let metadata = MetadataCommand::new()
+        .current_dir(workspace)
+        .no_deps()
+        .exec()
+        .with_context(|| format!("cargo cannot read the workspace {}", workspace.display()))?;
+    let find = |name: &str| metadata.packages.iter().find(|package| package.name == name);
+    let first = find(name).with_context(|| format!("the workspace {} has no package {name}", workspace.display()))?;
+    let mut packages: Vec<&Package> = vec![first];
+    let mut next = 0;
+    while let Some(package) = packages.get(next) {
+        let local = package.dependencies.iter().filter(|dependency| dependency.path.is_some());
+        for dependency in local.filter_map(|dependency| find(&dependency.name)).collect::<Vec<_>>() {
+            if !packages.iter().any(|known| known.name == dependency.name) {
+                packages.push(dependency);
+            }
+        }
+        next += 1;
+    }
+    let mut files = vec![];
+    for name in ["Cargo.toml", "Cargo.lock"] {
+        files.push(InputFile::new(name, &workspace.join(name))?);
+    }
+    for package in packages {
+        let folder = package.manifest_path.parent().context("a manifest has no folder")?;
+        for entry in walkdir::WalkDir::new(folder).sort_by_file_name() {
+            let entry = entry.with_context(|| format!("cannot read {folder}"))?;
+            let inside = entry.path().strip_prefix(workspace).unwrap_or(entry.path());
+            if entry.file_type().is_file() && !inside.components().any(|part| part.as_os_str() == "tests") {
+                files.push(InputFile::new(inside.to_string_lossy(), entry.path())?);
+            }
+        }
+    }
+    Ok(files)
+}

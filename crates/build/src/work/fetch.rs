@@ -1,0 +1,22 @@
+//! Brings a source into the blob store. The output is `fetched.json`: which origin answered, with
+//! what; the bytes are in the store under their digests.
+
+use anyhow::{Context, Result};
+use base::files;
+use sources::Fetched;
+
+use crate::{cache::Entry, step::Fetch, work::Job};
+
+const FILE: &str = "fetched.json";
+
+pub(crate) fn run(job: &Job, work: &Fetch) -> Result<Fetched> {
+    let fetched = job.engine.fetcher.fetch(&work.source)?;
+    files::write_atomically(&job.out().join(FILE), serde_json::to_vec_pretty(&fetched)?)?;
+    Ok(fetched)
+}
+
+/// What a finished fetch brought.
+pub(crate) fn read(entry: &Entry) -> Result<Fetched> {
+    let file = entry.out().join(FILE);
+    serde_json::from_slice(&files::read(&file)?).with_context(|| format!("{} cannot be understood", file.display()))
+}

@@ -1,0 +1,39 @@
+//! The RPM around the image and `rootfs/`, and the SWIX around the RPM.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+use bundle::{
+    SourceDate,
+    extension::{self, Parts},
+    inspect::{Probes, inspect},
+    swix,
+};
+
+use crate::{
+    step::{Package, Swix},
+    work::{Job, image::IMAGE},
+};
+
+pub(crate) fn rpm(job: &Job, work: &Package) -> Result<()> {
+    let image = job.need("image")?.join(IMAGE);
+    let parts = Parts {
+        version: &work.version,
+        revision: work.revision,
+        arch: work.arch,
+        image: &image,
+        rootfs: &work.rootfs_folder,
+        date: SourceDate(work.source_date),
+    };
+    let package = extension::package(&parts)?;
+    package.write(&job.out().join(package.file_name()))
+}
+
+/// Writes the SWIX and reads it back: what does not pass `inspect` never reaches dist/.
+pub(crate) fn swix(job: &Job, work: &Swix) -> Result<()> {
+    let rpm = fs::read_dir(job.need("rpm")?)?.next().context("the rpm step left no package")??.path();
+    let file = job.out().join(&work.file_name);
+    swix::write(&[rpm], &file)?;
+    inspect(&file, Probes::Run, job.engine.progress)?;
+    Ok(())
+}

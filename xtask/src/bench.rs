@@ -1,0 +1,9 @@
+//! `bench`.
+
+use anyhow::Result;
+
+use crate::flags::Bench;
+
+pub fn run(_: Bench) -> Result<()> {
+    Ok(())
+}

@@ -1,0 +1,34 @@
+//! `build-swix`: the whole build, then dist/.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use build::dist;
+use indicatif::HumanBytes;
+
+use crate::{flags::BuildSwix, in_docker, session::Session};
+
+pub fn run(flags: BuildSwix) -> Result<()> {
+    if flags.in_docker {
+        return in_docker::run(&flags);
+    }
+    let began = Instant::now();
+    let session = Session::open(flags.selection)?;
+    let goals = session.plan.goals();
+    let summary = session.with_engine(flags.jobs, |engine| {
+        session.require_sources(engine, &goals)?;
+        engine.run(&session.plan.steps, &goals)
+    })?;
+    let published = dist::publish(&session.plan, &session.cache, &flags.dist)?;
+    for file in published {
+        println!("{:>12}  {}", HumanBytes(file.size).to_string(), file.path.display());
+    }
+    println!(
+        "release {}: {} steps run, {} taken from the cache, {:.1} s",
+        session.release.name,
+        summary.ran.len(),
+        summary.cached,
+        began.elapsed().as_secs_f64()
+    );
+    Ok(())
+}

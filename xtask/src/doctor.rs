@@ -1,0 +1,109 @@
+//! `doctor`: what this machine has and lacks for each verb, and how to get it.
+
+use anyhow::Result;
+use base::command::{Program, find_on_path};
+
+use crate::flags::Doctor;
+
+/// A program that some verbs need, and Debian's package for it.
+pub struct Need {
+    pub program: &'static str,
+    to: &'static str,
+    package: &'static str,
+}
+
+const fn need(program: &'static str, to: &'static str, package: &'static str) -> Need {
+    Need { program, to, package }
+}
+
+const BUILD: &[Need] = &[
+    need("git", "fetch commits and apply patches", "git"),
+    need("gcc", "link the Rust programs", "gcc"),
+    need("ld", "link the Rust programs", "binutils"),
+    need("apt-get", "fetch Debian's packages, without installing them", "apt"),
+    need("dpkg-deb", "unpack Debian's packages", "dpkg"),
+];
+
+pub const TEST: &[Need] = &[
+    need("rpm", "read and install the RPM", "rpm"),
+    need("rpm2cpio", "unpack the RPM's payload", "rpm"),
+    need("cpio", "unpack the RPM's payload", "cpio"),
+    need("unsquashfs", "read the image", "squashfs-tools"),
+    need("unzip", "test the SWIX as a zip archive", "unzip"),
+    need("zip", "let swi-tools sign the SWIX", "zip"),
+    need("openssl", "make a test key for swi-tools", "openssl"),
+    need("swig", "install swi-tools", "swig"),
+    need("python3", "install swi-tools", "python3-venv"),
+    need("debootstrap", "make an i386 root to install into", "debootstrap"),
+    need("shellcheck", "check the scripts", "shellcheck"),
+    need("dockerd", "load the pause image", "docker.io"),
+];
+
+const IN_DOCKER: &[Need] = &[need("docker", "build in a container", "docker.io")];
+
+pub fn run(_: Doctor) -> Result<()> {
+    let groups = [
+        ("build-swix, fetch, plan, patch, reproduce, bench", BUILD),
+        ("inspect, cache", &[]),
+        ("test", TEST),
+        ("build-swix --in-docker", IN_DOCKER),
+    ];
+    let mut lacking = 0;
+    for (verbs, needs) in groups {
+        let missing: Vec<&Need> = needs.iter().filter(|need| find_on_path(need.program).is_none()).collect();
+        lacking += missing.len();
+        println!("{verbs}: {}", if missing.is_empty() { "everything is there" } else { "something is missing" });
+        for need in needs {
+            let state = if find_on_path(need.program).is_some() { "ok     " } else { "MISSING" };
+            let hint = if find_on_path(need.program).is_some() {
+                String::new()
+            } else {
+                format!(": apt-get install {}", need.package)
+            };
+            println!("  {state} {:12} to {}{hint}", need.program, need.to);
+        }
+    }
+    println!("this machine:");
+    for (fact, ok, hint) in facts() {
+        println!(
+            "  {} {fact}{}",
+            if ok { "ok     " } else { "MISSING" },
+            if ok { String::new() } else { format!(": {hint}") }
+        );
+        lacking += usize::from(!ok);
+    }
+    if lacking > 0 {
+        println!("{lacking} missing; the verbs beside which everything is there work as it is");
+    }
+    Ok(())
+}
+
+/// What is not a program: (fact, whether it is so, what to do).
+fn facts() -> Vec<(String, bool, &'static str)> {
+    let suites = sources::debian_suites();
+    let has = |suite: &str| suites.iter().any(|known| known == suite);
+    let runs_32_bit = std::path::Path::new("/proc/sys/abi/ldt16").exists()
+        || Program::new("uname", "know the kernel").and_then(Program::read).is_ok_and(|name| name.contains("Linux"));
+    let mut facts = vec![
+        (
+            "apt sources of Debian 12 (bookworm)".to_owned(),
+            has("bookworm"),
+            "add Debian's suite bookworm to apt's sources, or use --in-docker",
+        ),
+        (
+            "apt sources of Debian 12's security suite (bookworm-security)".to_owned(),
+            has("bookworm-security"),
+            "add Debian's suite bookworm-security to apt's sources, or use --in-docker",
+        ),
+    ];
+    facts.push((
+        "a kernel that runs linux/386 programs".to_owned(),
+        runs_32_bit,
+        "boot a kernel with CONFIG_IA32_EMULATION",
+    ));
+    match build::cache::default_folder() {
+        Ok(folder) => facts.push((format!("build cache in {}", folder.display()), true, "")),
+        Err(_) => facts.push(("a folder for the build cache".to_owned(), false, "set KOE_CACHE")),
+    }
+    facts
+}

@@ -1,0 +1,186 @@
+//! Every verb with its flags and help text, in one place.
+
+use std::path::PathBuf;
+
+use base::Arch;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use recipes::OriginKind;
+
+/// Kubernetes on Arista EOS switches: builds the SWIX, proves it, looks inside it.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, arg_required_else_help = true)]
+pub struct Xtask {
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+#[derive(Subcommand)]
+pub enum Verb {
+    /// Build the SWIX, from pinned sources, into dist/
+    BuildSwix(BuildSwix),
+    /// Bring every source of a release into the cache
+    Fetch(Fetch),
+    /// Show every step of a build, whether it would run, and why
+    Plan(Plan),
+    /// Verify a SWIX and list what is inside, down to the programs' versions
+    Inspect(Inspect),
+    /// Run the tests of this project
+    Test(Test),
+    /// Say what this machine has and lacks for each verb
+    Doctor(Doctor),
+    /// Show or trim the build cache
+    Cache(Cache),
+    /// Check or refresh a component's patches
+    Patch(Patch),
+    /// Build twice from empty caches in two folders and compare the SWIXes
+    Reproduce(Reproduce),
+    /// Measure what docs/ claims
+    Bench(Bench),
+}
+
+/// What to build and from where.
+#[derive(Args, Clone)]
+pub struct Selection {
+    /// Release to build: a folder of recipes [default: the one that says so]
+    #[arg(long, value_name = "NAME")]
+    pub release: Option<String>,
+    /// Folder of recipes
+    #[arg(long, value_name = "DIR", default_value_os_t = crate::session::workspace().join("recipes"), hide_default_value = true)]
+    pub recipes: PathBuf,
+    /// The switch's architecture: 386 for 32-bit EOS, amd64 for EOS64
+    #[arg(long, default_value = "386", value_name = "ARCH")]
+    pub arch: Arch,
+    /// Use only origins of this kind: https, git or debian
+    #[arg(long, value_name = "KIND")]
+    pub origin: Option<OriginKind>,
+    /// Take a source from a tree or an archive that you have
+    #[arg(long, value_name = "NAME=PATH", value_parser = name_and_path)]
+    pub source: Vec<(String, PathBuf)>,
+    /// Use what is in the cache and nothing else
+    #[arg(long)]
+    pub offline: bool,
+}
+
+#[derive(Args)]
+pub struct BuildSwix {
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Steps to run side by side
+    #[arg(long, value_name = "N", default_value_t = crate::session::default_jobs())]
+    pub jobs: usize,
+    /// Folder for the results
+    #[arg(long, value_name = "DIR", default_value_os_t = crate::session::workspace().join("dist"), hide_default_value = true)]
+    pub dist: PathBuf,
+    /// Do the same in a container, for hosts that are not Debian 12
+    #[arg(long)]
+    pub in_docker: bool,
+}
+
+#[derive(Args)]
+pub struct Fetch {
+    #[command(flatten)]
+    pub selection: Selection,
+}
+
+#[derive(Args)]
+pub struct Plan {
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Print the steps with all their inputs as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct Inspect {
+    /// The SWIX
+    pub file: PathBuf,
+    /// Print everything that was found as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Do not run the programs to ask for their versions
+    #[arg(long)]
+    pub no_run: bool,
+}
+
+#[derive(Args)]
+pub struct Test {
+    /// Only the tests that need no root, no network and no build
+    #[arg(long)]
+    pub fast: bool,
+    /// Fail when something has to be skipped (always so where CI is set)
+    #[arg(long)]
+    pub no_skip: bool,
+}
+
+#[derive(Args)]
+pub struct Doctor {}
+
+#[derive(Args)]
+pub struct Cache {
+    #[command(subcommand)]
+    pub action: Option<CacheAction>,
+}
+
+#[derive(Subcommand)]
+pub enum CacheAction {
+    /// List what is in the cache and what it weighs (the default)
+    Show,
+    /// Remove what the newest builds do not use
+    Trim {
+        /// Remove everything, downloads too
+        #[arg(long)]
+        all: bool,
+    },
+}
+
+#[derive(Args)]
+pub struct Patch {
+    #[command(subcommand)]
+    pub action: PatchAction,
+}
+
+#[derive(Subcommand)]
+pub enum PatchAction {
+    /// Say for each patch whether and how it applies
+    Check(PatchTarget),
+    /// Write each patch again as it applies now: offsets gone, message kept
+    Refresh(PatchTarget),
+}
+
+#[derive(Args)]
+pub struct PatchTarget {
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Only this component
+    #[arg(long, value_name = "NAME")]
+    pub component: Option<String>,
+}
+
+#[derive(Args)]
+pub struct Reproduce {
+    #[command(flatten)]
+    pub selection: Selection,
+}
+
+#[derive(Args)]
+pub struct Bench {
+    pub what: BenchSubject,
+    #[command(flatten)]
+    pub selection: Selection,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum BenchSubject {
+    /// The build: a second run, a changed rootfs/ file, compiling against `go build` by hand, sizes
+    Build,
+}
+
+fn name_and_path(text: &str) -> Result<(String, PathBuf), String> {
+    let (name, path) = text.split_once('=').ok_or("expected NAME=PATH, e.g. kubernetes=/src/kubernetes")?;
+    if name.is_empty() || path.is_empty() {
+        return Err("expected NAME=PATH, e.g. kubernetes=/src/kubernetes".into());
+    }
+    let path = std::path::absolute(path).map_err(|error| format!("{path:?} is not a path: {error}"))?;
+    Ok((name.to_owned(), path))
+}

@@ -1,0 +1,28 @@
+//! `plan`: every step of a build, whether it would run, and why.
+
+use anyhow::Result;
+use build::engine::Trust;
+use serde_json::json;
+
+use crate::{flags::Plan, session::Session};
+
+pub fn run(flags: Plan) -> Result<()> {
+    let session = Session::open(flags.selection)?;
+    let statuses = session
+        .with_engine(1, |engine| Ok(engine.statuses(&session.plan.steps, &session.plan.goals(), Trust::Presence)))?;
+    let steps = session.plan.steps.iter().zip(&statuses);
+    if flags.json {
+        let steps: Vec<_> = steps
+            .map(|(step, status)| {
+                json!({ "name": step.name, "key": step.key, "status": status.to_string(), "inputs": step.inputs() })
+            })
+            .collect();
+        println!("{}", serde_json::to_string_pretty(&steps)?);
+        return Ok(());
+    }
+    println!("release {}, linux/{}", session.release.name, session.selection.arch);
+    for (step, status) in steps {
+        println!("  {:28} {}  {status}", step.name, step.key.short());
+    }
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! `reproduce`: two builds from empty caches in two folders, compared byte for byte.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use base::{Sha256, command::Program, files};
+
+use crate::{
+    flags::{Reproduce, Selection},
+    session::workspace,
+};
+
+/// What a build reads of this repository.
+const INPUTS: [&str; 7] = ["Cargo.toml", "Cargo.lock", "crates", "patches", "recipes", "rootfs", "xtask"];
+
+pub fn run(flags: Reproduce) -> Result<()> {
+    let scratch = tempfile::Builder::new().prefix("reproduce-").tempdir().context("cannot make a temporary folder")?;
+    let first = build(&scratch.path().join("first"), &flags.selection)?;
+    let second = build(&scratch.path().join("a-second-folder"), &flags.selection)?;
+    let mut differing = vec![];
+    for (name, digest) in &first {
+        let other = second.iter().find(|(known, _)| known == name).map(|(_, digest)| digest);
+        println!("{} {digest}  {name}", if other == Some(digest) { "same     " } else { "different" });
+        if other != Some(digest) {
+            differing.push(name.clone());
+        }
+    }
+    ensure!(first.len() == second.len(), "the two builds made {} and {} files", first.len(), second.len());
+    if !differing.is_empty() {
+        let kept = scratch.keep();
+        bail!("not reproducible: {}; both builds are kept in {}", differing.join(", "), kept.display());
+    }
+    Ok(())
+}
+
+/// One build from nothing in a folder of its own: the names and digests of what it made.
+fn build(folder: &Path, selection: &Selection) -> Result<Vec<(String, Sha256)>> {
+    let copy = copy_workspace(folder)?;
+    let dist = folder.join("dist");
+    println!("building in {}", folder.display());
+    child(&copy, &folder.join("cache"), "build-swix", selection)?
+        .arg("--dist")
+        .arg(&dist)
+        .run_logged(&folder.join("log"))?;
+    let mut found = vec![];
+    for entry in std::fs::read_dir(&dist)?.flatten() {
+        let digest =
+            Sha256::of_file(&entry.path()).with_context(|| format!("cannot read {}", entry.path().display()))?;
+        found.push((entry.file_name().to_string_lossy().into_owned(), digest));
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Copies what a build reads into `<folder>/repository`.
+pub fn copy_workspace(folder: &Path) -> Result<PathBuf> {
+    let copy = folder.join("repository");
+    files::create_dir(&copy)?;
+    for name in INPUTS {
+        files::copy_tree(&workspace().join(name), &copy.join(name))?;
+    }
+    Ok(copy)
+}
+
+/// This same program, working on another copy of the repository with another cache.
+pub fn child(repository: &Path, cache: &Path, verb: &str, selection: &Selection) -> Result<Program> {
+    let this = std::env::current_exe().context("cannot tell which program this is")?;
+    let mut program = Program::new(this, "build in another folder")?
+        .arg(verb)
+        .args(["--arch", selection.arch.goarch()])
+        .env("CARGO_MANIFEST_DIR", repository.join("xtask"))
+        .env("KOE_CACHE", cache);
+    if let Some(release) = &selection.release {
+        program = program.args(["--release", release]);
+    }
+    if selection.recipes != workspace().join("recipes") {
+        program = program.arg("--recipes").arg(&selection.recipes);
+    }
+    if let Some(kind) = selection.origin {
+        program = program.args(["--origin", &kind.to_string()]);
+    }
+    for (name, path) in &selection.source {
+        program = program.arg("--source").arg(format!("{name}={}", path.display()));
+    }
+    if selection.offline {
+        program = program.arg("--offline");
+    }
+    Ok(program)
+}

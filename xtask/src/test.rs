@@ -1,0 +1,109 @@
+//! `test`: every test of the project, in the order in which a mistake is found fastest, and a clear
+//! word on what had to be skipped.
+
+use std::{fs, path::PathBuf, time::Instant};
+
+use anyhow::{Context, Result, bail};
+use base::command::{Program, find_on_path};
+use xshell::{Shell, cmd};
+
+use crate::{doctor, flags::Test, session::workspace};
+
+/// A group of tests, and why it cannot run here, if so.
+struct Group {
+    name: &'static str,
+    obstacle: Option<String>,
+    run: fn(&Shell) -> Result<()>,
+}
+
+pub fn run(flags: Test) -> Result<()> {
+    let shell = Shell::new()?;
+    shell.change_dir(workspace());
+    shell.set_var("KOE_DIST", workspace().join("dist"));
+    let mut groups = vec![
+        Group { name: "formatting", obstacle: None, run: |shell| Ok(cmd!(shell, "cargo fmt --all --check").run()?) },
+        Group { name: "lints", obstacle: None, run: lints },
+        Group {
+            name: "fast tests",
+            obstacle: None,
+            run: |shell| Ok(cmd!(shell, "cargo test --workspace --quiet").run()?),
+        },
+    ];
+    if !flags.fast {
+        groups.push(Group { name: "scripts", obstacle: lacking(&["shellcheck"]), run: scripts });
+        groups.push(Group { name: "tests with the real tools", obstacle: real_tools(), run: with_real_tools });
+        groups.push(Group { name: "tests of the SWIX in dist/", obstacle: no_swix(), run: of_the_swix });
+    }
+    let mut skipped = vec![];
+    for group in groups {
+        if let Some(obstacle) = group.obstacle {
+            println!("== {}: skipped: {obstacle}", group.name);
+            skipped.push(group.name);
+            continue;
+        }
+        println!("== {}", group.name);
+        let began = Instant::now();
+        (group.run)(&shell).with_context(|| format!("{} failed", group.name))?;
+        println!("== {}: passed in {:.1} s", group.name, began.elapsed().as_secs_f64());
+    }
+    let no_skip = flags.no_skip || std::env::var_os("CI").is_some_and(|value| !value.is_empty());
+    match skipped.as_slice() {
+        [] => println!("everything passed"),
+        names if no_skip => bail!("skipped, which is a failure here: {}", names.join(", ")),
+        names => println!("passed, but skipped: {}", names.join(", ")),
+    }
+    Ok(())
+}
+
+fn lints(shell: &Shell) -> Result<()> {
+    Ok(cmd!(shell, "cargo clippy --workspace --all-targets --quiet -- -D warnings").run()?)
+}
+
+/// Every shell script of the repository.
+fn scripts(shell: &Shell) -> Result<()> {
+    let listed = cmd!(shell, "git ls-files --cached --others --exclude-standard").read()?;
+    let scripts: Vec<PathBuf> = listed
+        .lines()
+        .map(|name| workspace().join(name))
+        .filter(|path| {
+            fs::read(path).is_ok_and(|text| text.starts_with(b"#!/bin/sh") || text.starts_with(b"#!/usr/bin/env bash"))
+        })
+        .collect();
+    Ok(cmd!(shell, "shellcheck {scripts...}").run()?)
+}
+
+/// Tests marked `#[ignore]` are those that need root, the network or real tools.
+fn with_real_tools(shell: &Shell) -> Result<()> {
+    Ok(cmd!(shell, "cargo test --workspace --quiet -- --ignored --skip swix_in_dist").run()?)
+}
+
+fn of_the_swix(shell: &Shell) -> Result<()> {
+    Ok(cmd!(shell, "cargo test --workspace --quiet -- --ignored swix_in_dist").run()?)
+}
+
+fn lacking(programs: &[&str]) -> Option<String> {
+    let missing: Vec<&str> = programs.iter().copied().filter(|name| find_on_path(name).is_none()).collect();
+    (!missing.is_empty())
+        .then(|| format!("{} not found; `cargo xtask doctor` says how to get them", missing.join(", ")))
+}
+
+fn real_tools() -> Option<String> {
+    let programs: Vec<&str> = doctor::TEST.iter().map(|need| need.program).collect();
+    lacking(&programs).or_else(not_root).or_else(no_docker_engine)
+}
+
+fn not_root() -> Option<String> {
+    let user = Program::new("id", "know the user").and_then(|id| id.arg("-u").read()).unwrap_or_default();
+    (user.trim() != "0").then(|| "they mount images and install packages into a root: run this as root".to_owned())
+}
+
+fn no_docker_engine() -> Option<String> {
+    let answer = Program::new("docker", "ask the Docker engine").and_then(|docker| docker.arg("info").read());
+    answer.is_err().then(|| "no Docker engine answers `docker info`: start dockerd".to_owned())
+}
+
+fn no_swix() -> Option<String> {
+    let files = fs::read_dir(workspace().join("dist")).into_iter().flatten().flatten();
+    let found = files.map(|file| file.path()).any(|path| path.extension().is_some_and(|extension| extension == "swix"));
+    if found { real_tools() } else { Some("there is none: run `cargo xtask build-swix` first".to_owned()) }
+}
