@@ -1,9 +1,153 @@
-//! `bench`.
+//! `bench`: measures what docs/ claims, side by side where there is something to beat.
 
-use anyhow::Result;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
-use crate::flags::Bench;
+use anyhow::{Context, Result, ensure};
+use base::files;
+use build::cache;
+use bundle::{
+    SourceDate, squashfs,
+    tree::{Entry, Kind},
+};
+use indicatif::HumanBytes;
 
-pub fn run(_: Bench) -> Result<()> {
+use crate::{
+    compile_bench,
+    flags::{Bench, BenchSubject, Selection},
+    reproduce::{child, copy_workspace},
+    session::{Session, workspace},
+};
+
+/// How often the second run is timed.
+const RUNS: usize = 5;
+
+pub fn run(flags: Bench) -> Result<()> {
+    match flags.what {
+        BenchSubject::Build => build_figures(&flags),
+    }
+}
+
+fn build_figures(flags: &Bench) -> Result<()> {
+    let session = Session::open(flags.selection.clone())?;
+    let release = &session.release;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut text = format!(
+        "# Figures of the build\n\nWritten by `cargo xtask bench build{}`: release {}, linux/{}, {cores} cores.\n\
+         Run it again to repeat them; every run replaces this file.\n\n",
+        if flags.cold { " --cold" } else { "" },
+        release.name,
+        flags.selection.arch
+    );
+    if flags.cold {
+        let cold = cold(&flags.selection)?;
+        text += &format!("## A cold build\n\nFrom an empty cache, downloads and all: {}.\n\n", seconds(cold));
+    }
+    println!("making sure that everything is built");
+    let dist = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let root = cache::default_folder()?;
+    second_run(&workspace(), &root, &flags.selection, dist.path())?;
+
+    let mut times: Vec<Duration> = Vec::new();
+    for _ in 0..RUNS {
+        times.push(second_run(&workspace(), &root, &flags.selection, dist.path())?);
+    }
+    times.sort();
+    text += &format!(
+        "## A second run\n\nNothing changed, {RUNS} runs: {} to {}, median {}. At most 1 s is wanted.\n\n",
+        seconds(times[0]),
+        seconds(times[RUNS - 1]),
+        seconds(times[RUNS / 2])
+    );
+    text += &changed_rootfs(&root, &flags.selection)?;
+    text += &compile_bench::compare(&session)?;
+    text += &sizes(&session, dist.path())?;
+    let file = workspace().join("docs/build-figures.md");
+    files::write_atomically(&file, &text)?;
+    println!("{text}\nwritten to {}", file.display());
     Ok(())
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.2} s", time.as_secs_f64())
+}
+
+/// The whole of `build-swix` from nothing.
+fn cold(selection: &Selection) -> Result<Duration> {
+    println!("building from an empty cache");
+    let scratch = tempfile::tempdir().context("cannot make a temporary folder")?;
+    second_run(&workspace(), &scratch.path().join("cache"), selection, &scratch.path().join("dist"))
+}
+
+/// One `build-swix` as a process of its own.
+fn second_run(repository: &Path, root: &Path, selection: &Selection, dist: &Path) -> Result<Duration> {
+    let log = tempfile::NamedTempFile::new().context("cannot make a temporary file")?;
+    let began = Instant::now();
+    child(repository, root, "build-swix", selection)?.arg("--dist").arg(dist).run_logged(log.path())?;
+    Ok(began.elapsed())
+}
+
+/// What runs when a file of rootfs/ changes, in a copy of the repository.
+fn changed_rootfs(root: &Path, selection: &Selection) -> Result<String> {
+    let scratch = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let copy = copy_workspace(scratch.path())?;
+    let file = first_file(&copy.join("rootfs"))?;
+    let mut changed = files::read(&file)?;
+    changed.extend(b"\n# changed by the benchmark\n");
+    fs::write(&file, changed).with_context(|| format!("cannot write {}", file.display()))?;
+    let log = scratch.path().join("log");
+    let dist = scratch.path().join("dist");
+    let began = Instant::now();
+    child(&copy, root, "build-swix", selection)?.arg("--dist").arg(&dist).run_logged(&log)?;
+    let took = began.elapsed();
+    let log = files::read_text(&log)?;
+    let compiled =
+        log.lines().find(|line| line.contains(": begins") && (line.starts_with("go-") || line.starts_with("rust-")));
+    ensure!(compiled.is_none(), "a compiler ran: {}", compiled.unwrap_or_default());
+    Ok(format!("## A changed file in rootfs/\n\n{}; no compiler ran.\n\n", seconds(took)))
+}
+
+fn first_file(folder: &Path) -> Result<PathBuf> {
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?.flatten() {
+        if entry.path().is_file() {
+            return Ok(entry.path());
+        }
+        if let Ok(found) = first_file(&entry.path()) {
+            return Ok(found);
+        }
+    }
+    anyhow::bail!("there is no file in {}", folder.display())
+}
+
+/// The SWIX, and what each program weighs in an image of its own.
+fn sizes(session: &Session, dist: &Path) -> Result<String> {
+    let mut text = "## What it weighs\n\n| part | as it is | compressed |\n| --- | --- | --- |\n".to_owned();
+    let scratch = tempfile::tempdir().context("cannot make a temporary folder")?;
+    for (_, program) in session.release.programs() {
+        let Some(install) = &program.install else { continue };
+        let name = &program.name;
+        let step =
+            session.plan.steps.iter().find(|step| step.name.ends_with(&format!("-{name}")) && is_compiled(&step.name));
+        let step = step.with_context(|| format!("{name} is not in the plan"))?;
+        let entry = session.cache.look_up(step).map_err(|miss| anyhow::anyhow!("{name}: {miss}"))?;
+        let from = entry.out().join(&**name);
+        let size = from.metadata()?.len();
+        let image = scratch.path().join("image");
+        let entries = [Entry { path: install.path.to_string(), kind: Kind::File { from, mode: 0o755 } }];
+        squashfs::write(&entries, &image, SourceDate(session.release.source_date), &*session.progress)?;
+        text += &format!("| {name} | {} | {} |\n", HumanBytes(size), HumanBytes(image.metadata()?.len()));
+    }
+    for artifact in &session.plan.artifacts {
+        let size = dist.join(&artifact.name).metadata()?.len();
+        text += &format!("| dist/{} | {} | |\n", artifact.name, HumanBytes(size));
+    }
+    text += "\nThe SWIX is to be at most 32 MiB.\n";
+    Ok(text)
+}
+
+fn is_compiled(step: &str) -> bool {
+    step.starts_with("go-") || step.starts_with("rust-")
 }

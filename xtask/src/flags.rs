@@ -166,6 +166,9 @@ pub struct Reproduce {
 #[derive(Args)]
 pub struct Bench {
     pub what: BenchSubject,
+    /// Also time a build from an empty cache
+    #[arg(long)]
+    pub cold: bool,
     #[command(flatten)]
     pub selection: Selection,
 }

@@ -4,6 +4,7 @@
 mod bench;
 mod build_swix;
 mod cache;
+mod compile_bench;
 mod doctor;
 mod fetch;
 mod flags;

@@ -59,6 +59,16 @@ impl Session {
 
     /// Calls `action` with the engine of this session.
     pub fn with_engine<T>(&self, jobs: usize, action: impl FnOnce(&Engine) -> Result<T>) -> Result<T> {
+        self.with_engine_on(&self.cache, jobs, action)
+    }
+
+    /// The same with another cache for steps; downloads stay where they are.
+    pub fn with_engine_on<T>(
+        &self,
+        cache: &Cache,
+        jobs: usize,
+        action: impl FnOnce(&Engine) -> Result<T>,
+    ) -> Result<T> {
         let mode = if self.selection.offline { Mode::Offline } else { Mode::Online };
         let mut fetcher = Fetcher::new(self.store.clone(), &*self.progress).mode(mode).only(self.selection.origin);
         for source in self.release.sources() {
@@ -66,7 +76,7 @@ impl Session {
                 fetcher = fetcher.bring(source.name.clone(), path.clone());
             }
         }
-        let engine = Engine { cache: &self.cache, fetcher: &fetcher, progress: &*self.progress, mode, jobs };
+        let engine = Engine { cache, fetcher: &fetcher, progress: &*self.progress, mode, jobs };
         action(&engine)
     }
 

@@ -15,3 +15,5 @@ mod date;
 mod modules;
 mod rust_files;
 mod work;
+
+pub use work::go::find_root as go_root;

@@ -207,7 +207,7 @@ impl Planner<'_> {
         }
         let checks =
             Checks { program: program.name.to_string(), built_by: built_by.clone(), checks: program.checks.clone() };
-        self.add(format!("check-{}", program.name), Work::Check(checks), &[built_by.clone()]);
+        self.add(format!("check-{}", program.name), Work::Check(checks), std::slice::from_ref(&built_by));
         for image in component.images.iter().filter(|image| image.program == program.name) {
             let archive = ContainerImage {
                 program: program.name.to_string(),

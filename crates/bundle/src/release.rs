@@ -37,7 +37,7 @@ pub struct Probe {
     pub args: Vec<String>,
     #[serde(default)]
     pub env: BTreeMap<String, String>,
-    /// A line that its standard output has, ends of the line trimmed.
+    /// A line of what it prints, ends of the line trimmed.
     pub expect: String,
 }
 

@@ -10,8 +10,8 @@ use recipes::Name;
 
 use crate::{modules, step::GoBuild, work::Job};
 
-/// Arguments that make the result the same wherever it is built.
-const BUILD_FLAGS: [&str; 1] = ["-trimpath"];
+/// The first minor version of Go 1 that has `go build -trimpath`.
+const FIRST_WITH_TRIMPATH: u32 = 13;
 
 /// Where `unpack-<name>` and `tree-<name>` steps put what a Go build uses.
 pub(crate) struct Toolchain {
@@ -36,12 +36,32 @@ impl Toolchain {
             .env("GOOS", "linux")
             .env("GOARCH", arch.goarch())
             // Debian's Go has another default, for processors that EOS never ran on.
-            .env("GO386", "sse2"))
+            .env("GO386", "sse2")
+            // Go before 1.13 writes where its own source is into every program; this is where its makers put it.
+            .env("GOROOT_FINAL", "/usr/local/go"))
     }
 
     /// The `go` command for programs that run here, with the standard library that comes compiled.
     pub(crate) fn native(&self, gopath: &[PathBuf], purpose: &str) -> Result<Program> {
         self.around(&self.root.join("bin/go"), gopath, purpose)
+    }
+
+    /// The arguments that keep this machine's folders out of a program.
+    fn without_paths(&self, gopath: &Path) -> Result<Vec<String>> {
+        if self.minor_version()? >= FIRST_WITH_TRIMPATH {
+            return Ok(vec!["-trimpath".to_owned()]);
+        }
+        let trim = format!("all=-trimpath={}", gopath.join("src").display());
+        Ok(vec![format!("-gcflags={trim}"), format!("-asmflags={trim}")])
+    }
+
+    /// 19 of `go1.19.8`.
+    fn minor_version(&self) -> Result<u32> {
+        let file = self.root.join("VERSION");
+        let text = files::read_text(&file)?;
+        let minor =
+            text.strip_prefix("go1.").and_then(|rest| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok());
+        minor.with_context(|| format!("{} does not name a version of Go 1", file.display()))
     }
 
     /// A program that finds this toolchain and these packages around it.
@@ -63,8 +83,8 @@ impl Toolchain {
     }
 }
 
-/// Where in an unpacked toolchain GOROOT is: at its top in Go's own archive, below usr/lib in Debian's packages.
-fn find_root(unpacked: &Path) -> Result<PathBuf> {
+/// GOROOT in an unpacked toolchain: at its top in Go's own archive, below usr/lib in Debian's packages.
+pub fn find_root(unpacked: &Path) -> Result<PathBuf> {
     let debian = std::fs::read_dir(unpacked.join("usr/lib")).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut places = std::iter::once(unpacked.to_owned()).chain(debian);
     places
@@ -86,14 +106,15 @@ pub(crate) fn run(job: &Job, work: &GoBuild) -> Result<()> {
     let toolchain = Toolchain::of(job, &work.go.toolchain)?;
     let gopath = gopath(job, &work.component, &work.go.libraries)?;
     let folder = gopath[0].join("src").join(&work.import_path);
-    let tags = work.go.tags.join(",");
+    // Go before 1.13 knows no commas, and later ones still take spaces.
+    let tags = work.go.tags.join(" ");
 
     task.doing("compiling");
     let program = job.out().join(&work.name);
     toolchain
         .command(&gopath, work.arch, &format!("compile {}", work.name))?
         .arg("build")
-        .args(BUILD_FLAGS)
+        .args(toolchain.without_paths(&gopath[0])?)
         .args(["-tags", &tags, "-ldflags", &linker_flags(work), "-o"])
         .arg(&program)
         .arg(&work.go.package)
@@ -107,7 +128,7 @@ pub(crate) fn run(job: &Job, work: &GoBuild) -> Result<()> {
         .args(["list", "-deps", "-tags", &tags, "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", &work.go.package])
         .dir(&folder)
         .read()?;
-    let found = modules::of_packages(listed.lines(), &folder, &gopath[1..])?;
+    let found = modules::of_packages(listed.lines(), &folder, &work.import_path, &gopath[1..])?;
     files::write_atomically(&job.out().join("modules.json"), serde_json::to_vec_pretty(&found)?)?;
     copy_licences(&folder, &job.out().join("licences"))
 }

@@ -5,7 +5,7 @@ pub(crate) mod fetch;
 
 mod check;
 pub(crate) mod container_image;
-mod go;
+pub(crate) mod go;
 mod image;
 mod package;
 mod record;

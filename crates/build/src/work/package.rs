@@ -2,11 +2,11 @@
 
 use std::fs;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use bundle::{
     SourceDate,
     extension::{self, Parts},
-    inspect::{Probes, inspect},
+    inspect::{Outcome, Probes, inspect},
     swix,
 };
 
@@ -34,6 +34,10 @@ pub(crate) fn swix(job: &Job, work: &Swix) -> Result<()> {
     let rpm = fs::read_dir(job.need("rpm")?)?.next().context("the rpm step left no package")??.path();
     let file = job.out().join(&work.file_name);
     swix::write(&[rpm], &file)?;
-    inspect(&file, Probes::Run, job.engine.progress)?;
-    Ok(())
+    let report = inspect(&file, Probes::Run, job.engine.progress)?;
+    let wrong = report.probes.iter().find(|probed| probed.outcome != Outcome::AsExpected);
+    match wrong {
+        None => Ok(()),
+        Some(wrong) => bail!("the SWIX was built, but its {} does not work: {:?}", wrong.probe.program, wrong.outcome),
+    }
 }

@@ -73,10 +73,9 @@ fn ask(folder: &Path, probe: &Probe) -> Result<Outcome> {
         Ok(output) => output,
         Err(error) => return Ok(Outcome::NotRun(format!("{error:#}"))),
     };
-    let printed = String::from_utf8_lossy(&output.stdout);
+    let printed = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     if output.status.success() && printed.lines().any(|line| line.trim() == probe.expect) {
         return Ok(Outcome::AsExpected);
     }
-    let output_text = format!("{printed}{}", String::from_utf8_lossy(&output.stderr));
-    Ok(Outcome::Printed { status: output.status.to_string(), output: output_text.trim_end().to_owned() })
+    Ok(Outcome::Printed { status: output.status.to_string(), output: printed.trim_end().to_owned() })
 }

@@ -1,5 +1,7 @@
 //! Which Go modules a program is made of: its packages' import paths, looked up in the tree's
-//! `vendor/modules.txt` and, for libraries that are Debian packages, in the list of their owners.
+//! lock file and, for libraries that are Debian packages, in the list of their owners.
+
+mod lock;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,6 +11,8 @@ use std::{
 use anyhow::{Context, Result};
 use base::files;
 use serde::{Deserialize, Serialize};
+
+use self::lock::Locked;
 
 /// The file at the root of an unpacked set of Debian packages that says which package owns which folder.
 pub(crate) const OWNERS: &str = ".owners.json";
@@ -30,9 +34,10 @@ pub(crate) struct Module {
 pub(crate) fn of_packages<'a>(
     packages: impl Iterator<Item = &'a str>,
     tree: &Path,
+    import_path: &str,
     libraries: &[PathBuf],
 ) -> Result<Vec<Module>> {
-    let vendored = vendored(tree)?;
+    let locked = lock::read(tree)?;
     let mut owners = Vec::new();
     for library in libraries {
         let file = library.join(OWNERS);
@@ -45,7 +50,10 @@ pub(crate) fn of_packages<'a>(
     let mut found = BTreeSet::new();
     for package in packages {
         if let Some((_, path)) = package.split_once("/vendor/") {
-            found.extend(vendored_module(path, &vendored));
+            // A tree may vendor itself by a link.
+            if !path.starts_with(import_path) {
+                found.extend(vendored_module(path, &locked));
+            }
         } else if let Some((owner, known)) =
             owners.iter().find_map(|known| Some((known.get(&format!("src/{package}"))?, known)))
         {
@@ -55,34 +63,10 @@ pub(crate) fn of_packages<'a>(
     Ok(found.into_iter().collect())
 }
 
-/// Version of a vendored module; none for one that a folder of the tree stands in for: that is the component itself.
-type Vendored = BTreeMap<String, Option<String>>;
-
-/// Reads `vendor/modules.txt`. Its lines are `# path version`, perhaps with `=> replacement`; a line without a version
-/// is about a module that has no code here.
-fn vendored(tree: &Path) -> Result<Vendored> {
-    let file = tree.join("vendor/modules.txt");
-    if !file.is_file() {
-        return Ok(BTreeMap::new());
-    }
-    let text = files::read_text(&file)?;
-    let modules = text.lines().filter_map(|line| {
-        let words: Vec<&str> = line.strip_prefix("# ")?.split(' ').collect();
-        let (path, version) = match words.as_slice() {
-            [_, "=>", ..] => return None,
-            [path, _, "=>", folder] if folder.starts_with('.') => (path, None),
-            [path, _, "=>", _, version] | [path, version, ..] => (path, Some((*version).to_owned())),
-            _ => return None,
-        };
-        Some(((*path).to_owned(), version))
-    });
-    Ok(modules.collect())
-}
-
 /// The module that a vendored package belongs to, unless it is part of the component.
-fn vendored_module(package: &str, vendored: &Vendored) -> Option<Module> {
+fn vendored_module(package: &str, locked: &Locked) -> Option<Module> {
     let mut parents = std::iter::successors(Some(package), |path| path.rsplit_once('/').map(|(parent, _)| parent));
-    match parents.find_map(|path| Some((path, vendored.get(path)?))) {
+    match parents.find_map(|path| Some((path, locked.get(path)?))) {
         Some((_, None)) => None,
         Some((path, Some(version))) => Some(Module {
             path: path.to_owned(),
@@ -90,8 +74,7 @@ fn vendored_module(package: &str, vendored: &Vendored) -> Option<Module> {
             purl: format!("pkg:golang/{path}@{version}"),
         }),
         None => {
-            // Trees from before Go modules vendor by repository: host, owner and name.
-            let path = package.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
+            let path = lock::repository(package);
             Some(Module { purl: format!("pkg:golang/{path}"), path, version: None })
         }
     }
@@ -135,7 +118,7 @@ mod tests {
         ];
         let purls = |module: Module| module.purl;
         let found: Vec<String> =
-            of_packages(packages.into_iter(), tree.path(), &[]).unwrap().into_iter().map(purls).collect();
+            of_packages(packages.into_iter(), tree.path(), "x", &[]).unwrap().into_iter().map(purls).collect();
         assert_eq!(found, ["pkg:golang/github.com/a/b@v1.2.3", "pkg:golang/z@v2"]);
     }
 
@@ -148,7 +131,8 @@ mod tests {
         let file = library.path().join(OWNERS);
         files::write_atomically(&file, serde_json::to_vec(&owners).unwrap()).unwrap();
         let found =
-            of_packages(["go.uber.org/zap/zapcore"].into_iter(), tree.path(), &[library.path().to_owned()]).unwrap();
+            of_packages(["go.uber.org/zap/zapcore"].into_iter(), tree.path(), "x", &[library.path().to_owned()])
+                .unwrap();
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].path, "go.uber.org/zap");
         assert_eq!(found[0].purl, "pkg:deb/debian/golang-go.uber-zap-dev@1.23.0-1?arch=all");

@@ -1,0 +1,79 @@
+//! What a killed run left behind is removed by the next one; what a living one works on stays.
+
+use std::{
+    fs::{self, File},
+    io::{BufRead, BufReader, Read},
+    time::{Duration, SystemTime},
+};
+
+use crate::support::{Place, UNPACK, again, given_place};
+
+#[test]
+fn what_a_killed_run_left_is_removed_and_what_a_living_one_holds_stays() {
+    if let Some(place) = given_place() {
+        // A run in the middle of a step, until it is killed.
+        let workshop = place.cache().workshop(&place.steps()[1]).unwrap();
+        fs::write(workshop.out().join("half"), "half of it").unwrap();
+        println!("begun");
+        let _ = std::io::stdin().read(&mut [0]);
+        return;
+    }
+    let place = Place::new();
+    let test = "killed::what_a_killed_run_left_is_removed_and_what_a_living_one_holds_stays";
+    let mut living = again(test, &place).spawn().unwrap();
+    let mut lines = BufReader::new(living.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("begun")), "the other process did not get that far");
+
+    place.run();
+    let held = place.under_way();
+    assert_eq!(held.len(), 2, "a folder and its mark: {held:?}");
+    let half = place.root().join("tmp").join(&held[0]).join("out/half");
+    assert_eq!(fs::read_to_string(&half).unwrap(), "half of it");
+
+    living.kill().unwrap();
+    living.wait().unwrap();
+    assert!(half.exists(), "a killed run cleans nothing up");
+    place.run();
+    assert_eq!(place.under_way(), Vec::<String>::new());
+    assert_eq!(place.made("go.mod"), "module thing\n");
+}
+
+#[test]
+fn folders_that_cannot_be_written_and_marks_without_a_folder_are_removed_too() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new();
+    place.cache();
+    let tmp = place.root().join("tmp");
+    fs::create_dir_all(tmp.join("go-thing-1/out/pkg")).unwrap();
+    fs::write(tmp.join("go-thing-1/out/pkg/a.go"), "package a").unwrap();
+    fs::set_permissions(tmp.join("go-thing-1/out/pkg"), fs::Permissions::from_mode(0o555)).unwrap();
+    fs::write(tmp.join("go-thing-1.alive"), "").unwrap();
+    fs::write(tmp.join("go-thing-2.alive"), "").unwrap();
+    place.run();
+    assert_eq!(place.under_way(), Vec::<String>::new());
+}
+
+#[test]
+fn a_folder_without_a_mark_stays_for_an_hour() {
+    let place = Place::new();
+    place.cache();
+    for (name, age) in [("new", 0), ("old", 2 * 3600)] {
+        let folder = place.root().join("tmp").join(name);
+        fs::create_dir(&folder).unwrap();
+        let time = SystemTime::now() - Duration::from_secs(age);
+        File::open(&folder).unwrap().set_modified(time).unwrap();
+    }
+    place.run();
+    assert_eq!(place.under_way(), ["new"]);
+}
+
+#[test]
+fn an_entry_replaces_a_damaged_one_at_once_even_when_the_run_before_was_killed_while_it_did() {
+    let place = Place::new();
+    place.run();
+    // The old entry is gone and the new one is not there yet.
+    let steps = place.steps();
+    place.cache().remove(&steps[1]).unwrap();
+    assert!(place.cache().look_up(&steps[1]).is_err());
+    assert_eq!(place.run(), [UNPACK]);
+}

@@ -1,0 +1,8 @@
+//! The engine and the cache on steps that need no compiler: a source that is brought, and unpacked.
+
+mod damage;
+mod dist;
+mod engine;
+mod killed;
+mod support;
+mod together;

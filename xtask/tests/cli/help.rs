@@ -1,0 +1,75 @@
+//! Every verb says what it does, and what is not one is told so.
+
+use crate::support::{assert_says, end, files, succeeds, xtask};
+
+const VERBS: [&str; 10] =
+    ["build-swix", "fetch", "plan", "inspect", "test", "doctor", "cache", "patch", "reproduce", "bench"];
+
+#[test]
+fn help_lists_every_verb_and_each_has_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = succeeds(xtask(folder.path()).arg("--help")).out;
+    assert_says(&all, &["Usage: cargo xtask"]);
+    for verb in VERBS {
+        let line = all.lines().find(|line| line.trim_start().starts_with(&format!("{verb} ")));
+        let purpose = line.unwrap_or_else(|| panic!("{verb} is not in: {all}")).trim_start()[verb.len()..].trim();
+        let help = succeeds(xtask(folder.path()).args([verb, "--help"])).out;
+        assert!(help.starts_with(purpose), "{verb}: {help}");
+        assert_says(&help, &[&format!("Usage: cargo xtask {verb}")]);
+        assert!(!help.contains(env!("CARGO_MANIFEST_DIR")), "help shows a path of this machine: {help}");
+        for line in help.lines().filter(|line| line.trim_start().starts_with("--")) {
+            let told = line.trim().split("  ").filter(|part| !part.is_empty()).count() > 1;
+            assert!(told, "{verb}: a flag without a word on it: {line}");
+        }
+    }
+    for nested in [["cache", "trim"], ["patch", "check"], ["patch", "refresh"]] {
+        assert_says(&succeeds(xtask(folder.path()).args(nested).arg("--help")).out, &["Usage: cargo xtask"]);
+    }
+    assert_eq!(files(folder.path()), Vec::<String>::new());
+}
+
+#[test]
+fn no_verb_shows_the_help_and_a_wrong_one_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let nothing = end(&mut xtask(folder.path()));
+    assert_eq!(nothing.code, Some(2));
+    assert_says(&nothing.err, &["Usage: cargo xtask", "build-swix"]);
+    let wrong = end(xtask(folder.path()).arg("built-swix"));
+    assert_eq!(wrong.code, Some(2));
+    assert_says(&wrong.err, &["built-swix", "a similar subcommand exists: 'build-swix'"]);
+}
+
+#[test]
+fn without_a_place_for_the_cache_the_error_says_what_to_set() {
+    for verb in ["plan", "fetch", "cache", "build-swix"] {
+        let mut command = xtask("".as_ref());
+        for name in ["HOME", "XDG_CACHE_HOME"] {
+            command.env_remove(name);
+        }
+        let error = crate::support::refused(command.arg(verb));
+        assert_says(&error, &["neither KOE_CACHE nor HOME is set: set KOE_CACHE to a folder"]);
+    }
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_is_named_with_the_way_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let error = crate::support::refused(xtask(&file.join("cache")).arg("plan"));
+    assert_says(&error, &["set KOE_CACHE to another folder", &file.display().to_string(), "Not a directory"]);
+}
+
+#[test]
+fn an_empty_cache_is_shown_as_such_and_stays_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("cache");
+    for arguments in [&["cache"][..], &["cache", "show"]] {
+        let shown = succeeds(xtask(&cache).args(arguments)).out;
+        assert_eq!(shown, format!("{}\n  nothing is there yet\n", cache.display()));
+        assert!(!cache.exists());
+    }
+    succeeds(xtask(&cache).args(["cache", "trim"]));
+    succeeds(xtask(&cache).args(["cache", "trim", "--all"]));
+    assert!(!cache.exists());
+}

@@ -1,0 +1,10 @@
+//! The command line from outside: the built program, a cache of its own, and everything that a user can get wrong.
+
+mod full_disk;
+mod help;
+mod inspect;
+mod killed;
+mod network;
+mod plan;
+mod selection;
+mod support;

@@ -1,0 +1,59 @@
+//! `plan` needs no network, touches nothing and is quick.
+
+use std::{path::Path, time::Instant};
+
+use crate::support::{assert_says, files, succeeds, xtask};
+
+/// A proxy that is not there: whoever asks the network fails at once.
+const NO_PROXY_HERE: &str = "http://127.0.0.1:9";
+
+#[test]
+fn both_releases_are_planned_for_both_architectures_without_network_or_traces() {
+    let folder = tempfile::tempdir().unwrap();
+    let recipes = Path::new(env!("CARGO_MANIFEST_DIR")).join("../recipes");
+    let mut quickest = None;
+    for release in ["1.20", "1.12"] {
+        for arch in ["386", "amd64"] {
+            let mut command = xtask(folder.path());
+            for name in ["http_proxy", "https_proxy", "all_proxy"] {
+                command.env(name, NO_PROXY_HERE);
+            }
+            let began = Instant::now();
+            let plan = succeeds(command.args(["plan", "--release", release, "--arch", arch]));
+            let took = began.elapsed();
+            quickest = quickest.min(Some(took)).or(Some(took));
+            assert_eq!(plan.err, "");
+            assert_says(&plan.out, &[&format!("release {release}, linux/{arch}\n")]);
+            let loaded = recipes::load(&recipes, Some(release)).unwrap();
+            let programs = loaded.programs().map(|(_, program)| format!("check-{}", program.name));
+            let sources = loaded.sources().map(|source| format!("fetch-{}", source.name));
+            for step in programs.chain(sources).chain(["image", "rpm", "swix", "sbom", "record"].map(String::from)) {
+                let line = plan.out.lines().find(|line| line.split_whitespace().next() == Some(&step));
+                let line = line.unwrap_or_else(|| panic!("{step} is not in: {}", plan.out));
+                assert!(line.ends_with("run     not built yet"), "{line}");
+            }
+            assert_eq!(files(folder.path()), Vec::<String>::new());
+        }
+    }
+    // The slower ones shared the machine with something else.
+    let quickest = quickest.unwrap();
+    assert!(quickest.as_millis() < 1000, "the quickest of four took {quickest:?}");
+}
+
+#[test]
+fn the_plan_as_json_has_every_step_with_its_inputs() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = succeeds(xtask(folder.path()).args(["plan", "--json"])).out;
+    let steps: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+    let swix = steps.iter().find(|step| step["name"] == "swix").unwrap();
+    assert_eq!(swix["status"], "run     not built yet");
+    assert!(swix["inputs"]["needs"]["rpm"].is_string() && swix["key"].as_str().is_some_and(|key| key.len() == 64));
+}
+
+#[test]
+fn the_plan_is_the_same_wherever_the_user_stands_and_the_cache_is() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let first = succeeds(xtask(one.path()).args(["plan", "--json"]).current_dir("/")).out;
+    let second = succeeds(xtask(two.path()).args(["plan", "--json"]).current_dir(two.path())).out;
+    assert_eq!(first, second);
+}
