@@ -1,6 +1,6 @@
 //! What the verbs that plan a build share: the release, the cache, the fetcher and the plan.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::{Context, Result, bail};
 use base::Progress;
@@ -47,12 +47,13 @@ impl Session {
         let release = recipes::load(&selection.recipes, selection.release.as_deref())?;
         let cache = Cache::open(&root)?;
         let store = Store::open(&root)?;
-        let request = Request {
-            arch: selection.arch,
-            only: selection.origin,
-            brought: selection.source.iter().cloned().collect(),
-            workspace: workspace(),
-        };
+        let mut brought = BTreeMap::new();
+        for (name, path) in selection.source.iter().cloned() {
+            if let Some(other) = brought.insert(name.clone(), path) {
+                bail!("--source {name} is given twice, once as {}: give it once", other.display());
+            }
+        }
+        let request = Request { arch: selection.arch, only: selection.origin, brought, workspace: workspace() };
         let plan = build::plan::plan(&release, &request).context("the build cannot be planned")?;
         Ok(Session { release, plan, cache, progress: progress::for_stderr(), selection, store })
     }

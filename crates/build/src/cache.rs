@@ -177,7 +177,19 @@ impl Cache {
         Ok(file)
     }
 
+    /// Held while folders in `tmp/` are marked, and while they are judged by their marks.
+    fn lock_tmp(&self) -> Result<fs::File> {
+        let path = self.root.join("locks/tmp");
+        let lock = || -> std::io::Result<fs::File> {
+            let file = fs::File::create(&path)?;
+            file.lock()?;
+            Ok(file)
+        };
+        lock().with_context(|| format!("cannot lock {}", path.display()))
+    }
+
     pub fn workshop(&self, step: &Step) -> Result<Workshop> {
+        let _alone = self.lock_tmp()?;
         let folder = tempfile::Builder::new()
             .prefix(&format!("{}-", step.name))
             .rand_bytes(8)
@@ -230,6 +242,7 @@ impl Cache {
 
     /// Removes what killed runs left in `tmp/`. What a living run works on is locked and stays.
     pub fn sweep(&self) -> Result<()> {
+        let _alone = self.lock_tmp()?;
         for entry in fs::read_dir(self.root.join("tmp"))?.flatten() {
             let path = entry.path();
             let is_mark = path.extension().is_some_and(|extension| extension == MARK);

@@ -110,10 +110,15 @@ impl Engine<'_> {
 
     /// Makes every goal, and what it needs, be in the cache, whole and verified.
     pub fn run(&self, steps: &[Step], goals: &[&str]) -> Result<Summary> {
-        self.cache.sweep().context("cannot clean up after an earlier run")?;
+        let swept = self.cache.sweep().and_then(|()| self.fetcher.store().sweep());
+        swept.context("cannot clean up after an earlier run")?;
         let statuses = self.statuses(steps, goals, Trust::Digest);
         let to_run: BTreeSet<usize> = (0..steps.len()).filter(|&i| matches!(statuses[i], Status::Run(_))).collect();
         for &i in &to_run {
+            if let Work::Fetch(fetch) = &steps[i].work {
+                let required = self.fetcher.require_brought(&fetch.source);
+                required.with_context(|| format!("step {} failed", steps[i].name))?;
+            }
             if let Status::Run(miss @ Miss::Damaged(_)) = &statuses[i] {
                 self.progress.note(&format!("{}: {miss}; making it again", steps[i].name));
             }

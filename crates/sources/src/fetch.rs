@@ -85,6 +85,11 @@ impl<'a> Fetcher<'a> {
         &self.store
     }
 
+    /// Refuses what the user brings for a source if it is something else: told before anything is fetched.
+    pub fn require_brought(&self, source: &Source) -> Result<()> {
+        self.brought.get(&source.name).map_or(Ok(()), |path| local::require(source, path))
+    }
+
     /// Sees to it that the source is in the store, and tells what it consists of.
     pub fn fetch(&self, source: &Source) -> Result<Fetched> {
         if let Some(path) = self.brought.get(&source.name) {

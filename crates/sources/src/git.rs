@@ -61,6 +61,8 @@ pub(crate) fn fetch(origin: &Git, name: &str, store: &Store, progress: &dyn Prog
         return Ok(()); // another run fetched it while this one waited
     }
     answers(&origin.url)?;
+    // A git that was killed leaves locks behind, and nothing that it could go on from.
+    files::remove_tree(&repository)?;
     let task = progress.start(name, Unit::Bytes, None);
     task.doing("fetching the commit");
     watch(&*task, || files::tree_size(&repository), || fetch_commit(origin, &repository))?;

@@ -19,21 +19,31 @@ use crate::{
     store::Store,
 };
 
+/// Refuses a folder or an archive that is not what it should be.
+pub(crate) fn require(source: &Source, path: &Path) -> Result<()> {
+    if fs::metadata(path).with_context(|| context(source, path))?.is_dir() {
+        return check(source, path, |marker| path.join(marker).exists());
+    }
+    let names = names(path).with_context(|| context(source, path))?;
+    check(source, path, |marker| names.contains(Path::new(&**marker)))
+}
+
+fn context(source: &Source, path: &Path) -> String {
+    format!("cannot take {} from {}", source.name, path.display())
+}
+
 /// Takes a folder or an archive into the store, if it is what it should be.
 pub(crate) fn take(source: &Source, path: &Path, store: &Store) -> Result<Fetched> {
-    let context = || format!("cannot take {} from {}", source.name, path.display());
-    let meta = fs::metadata(path).with_context(context)?;
+    require(source, path)?;
     let scratch = store.scratch()?;
-    let form = if meta.is_dir() {
-        check(source, path, |marker| path.join(marker).exists())?;
-        archive_folder(path, scratch.path()).with_context(context)?;
-        Form::Tree
+    let (form, copied) = if path.is_dir() {
+        (Form::Tree, archive_folder(path, scratch.path()))
     } else {
-        let names = names(path).with_context(context)?;
-        check(source, path, |marker| names.contains(Path::new(&**marker)))?;
-        fs::copy(path, scratch.path()).with_context(context)?;
-        Form::Archive { root: None }
+        (Form::Archive { root: None }, fs::copy(path, scratch.path()).map(drop).map_err(Into::into))
     };
+    // It may be either of the two that cannot be used: a full disk is that of the cache.
+    let copied = copied.with_context(|| format!("cannot copy it to {}", scratch.path().display()));
+    copied.with_context(|| context(source, path))?;
     let (sha256, size) = store.add(scratch.path())?;
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     let files = vec![BlobFile { name, sha256, size, package: None }];

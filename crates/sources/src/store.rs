@@ -14,6 +14,12 @@ use base::{Sha256, files};
 
 use crate::{error::PinMismatch, lock::Lock};
 
+/// How the name of a file begins whose digest is not known yet.
+const SCRATCH: &str = ".new-";
+
+/// Held while such a file is made, and while those that nobody uses are removed.
+const SCRATCH_LOCK: &str = "scratch.lock";
+
 #[derive(Debug, Clone)]
 pub struct Store {
     cache: PathBuf,
@@ -148,13 +154,29 @@ impl Store {
         Ok(Partial { path: folder.join(digest.to_string()), _lock: lock })
     }
 
-    /// A new file to build a blob in whose digest is not known yet.
+    /// A new file to build a blob in whose digest is not known yet. It is locked as long as it is in use.
     pub(crate) fn scratch(&self) -> Result<tempfile::NamedTempFile> {
         let folder = self.cache.join("partial");
-        tempfile::Builder::new()
-            .prefix(".new-")
-            .tempfile_in(&folder)
-            .with_context(|| format!("cannot write in {}", folder.display()))
+        let _alone = Lock::acquire(&folder.join(SCRATCH_LOCK))?;
+        let make = || {
+            let file = tempfile::Builder::new().prefix(SCRATCH).tempfile_in(&folder)?;
+            file.as_file().lock()?;
+            io::Result::Ok(file)
+        };
+        make().with_context(|| format!("cannot write in {}", folder.display()))
+    }
+
+    /// Removes the blobs that killed runs were building. A download that was cut off stays: it is resumed.
+    pub fn sweep(&self) -> Result<()> {
+        let folder = self.cache.join("partial");
+        let _alone = Lock::acquire(&folder.join(SCRATCH_LOCK))?;
+        for entry in fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?.flatten() {
+            let is_scratch = entry.file_name().to_string_lossy().starts_with(SCRATCH);
+            if is_scratch && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
+                files::remove_tree(&entry.path())?;
+            }
+        }
+        Ok(())
     }
 }
 

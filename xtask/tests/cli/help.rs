@@ -17,9 +17,11 @@ fn help_lists_every_verb_and_each_has_its_own() {
         assert!(help.starts_with(purpose), "{verb}: {help}");
         assert_says(&help, &[&format!("Usage: cargo xtask {verb}")]);
         assert!(!help.contains(env!("CARGO_MANIFEST_DIR")), "help shows a path of this machine: {help}");
-        for line in help.lines().filter(|line| line.trim_start().starts_with("--")) {
-            let told = line.trim().split("  ").filter(|part| !part.is_empty()).count() > 1;
-            assert!(told, "{verb}: a flag without a word on it: {line}");
+        // What a flag is for stands beside it or, where the flags are long, below it.
+        let lines: Vec<&str> = help.lines().map(str::trim_start).chain([""]).collect();
+        for pair in lines.windows(2).filter(|pair| pair[0].starts_with("--")) {
+            let told = pair[0].contains("  ") || !(pair[1].is_empty() || pair[1].starts_with('-'));
+            assert!(told, "{verb}: a flag without a word on it: {}", pair[0]);
         }
     }
     for nested in [["cache", "trim"], ["patch", "check"], ["patch", "refresh"]] {

@@ -82,14 +82,20 @@ fn a_repository_that_a_killed_git_left_locked_is_fetched_anew() {
     git(&["config", "uploadpack.allowAnySHA1InWant", "true"]);
     let commit = git(&["rev-parse", "HEAD"]);
     let recipe = place.recipes().join("9.9/thing.toml");
-    let origin = format!("[[origin]]\ngit = {{ url = \"file://{}\", commit = \"{commit}\" }}\n", place.path("thing").display());
+    let origin =
+        format!("[[origin]]\ngit = {{ url = \"file://{}\", commit = \"{commit}\" }}\n", place.path("thing").display());
     let text = fs::read_to_string(&recipe).unwrap().replacen("[[program]]", &format!("{origin}[[program]]"), 1);
     fs::write(recipe, text).unwrap();
 
     // As git leaves it that is killed while it writes.
     let repository = place.cache().join("git").join(format!("{commit}.git"));
     fs::create_dir_all(repository.parent().unwrap()).unwrap();
-    Program::new("git", "make a repository").unwrap().args(["init", "--quiet", "--bare"]).arg(&repository).read().unwrap();
+    Program::new("git", "make a repository")
+        .unwrap()
+        .args(["init", "--quiet", "--bare"])
+        .arg(&repository)
+        .read()
+        .unwrap();
     for lock in ["shallow.lock", "config.lock", "FETCH_HEAD.lock"] {
         fs::write(repository.join(lock), "").unwrap();
     }

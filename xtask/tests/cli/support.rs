@@ -14,7 +14,7 @@ use std::{
 use assert_cmd::Command;
 use base::Sha256;
 
-/// What stands where an argument's place is that no test reads.
+/// A digest that nothing here has.
 const PIN: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
 /// `cargo xtask` with that cache, away from any proxy, ended if it takes too long.
@@ -79,6 +79,15 @@ pub(crate) fn refused(command: &mut Command) -> String {
     assert_eq!(errors, 1, "{}", ended.err);
     assert!(!ended.err.contains("panicked"), "{}", ended.err);
     ended.err
+}
+
+/// What a failed command said from its error on.
+#[track_caller]
+pub(crate) fn last_error(text: &str) -> &str {
+    if text.starts_with("error: ") {
+        return text;
+    }
+    &text[text.rfind("\nerror: ").unwrap_or_else(|| panic!("there is no error in: {text}")) + 1..]
 }
 
 #[track_caller]
@@ -253,11 +262,7 @@ fn answer(
     let (rest, total) = (&body[start..], body.len());
     match start {
         0 => stream.write_all(b"HTTP/1.1 200 OK\r\n")?,
-        _ => write!(
-            stream,
-            "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes {start}-{}/{total}\r\n",
-            total - 1
-        )?,
+        _ => write!(stream, "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes {start}-{}/{total}\r\n", total - 1)?,
     }
     write!(stream, "Content-Length: {}\r\nConnection: close\r\n\r\n", rest.len())?;
     let Some(count) = stall_after else { return stream.write_all(rest) };

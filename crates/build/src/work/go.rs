@@ -8,7 +8,11 @@ use anyhow::{Context, Result};
 use base::{Arch, command::Program, files};
 use recipes::Name;
 
-use crate::{modules, step::GoBuild, work::Job};
+use crate::{
+    modules::{self, Module},
+    step::GoBuild,
+    work::Job,
+};
 
 /// The first minor version of Go 1 that has `go build -trimpath`.
 const FIRST_WITH_TRIMPATH: u32 = 13;
@@ -55,13 +59,26 @@ impl Toolchain {
         Ok(vec![format!("-gcflags={trim}"), format!("-asmflags={trim}")])
     }
 
-    /// 19 of `go1.19.8`.
-    fn minor_version(&self) -> Result<u32> {
+    /// `1.19.8`: what the toolchain is, whatever the recipe asked for first.
+    fn version(&self) -> Result<String> {
         let file = self.root.join("VERSION");
         let text = files::read_text(&file)?;
+        let version = text.lines().next().and_then(|line| line.trim().strip_prefix("go"));
+        version.map(str::to_owned).with_context(|| format!("{} does not name a version of Go", file.display()))
+    }
+
+    /// 19 of `1.19.8`.
+    fn minor_version(&self) -> Result<u32> {
+        let version = self.version()?;
         let minor =
-            text.strip_prefix("go1.").and_then(|rest| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok());
-        minor.with_context(|| format!("{} does not name a version of Go 1", file.display()))
+            version.strip_prefix("1.").and_then(|rest| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok());
+        minor.with_context(|| format!("Go {version} is not a version of Go 1"))
+    }
+
+    /// What every Go program is made of besides its packages, by the name that vulnerability databases use.
+    fn standard_library(&self) -> Result<Module> {
+        let version = self.version()?;
+        Ok(Module { path: "stdlib".to_owned(), purl: format!("pkg:golang/stdlib@{version}"), version: Some(version) })
     }
 
     /// A program that finds this toolchain and these packages around it.
@@ -128,7 +145,8 @@ pub(crate) fn run(job: &Job, work: &GoBuild) -> Result<()> {
         .args(["list", "-deps", "-tags", &tags, "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", &work.go.package])
         .dir(&folder)
         .read()?;
-    let found = modules::of_packages(listed.lines(), &folder, &work.import_path, &gopath[1..])?;
+    let mut found = modules::of_packages(listed.lines(), &folder, &work.import_path, &gopath[1..])?;
+    found.push(toolchain.standard_library()?);
     files::write_atomically(&job.out().join("modules.json"), serde_json::to_vec_pretty(&found)?)?;
     copy_licences(&folder, &job.out().join("licences"))
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use base::files;
+use base::{Arch, files};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
 use sources::Mode;
 
@@ -27,19 +27,25 @@ const PROFILE: &str = "switch";
 pub(crate) fn fetch_crates(job: &Job, work: &Crates) -> Result<()> {
     let task = job.busy();
     task.doing("asking Cargo for crates");
-    Compiler::of(job, &work.toolchain)?
+    fetch(job, &Compiler::of(job, &work.toolchain)?, work.arch, &work.workspace)
+}
+
+fn fetch(job: &Job, compiler: &Compiler, arch: Arch, workspace: &Path) -> Result<()> {
+    compiler
         .cargo(&[], "fetch the Rust programs' crates")?
         .env("CARGO_HOME", cargo_home()?)
-        .args(["fetch", "--locked", "--target", work.arch.rust_triple()])
+        .args(["fetch", "--locked", "--target", arch.rust_triple()])
         .args(offline(job))
-        .dir(&work.workspace)
+        .dir(workspace)
         .run_logged(job.log)
 }
 
 pub(crate) fn run(job: &Job, work: &RustBuild) -> Result<()> {
     let task = job.busy();
-    task.doing("compiling");
     let compiler = Compiler::of(job, &work.toolchain)?;
+    // Cargo's cache is not ours: what was fetched once may be gone.
+    fetch(job, &compiler, work.arch, &work.workspace)?;
+    task.doing("compiling");
     let sysroot = job.need(&format!("sysroot-{}", work.toolchain))?;
     let target = job.workshop.scratch().join("target");
     let home = cargo_home()?;

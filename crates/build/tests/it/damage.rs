@@ -1,12 +1,22 @@
 //! What was damaged on disk is found, made again, and never used.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
-use build::{cache::Miss, engine::Status, engine::Trust};
+use build::{
+    cache::Miss,
+    engine::{Status, Trust},
+};
 
 use crate::support::{FETCH, Notes, Place, UNPACK, ran};
 
-fn entry_json(place: &Place, step: &str) -> std::path::PathBuf {
+/// What is told of it, or what it is called; and how it is done.
+type Damage<'a> = (&'a str, fn(&Path));
+
+fn entry_json(place: &Place, step: &str) -> PathBuf {
     place.entry(step).out().with_file_name("entry.json")
 }
 
@@ -19,7 +29,7 @@ fn damage_of(status: &Status) -> &str {
 
 #[test]
 fn a_tree_in_which_anything_changed_is_made_again() {
-    let damages: [(&str, fn(&Path)); 6] = [
+    let damages: [Damage<'_>; 6] = [
         ("a byte", |out| fs::write(out.join("go.mod"), "module thinG\n").unwrap()),
         ("a file cut off", |out| fs::write(out.join("go.mod"), "module").unwrap()),
         ("a file more", |out| fs::write(out.join("more"), "").unwrap()),
@@ -45,7 +55,7 @@ fn a_tree_in_which_anything_changed_is_made_again() {
 
 #[test]
 fn an_entry_whose_record_is_cut_off_gone_or_of_another_step_is_made_again() {
-    let damages: [(&str, fn(&Path)); 4] = [
+    let damages: [Damage<'_>; 4] = [
         ("its entry.json cannot be read", |file| {
             let text = fs::read(file).unwrap();
             fs::write(file, &text[..text.len() / 2]).unwrap();

@@ -68,7 +68,7 @@ fn a_folder_without_a_mark_stays_for_an_hour() {
 }
 
 #[test]
-fn an_entry_replaces_a_damaged_one_at_once_even_when_the_run_before_was_killed_while_it_did() {
+fn a_run_that_was_killed_between_the_old_entry_and_the_new_one_is_made_up_for() {
     let place = Place::new();
     place.run();
     // The old entry is gone and the new one is not there yet.

@@ -11,7 +11,7 @@ fn runs_at_once_all_succeed_and_make_each_step_once() {
         let runs = 4;
         let begin = Barrier::new(runs);
         let notes = Notes::default();
-        let made: Vec<String> = thread::scope(|scope| {
+        let mut made: Vec<String> = thread::scope(|scope| {
             let run = || {
                 let steps = place.steps();
                 begin.wait();
@@ -21,6 +21,7 @@ fn runs_at_once_all_succeed_and_make_each_step_once() {
             let runs: Vec<_> = (0..runs).map(|_| scope.spawn(run)).collect();
             runs.into_iter().flat_map(|run| run.join().unwrap()).collect()
         });
+        made.sort();
         assert_eq!(made, [FETCH, UNPACK], "round {round}");
         assert_eq!(place.made("go.mod"), "module thing\n");
         for step in [FETCH, UNPACK] {

@@ -3,6 +3,9 @@
 // Each test program uses its own part of this.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod i386_root;
+pub mod swi_tools;
+
 use std::{
     collections::BTreeMap,
     fs,
