@@ -13,14 +13,31 @@ use crate::{
     session::{Session, workspace},
 };
 
+/// Everything that a build puts into the cache's folder.
+const FOLDERS: [(&str, &str); 11] = [
+    ("steps", "finished steps"),
+    ("tmp", "unfinished steps"),
+    ("locks", "locks"),
+    ("logs", "logs"),
+    ("blobs", "downloads"),
+    ("partial", "unfinished downloads"),
+    ("git", "Git objects"),
+    ("apt", "package lists"),
+    ("go-build", "Go's build caches"),
+    ("home", "the home of builds in a container"),
+    ("xtask-in-docker", "xtask as it is built in a container"),
+];
+
 pub fn run(flags: Cache) -> Result<()> {
     let root = build::cache::default_folder()?;
     match flags.action.unwrap_or(CacheAction::Show) {
         CacheAction::Show => show(&root),
         CacheAction::Trim { all: true } => {
-            let freed = files::tree_size(&root);
-            files::remove_tree(&root)?;
-            println!("removed {}: {}", root.display(), HumanBytes(freed));
+            // Only what is ours: KOE_CACHE may name a folder that holds other things too.
+            let ours = FOLDERS.map(|(name, _)| root.join(name));
+            let freed: u64 = ours.iter().map(|folder| files::tree_size(folder)).sum();
+            ours.iter().try_for_each(|folder| files::remove_tree(folder))?;
+            println!("{} freed in {}", HumanBytes(freed), root.display());
             Ok(())
         }
         CacheAction::Trim { all: false } => trim(&root),
@@ -38,14 +55,7 @@ fn show(root: &Path) -> Result<()> {
         let age = SystemTime::now().duration_since(time).unwrap_or_default();
         println!("  {:>10}  {name:28} {key}  {} old", HumanBytes(size).to_string(), HumanDuration(age));
     }
-    for (folder, what) in [
-        ("blobs", "downloads"),
-        ("git", "Git objects"),
-        ("go-build", "Go's build cache"),
-        ("apt", "package lists"),
-        ("rust", "Rust's build folders"),
-        ("logs", "logs"),
-    ] {
+    for (folder, what) in FOLDERS.iter().filter(|(folder, _)| *folder != "steps") {
         println!("  {:>10}  {what}", HumanBytes(files::tree_size(&root.join(folder))).to_string());
     }
     Ok(())

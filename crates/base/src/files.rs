@@ -9,6 +9,9 @@ use std::{
 
 use anyhow::{Context, Result};
 
+/// How the name of a file begins while it is being written.
+pub const UNFINISHED: &str = ".new-";
+
 /// Creates a folder and the ones above it.
 pub fn create_dir(path: &Path) -> Result<()> {
     fs::create_dir_all(path).with_context(|| format!("cannot create the folder {}", path.display()))
@@ -42,7 +45,7 @@ pub fn replace(path: &Path, fill: impl FnOnce(&mut fs::File) -> io::Result<()>) 
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     create_dir(folder)?;
     let write = || -> io::Result<()> {
-        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
+        let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)?;
         file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
         fill(file.as_file_mut())?;
         file.as_file().sync_all()?;

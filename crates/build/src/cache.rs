@@ -126,6 +126,11 @@ impl Cache {
         Ok(Cache { root: root.to_owned() })
     }
 
+    /// Keeps other runs from publishing until the guard is dropped.
+    pub(crate) fn lock_publishing(&self) -> Result<fs::File> {
+        self.lock_file("publishing")
+    }
+
     pub fn root(&self) -> &Path {
         &self.root
     }
@@ -179,7 +184,11 @@ impl Cache {
 
     /// Held while folders in `tmp/` are marked, and while they are judged by their marks.
     fn lock_tmp(&self) -> Result<fs::File> {
-        let path = self.root.join("locks/tmp");
+        self.lock_file("tmp")
+    }
+
+    fn lock_file(&self, name: &str) -> Result<fs::File> {
+        let path = self.root.join("locks").join(name);
         let lock = || -> std::io::Result<fs::File> {
             let file = fs::File::create(&path)?;
             file.lock()?;

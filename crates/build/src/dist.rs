@@ -24,6 +24,8 @@ pub struct Published {
 /// Puts the artifacts of a plan, whose goals are all in the cache, into `dist`. What other builds
 /// (another architecture, another release) put there stays.
 pub fn publish(plan: &Plan, cache: &Cache, dist: &Path) -> Result<Vec<Published>> {
+    let _alone = cache.lock_publishing()?;
+    sweep(dist)?;
     let mut published = Vec::new();
     for artifact in &plan.artifacts {
         let step = plan.steps.iter().find(|step| step.name == artifact.step).context("an artifact has no step")?;
@@ -31,6 +33,9 @@ pub fn publish(plan: &Plan, cache: &Cache, dist: &Path) -> Result<Vec<Published>
             Ok(entry) => entry,
             Err(miss) => bail!("{} was built and is gone from the cache ({miss}): run the build again", artifact.name),
         };
+        if !entry.is_intact() {
+            bail!("{} was damaged in the cache after it was built: run the build again", artifact.name);
+        }
         let from = entry.out().join(&artifact.file);
         let path = dist.join(&artifact.name);
         let sha256 = Sha256::of_file(&from).with_context(|| format!("cannot read {}", from.display()))?;
@@ -42,6 +47,16 @@ pub fn publish(plan: &Plan, cache: &Cache, dist: &Path) -> Result<Vec<Published>
     }
     write_sums(dist, &published)?;
     Ok(published)
+}
+
+/// Removes what a killed run was writing when it ended.
+fn sweep(dist: &Path) -> Result<()> {
+    for entry in fs::read_dir(dist).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(files::UNFINISHED) {
+            files::remove_tree(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Lists these files, and those that were listed before and are still what they were.

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::{Condvar, Mutex, MutexGuard},
     time::{Duration, Instant},
@@ -150,10 +151,13 @@ impl Engine<'_> {
     fn work_off(&self, steps: &[Step], board: &Board) {
         while let Some(i) = board.take(steps) {
             let began = Instant::now();
-            let result = self.make(&steps[i], steps).with_context(|| format!("step {} failed", steps[i].name));
-            if let (Err(error), true) = (&result, self.jobs > 1) {
-                self.progress
-                    .note(&format!("{error:#}\nWaiting for the steps that are under way; what they make is kept."));
+            // Whoever waits for this step must hear of its end, also if it ends in a panic.
+            let made = catch_unwind(AssertUnwindSafe(|| self.make(&steps[i], steps)));
+            let result = made.unwrap_or_else(|_| bail!("it ended in a panic: that is a mistake in this program"));
+            let result = result.with_context(|| format!("step {} failed", steps[i].name));
+            if result.is_err() && self.jobs > 1 {
+                let name = &steps[i].name;
+                self.progress.note(&format!("step {name} failed; the steps that are under way go on to their end"));
             }
             board.finish(i, result.map(|ran| ran.then(|| (steps[i].name.clone(), began.elapsed()))));
         }

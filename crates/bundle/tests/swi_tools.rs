@@ -3,40 +3,18 @@
 
 mod common;
 
-use std::{fs, path::PathBuf, sync::Mutex};
+use std::{fs, path::PathBuf};
 
-use base::{files, progress::Silent};
+use base::progress::Silent;
 use bundle::{
     inspect::{self, Probes, Signed},
     swix,
 };
-use common::{cache, default_sample, run, tool};
-
-/// The version that these tests were written against.
-const SWITOOLS: &str = "switools==1.2";
-
-/// The folder of swi-tools' programs, installed once.
-fn swi_tools() -> PathBuf {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _alone = ONE_AT_A_TIME.lock();
-    let venv = cache().join("switools");
-    if !venv.join("bin/verify-swix").exists() {
-        files::remove_tree(&venv).unwrap();
-        let log = cache().join("switools.log");
-        tool("python3").args(["-m", "venv"]).arg(&venv).run_logged(&log).unwrap();
-        let pip = venv.join("bin/pip");
-        base::command::Program::new(pip, "install swi-tools")
-            .unwrap()
-            .args(["install", SWITOOLS])
-            .run_logged(&log)
-            .unwrap();
-    }
-    venv.join("bin")
-}
-
-fn swi_tool(name: &str) -> base::command::Program {
-    base::command::Program::new(swi_tools().join(name), "test the SWIX").unwrap()
-}
+use common::{
+    default_sample, run,
+    swi_tools::{sign_and_verify, swi_tool},
+    tool,
+};
 
 #[test]
 #[ignore = "needs the Python package index: run by cargo xtask test"]
@@ -57,41 +35,7 @@ fn swix_create_makes_the_same_manifest_and_members() {
 #[ignore = "needs the Python package index: run by cargo xtask test"]
 fn a_swix_is_signed_verified_and_still_inspected() {
     let (folder, sample) = default_sample();
-    let at = |name: &str| folder.path().join(name);
-    let openssl = |args: &[&str]| run(tool("openssl").args(args).dir(folder.path()));
-    let subject = ["-subj", "/CN=test"];
-    let new = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", "ca.key", "-out", "ca.crt"];
-    openssl(&[&new[..], &subject[..]].concat());
-    let request = ["req", "-newkey", "rsa:2048", "-nodes", "-keyout", "key", "-out", "csr", "-subj", "/CN=signer"];
-    openssl(&request);
-    openssl(&[
-        "x509",
-        "-req",
-        "-in",
-        "csr",
-        "-CA",
-        "ca.crt",
-        "-CAkey",
-        "ca.key",
-        "-CAcreateserial",
-        "-days",
-        "2",
-        "-out",
-        "crt",
-    ]);
-
-    run(swi_tool("swi-signature").arg("prepare").arg(&sample.swix));
-    // The commands of 1.2 that sign and verify want a member that only a whole EOS image has; what they
-    // call for the work takes a SWIX.
-    let python = |script: &str| swi_tool("python3").args(["-c", script]).arg(&sample.swix).arg(at("ca.crt"));
-    let sign = "import sys; from switools import swisignature as s; \
-                s.signSwi(sys.argv[1], sys.argv[3], sys.argv[2], signingKeyFile=sys.argv[4])";
-    run(python(sign).arg(at("crt")).arg(at("key")));
-    let verify =
-        "import sys; from switools import verifyswi as v; print(v.VERIFY_SWI_MESSAGE[v.verifySwi(*sys.argv[1:])])";
-    let verified = run(python(verify));
-    assert!(verified.contains("successful"), "{verified}");
-
+    sign_and_verify(&sample.swix, folder.path());
     let report = inspect::inspect(&sample.swix, Probes::Run, &Silent).unwrap();
     assert_eq!(report.signed, Signed::Yes);
     let whole = fs::read(&sample.swix).unwrap();

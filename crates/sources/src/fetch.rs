@@ -7,7 +7,7 @@
 
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Mutex, OnceLock, PoisonError},
 };
 
@@ -83,6 +83,11 @@ impl<'a> Fetcher<'a> {
 
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// What the user brings for a source.
+    pub fn brought(&self, source: &Source) -> Option<&Path> {
+        self.brought.get(&source.name).map(PathBuf::as_path)
     }
 
     /// Refuses what the user brings for a source if it is something else: told before anything is fetched.

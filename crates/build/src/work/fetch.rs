@@ -1,8 +1,8 @@
 //! Brings a source into the blob store. The output is `fetched.json`: which origin answered, with
 //! what; the bytes are in the store under their digests.
 
-use anyhow::{Context, Result};
-use base::files;
+use anyhow::{Context, Result, ensure};
+use base::{Sha256, files};
 use sources::Fetched;
 
 use crate::{cache::Entry, step::Fetch, work::Job};
@@ -11,6 +11,10 @@ const FILE: &str = "fetched.json";
 
 pub(crate) fn run(job: &Job, work: &Fetch) -> Result<Fetched> {
     let fetched = job.engine.fetcher.fetch(&work.source)?;
+    if let (Some(planned), Some(path)) = (work.brought, job.engine.fetcher.brought(&work.source)) {
+        let now = Sha256::of_tree(path).with_context(|| format!("cannot read {}", path.display()))?;
+        ensure!(now == planned, "{} changed while it was being used: run again", path.display());
+    }
     files::write_atomically(&job.out().join(FILE), serde_json::to_vec_pretty(&fetched)?)?;
     Ok(fetched)
 }
