@@ -59,15 +59,16 @@ fn lints(shell: &Shell) -> Result<()> {
     Ok(cmd!(shell, "cargo clippy --workspace --all-targets --quiet -- -D warnings").run()?)
 }
 
+/// How a shell script begins, also one that is a part of something else.
+const SCRIPT: [&[u8]; 3] = [b"#!/bin/sh", b"#!/usr/bin/env bash", b"# shellcheck shell="];
+
 /// Every shell script of the repository.
 fn scripts(shell: &Shell) -> Result<()> {
     let listed = cmd!(shell, "git ls-files --cached --others --exclude-standard").read()?;
     let scripts: Vec<PathBuf> = listed
         .lines()
         .map(|name| workspace().join(name))
-        .filter(|path| {
-            fs::read(path).is_ok_and(|text| text.starts_with(b"#!/bin/sh") || text.starts_with(b"#!/usr/bin/env bash"))
-        })
+        .filter(|path| fs::read(path).is_ok_and(|text| SCRIPT.iter().any(|first| text.starts_with(first))))
         .collect();
     Ok(cmd!(shell, "shellcheck {scripts...}").run()?)
 }

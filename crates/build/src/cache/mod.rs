@@ -4,6 +4,9 @@
 //! and renamed, so it is there whole or not at all; a lock file for each key lets two runs share
 //! one cache. What is read from an entry is verified against the digest recorded in it.
 
+mod miss;
+mod workshop;
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -18,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sources::Fetched;
 
+pub use self::{miss::Miss, workshop::Workshop};
 use crate::step::Step;
 
 /// Where the cache is: `KOE_CACHE`, else the user's cache folder.
@@ -44,9 +48,6 @@ pub struct Meta {
     pub seconds: f64,
 }
 
-/// Extension of the lock file beside a workshop.
-const MARK: &str = "alive";
-
 /// A finished step on disk.
 #[derive(Debug, Clone)]
 pub struct Entry {
@@ -65,56 +66,8 @@ impl Entry {
     }
 }
 
-/// Why a step has to run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Miss {
-    NeverBuilt,
-    /// Built before from other inputs; the ones that differ.
-    Changed(Vec<String>),
-    /// The entry, or something that it stands for, is not what was recorded.
-    Damaged(String),
-}
-
-impl std::fmt::Display for Miss {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Miss::NeverBuilt => f.write_str("not built yet"),
-            Miss::Changed(what) if what.len() > 3 => {
-                write!(f, "changed: {} and {} more", what[..3].join(", "), what.len() - 3)
-            }
-            Miss::Changed(what) => write!(f, "changed: {}", what.join(", ")),
-            Miss::Damaged(what) => write!(f, "damaged on disk: {what}"),
-        }
-    }
-}
-
 pub struct Cache {
     root: PathBuf,
-}
-
-/// A folder in which one step is being made; removed when dropped, unless it became an entry.
-pub struct Workshop {
-    folder: PathBuf,
-    _alive: fs::File,
-}
-
-impl Workshop {
-    pub fn out(&self) -> PathBuf {
-        self.folder.join("out")
-    }
-
-    /// A folder for what is needed on the way and not kept.
-    pub fn scratch(&self) -> PathBuf {
-        self.folder.join("scratch")
-    }
-}
-
-impl Drop for Workshop {
-    fn drop(&mut self) {
-        // What cannot be removed now is removed by the next run's `sweep`.
-        let _ = files::remove_tree(&self.folder);
-        let _ = fs::remove_file(mark_of(&self.folder));
-    }
 }
 
 impl Cache {
@@ -165,7 +118,7 @@ impl Cache {
             None => Miss::NeverBuilt,
             Some((_, meta)) => {
                 let mut changed = Vec::new();
-                differences("", &meta.inputs, &step.inputs(), &mut changed);
+                miss::differences("", &meta.inputs, &step.inputs(), &mut changed);
                 Miss::Changed(changed)
             }
         }
@@ -182,11 +135,6 @@ impl Cache {
         Ok(file)
     }
 
-    /// Held while folders in `tmp/` are marked, and while they are judged by their marks.
-    fn lock_tmp(&self) -> Result<fs::File> {
-        self.lock_file("tmp")
-    }
-
     fn lock_file(&self, name: &str) -> Result<fs::File> {
         let path = self.root.join("locks").join(name);
         let lock = || -> std::io::Result<fs::File> {
@@ -195,22 +143,6 @@ impl Cache {
             Ok(file)
         };
         lock().with_context(|| format!("cannot lock {}", path.display()))
-    }
-
-    pub fn workshop(&self, step: &Step) -> Result<Workshop> {
-        let _alone = self.lock_tmp()?;
-        let folder = tempfile::Builder::new()
-            .prefix(&format!("{}-", step.name))
-            .rand_bytes(8)
-            .tempdir_in(self.root.join("tmp"))
-            .with_context(|| format!("cannot make a folder in {}", self.root.join("tmp").display()))?
-            .keep();
-        let alive = fs::File::create(mark_of(&folder))?;
-        alive.lock()?;
-        for part in ["out", "scratch"] {
-            files::create_dir(&folder.join(part))?;
-        }
-        Ok(Workshop { folder, _alive: alive })
     }
 
     /// Turns what was made into the entry of its step.
@@ -249,26 +181,6 @@ impl Cache {
         }
     }
 
-    /// Removes what killed runs left in `tmp/`. What a living run works on is locked and stays.
-    pub fn sweep(&self) -> Result<()> {
-        let _alone = self.lock_tmp()?;
-        for entry in fs::read_dir(self.root.join("tmp"))?.flatten() {
-            let path = entry.path();
-            let is_mark = path.extension().is_some_and(|extension| extension == MARK);
-            let mark = if is_mark { path.clone() } else { mark_of(&path) };
-            let abandoned = match fs::File::open(&mark) {
-                Ok(file) => file.try_lock().is_ok(),
-                Err(_) => entry.metadata().and_then(|meta| meta.modified()).is_ok_and(is_old),
-            };
-            // A mark outlives its folder, so that a folder never stands without one.
-            if abandoned && !(is_mark && path.with_extension("").exists()) {
-                files::remove_tree(&path)?;
-                let _ = fs::remove_file(mark);
-            }
-        }
-        Ok(())
-    }
-
     /// Every entry: (step name, short key, bytes, last change).
     pub fn entries(&self) -> Vec<(String, String, u64, SystemTime)> {
         let folders = |path: PathBuf| fs::read_dir(path).into_iter().flatten().flatten().filter(|e| e.path().is_dir());
@@ -291,47 +203,11 @@ impl Cache {
     }
 }
 
-/// The file beside a workshop that is locked while its run lives.
-fn mark_of(folder: &Path) -> PathBuf {
-    let mut name = folder.as_os_str().to_owned();
-    name.push(".");
-    name.push(MARK);
-    name.into()
-}
-
-/// A folder that is not marked yet may be about to be; an hour is enough for that.
-fn is_old(time: SystemTime) -> bool {
-    time.elapsed().is_ok_and(|age| age > Duration::from_secs(3600))
-}
-
 fn read_meta(folder: &Path) -> Result<Option<Meta>, String> {
     let path = folder.join("entry.json");
     match fs::read(&path) {
         Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|_| "its entry.json cannot be read".into()),
         Err(_) if !folder.exists() => Ok(None),
         Err(_) => Err("its entry.json is gone".into()),
-    }
-}
-
-/// The places at which two JSON values differ, as `a.b.2`.
-fn differences(place: &str, old: &Value, new: &Value, found: &mut Vec<String>) {
-    let inside = |name: &str| if place.is_empty() { name.to_owned() } else { format!("{place}.{name}") };
-    match (old, new) {
-        (Value::Object(old), Value::Object(new)) => {
-            let names: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-            for name in names {
-                let get = |map: &serde_json::Map<String, Value>| map.get(name).cloned().unwrap_or(Value::Null);
-                differences(&inside(name), &get(old), &get(new), found);
-            }
-        }
-        (Value::Array(old), Value::Array(new)) if old.len() == new.len() => {
-            for (index, (old, new)) in old.iter().zip(new).enumerate() {
-                // A list of named things reads better by name than by number.
-                let name = new.get("name").and_then(Value::as_str).map_or(index.to_string(), str::to_owned);
-                differences(&inside(&name), old, new, found);
-            }
-        }
-        _ if old != new => found.push(place.to_owned()),
-        _ => {}
     }
 }
