@@ -17,7 +17,7 @@ const MARK: &str = "alive";
 
 /// A folder in which one step is being made; removed when dropped, unless it became an entry.
 pub struct Workshop {
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
     _alive: fs::File,
 }
 

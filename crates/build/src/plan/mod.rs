@@ -1,5 +1,7 @@
 //! From a release to its steps: the one list that is printed, hashed, counted and carried out.
 
+mod publishing;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
@@ -13,8 +15,8 @@ use recipes::{Build, Component, Name, OriginKind, Program, Release, Source};
 use crate::{
     rust_files,
     step::{
-        Checks, ContainerImage, Crates, Fetch, GoBuild, Image, ImageItem, InputFile, Package, Record, RustBuild, Sbom,
-        SbomComponent, Step, Swix, Sysroot, Tree, Unpack, Work,
+        Checks, ContainerImage, Crates, Fetch, GoBuild, Image, ImageItem, InputFile, Package, RustBuild, Step, Sysroot,
+        Tree, Unpack, Work,
     },
     work::{container_image::ARCHIVE, sysroot::NO_UNWIND},
 };
