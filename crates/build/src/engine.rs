@@ -157,7 +157,9 @@ impl Engine<'_> {
             let result = result.with_context(|| format!("step {} failed", steps[i].name));
             if result.is_err() && self.jobs > 1 {
                 let name = &steps[i].name;
-                self.progress.note(&format!("step {name} failed; the steps that are under way go on to their end"));
+                self.progress.note(&format!(
+                    "step {name} failed; the steps that are under way go on, and what they make is kept"
+                ));
             }
             board.finish(i, result.map(|ran| ran.then(|| (steps[i].name.clone(), began.elapsed()))));
         }
