@@ -37,6 +37,8 @@ pub fn run(flags: Cache) -> Result<()> {
             let ours = FOLDERS.map(|(name, _)| root.join(name));
             let freed: u64 = ours.iter().map(|folder| files::tree_size(folder)).sum();
             ours.iter().try_for_each(|folder| files::remove_tree(folder))?;
+            // The folder itself goes too, unless something else is in it.
+            let _ = std::fs::remove_dir(&root);
             println!("{} freed in {}", HumanBytes(freed), root.display());
             Ok(())
         }
