@@ -77,11 +77,13 @@ pub fn remove_tree(path: &Path) -> Result<()> {
     remove().with_context(|| format!("cannot remove {}", path.display()))
 }
 
-/// Copies a tree: files with their permissions, links as links.
+/// Copies a file or a tree: files with their permissions, links as links.
 pub fn copy_tree(from: &Path, to: &Path) -> Result<()> {
     for entry in walkdir::WalkDir::new(from).sort_by_file_name() {
         let entry = entry.with_context(|| format!("cannot read {}", from.display()))?;
-        let target = to.join(entry.path().strip_prefix(from)?);
+        let inside = entry.path().strip_prefix(from)?;
+        // Joining nothing would leave a slash behind a file's name.
+        let target = if inside.as_os_str().is_empty() { to.to_owned() } else { to.join(inside) };
         let copy = || -> io::Result<()> {
             if entry.file_type().is_dir() {
                 fs::create_dir_all(&target)
@@ -118,6 +120,22 @@ mod tests {
         assert!(format!("{:#}", failed.unwrap_err()).contains("the disk is full"));
         assert_eq!(fs::read_to_string(&path).unwrap(), "old");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_and_a_tree_are_copied_with_modes_and_links() {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = dir.path().join("tree");
+        fs::create_dir_all(tree.join("below")).unwrap();
+        fs::write(tree.join("below/program"), "x").unwrap();
+        fs::set_permissions(tree.join("below/program"), fs::Permissions::from_mode(0o755)).unwrap();
+        std::os::unix::fs::symlink("below/program", tree.join("link")).unwrap();
+        copy_tree(&tree, &dir.path().join("copy")).unwrap();
+        copy_tree(&tree.join("below/program"), &dir.path().join("alone")).unwrap();
+        assert_eq!(fs::read_link(dir.path().join("copy/link")).unwrap(), Path::new("below/program"));
+        for copied in ["copy/below/program", "alone"] {
+            assert_eq!(fs::metadata(dir.path().join(copied)).unwrap().permissions().mode() & 0o777, 0o755, "{copied}");
+        }
     }
 
     #[test]
