@@ -1,9 +1,9 @@
 //! `doctor`: what this machine has and lacks for each verb, and how to get it.
 
 use anyhow::Result;
-use base::command::{Program, find_on_path};
+use base::command::find_on_path;
 
-use crate::flags::Doctor;
+use crate::{doctor_386::runs_linux_386, flags::Doctor};
 
 /// A program that some verbs need, and Debian's package for it.
 pub struct Need {
@@ -82,8 +82,6 @@ pub fn run(_: Doctor) -> Result<()> {
 fn facts() -> Vec<(String, bool, &'static str)> {
     let suites = sources::debian_suites();
     let has = |suite: &str| suites.iter().any(|known| known == suite);
-    let runs_32_bit = std::path::Path::new("/proc/sys/abi/ldt16").exists()
-        || Program::new("uname", "know the kernel").and_then(Program::read).is_ok_and(|name| name.contains("Linux"));
     let mut facts = vec![
         (
             "apt sources of Debian 12 (bookworm)".to_owned(),
@@ -98,7 +96,7 @@ fn facts() -> Vec<(String, bool, &'static str)> {
     ];
     facts.push((
         "a kernel that runs linux/386 programs".to_owned(),
-        runs_32_bit,
+        runs_linux_386(),
         "boot a kernel with CONFIG_IA32_EMULATION",
     ));
     match build::cache::default_folder() {

@@ -6,6 +6,7 @@ mod build_swix;
 mod cache;
 mod compile_bench;
 mod doctor;
+mod doctor_386;
 mod fetch;
 mod flags;
 mod in_docker;
