@@ -89,6 +89,10 @@ impl TryFrom<ProgramFile> for Program {
         if file.check.is_empty() {
             return Err(format!("program {} has no [[program.check]]: every program is run once", file.name));
         }
+        if let Some(check) = file.check.iter().find(|check| check.version && check.prints.contains('\n')) {
+            let message = "a check with `version = true` prints one line, and it is compared whole";
+            return Err(format!("program {}: {message}; found {:?}", file.name, check.prints));
+        }
         Ok(Program { name: file.name, install: file.install, operator: file.operator, build, checks: file.check })
     }
 }

@@ -142,6 +142,12 @@ fn a_program_that_is_built_by_nothing_is_refused() {
 }
 
 #[test]
+fn a_version_of_two_lines_is_refused() {
+    let error = error_with("9.9/tool.toml", "prints = \"1.0\"", "prints = \"1.0\\n\"\nversion = true");
+    assert_says(&error, &["tool.toml:12:", "one line", "1.0"]);
+}
+
+#[test]
 fn a_path_out_of_the_image_is_refused() {
     let error = error_with("9.9/tool.toml", "bin/tool", "../../etc/passwd");
     assert_says(&error, &["tool.toml:14:", "../../etc/passwd", "relative path"]);
