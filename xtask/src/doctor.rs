@@ -50,32 +50,33 @@ pub fn run(_: Doctor) -> Result<()> {
     ];
     let mut lacking = 0;
     for (verbs, needs) in groups {
-        let missing: Vec<&Need> = needs.iter().filter(|need| find_on_path(need.program).is_none()).collect();
-        lacking += missing.len();
-        println!("{verbs}: {}", if missing.is_empty() { "everything is there" } else { "something is missing" });
-        for need in needs {
-            let state = if find_on_path(need.program).is_some() { "ok     " } else { "MISSING" };
-            let hint = if find_on_path(need.program).is_some() {
-                String::new()
-            } else {
-                format!(": apt-get install {}", need.package)
-            };
-            println!("  {state} {:12} to {}{hint}", need.program, need.to);
+        let found: Vec<bool> = needs.iter().map(|need| find_on_path(need.program).is_some()).collect();
+        let missing = found.iter().filter(|found| !**found).count();
+        lacking += missing;
+        println!("{verbs}: {}", if missing == 0 { "everything is there" } else { "something is missing" });
+        for (need, found) in needs.iter().zip(found) {
+            let what = format!("{:12} to {}", need.program, need.to);
+            report(&what, found, &format!("apt-get install {}", need.package));
         }
     }
     println!("this machine:");
     for (fact, ok, hint) in facts() {
-        println!(
-            "  {} {fact}{}",
-            if ok { "ok     " } else { "MISSING" },
-            if ok { String::new() } else { format!(": {hint}") }
-        );
+        report(&fact, ok, hint);
         lacking += usize::from(!ok);
     }
     if lacking > 0 {
         println!("{lacking} missing; the verbs beside which everything is there work as it is");
     }
     Ok(())
+}
+
+/// One line; the hint says what to do where it is not so.
+fn report(what: &str, ok: bool, hint: &str) {
+    if ok {
+        println!("  ok      {what}");
+    } else {
+        println!("  MISSING {what}: {hint}");
+    }
 }
 
 /// What is not a program: (fact, whether it is so, what to do).

@@ -41,14 +41,6 @@ impl Arch {
         }
     }
 
-    /// dpkg's name.
-    pub fn debian(self) -> &'static str {
-        match self {
-            Arch::I386 => "i386",
-            Arch::Amd64 => "amd64",
-        }
-    }
-
     /// `e_machine` of the ELF header: EM_386 or EM_X86_64.
     pub fn elf_machine(self) -> u16 {
         match self {

@@ -41,10 +41,6 @@ pub struct Toolchain {
 }
 
 impl Release {
-    pub fn toolchain(&self, name: &Name) -> Option<&Toolchain> {
-        self.toolchains.iter().find(|toolchain| toolchain.source.name == *name)
-    }
-
     /// Every source that the release needs, toolchains first.
     pub fn sources(&self) -> impl Iterator<Item = &Source> {
         let toolchains = self.toolchains.iter().map(|toolchain| &toolchain.source);
