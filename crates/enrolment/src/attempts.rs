@@ -8,8 +8,8 @@ use std::{
 
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// How many addresses are kept. When more come within a minute, the one seen first is forgotten: a crowd of strangers must
-/// not keep a worker out.
+/// How many addresses are kept. When more come within a minute, the one seen first is forgotten: a crowd of strangers
+/// must not keep a worker out.
 const ADDRESSES: usize = 1024;
 
 pub struct Attempts {

@@ -1,5 +1,5 @@
-//! The TLS session that an exchange runs in: messages as frames, all of them before one deadline, and the keying material
-//! that ties proofs to the session.
+//! The TLS session that an exchange runs in: messages as frames, all of them before one deadline, and the keying
+//! material that ties proofs to the session.
 
 use std::{
     io::{self, Read, Write},
@@ -102,10 +102,13 @@ pub fn not_expected(expected: &'static str) -> ChannelError {
     ChannelError::Received(BadMessage::NotExpected { expected })
 }
 
-/// rustls hands its own errors over as I/O errors.
+/// rustls hands its own errors over as I/O errors, and says it at length when a connection ends.
 fn tls_or_io(error: io::Error) -> ChannelError {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(tls) => ChannelError::Tls(tls.clone()),
+        None if error.kind() == io::ErrorKind::UnexpectedEof => {
+            ChannelError::Io(io::Error::new(error.kind(), "the other side closed the connection"))
+        }
         None => ChannelError::Io(error),
     }
 }
@@ -159,7 +162,8 @@ impl Write for Timed {
     }
 }
 
-/// A server with a certificate of its own making, which no worker looks at. No session is resumed: each exchange stands alone.
+/// A server with a certificate of its own making, which no worker looks at. No session is resumed: each exchange stands
+/// alone.
 pub fn server_config() -> Result<Arc<ServerConfig>, ServerConfigError> {
     let made = rcgen::generate_simple_self_signed(["kubernetes-on-eos-enrolment".to_owned()])?;
     let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());

@@ -16,17 +16,18 @@ pub enum EnrolError {
     )]
     Unreachable { master: SocketAddr, error: io::Error },
     #[error(
-        "the exchange with the master at {master} broke off: {error}; it may be starting, busy, or holding back an address \
-         with too many attempts: wait for the next try"
+        "the exchange with the master at {master} broke off: {error}; it may be starting, busy, or holding back an \
+         address with too many attempts: wait for the next try"
     )]
     Interrupted { master: SocketAddr, error: io::Error },
     #[error(
-        "the master at {master} does not accept this node's token or its name {name}: make cluster.toml the same on both \
-         switches, with this node in it"
+        "the master at {master} does not accept this node's token or its name {name}: make cluster.toml the same on \
+         both switches, with this node in it"
     )]
     Refused { master: SocketAddr, name: String },
     #[error(
-        "the master at {master} speaks another version of the enrolment protocol: install the same release on both switches"
+        "the master at {master} speaks another version of the enrolment protocol: install the same release on both \
+         switches"
     )]
     OtherVersion { master: SocketAddr },
     #[error(
@@ -34,13 +35,13 @@ pub enum EnrolError {
     )]
     Declined { master: SocketAddr, name: String, reason: String },
     #[error(
-        "what answers at {master} did not prove that it knows the token, so nothing of its answer was used: look for a wrong \
-         address of the master in cluster.toml, or for someone in between"
+        "what answers at {master} did not prove that it knows the token, so nothing of its answer was used: look for a \
+         wrong address of the master in cluster.toml, or for someone in between"
     )]
     NotTheMaster { master: SocketAddr },
     #[error(
-        "what answers at {master} does not follow the enrolment protocol: {what}; check that this is the master's address and \
-         that both switches have the same release"
+        "what answers at {master} does not follow the enrolment protocol: {what}; check that this is the master's \
+         address and that both switches have the same release"
     )]
     Protocol { master: SocketAddr, what: String },
     #[error("this node cannot ask for certificates: {what}")]

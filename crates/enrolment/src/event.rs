@@ -62,7 +62,7 @@ impl fmt::Display for Event {
             }
             Event::UnknownName { peer, name } => write!(
                 f,
-                "enrolment: {peer} knows the token and calls itself {name}, which cluster.toml does not: add it there, or \
+                "enrolment: {peer} knows the token, but its name {name} is not in cluster.toml: add it there, or \
                  correct that switch's name"
             ),
             Event::WrongToken { peer, name } => write!(
@@ -72,7 +72,8 @@ impl fmt::Display for Event {
             ),
             Event::OtherVersion { peer, name, version } => write!(
                 f,
-                "enrolment: {name} at {peer} speaks version {version} of the protocol: install the same release on both switches"
+                "enrolment: {name} at {peer} speaks version {version} of the protocol: install the same release on \
+                 both switches"
             ),
             Event::Broken { peer, error } => write!(f, "enrolment: the exchange with {peer} broke off: {error}"),
             Event::Busy { peer } => {

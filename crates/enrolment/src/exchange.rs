@@ -72,7 +72,8 @@ impl Exchange<'_> {
             master_nonce: &master_nonce,
             csrs: &csrs,
         });
-        // The name is looked up only for those who know the token, so that not even the time it takes tells a stranger anything.
+        // The name is looked up only for those who know the token, so that not even the time it takes tells a stranger
+        // anything.
         let (answer, event) = if !transcript.is_from_worker(self.token, &proof) {
             (FromMaster::Refused(Refusal::TokenOrName), Event::WrongToken { peer, name })
         } else if !self.signer.knows(&name) {

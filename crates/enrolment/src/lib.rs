@@ -12,9 +12,10 @@
 //! 3. Master: `{"challenge": {"nonce": 32 random bytes}}`
 //! 4. Worker: `{"request": {"proof": PROOF, "csrs": [PEM, …]}}`, PROOF = HMAC(key, field("worker") ‖ transcript)
 //! 5. The master compares the proof in constant time. Only then it looks the name up, and signs.
-//!    Master: `{"answer": {"proof": PROOF, "body": BODY}}`, PROOF = HMAC(key, field("master") ‖ transcript ‖ field(SHA-256(BODY)))
-//!    BODY is a string, itself JSON: `{"issued": {"ca": PEM, "certificates": [PEM, …], "time": seconds since 1970}}`, or
-//!    `{"declined": {"reason": TEXT}}` when the proof was good and the requests were not.
+//!    Master: `{"answer": {"proof": PROOF, "body": BODY}}`,
+//!    PROOF = HMAC(key, field("master") ‖ transcript ‖ field(SHA-256(BODY))).
+//!    BODY is a string, itself JSON: `{"issued": {"ca": PEM, "certificates": [PEM, …], "time": seconds since 1970}}`,
+//!    or `{"declined": {"reason": TEXT}}` when the proof was good and the requests were not.
 //! 6. The worker compares the proof, and before that believes nothing.
 //!
 //! where
@@ -24,9 +25,9 @@
 //! - transcript = field("kubernetes-on-eos enrolment 1") ‖ field(keying material) ‖ field(NAME) ‖ field(worker's nonce)
 //!   ‖ field(master's nonce) ‖ field(SHA-256(field(csr 1) ‖ field(csr 2) ‖ …)).
 //!
-//! In place of 3 or 5 the master may say `{"refused": "version"}`, or `{"refused": "token or name not accepted"}`: the same
-//! for both, so that a stranger does not learn which names there are. That is not proven, so the worker only takes it as a
-//! reason to try again later.
+//! In place of 3 the master may say `{"refused": "version"}`, and in place of 5
+//! `{"refused": "token or name not accepted"}`: the same for both, so that a stranger does not learn which names there
+//! are. Neither is proven, so the worker only takes it as a reason to try again later.
 //!
 //! Whoever answers in the master's place gets a worker's proof and may guess tokens against it at leisure. A token must
 //! therefore be too random to guess; [`Token::new`] refuses short ones.

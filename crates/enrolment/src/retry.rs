@@ -15,8 +15,8 @@ use crate::{
 /// A pause is slept in pieces of this length, so that a stop is heard soon.
 const PIECE: Duration = Duration::from_millis(250);
 
-/// How long to wait between tries: twice as long each time, from `first` to `longest`. Up to half of it is left out at random,
-/// so that switches which were powered up together do not come together.
+/// How long to wait between tries: twice as long each time, from `first` to `longest`. Up to half of it is left out at
+/// random, so that switches which were powered up together do not come together.
 #[derive(Clone, Copy, Debug)]
 pub struct Backoff {
     pub first: Duration,

@@ -1,4 +1,5 @@
-//! The shared secret. Its text is not kept: what is kept is a key made of it, which is wiped when dropped and never shown.
+//! The shared secret. Its text is not kept: what is kept is a key made of it, which is wiped when dropped and never
+//! shown.
 
 use std::fmt;
 
@@ -16,8 +17,8 @@ pub struct Token {
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the token has {length} characters and needs at least {SHORTEST}, because whoever poses as the master may guess at it \
-     offline: make one with `openssl rand -hex 16` and write it into cluster.toml, the same on every switch"
+    "the token has {length} characters and needs at least {SHORTEST}, because whoever poses as the master may guess \
+     at it offline: make one with `openssl rand -hex 16` and write it into cluster.toml, the same on every switch"
 )]
 pub struct TokenError {
     length: usize,

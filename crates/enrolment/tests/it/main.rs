@@ -1,5 +1,5 @@
-//! Enrolment over real sockets and real TLS. The other side is either this crate's own or `peer`, which was written from the
-//! description of the protocol and shares no code with the crate.
+//! Enrolment over real sockets and real TLS. The other side is either this crate's own or `peer`, which was written
+//! from the description of the protocol and shares no code with the crate.
 
 mod enrolling;
 mod interruptions;

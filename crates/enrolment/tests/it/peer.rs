@@ -92,6 +92,7 @@ impl Peer {
 }
 
 fn handshake<S: SideData>(tls: &mut ConnectionCommon<S>, mut socket: &TcpStream) -> io::Result<Vec<u8>> {
+    socket.set_nodelay(true)?;
     socket.set_read_timeout(Some(Duration::from_secs(20)))?;
     while tls.is_handshaking() {
         tls.complete_io(&mut socket)?;

@@ -129,8 +129,8 @@ pub fn enrol_with(master: SocketAddr, token: &Token, name: &str, csrs: &[String]
     enrol(&Request { master, name, token, csrs, timeout: Duration::from_secs(10) })
 }
 
-/// An address that nothing listens at yet. It is not the one that connections come from, so that a try at a port that is
-/// still free can never happen to connect to itself.
+/// An address that nothing listens at yet. It is not the one that connections come from, so that a try at a port that
+/// is still free can never happen to connect to itself.
 pub fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.2:0").unwrap().local_addr().unwrap()
 }
