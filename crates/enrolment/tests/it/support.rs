@@ -1,0 +1,145 @@
+//! A master to enrol at, which keeps what it did, and a worker's usual request.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use enrolment::{EnrolError, Enrolled, Event, Issued, Limits, Request, Server, Signer, Stop, Token, enrol};
+
+pub const TOKEN: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
+pub const OTHER_TOKEN: &str = "a token that the other does not have";
+pub const NAME: &str = "veos-l1";
+pub const LOCAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+pub fn token() -> Token {
+    Token::new(TOKEN).unwrap()
+}
+
+pub fn csrs() -> Vec<String> {
+    vec!["kubelet's request".to_owned(), "kube-proxy's request".to_owned()]
+}
+
+/// Many tries come from one address here.
+pub fn wide_limits() -> Limits {
+    Limits { attempts_a_minute: u32::MAX, ..Limits::default() }
+}
+
+/// Signs for veos-l1 alone, and not when asked for too much.
+#[derive(Default)]
+pub struct Names {
+    pub asked: AtomicUsize,
+    pub signed: AtomicUsize,
+}
+
+pub const TOO_MUCH: &str = "request for cluster-admin";
+
+impl Signer for Names {
+    fn knows(&self, name: &str) -> bool {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        name == NAME
+    }
+
+    fn sign(&self, name: &str, csrs: &[String]) -> Result<Issued, String> {
+        if csrs.iter().any(|csr| csr == TOO_MUCH) {
+            return Err(format!("{name} may not be cluster-admin"));
+        }
+        self.signed.fetch_add(1, Ordering::SeqCst);
+        Ok(issued(csrs))
+    }
+}
+
+/// What `Names` makes of requests.
+pub fn issued(csrs: &[String]) -> Issued {
+    let certificates = csrs.iter().map(|csr| format!("signed: {:.40}", csr)).collect();
+    Issued { ca: "the CA".to_owned(), certificates }
+}
+
+/// A running master; it ends with the test.
+pub struct Master {
+    pub address: SocketAddr,
+    pub names: Arc<Names>,
+    pub stop: Stop,
+    events: Arc<Mutex<Vec<Event>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Master {
+    pub fn usual() -> Master {
+        Master::start(LOCAL, token(), wide_limits())
+    }
+
+    pub fn start(address: SocketAddr, token: Token, limits: Limits) -> Master {
+        let names = Arc::new(Names::default());
+        let events: Arc<Mutex<Vec<Event>>> = Arc::default();
+        let sink = events.clone();
+        let server =
+            Server::bind(address, token, names.clone(), limits, move |event| sink.lock().unwrap().push(event)).unwrap();
+        let (address, stop) = (server.address(), server.stop_handle().unwrap());
+        let thread = Some(thread::spawn(move || server.run()));
+        Master { address, names, stop, events, thread }
+    }
+
+    pub fn events(&self) -> Vec<Event> {
+        self.events.lock().unwrap().clone()
+    }
+
+    /// Waits for so many events; the master tells them after it has answered.
+    pub fn events_of(&self, count: usize) -> Vec<Event> {
+        let patience = Instant::now() + Duration::from_secs(20);
+        while self.events().len() < count {
+            assert!(Instant::now() < patience, "{count} events were expected, there are {:?}", self.events());
+            thread::sleep(Duration::from_millis(2));
+        }
+        self.events()
+    }
+
+    pub fn signed(&self) -> usize {
+        self.names.signed.load(Ordering::SeqCst)
+    }
+
+    pub fn enrol(&self) -> Result<Enrolled, EnrolError> {
+        enrol_at(self.address)
+    }
+
+    pub fn end(&mut self) {
+        self.stop.stop();
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+    }
+}
+
+impl Drop for Master {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+pub fn enrol_at(master: SocketAddr) -> Result<Enrolled, EnrolError> {
+    enrol_with(master, &token(), NAME, &csrs())
+}
+
+pub fn enrol_with(master: SocketAddr, token: &Token, name: &str, csrs: &[String]) -> Result<Enrolled, EnrolError> {
+    enrol(&Request { master, name, token, csrs, timeout: Duration::from_secs(10) })
+}
+
+/// An address that nothing listens at yet. It is not the one that connections come from, so that a try at a port that
+/// is still free can never happen to connect to itself.
+pub fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.2:0").unwrap().local_addr().unwrap()
+}
+
+/// Runs `other_side` for one connection, on a thread of its own.
+pub fn listen_once<T: Send + 'static>(
+    other_side: impl FnOnce(TcpStream) -> T + Send + 'static,
+) -> (SocketAddr, JoinHandle<T>) {
+    let listener = TcpListener::bind(LOCAL).unwrap();
+    let address = listener.local_addr().unwrap();
+    (address, thread::spawn(move || other_side(listener.accept().unwrap().0)))
+}
