@@ -14,7 +14,7 @@ use base::{
 use crate::{Recipe, base_image, program};
 
 /// The label by which an image says that it stands in for another; its value says for which.
-pub const STAND_IN_LABEL: &str = "org.kubernetes-on-eos.stands-in-for";
+const STAND_IN_LABEL: &str = "org.kubernetes-on-eos.stands-in-for";
 const INPUTS_LABEL: &str = "org.kubernetes-on-eos.inputs";
 
 /// What a build came to.
@@ -34,8 +34,8 @@ impl Recipe {
         self.collect(context.path(), workspace, log, &*task)?;
         let base = base_image::ensure(self, log, &*task)?;
         let inputs = inputs(&base, context.path())?;
-        if let Some(found) = self.image_of_that_name()? {
-            if found.stands_in_for.is_empty() {
+        if let Some(found) = labels_of(&self.tag)? {
+            if found.stands_in_for.is_none() {
                 bail!(
                     "there is another image {0}, perhaps the real {1}: it is used as it is; to have the stand-in in \
                      its place, remove or rename it (docker image tag {0} NEW && docker image rm {0})",
@@ -43,7 +43,7 @@ impl Recipe {
                     self.stands_in_for
                 );
             }
-            if found.inputs == inputs.to_string() {
+            if found.inputs == Some(inputs.to_string()) {
                 return Ok(Built::Unchanged);
             }
         }
@@ -68,26 +68,30 @@ impl Recipe {
         }
         Ok(())
     }
+}
 
-    fn image_of_that_name(&self) -> Result<Option<Found>> {
-        if !exists(&self.tag)? {
-            return Ok(None);
-        }
-        let format = format!(
-            "{{{{index .Config.Labels \"{STAND_IN_LABEL}\"}}}}\n{{{{index .Config.Labels \"{INPUTS_LABEL}\"}}}}"
-        );
-        let labels = Program::new("docker", "look at the image")?
-            .args(["image", "inspect", "--format", &format, &self.tag])
-            .read()?;
-        let mut lines = labels.lines().map(str::to_owned);
-        Ok(Some(Found { stands_in_for: lines.next().unwrap_or_default(), inputs: lines.next().unwrap_or_default() }))
-    }
+/// The image whose place the one of that name takes; none for a real one.
+pub fn stands_in_for(image: &str) -> Result<Option<String>> {
+    Ok(labels_of(image)?.and_then(|labels| labels.stands_in_for))
 }
 
 /// What an image's labels say.
-struct Found {
-    stands_in_for: String,
-    inputs: String,
+struct Labels {
+    stands_in_for: Option<String>,
+    inputs: Option<String>,
+}
+
+fn labels_of(image: &str) -> Result<Option<Labels>> {
+    if !exists(image)? {
+        return Ok(None);
+    }
+    let label = |name: &str| -> Result<Option<String>> {
+        let format = format!("{{{{with .Config.Labels}}}}{{{{index . \"{name}\"}}}}{{{{end}}}}");
+        let docker = Program::new("docker", "look at the image")?;
+        let value = docker.args(["image", "inspect", "--format", &format, image]).read()?;
+        Ok(Some(value.trim().to_owned()).filter(|value| !value.is_empty()))
+    };
+    Ok(Some(Labels { stands_in_for: label(STAND_IN_LABEL)?, inputs: label(INPUTS_LABEL)? }))
 }
 
 fn inputs(base: &str, context: &Path) -> Result<Sha256> {

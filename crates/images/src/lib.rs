@@ -12,6 +12,6 @@ mod program;
 mod recipe;
 
 pub use self::{
-    build::{Built, STAND_IN_LABEL},
+    build::{Built, stands_in_for},
     recipe::Recipe,
 };

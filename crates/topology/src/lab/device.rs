@@ -36,6 +36,10 @@ impl Device<'_> {
         self.node.kind
     }
 
+    pub fn image(&self) -> &str {
+        &self.node.image
+    }
+
     /// The container's name, for those who want to use Docker themselves.
     pub fn container(&self) -> String {
         self.lab.docker.name(self.name())

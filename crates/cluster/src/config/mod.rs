@@ -1,0 +1,106 @@
+//! `cluster.toml`, checked as a whole: a [`Cluster`] exists only when every line of it is right.
+
+mod check;
+mod error;
+mod file;
+mod token;
+
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
+
+pub use error::{ConfigError, ConfigErrors};
+pub use token::Token;
+
+/// The port of the API server.
+const API_SERVER_PORT: u16 = 6443;
+
+/// A cluster as its operator wants it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cluster {
+    pub name: String,
+    /// Where the addresses of Services come from.
+    pub service_cidr: Ipv4Net,
+    /// Where each node's /24 for its pods comes from.
+    pub pod_cidr: Ipv4Net,
+    /// The Service address that pods ask for names.
+    pub dns: Ipv4Addr,
+    /// The domain of Services' names.
+    pub domain: String,
+    pub key: KeyType,
+    pub subject: Subject,
+    pub nodes: Vec<Node>,
+    /// What a worker and the master know of each other before there are certificates.
+    pub token: Token,
+}
+
+/// A switch of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Node {
+    /// The switch's hostname and the node's name.
+    pub name: String,
+    /// An address that the others reach it at whatever link is down: a loopback interface's.
+    pub address: Ipv4Addr,
+    pub master: bool,
+    pub worker: bool,
+    /// The range of its pods.
+    pub pod_cidr: Ipv4Net,
+}
+
+/// The type of every key that is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyType {
+    #[default]
+    EcdsaP256,
+    #[serde(rename = "rsa-2048")]
+    Rsa2048,
+}
+
+/// What stands in every certificate's subject beside its name and organisation.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Subject {
+    /// Two letters.
+    pub country: Option<String>,
+    pub locality: Option<String>,
+}
+
+impl Cluster {
+    /// Reads and checks the text of a file; `file` is its name in errors. Every error is reported, not the first alone.
+    pub fn parse(text: &str, file: &str) -> Result<Cluster, ConfigErrors> {
+        let errors = |errors| ConfigErrors { file: file.to_owned(), errors };
+        let parsed = file::parse(text).map_err(|error| errors(vec![error]))?;
+        check::cluster(parsed, text).map_err(errors)
+    }
+
+    /// The one node that runs the control plane.
+    pub fn master(&self) -> &Node {
+        self.nodes.iter().find(|node| node.master).expect("a Cluster is only made with one master")
+    }
+
+    pub fn node(&self, name: &str) -> Option<&Node> {
+        self.nodes.iter().find(|node| node.name == name)
+    }
+
+    /// The node that a switch of this hostname is: the whole name or its first label, in any case of letters.
+    pub fn node_of_host(&self, hostname: &str) -> Option<&Node> {
+        let hostname = hostname.trim().to_ascii_lowercase();
+        let label = hostname.split('.').next().unwrap_or_default();
+        self.node(&hostname).or_else(|| self.node(label))
+    }
+
+    /// The address of the Service `kubernetes`: the first of the range.
+    pub fn first_service_address(&self) -> Ipv4Addr {
+        first_address(self.service_cidr)
+    }
+
+    pub fn api_server_url(&self) -> String {
+        format!("https://{}:{API_SERVER_PORT}", self.master().address)
+    }
+}
+
+fn first_address(range: Ipv4Net) -> Ipv4Addr {
+    Ipv4Addr::from(u32::from(range.network()).saturating_add(1))
+}

@@ -1,0 +1,5 @@
+//! What a cluster is: the operator's `cluster.toml`, and what follows from it on every switch.
+
+mod config;
+
+pub use config::{Cluster, ConfigError, ConfigErrors, KeyType, Node, Subject, Token};
