@@ -1,6 +1,7 @@
 //! `image`: the images of a test topology, made of Debian's packages.
 
 use anyhow::Result;
+use base::files;
 use images::{Built, Recipe};
 
 use crate::{
@@ -15,7 +16,9 @@ pub fn run(flags: Image) -> Result<()> {
         ImageName::Host => "host",
     };
     let recipe = Recipe::load(&workspace().join("docker").join(name))?;
-    let log = build::cache::default_folder()?.join("logs").join(format!("image-{name}.log"));
+    let logs = build::cache::default_folder()?.join("logs");
+    files::create_dir(&logs)?;
+    let log = logs.join(format!("image-{name}.log"));
     let built = recipe.build(&workspace(), &log, &*progress::for_stderr())?;
     let news = match built {
         Built::New => "made",

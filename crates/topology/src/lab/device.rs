@@ -96,8 +96,7 @@ impl Device<'_> {
         }
         self.lab.docker.remove(self.name())?;
         self.lab.create(self.node)?;
-        self.lab.docker.start(self.name())?;
-        self.lab.wire(self.node)
+        self.lab.start(self.node)
     }
 
     /// Waits until the device's systemd has nothing left to start, and returns its verdict: `running`, or

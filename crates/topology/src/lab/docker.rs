@@ -45,7 +45,7 @@ impl Docker {
         format!("{LABEL}={}", self.prefix)
     }
 
-    /// A network without a way out. Docker would give one with a way out a default route.
+    /// A network without a way out.
     pub(super) fn create_network(&self, name: &str) -> Result<()> {
         let docker = docker("make the network")?.args(["network", "create", "--internal", "--label", &self.label()]);
         docker.arg(self.name(name)).read().map(drop)

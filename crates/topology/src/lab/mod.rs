@@ -99,7 +99,11 @@ impl Lab {
         }
         for node in &self.topology.devices {
             if !self.docker.has_image(&node.image)? {
-                bail!("{} needs the image {}, which Docker has not got", node.name, node.image);
+                bail!(
+                    "{} needs the image {}, which Docker has not got; for a stand-in: cargo xtask image veos|host",
+                    node.name,
+                    node.image
+                );
             }
         }
         Ok(())
@@ -123,8 +127,7 @@ impl Lab {
         }
         for node in &self.topology.devices {
             task.doing(&format!("starting {}", node.name));
-            self.docker.start(&node.name)?;
-            self.wire(node)?;
+            self.start(node)?;
             task.advance(1);
         }
         Ok(())
@@ -152,6 +155,15 @@ impl Lab {
         let folder = tempfile::tempdir().context("cannot make a folder for the flash's files")?;
         flash.write_to(folder.path())?;
         self.docker.copy_in(&node.name, &format!("{}/.", folder.path().display()), "/mnt/flash")
+    }
+
+    /// Starts a device that has been made, without a way out, and wires it.
+    fn start(&self, node: &Node) -> Result<()> {
+        self.docker.start(&node.name)?;
+        if let Some(process) = self.docker.process(&node.name)? {
+            wires::drop_default_route(process)?;
+        }
+        self.wire(node)
     }
 
     /// Makes those veth links of a device that has just been started whose other end is running.
