@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use base::Arch;
+use base::{Arch, command::Program};
 use bundle::{SourceDate, rpm, swix, tree::Entry};
 use topology::Flash;
 
@@ -30,8 +30,7 @@ fn a_boot_extension_is_there_after_every_boot_and_a_damaged_one_is_refused() {
     assert_eq!(switch.wait_until_booted(BOOT).unwrap(), "running");
     assert!(switch.exec(["test", "-L", "/opt/small"]).unwrap().status.success());
 
-    let bad = folder.path().join("bad.swix");
-    fs::write(&bad, with_wrong_sha1(&fs::read(&good).unwrap())).unwrap();
+    let bad = with_wrong_sha1(&good, folder.path());
     switch.copy_in(&bad, "/mnt/flash/bad.swix").unwrap();
     let refused = switch.exec(["extension", "/mnt/flash/bad.swix"]).unwrap();
     let words = String::from_utf8_lossy(&refused.stderr);
@@ -46,13 +45,21 @@ fn a_boot_extension_is_there_after_every_boot_and_a_damaged_one_is_refused() {
     assert!(!refused.status.success() && words.contains("cut.swix is damaged"), "{words}");
 }
 
-/// Another first digit in the manifest's SHA-1.
-fn with_wrong_sha1(swix: &[u8]) -> Vec<u8> {
-    let key = b"-sha1: ";
-    let at = swix.windows(key.len()).position(|window| window == key).unwrap() + key.len();
-    let mut bytes = swix.to_vec();
-    bytes[at] = if bytes[at] == b'0' { b'1' } else { b'0' };
-    bytes
+/// The same archive with another first digit in the manifest's SHA-1, as zip makes it, so that all else is right.
+fn with_wrong_sha1(swix: &Path, folder: &Path) -> PathBuf {
+    let mut contents = swix::parse(&fs::read(swix).unwrap()).unwrap();
+    let (name, bytes) = contents.rpms.remove(0);
+    let manifest = contents.manifest.to_string();
+    let (key, digest) = manifest.rsplit_once(": ").unwrap();
+    let digit = if digest.starts_with('0') { '1' } else { '0' };
+    let rpm = folder.join(name);
+    fs::write(&rpm, bytes).unwrap();
+    let text = folder.join("manifest.txt");
+    fs::write(&text, format!("{key}: {digit}{}", &digest[1..])).unwrap();
+    let bad = folder.join("bad.swix");
+    let zip = Program::new("zip", "make an archive").unwrap().args(["-q", "-0", "--junk-paths"]);
+    zip.args([&bad, &text, &rpm]).read().unwrap();
+    bad
 }
 
 fn small_swix(folder: &Path) -> PathBuf {

@@ -39,7 +39,7 @@ fn a_new_root_has_flash_and_the_links_and_nothing_else_of_before() {
     ];
     for step in steps {
         switch
-            .exec_ok(["sh", "-ec", "date >>/mnt/flash/written; touch /etc/forgotten; docker volume create v"])
+            .exec_ok(["sh", "-ec", "date >>/mnt/flash/written; touch /etc/forgotten; docker volume create old"])
             .unwrap();
         let before = switch.exec_ok(["cat", "/mnt/flash/written"]).unwrap();
         step(&switch);
