@@ -37,6 +37,21 @@ pub const TEST: &[Need] = &[
     need("debootstrap", "make an i386 root to install into", "debootstrap"),
     need("shellcheck", "check the scripts", "shellcheck"),
     need("dockerd", "load the pause image", "docker.io"),
+    need("ip", "wire test topologies", "iproute2"),
+    need("nsenter", "wire test topologies", "util-linux"),
+];
+
+const IMAGE: &[Need] = &[
+    need("docker", "build the image", "docker.io"),
+    need("debootstrap", "make a Debian of packages alone", "debootstrap"),
+    need("tar", "pack the root", "tar"),
+    need("gcc", "link the runtime wrapper", "gcc"),
+];
+
+const DEVICE: &[Need] = &[
+    need("docker", "run the devices", "docker.io"),
+    need("ip", "make the links between them", "iproute2"),
+    need("nsenter", "switch the links on", "util-linux"),
 ];
 
 const IN_DOCKER: &[Need] = &[need("docker", "build in a container", "docker.io")];
@@ -47,6 +62,8 @@ pub fn run(_: Doctor) -> Result<()> {
         ("inspect, cache", &[]),
         ("test", TEST),
         ("build-swix --in-docker", IN_DOCKER),
+        ("image (as root)", IMAGE),
+        ("device (as root)", DEVICE),
     ];
     let mut lacking = 0;
     for (verbs, needs) in groups {

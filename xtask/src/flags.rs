@@ -1,6 +1,6 @@
 //! Every verb with its flags and help text, in one place.
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use base::Arch;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -36,6 +36,10 @@ pub enum Verb {
     Reproduce(Reproduce),
     /// Measure what docs/ claims
     Bench(Bench),
+    /// Make the images of a test topology, from Debian's packages alone
+    Image(Image),
+    /// Raise a test topology of containers and handle its devices
+    Device(Device),
 }
 
 /// What to build and from where.
@@ -177,6 +181,64 @@ pub struct Bench {
 pub enum BenchSubject {
     /// The build: a second run, a changed rootfs/ file, compiling against `go build` by hand, sizes
     Build,
+}
+
+#[derive(Args)]
+pub struct Image {
+    /// Which image
+    pub which: ImageName,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum ImageName {
+    /// The stand-in for a 32-bit EOS switch
+    Veos,
+    /// The end host
+    Host,
+}
+
+#[derive(Args)]
+pub struct Device {
+    #[command(subcommand)]
+    pub action: DeviceAction,
+    /// The topology, in docker-topo's format [default: topo/one.yml]
+    #[arg(long, global = true, value_name = "FILE", default_value_os_t = crate::session::workspace().join("topo/one.yml"), hide_default_value = true)]
+    pub topology: PathBuf,
+}
+
+#[derive(Subcommand)]
+pub enum DeviceAction {
+    /// Make and start every device of the topology, and wire them
+    Up {
+        /// SWIX to install on the switches at every boot [default: the newest in dist/]
+        #[arg(long, value_name = "FILE")]
+        swix: Option<PathBuf>,
+        /// Leave the switches without a SWIX
+        #[arg(long, conflicts_with = "swix")]
+        no_swix: bool,
+        /// cluster.toml for the switches' flash
+        #[arg(long, value_name = "FILE")]
+        cluster: Option<PathBuf>,
+    },
+    /// Shut a device down and start it again: a new root, the same flash
+    Reboot { name: String },
+    /// Cut a device's power: all its processes end at once
+    Kill { name: String },
+    /// Switch on a device that is off
+    Start { name: String },
+    /// Run a command on a device
+    Exec {
+        name: String,
+        /// The command and its arguments
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        argv: Vec<OsString>,
+    },
+    /// Open a shell on a device
+    Shell { name: String },
+    /// Say which devices are on
+    Status,
+    /// Take the topology away, flash too
+    Down,
 }
 
 fn name_and_path(text: &str) -> Result<(String, PathBuf), String> {

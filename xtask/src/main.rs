@@ -5,10 +5,12 @@ mod bench;
 mod build_swix;
 mod cache;
 mod compile_bench;
+mod device;
 mod doctor;
 mod doctor_386;
 mod fetch;
 mod flags;
+mod image;
 mod in_docker;
 mod inspect;
 mod patch;
@@ -35,6 +37,8 @@ fn main() -> ExitCode {
         Verb::Patch(flags) => patch::run(flags),
         Verb::Reproduce(flags) => reproduce::run(flags),
         Verb::Bench(flags) => bench::run(flags),
+        Verb::Image(flags) => image::run(flags),
+        Verb::Device(flags) => device::run(flags),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

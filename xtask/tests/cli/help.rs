@@ -2,8 +2,20 @@
 
 use crate::support::{assert_says, end, files, succeeds, xtask};
 
-const VERBS: [&str; 10] =
-    ["build-swix", "fetch", "plan", "inspect", "test", "doctor", "cache", "patch", "reproduce", "bench"];
+const VERBS: [&str; 12] = [
+    "build-swix",
+    "fetch",
+    "plan",
+    "inspect",
+    "test",
+    "doctor",
+    "cache",
+    "patch",
+    "reproduce",
+    "bench",
+    "image",
+    "device",
+];
 
 #[test]
 fn help_lists_every_verb_and_each_has_its_own() {
