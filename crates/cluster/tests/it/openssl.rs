@@ -95,7 +95,6 @@ fn every_certificate_of_the_master_is_right_with_ecdsa() {
 }
 
 #[test]
-#[ignore = "needs half a minute: RSA keys in a debug build"]
 fn every_certificate_of_the_master_is_right_with_rsa() {
     every_certificate_is_right("rsa-2048");
 }
