@@ -28,6 +28,8 @@ pub enum Verb {
     Test(Test),
     /// Say what this machine has and lacks for each verb
     Doctor(Doctor),
+    /// Make the whole PKI of a cluster here, to carry it to the switches
+    Pki(Pki),
     /// Show or trim the build cache
     Cache(Cache),
     /// Check or refresh a component's patches
@@ -115,6 +117,22 @@ pub struct Test {
     /// Fail when something has to be skipped (always so where CI is set)
     #[arg(long)]
     pub no_skip: bool,
+}
+
+#[derive(Args)]
+pub struct Pki {
+    /// The cluster's cluster.toml
+    #[arg(long, value_name = "FILE")]
+    pub cluster: PathBuf,
+    /// Folder for DIR/NODE/pki, as it goes to each switch's /mnt/flash/k8s, and for DIR/admin.kubeconfig
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Your own certificate authority; its first certificate signs
+    #[arg(long, value_name = "FILE", requires = "ca_key")]
+    pub ca: Option<PathBuf>,
+    /// The private key of --ca
+    #[arg(long, value_name = "FILE", requires = "ca")]
+    pub ca_key: Option<PathBuf>,
 }
 
 #[derive(Args)]

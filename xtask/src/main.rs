@@ -14,6 +14,7 @@ mod image;
 mod in_docker;
 mod inspect;
 mod patch;
+mod pki;
 mod plan;
 mod progress;
 mod reproduce;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         Verb::Inspect(flags) => inspect::run(flags),
         Verb::Test(flags) => test::run(flags),
         Verb::Doctor(flags) => doctor::run(flags),
+        Verb::Pki(flags) => pki::run(flags),
         Verb::Cache(flags) => cache::run(flags),
         Verb::Patch(flags) => patch::run(flags),
         Verb::Reproduce(flags) => reproduce::run(flags),

@@ -55,6 +55,46 @@ pub fn replace(path: &Path, fill: impl FnOnce(&mut fs::File) -> io::Result<()>) 
     write().with_context(|| format!("cannot write {}", path.display()))
 }
 
+/// Who may read a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Mode 0644.
+    Everyone,
+    /// Mode 0600 from the moment that the file exists.
+    Owner,
+}
+
+/// A file that is to be in a folder.
+pub struct NewFile<'a> {
+    pub name: &'a str,
+    pub access: Access,
+    pub contents: &'a [u8],
+}
+
+/// Writes files into one folder under the same promise for each of them. All of them are on the disk when
+/// this returns; a power cut before leaves any of them new and the others old.
+pub fn write_together(folder: &Path, files: &[NewFile]) -> Result<()> {
+    let unfinished = |file: &NewFile| -> io::Result<tempfile::NamedTempFile> {
+        // Made with mode 0600.
+        let mut unfinished = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)?;
+        if file.access == Access::Everyone {
+            unfinished.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+        }
+        unfinished.write_all(file.contents)?;
+        unfinished.as_file().sync_all()?;
+        Ok(unfinished)
+    };
+    let cannot = |file: &NewFile| format!("cannot write {}", folder.join(file.name).display());
+    let written: Vec<_> =
+        files.iter().map(|file| unfinished(file).with_context(|| cannot(file))).collect::<Result<_>>()?;
+    for (file, unfinished) in files.iter().zip(written) {
+        let placed = unfinished.persist(folder.join(file.name)).map_err(|failed| failed.error);
+        placed.with_context(|| cannot(file))?;
+    }
+    let sync = fs::File::open(folder).and_then(|folder| folder.sync_all());
+    sync.with_context(|| format!("cannot write {}", folder.display()))
+}
+
 /// Removes a folder with everything in it, also where folders are read-only (Go's module cache
 /// and unpacked packages have such); nothing there is fine.
 pub fn remove_tree(path: &Path) -> Result<()> {
@@ -120,6 +160,18 @@ mod tests {
         assert!(format!("{:#}", failed.unwrap_err()).contains("the disk is full"));
         assert_eq!(fs::read_to_string(&path).unwrap(), "old");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn files_that_are_written_together_have_the_modes_that_were_asked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name, access| NewFile { name, access, contents: b"new" };
+        write_together(dir.path(), &[file("open", Access::Everyone), file("secret", Access::Owner)]).unwrap();
+        for (name, mode) in [("open", 0o644), ("secret", 0o600)] {
+            assert_eq!(fs::metadata(dir.path().join(name)).unwrap().permissions().mode() & 0o777, mode, "{name}");
+        }
+        let failed = write_together(&dir.path().join("missing"), &[file("x", Access::Owner)]).unwrap_err();
+        assert!(format!("{failed:#}").contains("missing/x"), "{failed:#}");
     }
 
     #[test]

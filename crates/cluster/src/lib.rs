@@ -1,5 +1,8 @@
 //! What a cluster is: the operator's `cluster.toml`, and what follows from it on every switch.
 
 mod config;
+pub mod encryption;
+pub mod kubeconfig;
+pub mod pki;
 
 pub use config::{Cluster, ConfigError, ConfigErrors, KeyType, Node, Subject, Token};

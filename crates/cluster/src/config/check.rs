@@ -232,7 +232,11 @@ impl Checker<'_> {
         }
         if let Some(first) = nodes.iter().find(|node| node.master).filter(|_| master) {
             let problem = format!("a second master: {} is one already", first.name);
-            self.wrong(value.span(), problem, "one switch runs etcd and the control plane for now: leave \"worker\" here");
+            self.wrong(
+                value.span(),
+                problem,
+                "one switch runs etcd and the control plane for now: leave \"worker\" here",
+            );
         }
         (master, worker)
     }

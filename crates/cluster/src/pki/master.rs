@@ -1,0 +1,232 @@
+//! The master's whole PKI, made and kept.
+//!
+//! 1. Everything is looked at; what only the operator can mend stops here, before anything is written.
+//! 2. The missing keys are made, together, and written.
+//! 3. The authorities' certificates and then the others are made for these keys, and written.
+//!
+//! A power cut leaves keys without certificates, or some certificates old: the next run issues for the keys.
+
+use std::{collections::BTreeMap, path::Path, time::SystemTime};
+
+use zeroize::Zeroizing;
+
+use super::{
+    Credential, Outcome, PkiError,
+    authority::{self, Standing},
+    certificate::Certificate,
+    folder::{self, Batch, Folder, KeyFile},
+    issue::{self, Signer},
+    judge::{self, State},
+    key::{NewKey, PrivateKey},
+    keys,
+    profile::{self, Profile, authority_subject},
+    service_account,
+    time::check_clock,
+};
+use crate::{Cluster, Node};
+
+/// Leaves what is right alone, byte for byte, and makes the rest.
+pub fn ensure_master(
+    path: &Path,
+    cluster: &Cluster,
+    node: &Node,
+    now: SystemTime,
+) -> Result<Vec<(Credential, Outcome)>, PkiError> {
+    check_clock(now)?;
+    let folder = Folder::open(path)?;
+    let found = Found::look(&folder, cluster, node, now)?;
+    let mut made = keys::generate(cluster.key, &found.missing_keys())?;
+    let mut batch = Batch::default();
+    made.iter().for_each(|(credential, key)| batch.add_key(*credential, key));
+    folder.write(&batch)?;
+
+    let mut work = Work { batch: Batch::default(), outcomes: Vec::new(), now };
+    work.service_account(&found.service_account, &made)?;
+    let Found { authorities, mut leaves, .. } = found;
+    let ready: Vec<(Credential, Ready)> = authorities
+        .into_iter()
+        .map(|(credential, standing)| Ok((credential, work.authority(credential, standing, &mut made, cluster)?)))
+        .collect::<Result<_, PkiError>>()?;
+    for (credential, new) in made {
+        if let Some(leaf) = leaves.get_mut(&credential) {
+            leaf.key = KeyFile::Good(new.key);
+            leaf.key_is_new = true;
+        }
+    }
+    for (credential, leaf) in &leaves {
+        let authority = ready.iter().find(|(authority, _)| *authority == credential.authority());
+        let (_, authority) = authority.ok_or_else(|| PkiError::crypto("sign", "the authority is not ready"))?;
+        work.leaf(*credential, leaf, authority)?;
+    }
+    folder.write(&work.batch)?;
+    Ok(work.outcomes)
+}
+
+/// A leaf certificate as it is found.
+struct Leaf {
+    profile: Profile,
+    key: KeyFile,
+    key_is_new: bool,
+    pem: Option<Zeroizing<Vec<u8>>>,
+}
+
+struct Found {
+    service_account: service_account::Standing,
+    authorities: Vec<(Credential, Standing)>,
+    leaves: BTreeMap<Credential, Leaf>,
+}
+
+/// An authority whose certificate is made.
+struct Ready {
+    certificate: Certificate,
+    key: Option<PrivateKey>,
+}
+
+struct Work {
+    batch: Batch,
+    outcomes: Vec<(Credential, Outcome)>,
+    now: SystemTime,
+}
+
+impl Found {
+    fn look(folder: &Folder, cluster: &Cluster, node: &Node, now: SystemTime) -> Result<Self, PkiError> {
+        let path = folder.path();
+        let mut authorities = Vec::new();
+        let mut leaves = BTreeMap::new();
+        for authority in [Credential::Ca, Credential::EtcdCa] {
+            let standing = authority::standing(path, authority, cluster, now)?;
+            let mut unfit = Vec::new();
+            for credential in Credential::signed_by(authority) {
+                let leaf = Leaf {
+                    profile: profile::leaf(credential, cluster, node)?,
+                    key: folder::read_key(path, credential)?,
+                    key_is_new: false,
+                    pem: folder::read_certificate(path, credential)?,
+                };
+                if let Standing::KeyAway { certificate, .. } = &standing {
+                    let state = leaf.state(certificate, now);
+                    if !state.serves() {
+                        unfit.push(format!("{} ({state})", credential.certificate_file()));
+                    }
+                }
+                leaves.insert(credential, leaf);
+            }
+            if let Standing::KeyAway { why, .. } = &standing
+                && !unfit.is_empty()
+            {
+                return Err(key_is_needed(path, authority, why, &unfit));
+            }
+            authorities.push((authority, standing));
+        }
+        // Where the authority was made here and has its certificate, the service accounts' key was there too.
+        let cluster_has_run = authorities.iter().any(|(_, standing)| match standing {
+            Standing::Sign { made_here, .. } => *made_here,
+            Standing::Renew { why, .. } => *why != State::Missing,
+            _ => false,
+        });
+        let service_account = service_account::standing(path, cluster_has_run)?;
+        Ok(Found { service_account, authorities, leaves })
+    }
+
+    /// In the order in which they are written.
+    fn missing_keys(&self) -> Vec<Credential> {
+        let service_account = matches!(self.service_account, service_account::Standing::New);
+        let authorities = self.authorities.iter().filter(|(_, standing)| matches!(standing, Standing::New));
+        let leaves = self.leaves.iter().filter(|(_, leaf)| !matches!(leaf.key, KeyFile::Good(_)));
+        let first = service_account.then_some(Credential::ServiceAccount).into_iter();
+        first
+            .chain(authorities.map(|(credential, _)| *credential))
+            .chain(leaves.map(|(credential, _)| *credential))
+            .collect()
+    }
+}
+
+impl Leaf {
+    fn state(&self, authority: &Certificate, now: SystemTime) -> State {
+        let renewed = Some(issue::leaf_end(authority, now));
+        judge::leaf(self.pem.as_ref().map(|pem| pem.as_slice()), &self.profile, &self.key, authority, renewed, now)
+    }
+}
+
+impl Work {
+    fn service_account(
+        &mut self,
+        standing: &service_account::Standing,
+        made: &[(Credential, NewKey)],
+    ) -> Result<(), PkiError> {
+        let new = made.iter().find(|(credential, _)| *credential == Credential::ServiceAccount);
+        let (public, outcome) = match (standing, new) {
+            (service_account::Standing::Publish(public, outcome), _) => (public, outcome.clone()),
+            (service_account::Standing::New, Some((_, new))) => (new.key.public(), Outcome::Made),
+            _ => {
+                self.outcomes.push((Credential::ServiceAccount, Outcome::Kept));
+                return Ok(());
+            }
+        };
+        self.batch.add_certificate(Credential::ServiceAccount, public.to_pem()?);
+        self.outcomes.push((Credential::ServiceAccount, outcome));
+        Ok(())
+    }
+
+    fn authority(
+        &mut self,
+        credential: Credential,
+        standing: Standing,
+        made: &mut Vec<(Credential, NewKey)>,
+        cluster: &Cluster,
+    ) -> Result<Ready, PkiError> {
+        let (key, subject, outcome) = match standing {
+            Standing::KeyAway { certificate, .. } => {
+                self.outcomes.push((credential, Outcome::Taken));
+                return Ok(Ready { certificate, key: None });
+            }
+            Standing::Sign { key, certificate, made_here } => {
+                self.outcomes.push((credential, if made_here { Outcome::Kept } else { Outcome::Taken }));
+                return Ok(Ready { certificate, key: Some(key) });
+            }
+            Standing::Renew { key, subject, why } => (key, subject, Outcome::of(&why)),
+            Standing::New => {
+                let place = made.iter().position(|(made, _)| *made == credential);
+                let place = place.ok_or_else(|| PkiError::crypto("make an authority", "it has no key"))?;
+                (made.swap_remove(place).1.key, authority_subject(credential, cluster)?, Outcome::Made)
+            }
+        };
+        let pem = issue::authority(&subject, &key, self.now)?;
+        let certificate =
+            Certificate::parse(pem.as_bytes()).map_err(|why| PkiError::crypto("make an authority", why))?;
+        self.batch.add_certificate(credential, pem);
+        self.outcomes.push((credential, outcome));
+        Ok(Ready { certificate, key: Some(key) })
+    }
+
+    fn leaf(&mut self, credential: Credential, leaf: &Leaf, authority: &Ready) -> Result<(), PkiError> {
+        let state = leaf.state(&authority.certificate, self.now);
+        if state == State::Ok {
+            self.outcomes.push((credential, Outcome::Kept));
+            return Ok(());
+        }
+        let (KeyFile::Good(key), Some(authority_key)) = (&leaf.key, &authority.key) else {
+            // Anything worse than this was refused at the beginning.
+            self.outcomes.push((credential, Outcome::Due { why: state.to_string() }));
+            return Ok(());
+        };
+        let signer = Signer { certificate: &authority.certificate, key: authority_key };
+        self.batch.add_certificate(credential, issue::leaf(&leaf.profile, key.public(), &signer, self.now)?);
+        let outcome = match state {
+            State::Wrong(_) if leaf.key_is_new => Outcome::Renewed { why: "its key was missing or damaged".into() },
+            state => Outcome::of(&state),
+        };
+        self.outcomes.push((credential, outcome));
+        Ok(())
+    }
+}
+
+fn key_is_needed(path: &Path, authority: Credential, why: &str, unfit: &[String]) -> PkiError {
+    PkiError::operator(
+        format!("{} in {} has to be issued again, and {why}", unfit.join(", "), path.display()),
+        format!(
+            "put {} there, or renew them where you keep it (`cargo xtask pki`) and copy them here",
+            authority.key_file()
+        ),
+    )
+}

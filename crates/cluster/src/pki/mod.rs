@@ -1,0 +1,66 @@
+//! The cluster's public key infrastructure: made on the master, enrolled by workers, kept for years.
+//!
+//! Every credential is `NAME-key.pem` and `NAME.pem` in one folder. Keys are written before certificates, so that a
+//! power cut between them is mended by issuing for the key that is there. What is right is left alone byte for
+//! byte; what only the operator can decide about stops everything before anything is written.
+//!
+//! On the master: [`ensure_master`], [`sign`]. On a worker: [`requests`], [`accept`]. On both: [`inspect`].
+//! On the operator's own host: [`whole_cluster`].
+
+mod authority;
+mod certificate;
+mod credential;
+mod error;
+mod folder;
+mod inspect;
+mod issue;
+mod judge;
+mod key;
+mod keys;
+mod master;
+mod name;
+mod profile;
+mod service_account;
+mod sign;
+mod time;
+mod whole_cluster;
+mod worker;
+
+use serde::Serialize;
+
+pub use credential::Credential;
+pub use error::{PkiError, SignError};
+pub use inspect::{CertificateStatus, inspect};
+pub use judge::State;
+pub use master::ensure_master;
+pub use sign::{Issued, sign};
+pub use whole_cluster::{MadeFor, OperatorCa, whole_cluster};
+pub use worker::{Request, accept, requests};
+
+/// What was done about a credential.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It was right.
+    Kept,
+    Made,
+    Renewed {
+        why: String,
+    },
+    /// It is to be renewed, and the authority's key is elsewhere: the operator has to do it.
+    Due {
+        why: String,
+    },
+    /// It is the operator's, and used as it is.
+    Taken,
+}
+
+impl Outcome {
+    /// Of making something again that stood so.
+    fn of(state: &State) -> Self {
+        match state {
+            State::Missing => Outcome::Made,
+            state => Outcome::Renewed { why: state.to_string() },
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! What each certificate says: subject, names, usages, lifetime. The seed's identities have what cfssl's
+//! profile "kubernetes" gives them; the ones that were added have no more than they use.
+
+use std::{net::Ipv4Addr, time::Duration};
+
+use x509_cert::name::Name;
+
+use super::{Credential, PkiError, name::name, time::HOUR};
+use crate::{Cluster, Node};
+
+/// Five years, as `cfssl gencert -initca` gives.
+pub(super) const AUTHORITY_LIFETIME: Duration = HOUR.saturating_mul(43_800);
+
+/// The seed's 26280 hours.
+pub(super) const LEAF_LIFETIME: Duration = HOUR.saturating_mul(26_280);
+
+/// Clocks of switches drift: a certificate begins this long before it is made.
+pub(super) const BACKDATED: Duration = HOUR;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Usage {
+    Client,
+    ServerAndClient,
+}
+
+/// What a leaf certificate has to say.
+pub(super) struct Profile {
+    pub(super) subject: Name,
+    pub(super) common_name: String,
+    pub(super) organization: Option<&'static str>,
+    pub(super) dns_names: Vec<String>,
+    pub(super) addresses: Vec<Ipv4Addr>,
+    pub(super) usage: Usage,
+}
+
+pub(super) fn authority_subject(authority: Credential, cluster: &Cluster) -> Result<Name, PkiError> {
+    let made = match authority {
+        Credential::EtcdCa => name(&cluster.subject, None, None, "etcd-ca"),
+        _ => name(&cluster.subject, Some("Kubernetes"), Some("CA"), "Kubernetes"),
+    };
+    made.map_err(cannot_write)
+}
+
+pub(super) fn leaf(credential: Credential, cluster: &Cluster, node: &Node) -> Result<Profile, PkiError> {
+    let common_name = match credential {
+        Credential::ApiServer => "kubernetes".to_owned(),
+        Credential::ControllerManager | Credential::Scheduler | Credential::KubeProxy => {
+            format!("system:{}", credential.name())
+        }
+        Credential::Node => format!("system:node:{}", node.name),
+        _ => credential.name().to_owned(),
+    };
+    let organization = match credential {
+        Credential::Admin => Some("system:masters"),
+        Credential::ApiServer => Some("Kubernetes"),
+        Credential::ControllerManager => Some("system:kube-controller-manager"),
+        Credential::Scheduler => Some("system:kube-scheduler"),
+        Credential::Node => Some("system:nodes"),
+        Credential::KubeProxy => Some("system:node-proxier"),
+        _ => None,
+    };
+    let usage = match credential {
+        Credential::ApiServerKubeletClient
+        | Credential::ApiServerEtcdClient
+        | Credential::ControllerManager
+        | Credential::Scheduler => Usage::Client,
+        _ => Usage::ServerAndClient,
+    };
+    let (dns_names, addresses) = match credential {
+        Credential::ApiServer => api_server_names(cluster, node),
+        Credential::Etcd => (vec!["localhost".to_owned(), node.name.clone()], vec![Ipv4Addr::LOCALHOST, node.address]),
+        Credential::Node => (vec![node.name.clone()], vec![node.address]),
+        _ => (vec![], vec![]),
+    };
+    let subject = name(&cluster.subject, organization, Some("Kubernetes"), &common_name).map_err(cannot_write)?;
+    Ok(Profile { subject, common_name, organization, dns_names, addresses, usage })
+}
+
+fn api_server_names(cluster: &Cluster, node: &Node) -> (Vec<String>, Vec<Ipv4Addr>) {
+    let service = "kubernetes.default.svc";
+    let names = ["kubernetes", "kubernetes.default", service].map(str::to_owned).into_iter();
+    let names = names.chain([format!("{service}.{}", cluster.domain), node.name.clone()]);
+    (names.collect(), vec![node.address, cluster.first_service_address(), Ipv4Addr::LOCALHOST])
+}
+
+fn cannot_write(why: x509_cert::der::Error) -> PkiError {
+    PkiError::crypto("write a certificate's subject", why)
+}

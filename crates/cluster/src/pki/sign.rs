@@ -1,0 +1,137 @@
+//! Signing for workers, on the master. A request gives its public key and nothing else: what the certificate says
+//! comes out of cluster.toml.
+
+use std::{path::Path, time::SystemTime};
+
+use rsa::pkcs1::RsaPublicKeyRef;
+use rustls::pki_types::{CertificateSigningRequestDer, pem::PemObject};
+use serde::{Deserialize, Serialize};
+use x509_cert::{
+    der::{Decode, Encode, asn1::ObjectIdentifier},
+    request::CertReq,
+    spki::SubjectPublicKeyInfoOwned,
+};
+
+use super::{
+    Credential, PkiError, SignError,
+    authority::{Standing, standing},
+    certificate::verify,
+    folder,
+    issue::{self, Signer},
+    key::PublicKey,
+    name::{parts, shown},
+    profile::{self, Profile},
+    time::check_clock,
+};
+use crate::{Cluster, Node};
+
+/// A request with an RSA key of 4096 bits has 2 KiB.
+const LARGEST_REQUEST: usize = 16 * 1024;
+
+const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=4096;
+
+const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+const CURVES: [ObjectIdentifier; 2] =
+    [ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7"), ObjectIdentifier::new_unwrap("1.3.132.0.34")];
+
+/// What the master hands to a worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Issued {
+    pub ca_pem: String,
+    /// One for each request, in the same order.
+    pub certificates: Vec<String>,
+}
+
+/// Signs the requests of one node. Who may call this for `node_name` is enrolment's business.
+pub fn sign(
+    path: &Path,
+    cluster: &Cluster,
+    node_name: &str,
+    requests: &[String],
+    now: SystemTime,
+) -> Result<Issued, SignError> {
+    check_clock(now)?;
+    let node = cluster.node(node_name).ok_or_else(|| SignError::Refused {
+        asked: format!("certificates for the node {:?}", node_name.chars().take(80).collect::<String>()),
+        allowed: format!("one of cluster.toml's nodes: {}", names(cluster)),
+    })?;
+    if requests.len() > Credential::WORKER.len() {
+        let few = Credential::WORKER.len();
+        return Err(SignError::BadRequest(format!("{} requests at once; a node has {few}", requests.len())));
+    }
+    let allowed = Credential::WORKER.map(|credential| profile::leaf(credential, cluster, node));
+    let allowed: Vec<Profile> = allowed.into_iter().collect::<Result<_, _>>()?;
+    let checked: Vec<(PublicKey, &Profile)> =
+        requests.iter().map(|request| check(request, &allowed, node)).collect::<Result<_, _>>()?;
+    let (key, certificate) = match standing(path, Credential::Ca, cluster, now)? {
+        Standing::Sign { key, certificate, .. } => (key, certificate),
+        Standing::KeyAway { why, .. } => {
+            let fix = format!(
+                "make the certificates of {node_name} where the key is (`cargo xtask pki`) and copy them to it"
+            );
+            return Err(PkiError::operator(why, fix).into());
+        }
+        Standing::New | Standing::Renew { .. } => {
+            let problem = format!("the certificate authority in {} is not ready", path.display());
+            return Err(PkiError::operator(problem, "let the PKI be made or renewed on this master first").into());
+        }
+    };
+    let signer = Signer { certificate: &certificate, key: &key };
+    let certificates = checked.iter().map(|(key, profile)| issue::leaf(profile, key, &signer, now));
+    let certificates = certificates.collect::<Result<_, _>>()?;
+    let ca_pem = folder::read_certificate(path, Credential::Ca)?.unwrap_or_default();
+    let ca_pem = String::from_utf8(ca_pem.to_vec()).map_err(|why| PkiError::crypto("read ca.pem", why))?;
+    Ok(Issued { ca_pem, certificates })
+}
+
+/// The request's public key and the profile of the certificate that it asks for.
+fn check<'a>(pem: &str, allowed: &'a [Profile], node: &Node) -> Result<(PublicKey, &'a Profile), SignError> {
+    let bad = |why: &str| SignError::BadRequest(why.to_owned());
+    if pem.len() > LARGEST_REQUEST {
+        return Err(SignError::BadRequest(format!("{} bytes; at most {LARGEST_REQUEST} are read", pem.len())));
+    }
+    let der = CertificateSigningRequestDer::from_pem_slice(pem.as_bytes())
+        .map_err(|_| bad("no certificate request in PEM form"))?;
+    let request = CertReq::from_der(&der).map_err(|_| bad("the certificate request cannot be read"))?;
+    check_key(&request.info.public_key).map_err(SignError::BadRequest)?;
+    let signed = request.info.to_der().map_err(|_| bad("the certificate request cannot be read"))?;
+    if !verify(&request.info.public_key, &signed, &request.algorithm, &request.signature) {
+        return Err(bad("its signature was not made with its key"));
+    }
+    let asked = parts(&request.info.subject);
+    let profile = allowed.iter().find(|profile| asked.is_some() && parts(&profile.subject) == asked);
+    let profile = profile.ok_or_else(|| {
+        let allowed: Vec<String> = allowed.iter().map(|profile| shown(&profile.subject)).collect();
+        SignError::Refused {
+            asked: format!("the subject {}", shown(&request.info.subject)),
+            allowed: format!("for {}: {} (cluster.toml has to be the same on both)", node.name, allowed.join(" or ")),
+        }
+    })?;
+    Ok((PublicKey(request.info.public_key), profile))
+}
+
+fn check_key(key: &SubjectPublicKeyInfoOwned) -> Result<(), String> {
+    let parameters = key.algorithm.parameters.as_ref();
+    let fits = match key.algorithm.oid {
+        RSA => {
+            let modulus =
+                RsaPublicKeyRef::from_der(key.subject_public_key.raw_bytes()).map(|key| bits(key.modulus.as_bytes()));
+            modulus.is_ok_and(|bits| RSA_BITS.contains(&bits))
+        }
+        EC => parameters.and_then(|curve| curve.decode_as().ok()).is_some_and(|curve| CURVES.contains(&curve)),
+        _ => false,
+    };
+    if fits { Ok(()) } else { Err("its key is neither ECDSA P-256 or P-384 nor RSA of 2048 to 4096 bits".into()) }
+}
+
+/// The length of a big-endian number that begins with no zero byte.
+fn bits(number: &[u8]) -> usize {
+    number.first().map_or(0, |first| number.len() * 8 - first.leading_zeros() as usize)
+}
+
+fn names(cluster: &Cluster) -> String {
+    let names: Vec<&str> = cluster.nodes.iter().map(|node| node.name.as_str()).collect();
+    names.join(", ")
+}

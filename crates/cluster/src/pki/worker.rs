@@ -1,0 +1,165 @@
+//! A worker's part: its keys are made here and stay here, the master signs.
+
+use std::{path::Path, time::SystemTime};
+
+use super::{
+    Credential, Issued, Outcome, PkiError,
+    certificate::Certificate,
+    folder::{self, Batch, Folder, KeyFile},
+    issue,
+    judge::{self, State, deviation, validity},
+    keys,
+    profile::{self, Profile},
+    time::check_clock,
+};
+use crate::{Cluster, Node};
+
+/// A certificate request for the master.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    pub credential: Credential,
+    pub pem: String,
+}
+
+/// What to ask the master for; nothing when every certificate is there, right and not due.
+pub fn requests(
+    path: &Path,
+    cluster: &Cluster,
+    node: &Node,
+    now: SystemTime,
+) -> Result<Option<Vec<Request>>, PkiError> {
+    check_clock(now)?;
+    let folder = Folder::open(path)?;
+    // No certificate ends after its authority's, so that the authority's own new one comes with theirs in time.
+    let settled = |(credential, state): &(Credential, State)| match credential {
+        Credential::Ca => state.serves(),
+        _ => *state == State::Ok,
+    };
+    if worker_states(path, cluster, node, now)?.iter().all(settled) {
+        return Ok(None);
+    }
+    let mut missing = Vec::new();
+    for credential in Credential::WORKER {
+        if !matches!(folder::read_key(path, credential)?, KeyFile::Good(_)) {
+            missing.push(credential);
+        }
+    }
+    let mut batch = Batch::default();
+    keys::generate(cluster.key, &missing)?.iter().for_each(|(credential, key)| batch.add_key(*credential, key));
+    folder.write(&batch)?;
+    let request = |credential| {
+        let subject = profile::leaf(credential, cluster, node)?.subject;
+        let key = own_key(path, credential)?;
+        Ok(Request { credential, pem: issue::request(&subject, &key)? })
+    };
+    Credential::WORKER.into_iter().map(request).collect::<Result<_, _>>().map(Some)
+}
+
+/// Verifies what the master has handed over, whole, and then writes it.
+pub fn accept(
+    path: &Path,
+    cluster: &Cluster,
+    node: &Node,
+    issued: &Issued,
+    now: SystemTime,
+) -> Result<Vec<(Credential, Outcome)>, PkiError> {
+    check_clock(now)?;
+    let folder = Folder::open(path)?;
+    let refuse =
+        |what: &str, why: &str| PkiError::NotAccepted(format!("{what} from the master is not accepted: {why}"));
+    let authority = Certificate::parse(issued.ca_pem.as_bytes()).map_err(|why| refuse("ca.pem", &why))?;
+    if !authority.is_authority() {
+        return Err(refuse("ca.pem", "it may not sign certificates"));
+    }
+    check_validity("ca.pem", &authority, now)?;
+    if issued.certificates.len() != Credential::WORKER.len() {
+        let why = format!("there are {} instead of {}", issued.certificates.len(), Credential::WORKER.len());
+        return Err(refuse("the list of certificates", &why));
+    }
+    let before = worker_states(path, cluster, node, now)?;
+    let mut batch = Batch::default();
+    let mut outcomes = Vec::new();
+    let pems =
+        [(Credential::Ca, &issued.ca_pem)].into_iter().chain(Credential::WORKER.into_iter().zip(&issued.certificates));
+    for (credential, pem) in pems {
+        let file = credential.certificate_file();
+        if credential != Credential::Ca {
+            let certificate = Certificate::parse(pem.as_bytes()).map_err(|why| refuse(&file, &why))?;
+            if !certificate.has_key(own_key(path, credential)?.public()) {
+                return Err(refuse(&file, "it does not belong to this node's key"));
+            }
+            let profile: Profile = profile::leaf(credential, cluster, node)?;
+            if let Some(why) = deviation(&certificate, &profile, &authority) {
+                return Err(refuse(&file, &why));
+            }
+            check_validity(&file, &certificate, now)?;
+        }
+        if folder::read_certificate(path, credential)?.is_some_and(|old| old.as_slice() == pem.as_bytes()) {
+            outcomes.push((credential, Outcome::Kept));
+            continue;
+        }
+        let state = before.iter().find(|(known, _)| *known == credential).map(|(_, state)| state);
+        outcomes.push((
+            credential,
+            match state {
+                Some(State::Ok) => Outcome::Renewed { why: "the master has sent another".into() },
+                Some(state) => Outcome::of(state),
+                None => Outcome::Made,
+            },
+        ));
+        batch.add_certificate(credential, pem.clone());
+    }
+    folder.write(&batch)?;
+    Ok(outcomes)
+}
+
+/// How a worker's files stand.
+pub(super) fn worker_states(
+    path: &Path,
+    cluster: &Cluster,
+    node: &Node,
+    now: SystemTime,
+) -> Result<Vec<(Credential, State)>, PkiError> {
+    let authority = folder::read_certificate(path, Credential::Ca)?.map(|pem| Certificate::parse(&pem));
+    let authority = match authority {
+        Some(Ok(authority)) => authority,
+        none => {
+            let state = none.and_then(Result::err).map_or(State::Missing, State::Damaged);
+            let unknown = State::Wrong("its authority's certificate is missing or damaged".into());
+            let leaves = Credential::WORKER.map(|credential| (credential, unknown.clone()));
+            return Ok([(Credential::Ca, state)].into_iter().chain(leaves).collect());
+        }
+    };
+    let mut states = vec![(Credential::Ca, validity(&authority, None, now))];
+    for credential in Credential::WORKER {
+        let profile = profile::leaf(credential, cluster, node)?;
+        let pem = folder::read_certificate(path, credential)?;
+        let key = folder::read_key(path, credential)?;
+        states.push((
+            credential,
+            judge::leaf(pem.as_ref().map(|pem| pem.as_slice()), &profile, &key, &authority, None, now),
+        ));
+    }
+    Ok(states)
+}
+
+fn own_key(path: &Path, credential: Credential) -> Result<super::key::PrivateKey, PkiError> {
+    match folder::read_key(path, credential)? {
+        KeyFile::Good(key) => Ok(key),
+        _ => Err(PkiError::operator(
+            format!("{} in {} is missing or damaged", credential.key_file(), path.display()),
+            "enrol again: a new key is made then",
+        )),
+    }
+}
+
+fn check_validity(file: &str, certificate: &Certificate, now: SystemTime) -> Result<(), PkiError> {
+    let what = format!("{file} from the master");
+    match validity(certificate, None, now) {
+        State::NotYetValid(_) => Err(PkiError::not_yet_valid(&what, certificate.not_before(), now)),
+        State::Expired(why) => {
+            Err(PkiError::NotAccepted(format!("{what} {why}: compare this clock with the master's")))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,12 @@
+//! The PKI, judged by the real openssl and cfssl, and by what is left of it after damage, time and power cuts.
+
+mod cfssl;
+mod damage;
+mod encryption;
+mod enrolment;
+mod kubeconfigs;
+mod openssl;
+mod operator_ca;
+mod power_cut;
+mod renewal;
+mod support;
