@@ -1,5 +1,8 @@
 # shellcheck shell=sh
 # Before removal. $1 counts the versions that stay: after an upgrade the image of the new one is in use.
 if [ "$1" -eq 0 ]; then
+    if [ -d /run/systemd/system ] && [ -x /opt/kubernetes-on-eos/bin/k8s-node ]; then
+        /opt/kubernetes-on-eos/bin/k8s-node down
+    fi
     /usr/libexec/kubernetes-on-eos/programs unmount
 fi

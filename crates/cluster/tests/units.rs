@@ -1,0 +1,130 @@
+//! The units of every release in recipes/, rendered for the seed's master.
+
+use std::{fs, path::PathBuf};
+
+use cluster::{
+    Cluster,
+    units::{ClusterValues, Docker, Places, Unit, Values, render},
+};
+
+const CLUSTER: &str = r#"
+[cluster]
+service_cidr = "10.10.0.0/22"
+pod_cidr = "10.16.0.0/16"
+
+[[node]]
+name = "veos-b"
+address = "1.1.1.1"
+roles = ["master", "worker"]
+
+[join]
+token = "9f86d081884c7d659a2feaa0c55ad015"
+"#;
+
+const SERVICES: [&str; 6] =
+    ["etcd", "kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler", "kubelet"];
+
+fn recipes() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../recipes")
+}
+
+fn rendered(release: &str, service: &str, ca_key: bool) -> Unit {
+    let cluster = Cluster::parse(CLUSTER, "cluster.toml").unwrap();
+    let values = Values {
+        cluster: ClusterValues::from(&cluster),
+        node: cluster.master(),
+        docker: Docker { cgroup_driver: "cgroupfs" },
+        ca_key,
+        places: Places {
+            bin: "/opt/kubernetes-on-eos/bin".into(),
+            cni_plugins: "/opt/kubernetes-on-eos/cni/bin".into(),
+            units: "/opt/kubernetes-on-eos/units".into(),
+            state: "/mnt/flash/k8s".into(),
+            pki: "/mnt/flash/k8s/pki".into(),
+            kubeconfigs: "/mnt/flash/k8s/kubeconfigs".into(),
+            run: "/run/kubernetes-on-eos".into(),
+        },
+    };
+    let file = recipes().join(release).join(format!("units/{service}.service"));
+    render(service, &fs::read_to_string(file).unwrap(), &values).unwrap()
+}
+
+#[test]
+fn every_release_has_every_service() {
+    for release in ["1.20", "1.12"] {
+        for service in SERVICES {
+            let unit = rendered(release, service, true);
+            let words: Vec<&str> = unit.text.lines().filter(|line| line.starts_with("ExecStart=")).collect();
+            assert_eq!(words, [format!("ExecStart=/opt/kubernetes-on-eos/bin/{service} \\")], "{release}");
+            assert!(!unit.text.contains("{{") && !unit.text.contains("{%"), "{}", unit.text);
+            assert!(!unit.restart_on.is_empty(), "{release} {service} does not say when it is restarted");
+            // A line of the command that does not end in a backslash ends the command.
+            let command: Vec<&str> =
+                unit.text.lines().skip_while(|line| !line.starts_with("ExecStart=")).take_while(|line| line.ends_with('\\')).collect();
+            assert!(unit.text.contains(&format!("{}\n    --", command.join("\n"))), "{}", unit.text);
+        }
+    }
+}
+
+#[test]
+fn values_of_cluster_toml_reach_the_flags() {
+    let unit = rendered("1.20", "kube-apiserver", true).text;
+    for flag in [
+        "--advertise-address=1.1.1.1 \\",
+        "--service-cluster-ip-range=10.10.0.0/22 \\",
+        "--service-account-issuer=https://kubernetes.default.svc.cluster.local \\",
+        "--insecure-port=0 \\",
+        "--authorization-mode=Node,RBAC \\",
+    ] {
+        assert!(unit.contains(flag), "{flag} in {unit}");
+    }
+}
+
+#[test]
+fn a_controller_manager_without_the_authoritys_key_signs_nothing() {
+    assert!(rendered("1.20", "kube-controller-manager", true).text.contains("--cluster-signing-key-file"));
+    let without = rendered("1.20", "kube-controller-manager", false).text;
+    assert!(!without.contains("--cluster-signing"), "{without}");
+    assert!(without.contains("10.10.0.0/22 \\\n    --root-ca-file="), "{without}");
+}
+
+#[test]
+fn a_template_that_names_what_is_not_known_is_an_error() {
+    let cluster = Cluster::parse(CLUSTER, "cluster.toml").unwrap();
+    let values = Values {
+        cluster: ClusterValues::from(&cluster),
+        node: cluster.master(),
+        docker: Docker { cgroup_driver: "cgroupfs" },
+        ca_key: true,
+        places: Places {
+            bin: "/b".into(),
+            cni_plugins: "/c".into(),
+            units: "/u".into(),
+            state: "/s".into(),
+            pki: "/p".into(),
+            kubeconfigs: "/k".into(),
+            run: "/r".into(),
+        },
+    };
+    let error = render("etcd.service", "ExecStart={{ bni }}/etcd", &values).unwrap_err().to_string();
+    assert!(error.contains("etcd.service"), "{error}");
+}
+
+#[test]
+fn the_kubelets_pause_image_is_the_one_that_is_packed() {
+    let recipe: toml::Table =
+        toml::from_str(&fs::read_to_string(recipes().join("shared/pause.toml")).unwrap()).unwrap();
+    let tag = recipe["image"][0]["tag"].as_str().unwrap();
+    for release in ["1.20", "1.12"] {
+        let flag = format!("--pod-infra-container-image={tag} \\");
+        assert!(rendered(release, "kubelet", true).text.contains(&flag), "{release}: {flag}");
+    }
+}
+
+#[test]
+fn conntrack_is_left_alone() {
+    for release in ["1.20", "1.12"] {
+        let unit = rendered(release, "kube-proxy", true).text;
+        assert!(unit.contains("--conntrack-max-per-core=0 \\\n    --conntrack-min=0"), "{unit}");
+    }
+}
