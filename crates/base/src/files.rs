@@ -5,6 +5,7 @@ use std::{
     io::{self, Write},
     os::unix::fs::PermissionsExt,
     path::Path,
+    thread,
 };
 
 use anyhow::{Context, Result};
@@ -85,8 +86,17 @@ pub fn write_together(folder: &Path, files: &[NewFile]) -> Result<()> {
         Ok(unfinished)
     };
     let cannot = |file: &NewFile| format!("cannot write {}", folder.join(file.name).display());
-    let written: Vec<_> =
-        files.iter().map(|file| unfinished(file).with_context(|| cannot(file))).collect::<Result<_>>()?;
+    // Side by side: a file system writes what several wait for at once.
+    let written: Vec<_> = thread::scope(|scope| {
+        let writers: Vec<_> = files.iter().map(|file| scope.spawn(|| unfinished(file))).collect();
+        let died = || io::Error::other("the thread that wrote it died");
+        writers.into_iter().map(|writer| writer.join().unwrap_or_else(|_| Err(died()))).collect()
+    });
+    let written: Vec<_> = files
+        .iter()
+        .zip(written)
+        .map(|(file, written)| written.with_context(|| cannot(file)))
+        .collect::<Result<_>>()?;
     for (file, unfinished) in files.iter().zip(written) {
         let placed = unfinished.persist(folder.join(file.name)).map_err(|failed| failed.error);
         placed.with_context(|| cannot(file))?;

@@ -47,7 +47,7 @@ pub enum Outcome {
     Renewed {
         why: String,
     },
-    /// It is to be renewed, and the authority's key is elsewhere: the operator has to do it.
+    /// It serves and is to be renewed, and the authority's key is elsewhere: the operator has to do it.
     Due {
         why: String,
     },

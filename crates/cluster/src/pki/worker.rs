@@ -126,8 +126,12 @@ pub(super) fn worker_states(
         none => {
             let state = none.and_then(Result::err).map_or(State::Missing, State::Damaged);
             let unknown = State::Wrong("its authority's certificate is missing or damaged".into());
-            let leaves = Credential::WORKER.map(|credential| (credential, unknown.clone()));
-            return Ok([(Credential::Ca, state)].into_iter().chain(leaves).collect());
+            let mut states = vec![(Credential::Ca, state)];
+            for credential in Credential::WORKER {
+                let there = folder::read_certificate(path, credential)?.is_some();
+                states.push((credential, if there { unknown.clone() } else { State::Missing }));
+            }
+            return Ok(states);
         }
     };
     let mut states = vec![(Credential::Ca, validity(&authority, None, now))];

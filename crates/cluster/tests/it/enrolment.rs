@@ -1,6 +1,6 @@
 //! What the master signs and what a worker takes.
 
-use cluster::pki::{Issued, PkiError, SignError};
+use cluster::pki::{Issued, Outcome, PkiError, SignError};
 
 use crate::support::{DAY, Switch, mode, now, openssl, text};
 
@@ -20,7 +20,9 @@ const OWN: &str = "/C=UK/L=London/O=system:nodes/OU=Kubernetes/CN=system:node:ve
 #[test]
 fn a_worker_enrols_once_and_then_has_nothing_to_ask_for() {
     let master = Switch::master();
-    let worker = Switch::worker(&master, "veos-l1");
+    let worker = Switch::new(&master.cluster, "veos-l1");
+    let outcomes = worker.enrol(&master, now()).unwrap().unwrap();
+    assert!(outcomes.len() == 3 && outcomes.values().all(|outcome| *outcome == Outcome::Made), "{outcomes:?}");
     worker.require_sound(now());
     assert_eq!(worker.requests(now()).unwrap(), None);
     assert_eq!(
