@@ -18,6 +18,7 @@ use indicatif::HumanBytes;
 use crate::{
     compile_bench,
     flags::{Bench, BenchSubject, Selection},
+    pki_bench,
     reproduce::{child, copy_workspace},
     session::{Session, workspace},
 };
@@ -28,6 +29,7 @@ const RUNS: usize = 5;
 pub fn run(flags: Bench) -> Result<()> {
     match flags.what {
         BenchSubject::Build => build_figures(&flags),
+        BenchSubject::Pki => pki_bench::run(&flags),
     }
 }
 
