@@ -11,6 +11,7 @@ mod doctor;
 mod doctor_386;
 mod fetch;
 mod figures;
+mod first_boot;
 mod flags;
 mod image;
 mod in_docker;
