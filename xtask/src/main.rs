@@ -16,6 +16,7 @@ mod inspect;
 mod patch;
 mod pki;
 mod plan;
+mod power_cuts;
 mod progress;
 mod reproduce;
 mod session;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         Verb::Bench(flags) => bench::run(flags),
         Verb::Image(flags) => image::run(flags),
         Verb::Device(flags) => device::run(flags),
+        Verb::PowerCuts(flags) => power_cuts::run(flags),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
