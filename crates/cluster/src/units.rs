@@ -23,7 +23,8 @@ const RESTART_ON: &str = "RestartOn=";
 pub struct Values<'a> {
     pub cluster: ClusterValues<'a>,
     pub node: &'a Node,
-    pub docker: Docker<'a>,
+    /// For the units of services that talk to Docker.
+    pub docker: Option<Docker<'a>>,
     /// Whether the authority's key is on this switch, so that the controller manager can sign with it.
     pub ca_key: bool,
     #[serde(flatten)]

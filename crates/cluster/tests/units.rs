@@ -33,7 +33,7 @@ fn rendered(release: &str, service: &str, ca_key: bool) -> Unit {
     let values = Values {
         cluster: ClusterValues::from(&cluster),
         node: cluster.master(),
-        docker: Docker { cgroup_driver: "cgroupfs" },
+        docker: Some(Docker { cgroup_driver: "cgroupfs" }),
         ca_key,
         places: Places {
             bin: "/opt/kubernetes-on-eos/bin".into(),
@@ -59,8 +59,12 @@ fn every_release_has_every_service() {
             assert!(!unit.text.contains("{{") && !unit.text.contains("{%"), "{}", unit.text);
             assert!(!unit.restart_on.is_empty(), "{release} {service} does not say when it is restarted");
             // A line of the command that does not end in a backslash ends the command.
-            let command: Vec<&str> =
-                unit.text.lines().skip_while(|line| !line.starts_with("ExecStart=")).take_while(|line| line.ends_with('\\')).collect();
+            let command: Vec<&str> = unit
+                .text
+                .lines()
+                .skip_while(|line| !line.starts_with("ExecStart="))
+                .take_while(|line| line.ends_with('\\'))
+                .collect();
             assert!(unit.text.contains(&format!("{}\n    --", command.join("\n"))), "{}", unit.text);
         }
     }
@@ -94,7 +98,7 @@ fn a_template_that_names_what_is_not_known_is_an_error() {
     let values = Values {
         cluster: ClusterValues::from(&cluster),
         node: cluster.master(),
-        docker: Docker { cgroup_driver: "cgroupfs" },
+        docker: Some(Docker { cgroup_driver: "cgroupfs" }),
         ca_key: true,
         places: Places {
             bin: "/b".into(),

@@ -1,0 +1,59 @@
+//! `k8s-node`: what the first-boot script calls on a switch, stage by stage, and what the person at the switch asks.
+
+mod api;
+mod arguments;
+mod collect;
+mod containers;
+mod down;
+mod enrolment_server;
+mod health;
+mod image_archive;
+mod iptables;
+mod places;
+mod record;
+mod renew;
+mod reset;
+mod routes;
+mod service;
+mod stage;
+mod status;
+mod switch;
+mod systemd;
+
+use std::process::ExitCode;
+
+use arguments::Command;
+
+fn main() -> ExitCode {
+    let command = match arguments::parse() {
+        Ok(command) => command,
+        Err(error) => {
+            eprintln!("k8s-node: {error}; `k8s-node --help` lists what there is");
+            return ExitCode::from(2);
+        }
+    };
+    match run(command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("k8s-node: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Help => print!("{}", arguments::HELP),
+        Command::Version => println!("k8s-node {}", env!("CARGO_PKG_VERSION")),
+        Command::Stage(stage) => stage::run(stage)?,
+        Command::Status { json } => return status::run(json),
+        Command::Logs { service, follow } => systemd::logs(service.as_deref(), follow)?,
+        Command::Check { file } => println!("{}", switch::check(file.as_deref())?),
+        Command::Collect { output } => collect::run(output.as_deref())?,
+        Command::Renew => renew::run()?,
+        Command::EnrolmentServer => enrolment_server::run()?,
+        Command::Down => down::run()?,
+        Command::Reset { yes } => reset::run(yes)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

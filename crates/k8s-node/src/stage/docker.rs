@@ -1,0 +1,81 @@
+//! EOS' own Docker, and the images that pods on this switch can be made of.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{containers, image_archive, places, systemd};
+
+const LIMIT: Duration = Duration::from_secs(120);
+
+pub fn docker() -> Result<String> {
+    let begun = Instant::now();
+    if !systemd::is_active("docker.service")? {
+        systemd::start("docker.service").context("Docker cannot be started: is it in this version of EOS?")?;
+    }
+    loop {
+        match containers::version() {
+            Ok(version) => return Ok(format!("Docker {version} answers")),
+            Err(error) if begun.elapsed() > LIMIT => {
+                return Err(error.context(format!("Docker did not answer for {} s", LIMIT.as_secs())));
+            }
+            Err(_) => thread::sleep(Duration::from_millis(200)),
+        }
+    }
+}
+
+pub fn images() -> Result<String> {
+    let (mut kept, mut loaded) = (0, Vec::new());
+    for archive in archives(places::PACKED_IMAGES.as_ref())? {
+        if ensure(&archive)? {
+            loaded.push(file_name(&archive));
+        } else {
+            kept += 1;
+        }
+    }
+    // An archive of the operator's that is broken is no reason to keep the node down.
+    let mut broken = String::new();
+    for archive in archives(places::OWN_IMAGES.as_ref())? {
+        match ensure(&archive) {
+            Ok(true) => loaded.push(file_name(&archive)),
+            Ok(false) => kept += 1,
+            Err(error) => broken.push_str(&format!("; passed over {}: {error:#}", archive.display())),
+        }
+    }
+    let loaded = if loaded.is_empty() { String::new() } else { format!(", loaded {}", loaded.join(", ")) };
+    Ok(format!("kept {kept}{loaded}{broken}"))
+}
+
+fn archives(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let mut archives: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    archives.retain(|path| {
+        let name = file_name(path);
+        !name.starts_with('.') && [".tar", ".tar.gz", ".tgz"].iter().any(|end| name.ends_with(end))
+    });
+    archives.sort();
+    Ok(archives)
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Loads an archive where Docker does not have all of its images already; says whether it did.
+fn ensure(archive: &Path) -> Result<bool> {
+    let images = image_archive::images(archive)?;
+    if images.is_empty() {
+        bail!("there is no image with a name in it: save it by name, `docker save NAME:TAG`");
+    }
+    let there = |image: &image_archive::Image| containers::image_id(&image.tag).is_some_and(|id| id == image.id);
+    if images.iter().all(there) {
+        return Ok(false);
+    }
+    containers::load(archive)?;
+    Ok(true)
+}

@@ -1,0 +1,72 @@
+//! What the API server may do at the kubelets: what logs, exec, port-forward and metrics need, and nothing else.
+
+use std::{
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use super::{Stage, waiting_for};
+use crate::{api::Client, health, switch::Switch};
+
+const GROUP: &str = "/apis/rbac.authorization.k8s.io/v1";
+const NAME: &str = "kubernetes-on-eos:kube-apiserver-to-kubelet";
+
+/// The subject of the certificate that the API server shows to kubelets.
+const USER: &str = "kube-apiserver-kubelet-client";
+
+const LIMIT: Duration = Duration::from_secs(300);
+
+pub fn rbac(_: &Switch) -> Result<String> {
+    let client = health::administrator()?;
+    let (begun, mut said) = (SystemTime::now(), String::new());
+    let deadline = Instant::now() + LIMIT;
+    while let Err(error) = health::service("kube-apiserver") {
+        if Instant::now() > deadline {
+            return Err(error.context("the API server does not answer; see `k8s-node logs kube-apiserver`"));
+        }
+        waiting_for(Stage::Rbac, begun, &mut said, "waiting for the API server")?;
+        thread::sleep(Duration::from_millis(250));
+    }
+    let role = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": { "name": NAME },
+        "rules": [
+            { "apiGroups": [""], "resources": ["nodes/proxy"], "verbs": ["get", "create"] },
+            {
+                "apiGroups": [""],
+                "resources": ["nodes/log", "nodes/metrics", "nodes/spec", "nodes/stats"],
+                "verbs": ["get"],
+            },
+        ],
+    });
+    let binding = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": { "name": NAME },
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": NAME },
+        "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": USER }],
+    });
+    let role = ensure(&client, "clusterroles", &role, "rules")?;
+    let binding = ensure(&client, "clusterrolebindings", &binding, "subjects")?;
+    Ok(format!("{role} the role of the API server at kubelets, {binding} its binding"))
+}
+
+/// Makes the object, or corrects it where `field` differs.
+fn ensure(client: &Client, kind: &str, wanted: &Value, field: &str) -> Result<&'static str> {
+    let doing = || format!("cannot make {kind} {NAME}");
+    let found = client.get(&format!("{GROUP}/{kind}/{NAME}")).with_context(doing)?;
+    if found.status == 404 {
+        client.post(&format!("{GROUP}/{kind}"), wanted)?.good().with_context(doing)?;
+        return Ok("made");
+    }
+    let found = found.good().with_context(doing)?;
+    if found[field] == wanted[field] {
+        return Ok("kept");
+    }
+    client.put(&format!("{GROUP}/{kind}/{NAME}"), wanted)?.good().with_context(doing)?;
+    Ok("corrected")
+}

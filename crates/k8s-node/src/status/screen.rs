@@ -1,0 +1,70 @@
+//! The status as one screen for a person.
+
+use std::fmt::Write;
+
+use super::{State, Status};
+use crate::record::Progress;
+
+/// A line of a stage is cut here; the journal has the whole of it.
+const LINE: usize = 100;
+
+pub fn render(status: &Status) -> String {
+    let mut screen = String::new();
+    // Writing to a string does not fail.
+    let _ = write(&mut screen, status);
+    screen
+}
+
+fn write(out: &mut String, status: &Status) -> std::fmt::Result {
+    let state = match status.state {
+        State::Ready => "ready",
+        State::Starting => "starting",
+        State::Failed => "failed",
+        State::Stopped => "stopped",
+    };
+    let release = status.release.as_deref().unwrap_or("no release is mounted");
+    writeln!(out, "{}: {state} (Kubernetes {release})\n", status.node)?;
+    for stage in &status.stages {
+        let record = &stage.record;
+        let state = match record.state {
+            Progress::Waiting => "-",
+            Progress::Running => "running",
+            Progress::Done => "done",
+            Progress::Failed => "FAILED",
+        };
+        let line: String = record.line.lines().next().unwrap_or_default().chars().take(LINE).collect();
+        let seconds = if record.state == Progress::Done { format!("{:.1} s", record.seconds) } else { String::new() };
+        writeln!(out, "  {:<14} {state:<8} {seconds:>8}  {line}", stage.stage)?;
+    }
+    if !status.services.is_empty() {
+        writeln!(out)?;
+    }
+    for service in &status.services {
+        let health = match service.healthy {
+            Some(true) => "healthy",
+            Some(false) => "NOT HEALTHY",
+            None => "",
+        };
+        writeln!(out, "  {:<24} {:<12} {health}", service.service, service.state)?;
+    }
+    if !status.certificates.is_empty() {
+        writeln!(out)?;
+    }
+    for certificate in &status.certificates {
+        let days = certificate.days_left.map(|days| format!("{days} days left")).unwrap_or_default();
+        writeln!(out, "  {:<30} {days:<16} {}", certificate.credential.name(), certificate.state)?;
+    }
+    if !status.conditions.is_empty() {
+        writeln!(out)?;
+    }
+    for condition in &status.conditions {
+        writeln!(out, "  {:<20} {:<8} {}", condition.kind, condition.status, condition.reason)?;
+    }
+    if !status.problems.is_empty() {
+        writeln!(out, "\nproblems:")?;
+    }
+    for problem in &status.problems {
+        writeln!(out, "  {}", problem.replace('\n', "\n    "))?;
+    }
+    Ok(())
+}
