@@ -47,11 +47,12 @@ impl State {
         let folder = tempfile::tempdir().context("cannot make a folder for the flash's files")?;
         let there = |name: &str| device.copy_out(&format!("{STATE}/{name}"), &folder.path().join(name)).is_ok();
         let pki = there("pki");
-        let kubeconfigs = there("kubeconfigs");
+        there("kubeconfigs");
         there("encryption-config.yaml");
-        there("admin.kubeconfig");
+        // The last file that is made of the PKI.
+        let admin = there("admin.kubeconfig");
         let etcd = device.copy_out(&format!("{STATE}/etcd/member/snap/db"), &folder.path().join("etcd.db")).is_ok();
-        let reached = match (pki, kubeconfigs, etcd) {
+        let reached = match (pki, admin, etcd) {
             (_, _, true) => Reached::Etcd,
             (_, true, _) => Reached::PkiComplete,
             (true, ..) => Reached::PkiBegun,
