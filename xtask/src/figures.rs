@@ -1,6 +1,6 @@
 //! Two ways of doing the same thing, timed in turns: what `bench` says about them.
 
-use std::{fmt, time::Duration};
+use std::{fmt, fs, time::Duration};
 
 use anyhow::Result;
 
@@ -34,6 +34,14 @@ impl fmt::Display for Spread {
         let seconds = [self.min, self.median, self.max].map(|time| format!("{:.3} s", time.as_secs_f64()));
         f.write_str(&seconds.join(" | "))
     }
+}
+
+/// The machine, and how busy it was with whatever ran on it before this is called.
+pub fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split_whitespace().next().unwrap_or("unknown").to_owned();
+    format!("{cores} cores, with a load average of {load} before it began")
 }
 
 /// Runs both so that each is as often the first of a pair as the second: A B, B A, A B.

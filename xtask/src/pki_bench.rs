@@ -15,7 +15,7 @@ use cluster::Cluster;
 use crate::{
     cfssl::Cfssl,
     doctor_386::runs_linux_386,
-    figures::{Spread, in_turns},
+    figures::{Spread, in_turns, machine},
     flags::Bench,
     session::{Session, default_jobs, workspace},
 };
@@ -35,12 +35,13 @@ pub fn run(flags: &Bench) -> Result<()> {
     let rounds = flags.rounds.map_or(ROUNDS, usize::from);
     let template = files::read_text(&workspace().join("topo/cluster.toml"))?;
     let mut text = format!(
-        "# Figures of the PKI\n\nWritten by `cargo xtask bench pki --rounds {rounds}`; run it again to repeat them. Every \
+        "# Figures of the PKI\n\nWritten by `cargo xtask bench pki --rounds {rounds}`; run it again to repeat them. {}. Every \
          key and certificate of a three-node cluster (topo/cluster.toml), by one static linux/386 program of ours, which \
          checks and syncs what it writes, and by cfssl, cfssljson and openssl of Debian 12 for linux/386, a request at a \
          time as the seed has it. {rounds} runs of each, in turns (A B, B A, …), each into an empty folder.\n\n\
          | keys | by | shortest | median | longest | as fast, by the medians | at least wanted |\n\
          | --- | --- | --- | --- | --- | --- | --- |\n",
+        machine()
     );
     for (key, wanted) in KEYS {
         println!("{key}");

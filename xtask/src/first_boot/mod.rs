@@ -21,7 +21,7 @@ use self::{
 };
 use crate::{
     device,
-    figures::{Spread, in_turns},
+    figures::{Spread, in_turns, machine},
     flags::Bench,
     session::workspace,
 };
@@ -50,6 +50,7 @@ pub fn run(flags: &Bench) -> Result<()> {
     let rounds = flags.rounds.map_or(ROUNDS, usize::from);
     let (one, three) = (workspace().join("topo/cluster-one.toml"), workspace().join("topo/cluster.toml"));
 
+    let machine = machine();
     println!("memory of the enrolment server, and a first run that is not timed");
     let memory = {
         let master = Switch::raise(&swix, &three)?;
@@ -59,7 +60,7 @@ pub fn run(flags: &Bench) -> Result<()> {
     let made_before = made_before(&swix, &one)?;
     let (ours, by_hand) = in_turns(rounds, || ours(&swix, &one), || by_hand(&swix, &one, made_before.path()))?;
 
-    let text = report(&ours, &by_hand, &memory)?;
+    let text = report(&ours, &by_hand, &memory, &machine)?;
     let file = workspace().join("docs/first-boot-figures.md");
     files::write_atomically(&file, &text)?;
     println!("{text}\nwritten to {}", file.display());
@@ -125,11 +126,11 @@ fn stages(switch: &Switch) -> Result<Vec<(String, f64)>> {
     }
 }
 
-fn report(ours: &[Boots], by_hand: &[Boots], memory: &Memory) -> Result<String> {
+fn report(ours: &[Boots], by_hand: &[Boots], memory: &Memory, machine: &str) -> Result<String> {
     let rounds = ours.len();
     let mut text = format!(
         "# Figures of first boot\n\nWritten by `cargo xtask bench first-boot --rounds {rounds}`; run it again to repeat \
-         them. Every switch is the [stand-in](stand-in.md) for 32-bit EOS, new for each run, with the SWIX installed and \
+         them. {machine}. Every switch is the [stand-in](stand-in.md) for 32-bit EOS, new for each run, with the SWIX installed and \
          nothing of it started. The clock runs from `systemctl start kubernetes-on-eos` until etcd, API server, \
          controller manager and scheduler say that they are healthy and the node is Ready; the same questions every 0.1 s \
          in both cases.\n\n\
