@@ -42,6 +42,8 @@ pub enum Verb {
     Image(Image),
     /// Raise a test topology of containers and handle its devices
     Device(Device),
+    /// Cut a switch's power at random moments of its boots and count how often it comes back whole
+    PowerCuts(PowerCuts),
 }
 
 /// What to build and from where.
@@ -117,6 +119,9 @@ pub struct Test {
     /// Fail when something has to be skipped (always so where CI is set)
     #[arg(long)]
     pub no_skip: bool,
+    /// Also the tests on the stand-in that take long
+    #[arg(long, conflicts_with = "fast")]
+    pub long: bool,
 }
 
 #[derive(Args)]
@@ -264,6 +269,25 @@ pub enum DeviceAction {
     Status,
     /// Take the topology away, flash too
     Down,
+}
+
+#[derive(Args)]
+pub struct PowerCuts {
+    /// How many first boots to cut, each on a new flash
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub first_boot: u32,
+    /// How many later boots to cut
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub later: u32,
+    /// SWIX to install [default: the newest in dist/]
+    #[arg(long, value_name = "FILE")]
+    pub swix: Option<PathBuf>,
+    /// Take the moments of an earlier run [default: others each time]
+    #[arg(long, value_name = "S")]
+    pub seed: Option<u64>,
+    /// How many seconds a boot may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 240)]
+    pub limit: u64,
 }
 
 fn name_and_path(text: &str) -> Result<(String, PathBuf), String> {

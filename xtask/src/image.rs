@@ -11,7 +11,12 @@ use crate::{
 };
 
 pub fn run(flags: Image) -> Result<()> {
-    let name = match flags.which {
+    make(flags.which)
+}
+
+/// Makes an image unless it is there, and says which of the two it was.
+pub fn make(which: ImageName) -> Result<()> {
+    let name = match which {
         ImageName::Veos => "veos",
         ImageName::Host => "host",
     };

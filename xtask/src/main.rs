@@ -20,6 +20,7 @@ mod patch;
 mod pki;
 mod pki_bench;
 mod plan;
+mod power_cuts;
 mod progress;
 mod reproduce;
 mod session;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         Verb::Bench(flags) => bench::run(flags),
         Verb::Image(flags) => image::run(flags),
         Verb::Device(flags) => device::run(flags),
+        Verb::PowerCuts(flags) => power_cuts::run(flags),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,7 +7,12 @@ use anyhow::{Context, Result, bail};
 use base::command::{Program, find_on_path};
 use xshell::{Shell, cmd};
 
-use crate::{doctor, flags::Test, session::workspace};
+use crate::{
+    doctor,
+    flags::{ImageName, Test},
+    image,
+    session::workspace,
+};
 
 /// A group of tests, and why it cannot run here, if so.
 struct Group {
@@ -33,6 +38,8 @@ pub fn run(flags: Test) -> Result<()> {
         groups.push(Group { name: "scripts", obstacle: lacking(&["shellcheck"]), run: scripts });
         groups.push(Group { name: "tests with the real tools", obstacle: real_tools(), run: with_real_tools });
         groups.push(Group { name: "tests of the SWIX in dist/", obstacle: no_swix(), run: of_the_swix });
+        let first_boot = if flags.long { first_boot_long } else { first_boot };
+        groups.push(Group { name: "first boot on the stand-in", obstacle: no_swix(), run: first_boot });
     }
     let mut skipped = vec![];
     for group in groups {
@@ -75,11 +82,26 @@ fn scripts(shell: &Shell) -> Result<()> {
 
 /// Tests marked `#[ignore]` are those that need root, the network or real tools.
 fn with_real_tools(shell: &Shell) -> Result<()> {
-    Ok(cmd!(shell, "cargo test --workspace --quiet -- --ignored --skip swix_in_dist").run()?)
+    Ok(cmd!(shell, "cargo test --workspace --exclude proof --quiet -- --ignored --skip swix_in_dist").run()?)
 }
 
 fn of_the_swix(shell: &Shell) -> Result<()> {
     Ok(cmd!(shell, "cargo test --workspace --quiet -- --ignored swix_in_dist").run()?)
+}
+
+/// One lab after another: each takes the whole machine.
+fn first_boot(shell: &Shell) -> Result<()> {
+    make_images()?;
+    Ok(cmd!(shell, "cargo test --package proof --quiet -- --ignored --test-threads=1 --skip long::").run()?)
+}
+
+fn first_boot_long(shell: &Shell) -> Result<()> {
+    make_images()?;
+    Ok(cmd!(shell, "cargo test --package proof --quiet -- --ignored --test-threads=1").run()?)
+}
+
+fn make_images() -> Result<()> {
+    [ImageName::Veos, ImageName::Host].into_iter().try_for_each(image::make)
 }
 
 fn lacking(programs: &[&str]) -> Option<String> {

@@ -8,7 +8,7 @@
 
 mod base_image;
 mod build;
-mod program;
+pub mod program;
 mod recipe;
 
 pub use self::{

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use base::command::Program;
 
 /// Builds a package's program of the same name for this machine's kernel, and says where it is.
-pub(crate) fn build(package: &str, workspace: &Path, log: &Path) -> Result<PathBuf> {
+pub fn build(package: &str, workspace: &Path, log: &Path) -> Result<PathBuf> {
     let version = Program::new("rustc", "know this machine's target")?.arg("-vV").read()?;
     let target = version.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc -vV names no host")?;
     let folder = target_folder(workspace)?;

@@ -34,7 +34,7 @@ fn the_three_switch_topology_has_its_devices_links_and_startup_configs() {
     let host = topology.node("host-s1").unwrap();
     assert_eq!(host.addresses, [("eth1".to_owned(), "10.0.0.7/31".to_owned())]);
     for switch in topology.switches() {
-        let config = topology.config_folder.join(format!("{}_{}", topology.prefix, switch.name));
+        let config = topology.startup_config(&switch.name);
         let text = std::fs::read_to_string(&config).unwrap();
         assert!(text.contains(&format!("hostname {}\n", switch.name)), "{}", config.display());
     }

@@ -21,7 +21,8 @@ pub(super) fn check(file: File, stem: &str, folder: &Path) -> Result<Topology, E
         return Err(Error::Prefix(prefix));
     }
     let config_folder = folder.join(&file.conf_dir);
-    let mut topology = Topology { prefix, config_folder, devices: Vec::new(), links: Vec::new() };
+    let config_prefix = prefix.clone();
+    let mut topology = Topology { prefix, config_folder, config_prefix, devices: Vec::new(), links: Vec::new() };
     for (number, link) in file.links.iter().enumerate() {
         add_link(&mut topology, number, link, &file)?;
     }

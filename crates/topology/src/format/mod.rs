@@ -19,8 +19,10 @@ pub use self::endpoint::BadEndpoint;
 pub struct Topology {
     /// What the names of its containers, networks and volumes begin with.
     pub prefix: String,
-    /// Where the switches' startup-configs are: `PREFIX_NAME`.
+    /// Where the switches' startup-configs are: [`Topology::startup_config`].
     pub config_folder: PathBuf,
+    /// The prefix that the file gives, and that the startup-configs' names bear.
+    pub config_prefix: String,
     pub devices: Vec<Node>,
     pub links: Vec<Link>,
 }
@@ -105,6 +107,16 @@ impl Topology {
     pub fn parse(text: &str, stem: &str, folder: &Path) -> Result<Self, Error> {
         let file: file::File = serde_saphyr::from_str(text).map_err(|error| Error::Syntax(Box::new(error)))?;
         check::check(file, stem, folder)
+    }
+
+    /// The same devices, links and startup-configs under another prefix, so that they can be beside the first.
+    pub fn under_prefix(self, prefix: &str) -> Self {
+        Topology { prefix: prefix.to_owned(), ..self }
+    }
+
+    /// Where a switch's startup-config is, if it has one: docker-topo's `CONF_DIR/PREFIX_NAME`.
+    pub fn startup_config(&self, switch: &str) -> PathBuf {
+        self.config_folder.join(format!("{}_{switch}", self.config_prefix))
     }
 
     pub fn node(&self, name: &str) -> Option<&Node> {

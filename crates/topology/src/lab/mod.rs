@@ -147,7 +147,7 @@ impl Lab {
         if node.kind != Kind::Switch {
             return Ok(());
         }
-        let config = self.topology.config_folder.join(self.docker.name(&node.name));
+        let config = self.topology.startup_config(&node.name);
         let flash = match config.is_file() {
             true => flash.with_bytes(STARTUP_CONFIG, files::read(&config)?),
             false => flash,

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     ops::Deref,
     path::{Path, PathBuf},
     sync::Once,
@@ -17,7 +16,6 @@ pub const BOOT: Duration = Duration::from_secs(120);
 
 pub struct TestLab {
     lab: Option<Lab>,
-    _folder: tempfile::TempDir,
 }
 
 impl Deref for TestLab {
@@ -40,13 +38,12 @@ impl TestLab {
     /// Raises a topology of this repository under a prefix of its own, and waits until every switch has booted.
     pub fn raise(file: &str, prefix: &str, flash: &BTreeMap<String, Flash>) -> TestLab {
         make_images();
-        let folder = tempfile::tempdir().unwrap();
-        let topology = under_prefix(&repository().join("topo").join(file), prefix, folder.path());
+        let topology = Topology::load(&repository().join("topo").join(file)).unwrap().under_prefix(prefix);
         // What an earlier run left that was killed.
         if let Ok(left) = Lab::attach(&topology) {
             left.destroy().unwrap();
         }
-        let lab = TestLab { lab: Some(Lab::raise(&topology, flash, &Silent).unwrap()), _folder: folder };
+        let lab = TestLab { lab: Some(Lab::raise(&topology, flash, &Silent).unwrap()) };
         for switch in topology.switches() {
             let device = lab.device(&switch.name).unwrap();
             let state = device.wait_until_booted(BOOT).unwrap();
@@ -75,18 +72,6 @@ pub fn ping(from: &Device, address: &str) {
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
-}
-
-/// The same topology under another prefix, with its startup-configs under their new names.
-fn under_prefix(file: &Path, prefix: &str, folder: &Path) -> Topology {
-    let mut topology = Topology::load(file).unwrap();
-    for switch in topology.switches() {
-        let config = topology.config_folder.join(format!("{}_{}", topology.prefix, switch.name));
-        fs::copy(config, folder.join(format!("{prefix}_{}", switch.name))).unwrap();
-    }
-    topology.prefix = prefix.to_owned();
-    topology.config_folder = folder.to_owned();
-    topology
 }
 
 fn make_images() {

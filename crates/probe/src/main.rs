@@ -1,0 +1,66 @@
+//! What runs in the test pods.
+//!
+//!     probe serve PORT      answer every HTTP request with the pod's name
+//!     probe ask HOST:PORT   ask another one, and print its answer
+
+use std::{
+    env, fs,
+    io::{self, Read, Write},
+    net::{TcpListener, TcpStream, ToSocketAddrs},
+    process::ExitCode,
+    time::Duration,
+};
+
+/// For connecting and for each read or write.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match arguments[..] {
+        ["serve", port] => serve(port),
+        ["ask", address] => ask(address),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "usage: probe serve PORT | ask HOST:PORT")),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("probe: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(port: &str) -> io::Result<()> {
+    let listener = TcpListener::bind(format!("0.0.0.0:{port}"))?;
+    let name = fs::read_to_string("/etc/hostname")?;
+    println!("serving on port {port}");
+    for connection in listener.incoming() {
+        // One caller that goes away must not end it.
+        if let Err(error) = connection.and_then(|connection| answer(connection, &name)) {
+            println!("not answered: {error}");
+        }
+    }
+    Ok(())
+}
+
+fn answer(mut connection: TcpStream, name: &str) -> io::Result<()> {
+    connection.set_read_timeout(Some(PATIENCE))?;
+    connection.set_write_timeout(Some(PATIENCE))?;
+    // The whole request of such clients as ask here; what it asks for does not matter.
+    let _ = connection.read(&mut [0; 4096])?;
+    write!(connection, "HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n{name}", name.len())?;
+    println!("answered {}", connection.peer_addr()?.ip());
+    Ok(())
+}
+
+fn ask(address: &str) -> io::Result<()> {
+    let address = address.to_socket_addrs()?.next().ok_or(io::ErrorKind::NotFound)?;
+    let mut connection = TcpStream::connect_timeout(&address, PATIENCE)?;
+    connection.set_read_timeout(Some(PATIENCE))?;
+    connection.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer)?;
+    print!("{}", answer.split_once("\r\n\r\n").map_or("", |(_, body)| body));
+    Ok(())
+}
