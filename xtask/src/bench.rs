@@ -16,8 +16,9 @@ use bundle::{
 use indicatif::HumanBytes;
 
 use crate::{
-    compile_bench,
+    compile_bench, first_boot,
     flags::{Bench, BenchSubject, Selection},
+    pki_bench,
     reproduce::{child, copy_workspace},
     session::{Session, workspace},
 };
@@ -28,6 +29,8 @@ const RUNS: usize = 5;
 pub fn run(flags: Bench) -> Result<()> {
     match flags.what {
         BenchSubject::Build => build_figures(&flags),
+        BenchSubject::FirstBoot => first_boot::run(&flags),
+        BenchSubject::Pki => pki_bench::run(&flags),
     }
 }
 

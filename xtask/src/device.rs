@@ -94,7 +94,8 @@ fn become_command(device: &lab::Device, user: &str, argv: &[OsString]) -> Result
     bail!("docker cannot be run: {error}")
 }
 
-fn newest_swix() -> Option<PathBuf> {
+/// The SWIX that was built last.
+pub fn newest_swix() -> Option<PathBuf> {
     let files = fs::read_dir(workspace().join("dist")).into_iter().flatten().flatten();
     let swixes = files.filter(|file| file.path().extension().is_some_and(|extension| extension == "swix"));
     swixes.max_by_key(|file| file.metadata().and_then(|meta| meta.modified()).ok()).map(|file| file.path())

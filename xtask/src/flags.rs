@@ -193,9 +193,12 @@ pub struct Reproduce {
 #[derive(Args)]
 pub struct Bench {
     pub what: BenchSubject,
-    /// Also time a build from an empty cache
+    /// build: also time a build from an empty cache
     #[arg(long)]
     pub cold: bool,
+    /// first-boot, pki: how often each way is timed
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub rounds: Option<u16>,
     #[command(flatten)]
     pub selection: Selection,
 }
@@ -204,6 +207,10 @@ pub struct Bench {
 pub enum BenchSubject {
     /// The build: a second run, a changed rootfs/ file, compiling against `go build` by hand, sizes
     Build,
+    /// From the start of first boot to a Ready node, against the same services started by hand; memory of our daemon
+    FirstBoot,
+    /// The whole PKI of a three-node cluster as a 386 program, against cfssl and openssl for linux/386
+    Pki,
 }
 
 #[derive(Args)]

@@ -16,4 +16,5 @@ mod modules;
 mod rust_files;
 mod work;
 
+pub use rust_files::of_package as files_of_package;
 pub use work::go::find_root as go_root;

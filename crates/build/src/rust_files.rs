@@ -9,7 +9,7 @@ use crate::step::InputFile;
 
 /// The package's own files, those of the workspace's packages that it depends on, and what the
 /// workspace says about all of them.
-pub(crate) fn of_package(workspace: &Path, name: &str) -> Result<Vec<InputFile>> {
+pub fn of_package(workspace: &Path, name: &str) -> Result<Vec<InputFile>> {
     let metadata = MetadataCommand::new()
         .current_dir(workspace)
         .no_deps()

@@ -3,11 +3,15 @@
 use std::{
     io::Write,
     process::{Command, Stdio},
+    thread,
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
 use base::command::Program;
 use cluster::{Cluster, Node};
+
+const RESTORE_TRIES: u32 = 10;
 
 /// A chain of ours, and the system's chain that packets come to it from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,7 +162,18 @@ fn removal(listed: &str) -> String {
     deletions.chain(flushes).chain(removals).collect()
 }
 
+/// Old versions of iptables-restore cannot wait for whoever else is at it, so it is tried again.
 fn restore(text: &str) -> Result<()> {
+    for _ in 1..RESTORE_TRIES {
+        if try_restore(text).is_ok() {
+            return Ok(());
+        }
+        thread::sleep(Duration::from_millis(300));
+    }
+    try_restore(text)
+}
+
+fn try_restore(text: &str) -> Result<()> {
     let mut restore = Command::new("iptables-restore")
         .arg("--noflush")
         .stdin(Stdio::piped())

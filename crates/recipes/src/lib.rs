@@ -19,5 +19,5 @@ pub use error::RecipeError;
 pub use origin::{
     DebianFile, DebianPackage, DebianPackages, DebianSource, Git, Https, Moving, Origin, OriginKind, Source,
 };
-pub use release::{Release, Toolchain, load, names};
+pub use release::{Release, Toolchain, load, load_toolchain, names};
 pub use text::{Commit, Name, RelativePath};

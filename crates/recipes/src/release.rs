@@ -145,16 +145,23 @@ fn release_files(recipes: &Path) -> Result<Vec<PathBuf>, RecipeError> {
     Ok(files)
 }
 
+/// Reads and checks one toolchain file.
+pub fn load_toolchain(file: &Path) -> Result<Toolchain, RecipeError> {
+    let toolchain = Parsed::<ToolchainFile>::read(file.to_owned())?;
+    check::origins(&toolchain.path, &toolchain.value.origin)?;
+    let ToolchainFile { name, version, markers, origin } = toolchain.value;
+    Ok(Toolchain { source: Source { name, version, origins: origin, markers } })
+}
+
 fn complete(file: Parsed<ReleaseFile>) -> Result<Release, RecipeError> {
     let mut toolchains: Vec<Toolchain> = Vec::new();
     for entry in &file.value.toolchains {
-        let toolchain = Parsed::<ToolchainFile>::read(file.beside(entry, "toolchain file")?)?;
-        check::origins(&toolchain.path, &toolchain.value.origin)?;
-        let ToolchainFile { name, version, markers, origin } = toolchain.value;
-        if toolchains.iter().any(|known| known.source.name == name) {
+        let toolchain = load_toolchain(&file.beside(entry, "toolchain file")?)?;
+        let name = &toolchain.source.name;
+        if toolchains.iter().any(|known| known.source.name == *name) {
             return Err(file.error(entry.span(), format!("duplicate toolchain {name}: a release has each name once")));
         }
-        toolchains.push(Toolchain { source: Source { name, version, origins: origin, markers } });
+        toolchains.push(toolchain);
     }
     let mut components: Vec<Component> = Vec::new();
     let mut installed = BTreeMap::new();

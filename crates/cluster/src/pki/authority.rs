@@ -79,13 +79,13 @@ pub(super) fn standing(
             format!("put the right {file} there"),
         )),
         (Some(Ok(certificate)), KeyFile::Good(key)) => with_both(folder, authority, certificate, key, made_here, now),
-        (Some(Ok(certificate)), key) => {
-            let why = match key {
-                KeyFile::Damaged(why) => format!("{key_file} cannot be used: {why}"),
-                _ => format!("{key_file} is not here"),
-            };
+        (Some(Ok(_)), KeyFile::Damaged(why)) => Err(PkiError::operator(
+            format!("{key_file} in {} cannot be used: {why}", folder.display()),
+            "put it back from your backup, or remove it if you keep the key elsewhere",
+        )),
+        (Some(Ok(certificate)), KeyFile::Missing) => {
             require_valid(folder, authority, &certificate, now)?;
-            Ok(Standing::KeyAway { certificate, why })
+            Ok(Standing::KeyAway { certificate, why: format!("{key_file} is not here") })
         }
     }
 }

@@ -107,9 +107,7 @@ impl Stage {
     fn is_for(self) -> For {
         match self {
             Stage::Enrolment | Stage::Encryption | Stage::Etcd | Stage::ControlPlane | Stage::Rbac => For::Master,
-            Stage::Docker | Stage::Images | Stage::Cni | Stage::Kubelet | Stage::KubeProxy | Stage::Routes => {
-                For::Worker
-            }
+            Stage::Docker | Stage::Images | Stage::Cni | Stage::Kubelet | Stage::KubeProxy => For::Worker,
             _ => For::All,
         }
     }

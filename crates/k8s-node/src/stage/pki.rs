@@ -15,7 +15,10 @@ use super::{Stage, waiting_for};
 use crate::{places, service, switch::Switch, systemd};
 
 /// How long one try at the master may take.
-const TRY: Duration = Duration::from_secs(15);
+const TRY: Duration = Duration::from_secs(10);
+
+/// Between tries: a master is a minute or so behind its workers when all are powered up together.
+const BACKOFF: Backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(15) };
 
 /// A worker and the master that sign for each other have to agree on the time, more or less.
 const CLOCKS_APART: Duration = Duration::from_secs(3600);
@@ -71,8 +74,7 @@ fn worker(switch: &Switch) -> Result<Vec<(Credential, Outcome)>> {
         }
     };
     let never = AtomicBool::new(false);
-    let enrolled =
-        enrolment::enrol_until_answered(&request, &Backoff::default(), std::thread::sleep, &mut tell, &never)?;
+    let enrolled = enrolment::enrol_until_answered(&request, &BACKOFF, std::thread::sleep, &mut tell, &never)?;
     accept(switch, enrolled.context("enrolment was stopped")?)
 }
 

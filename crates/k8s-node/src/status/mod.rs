@@ -89,10 +89,13 @@ pub fn collect() -> Result<Status> {
     let certificates = switch.as_ref().map(certificates).unwrap_or_default();
     problems.extend(certificates.iter().filter_map(certificate_problem));
     let conditions = match &switch {
-        Some(switch) if switch.node.worker => health::conditions(switch).unwrap_or_else(|error| {
-            problems.push(format!("the node's conditions are not known: {error:#}"));
-            Vec::new()
-        }),
+        // Before, there is nobody to ask.
+        Some(switch) if switch.node.worker && record::read(Stage::Kubelet).state == Progress::Done => {
+            health::conditions(switch).unwrap_or_else(|error| {
+                problems.push(format!("the node's conditions are not known: {error:#}"));
+                Vec::new()
+            })
+        }
         _ => Vec::new(),
     };
     let state = state(bring_up, &stages, &services, &conditions);

@@ -1,0 +1,44 @@
+//! The memory of the one daemon that we add to a master: the server that workers enrol at, after some have.
+
+use std::{net::SocketAddr, path::Path, time::Duration, time::SystemTime};
+
+use anyhow::{Context, Result};
+use base::files;
+use cluster::{Cluster, pki};
+use enrolment::{PORT, Token, enrol};
+
+use super::switch::Switch;
+
+const UNIT: &str = "kubernetes-on-eos-enrolment.service";
+
+/// How many come; the server lets ten of one address in a minute.
+const ENROLMENTS: usize = 8;
+
+/// Resident memory in KiB.
+pub struct Memory {
+    pub enrolments: usize,
+    pub now: u64,
+    /// The most since the service was started.
+    pub most: u64,
+}
+
+/// Asks for certificates as the workers of `cluster` would, of a master that has come up with the same file.
+pub fn of_enrolment_server(master: &Switch, cluster: &Path) -> Result<Memory> {
+    let cluster = Cluster::parse(&files::read_text(cluster)?, &cluster.display().to_string())?;
+    let token = Token::new(cluster.token.reveal())?;
+    let address = SocketAddr::new(master.management_address()?, PORT);
+    let workers: Vec<_> = cluster.nodes.iter().filter(|node| !node.master).collect();
+    for worker in workers.iter().cycle().take(ENROLMENTS) {
+        let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+        let requests = pki::requests(folder.path(), &cluster, worker, SystemTime::now())?;
+        let csrs: Vec<String> = requests.into_iter().flatten().map(|request| request.pem).collect();
+        let timeout = Duration::from_secs(15);
+        enrol(&enrolment::Request { master: address, name: &worker.name, token: &token, csrs: &csrs, timeout })?;
+    }
+    let printed = master.run(&["memory", UNIT])?;
+    let line = |name: &str| {
+        let value = printed.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+        value.with_context(|| format!("{UNIT} has no {name}: does it run?"))
+    };
+    Ok(Memory { enrolments: ENROLMENTS, now: line("VmRSS")?, most: line("VmHWM")? })
+}
