@@ -64,7 +64,7 @@ pub fn run(_: Doctor) -> Result<()> {
         ("test", TEST),
         ("build-swix --in-docker", IN_DOCKER),
         ("image (as root)", IMAGE),
-        ("device (as root)", DEVICE),
+        ("device, power-cuts (as root)", DEVICE),
     ];
     let mut lacking = 0;
     for (verbs, needs) in groups {

@@ -285,6 +285,9 @@ pub struct PowerCuts {
     /// Take the moments of an earlier run [default: others each time]
     #[arg(long, value_name = "S")]
     pub seed: Option<u64>,
+    /// The latest moment of a cut [default: when a boot that nothing disturbs is done]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub latest: Option<u64>,
     /// How many seconds a boot may take
     #[arg(long, value_name = "SECONDS", default_value_t = 240)]
     pub limit: u64,

@@ -30,6 +30,7 @@ pub fn run(flags: PowerCuts) -> Result<()> {
         first_boots: flags.first_boot,
         later_boots: flags.later,
         seed,
+        latest: flags.latest.map(Duration::from_secs),
         limit: Duration::from_secs(flags.limit),
     };
     let report = power_cuts::run(&request, &*progress::for_stderr())?;

@@ -1,6 +1,6 @@
 //! Power cuts at random moments of a boot, and whether the next boot ends well.
 //!
-//! 1. One switch boots undisturbed; how long that takes is the range that the moments are taken from.
+//! 1. One switch boots undisturbed; how long that takes is, by default, the range that the moments are in.
 //! 2. That switch is cut at later boots, time and again.
 //! 3. A switch with a new flash is cut at its first boot, time and again.
 //!
@@ -38,6 +38,8 @@ pub struct Request {
     pub later_boots: u32,
     /// The same seed takes the same parts of the range.
     pub seed: u64,
+    /// The latest moment; none for what a boot that nothing disturbs takes.
+    pub latest: Option<Duration>,
     /// How long a boot may take.
     pub limit: Duration,
 }
@@ -90,7 +92,7 @@ pub fn run(request: &Request, progress: &dyn Progress) -> Result<Report> {
     lab.switch(SWITCH)?.wait_until_ready(request.limit).context("not even a boot that nothing disturbs ends well")?;
     let undisturbed = began.elapsed();
     progress.note(&format!("the undisturbed first boot took {:.1} s", undisturbed.as_secs_f64()));
-    let moments = EARLIEST..undisturbed + BEYOND;
+    let moments = EARLIEST..request.latest.unwrap_or(undisturbed + BEYOND);
 
     let mut cuts = vec![];
     for number in 0..request.later_boots {

@@ -24,9 +24,12 @@ fn three_switches_become_one_cluster_by_themselves_and_again_after_a_reboot_of_a
     let identity = Identity::of(&lab);
     std::thread::scope(|scope| {
         for switch in lab.switches().unwrap() {
-            scope.spawn(move || switch.reboot().unwrap());
+            scope.spawn(move || switch.shut_down().unwrap());
         }
     });
+    for switch in lab.switches().unwrap() {
+        switch.power_on().unwrap();
+    }
     wait_until_ready(&lab);
     pods_on_all_switches_reach_each_other(&lab);
     assert_eq!(identity, Identity::of(&lab));

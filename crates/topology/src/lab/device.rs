@@ -77,10 +77,15 @@ impl Device<'_> {
         self.exec_ok(["journalctl", "--boot", "--no-pager"])
     }
 
-    /// Shuts the device down and switches it on again: a new root, the same flash.
+    /// Shuts the device down and switches it on again: a new root, the same flash. Two devices with a link between
+    /// them must not be switched on at the same time: each would make it.
     pub fn reboot(&self) -> Result<()> {
-        self.lab.docker.stop(self.name())?;
+        self.shut_down()?;
         self.power_on()
+    }
+
+    pub fn shut_down(&self) -> Result<()> {
+        self.lab.docker.stop(self.name())
     }
 
     /// Ends everything on the device at once. What its programs had not handed to the kernel is lost; what
