@@ -1,7 +1,7 @@
 //! The one switch of `bench first-boot`: topo/one.yml under a prefix of its own, raised for a measurement and taken away
 //! after it.
 
-use std::{collections::BTreeMap, fs, net::IpAddr, path::Path, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, path::Path, time::Duration};
 
 use anyhow::{Context, Result};
 use topology::{Device, Flash, Lab, Topology};
@@ -19,8 +19,6 @@ const SWIX_FILE: &str = "bench.swix";
 pub struct Switch {
     lab: Option<Lab>,
     name: String,
-    // The startup-config is read from here for as long as the lab is there.
-    _config: tempfile::TempDir,
 }
 
 impl Drop for Switch {
@@ -46,8 +44,7 @@ impl Healthy {
 impl Switch {
     /// A switch with an empty flash but for `cluster` and the SWIX, which is installed and has started nothing.
     pub fn raise(swix: &Path, cluster: &Path) -> Result<Self> {
-        let config = tempfile::tempdir().context("cannot make a temporary folder")?;
-        let topology = topology(config.path())?;
+        let topology = Topology::load(&workspace().join("topo/one.yml"))?.under_prefix(PREFIX);
         let name = topology.switches().next().context("topo/one.yml has no switch")?.name.clone();
         if let Ok(left) = Lab::attach(&topology) {
             left.destroy().context("cannot take away what an earlier run has left")?;
@@ -57,7 +54,7 @@ impl Switch {
             .with_file("cluster.toml", cluster)
             .with_bytes(SCRIPT_FILE, SCRIPT.as_bytes());
         let lab = Lab::raise(&topology, &BTreeMap::from([(name.clone(), flash)]), &*progress::for_stderr())?;
-        let switch = Switch { lab: Some(lab), name, _config: config };
+        let switch = Switch { lab: Some(lab), name };
         switch.install()?;
         Ok(switch)
     }
@@ -108,16 +105,4 @@ impl Switch {
         let script = format!("/mnt/flash/{SCRIPT_FILE}");
         self.device()?.exec_ok([&["sh", script.as_str()], words].concat())
     }
-}
-
-fn topology(config: &Path) -> Result<Topology> {
-    let mut topology = Topology::load(&workspace().join("topo/one.yml"))?;
-    for switch in topology.switches() {
-        let from = topology.config_folder.join(format!("{}_{}", topology.prefix, switch.name));
-        fs::copy(&from, config.join(format!("{PREFIX}_{}", switch.name)))
-            .with_context(|| format!("cannot copy {}", from.display()))?;
-    }
-    topology.prefix = PREFIX.to_owned();
-    topology.config_folder = config.to_owned();
-    Ok(topology)
 }

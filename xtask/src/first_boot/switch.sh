@@ -65,6 +65,7 @@ time_it() {
             if [ $((now - began)) -gt 300000 ]; then
                 echo "$what: not after 300 s" >&2
                 cat /tmp/start.log >&2
+                journalctl --boot --no-pager --output=cat --lines=10 --unit=kubernetes-on-eos >&2
                 exit 1
             fi
             # A question over TLS with a client certificate is 35 ms of work here: not too many of them.
