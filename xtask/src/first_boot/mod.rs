@@ -132,7 +132,7 @@ fn report(ours: &[Boots], by_hand: &[Boots], memory: &Memory, machine: &str) -> 
         "# Figures of first boot\n\nWritten by `cargo xtask bench first-boot --rounds {rounds}`; run it again to repeat \
          them. {machine}. Every switch is the [stand-in](stand-in.md) for 32-bit EOS, new for each run, with the SWIX installed and \
          nothing of it started. The clock runs from `systemctl start kubernetes-on-eos` until etcd, API server, \
-         controller manager and scheduler say that they are healthy and the node is Ready; the same questions every 0.1 s \
+         controller manager and scheduler say that they are healthy and the node is Ready; the same questions every 0.25 s \
          in both cases.\n\n\
          By hand is a shell script: mount the programs, start etcd, the control plane, load the pause image, start kubelet \
          and kube-proxy, with units, certificates and kubeconfigs that are there already. It makes no firewall rules, routes \

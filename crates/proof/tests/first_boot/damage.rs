@@ -29,7 +29,7 @@ fn damaged_leaves_are_made_again_and_what_cannot_be_is_asked_for_by_name() {
     }
     wait_until_ready(&lab);
 
-    for file in ["pki/kube-apiserver.pem", "pki/node-key.pem", "kubeconfigs/kubelet.kubeconfig"] {
+    for file in ["pki/kube-apiserver.pem", "pki/node-key.pem", "kubeconfigs/node.kubeconfig"] {
         cut_in_half(&switch, file);
     }
     switch.exec_ok(["systemctl", "restart", "kubernetes-on-eos"]).unwrap();
