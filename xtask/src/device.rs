@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     ffi::OsString,
-    fs,
     io::IsTerminal,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
@@ -96,7 +95,5 @@ fn become_command(device: &lab::Device, user: &str, argv: &[OsString]) -> Result
 
 /// The SWIX that was built last.
 pub fn newest_swix() -> Option<PathBuf> {
-    let files = fs::read_dir(workspace().join("dist")).into_iter().flatten().flatten();
-    let swixes = files.filter(|file| file.path().extension().is_some_and(|extension| extension == "swix"));
-    swixes.max_by_key(|file| file.metadata().and_then(|meta| meta.modified()).ok()).map(|file| file.path())
+    proof::lab::newest_swix(&workspace().join("dist"))
 }

@@ -8,7 +8,7 @@ use base::command::{Program, find_on_path};
 use xshell::{Shell, cmd};
 
 use crate::{
-    doctor,
+    device, doctor,
     flags::{ImageName, Test},
     image,
     session::workspace,
@@ -126,7 +126,8 @@ fn no_docker_engine() -> Option<String> {
 }
 
 fn no_swix() -> Option<String> {
-    let files = fs::read_dir(workspace().join("dist")).into_iter().flatten().flatten();
-    let found = files.map(|file| file.path()).any(|path| path.extension().is_some_and(|extension| extension == "swix"));
-    if found { real_tools() } else { Some("there is none: run `cargo xtask build-swix` first".to_owned()) }
+    match device::newest_swix() {
+        Some(_) => real_tools(),
+        None => Some("there is none: run `cargo xtask build-swix` first".to_owned()),
+    }
 }

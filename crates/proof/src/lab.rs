@@ -32,14 +32,17 @@ pub struct Parts {
     pub swix: PathBuf,
 }
 
+/// The newest SWIX in a folder, where there is one.
+pub fn newest_swix(dist: &Path) -> Option<PathBuf> {
+    let files = dist.read_dir().into_iter().flatten().flatten().map(|entry| entry.path());
+    let swixes = files.filter(|path| path.extension().is_some_and(|extension| extension == "swix"));
+    swixes.max_by_key(|path| path.metadata().and_then(|data| data.modified()).ok())
+}
+
 impl Parts {
     /// `dist` is the folder that `cargo xtask build-swix` publishes into; its newest SWIX is taken.
     pub fn of_dist(repository: &Path, dist: &Path) -> Result<Parts> {
-        let listed = dist.read_dir().with_context(|| format!("cannot read {}", dist.display()))?;
-        let files = listed.filter_map(Result::ok).map(|entry| entry.path());
-        let swixes = files.filter(|path| path.extension().is_some_and(|extension| extension == "swix"));
-        let newest = swixes.max_by_key(|path| path.metadata().and_then(|data| data.modified()).ok());
-        let Some(swix) = newest else {
+        let Some(swix) = newest_swix(dist) else {
             bail!("there is no SWIX in {}: run `cargo xtask build-swix` first", dist.display());
         };
         Ok(Parts { repository: repository.to_owned(), swix })
