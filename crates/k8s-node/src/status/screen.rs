@@ -32,7 +32,7 @@ fn write(out: &mut String, status: &Status) -> std::fmt::Result {
             Progress::Done => "done",
             Progress::Failed => "FAILED",
         };
-        let line: String = record.line.lines().next().unwrap_or_default().chars().take(LINE).collect();
+        let line = shortened(record.line.lines().next().unwrap_or_default());
         let seconds = if record.state == Progress::Done { format!("{:.1} s", record.seconds) } else { String::new() };
         writeln!(out, "  {:<14} {state:<8} {seconds:>8}  {line}", stage.stage)?;
     }
@@ -67,4 +67,23 @@ fn write(out: &mut String, status: &Status) -> std::fmt::Result {
         writeln!(out, "  {}", problem.replace('\n', "\n    "))?;
     }
     Ok(())
+}
+
+fn shortened(line: &str) -> String {
+    match line.char_indices().nth(LINE) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_line_shows_that_it_was_cut() {
+        assert_eq!(shortened("short"), "short");
+        let long = "é".repeat(LINE + 1);
+        assert_eq!(shortened(&long), format!("{}…", "é".repeat(LINE)));
+    }
 }
