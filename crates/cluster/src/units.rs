@@ -4,8 +4,10 @@
 //! does not know is an error. systemd passes over a section whose name begins with `X-`; ours lists the files that the
 //! service does not read again by itself:
 //!
-//!     [X-Kubernetes-On-EOS]
-//!     RestartOn=/mnt/flash/k8s/pki/node.pem
+//! ```text
+//! [X-Kubernetes-On-EOS]
+//! RestartOn=/mnt/flash/k8s/pki/node.pem
+//! ```
 
 use std::path::PathBuf;
 
