@@ -65,9 +65,7 @@ fn files_belong_to_root_with_their_modes_and_system_folders_to_nobody() {
         assert!(list.lines().any(|found| found == line), "{line} is not in\n{list}");
     }
     let names = run(rpm(folder.path()).arg("-qlp").arg(&sample.rpm));
-    let commands = ["/usr/bin/etcdctl", "/usr/bin/k8s-node", "/usr/bin/kubectl"];
-    let ours = |name: &str| name.contains(extension::NAME) || commands.contains(&name);
-    assert!(names.lines().all(ours), "{names}");
+    assert!(names.lines().all(common::is_ours), "{names}");
     let scripts = run(rpm(folder.path()).args(["-qp", "--scripts"]).arg(&sample.rpm));
     assert!(scripts.contains("postinstall scriptlet (using /bin/sh)"), "{scripts}");
     assert!(scripts.contains("preuninstall scriptlet (using /bin/sh)"), "{scripts}");

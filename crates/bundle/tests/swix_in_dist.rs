@@ -139,7 +139,7 @@ fn swix_in_dist_has_a_package_that_rpm_finds_right() {
     for path in [extension::IMAGE, extension::MOUNT_POINT, "/usr/libexec/kubernetes-on-eos/programs"] {
         assert!(files.lines().any(|line| line == path), "{path} is not in\n{files}");
     }
-    assert!(files.lines().all(|line| line.contains(extension::NAME)), "a file of somebody else's:\n{files}");
+    assert!(files.lines().all(common::is_ours), "a file of somebody else's:\n{files}");
 }
 
 #[test]

@@ -168,3 +168,11 @@ pub fn cache() -> PathBuf {
     fs::create_dir_all(&folder).unwrap();
     folder
 }
+
+/// The links that stand on every PATH.
+const COMMANDS: [&str; 3] = ["/usr/bin/etcdctl", "/usr/bin/k8s-node", "/usr/bin/kubectl"];
+
+/// Whether our package may own a file or folder of that name.
+pub fn is_ours(path: &str) -> bool {
+    path.contains(bundle::extension::NAME) || COMMANDS.contains(&path)
+}
