@@ -72,6 +72,14 @@ pub struct NewFile<'a> {
     pub contents: &'a [u8],
 }
 
+/// Writes one file of mode 0600 under the same promise, and its folder where there is none.
+pub fn write_for_owner(path: &Path, contents: &[u8]) -> Result<()> {
+    let (folder, name) =
+        path.parent().zip(path.file_name().and_then(|name| name.to_str())).context("a path without a file name")?;
+    create_dir(folder)?;
+    write_together(folder, &[NewFile { name, access: Access::Owner, contents }])
+}
+
 /// Writes files into one folder under the same promise for each of them. All of them are on the disk when
 /// this returns; a power cut before leaves any of them new and the others old.
 pub fn write_together(folder: &Path, files: &[NewFile]) -> Result<()> {

@@ -4,7 +4,7 @@
 use std::{io, path::Path};
 
 use anyhow::Context;
-use base::files::{self, Access, NewFile};
+use base::files;
 use base64ct::{Base64, Encoding};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
@@ -68,10 +68,7 @@ fn make(path: &Path) -> Result<(), PkiError> {
     let config =
         EncryptionConfig { kind: "EncryptionConfig".into(), api_version: "v1".into(), resources: vec![secrets] };
     let text = Zeroizing::new(serde_json::to_vec_pretty(&config).context("cannot write the encryption configuration")?);
-    let (folder, name) =
-        path.parent().zip(path.file_name().and_then(|name| name.to_str())).context("a path without a file name")?;
-    files::create_dir(folder)?;
-    Ok(files::write_together(folder, &[NewFile { name, access: Access::Owner, contents: &text }])?)
+    Ok(files::write_for_owner(path, &text)?)
 }
 
 fn check(path: &Path, text: &[u8]) -> Result<(), PkiError> {

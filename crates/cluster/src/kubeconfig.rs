@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use anyhow::Context;
-use base::files::{self, Access, NewFile};
+use base::files;
 use base64ct::{Base64, Encoding};
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -170,9 +170,6 @@ fn write(path: &Path, text: &str) -> Result<Change, PkiError> {
     if std::fs::read(path).is_ok_and(|there| Zeroizing::new(there).as_slice() == text.as_bytes()) {
         return Ok(Change::Kept);
     }
-    let (folder, name) =
-        path.parent().zip(path.file_name().and_then(|name| name.to_str())).context("a path without a file name")?;
-    files::create_dir(folder)?;
-    files::write_together(folder, &[NewFile { name, access: Access::Owner, contents: text.as_bytes() }])?;
+    files::write_for_owner(path, text.as_bytes())?;
     Ok(Change::Written)
 }

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Result, bail};
 use cluster::{Cluster, pki};
-use enrolment::{Issued, Limits, PORT, Server, Signer, Token};
+use enrolment::{Issued, Limits, PORT, Server, Signer};
 
 use crate::{places, switch::Switch};
 
@@ -33,7 +33,7 @@ pub fn run() -> Result<()> {
     if !switch.node.master {
         bail!("{} is not the master: workers enrol at {}", switch.node.name, switch.cluster.master().name);
     }
-    let token = Token::new(switch.cluster.token.reveal())?;
+    let token = switch.enrolment_token()?;
     let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT));
     let authority = Arc::new(Authority { cluster: switch.cluster });
     let server = Server::bind(address, token, authority, Limits::default(), |event| println!("{event}"))?;

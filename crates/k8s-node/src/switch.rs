@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use cluster::{Cluster, Node};
+use enrolment::Token;
 
 use crate::places;
 
@@ -32,6 +33,11 @@ impl Switch {
             );
         };
         Ok(Switch { cluster, node })
+    }
+
+    /// What this switch proves itself with at enrolment, and knows the others by.
+    pub fn enrolment_token(&self) -> Result<Token> {
+        Ok(Token::new(self.cluster.token.reveal())?)
     }
 
     /// Fails where the address that cluster.toml gives this switch is on none of its interfaces.

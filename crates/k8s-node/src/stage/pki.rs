@@ -37,7 +37,7 @@ pub fn renew(switch: &Switch) -> Result<String> {
         return Ok("kept every certificate".into());
     };
     let csrs: Vec<String> = requests.into_iter().map(|request| request.pem).collect();
-    let token = token(switch)?;
+    let token = switch.enrolment_token()?;
     let enrolled = enrolment::enrol(&request(switch, &token, &csrs))?;
     Ok(summary(&accept(switch, enrolled)?))
 }
@@ -52,7 +52,7 @@ fn worker(switch: &Switch) -> Result<Vec<(Credential, Outcome)>> {
         return Ok(vec![(Credential::Node, Outcome::Kept), (Credential::KubeProxy, Outcome::Kept)]);
     };
     let csrs: Vec<String> = requests.into_iter().map(|request| request.pem).collect();
-    let token = token(switch)?;
+    let token = switch.enrolment_token()?;
     let request = request(switch, &token, &csrs);
     let states = pki::inspect(folder, &switch.cluster, &switch.node, now);
     if states.iter().all(|certificate| matches!(certificate.state, State::Ok | State::Due(_))) {
@@ -86,10 +86,6 @@ fn request<'a>(switch: &'a Switch, token: &'a Token, csrs: &'a [String]) -> enro
         csrs,
         timeout: TRY,
     }
-}
-
-pub fn token(switch: &Switch) -> Result<Token> {
-    Ok(Token::new(switch.cluster.token.reveal())?)
 }
 
 fn accept(switch: &Switch, enrolled: Enrolled) -> Result<Vec<(Credential, Outcome)>> {
