@@ -1,0 +1,9 @@
+//! A kube-proxy for EOS, in three layers:
+//!
+//! 1. [`model`]: Services and endpoints as this program keeps them, small and already validated ([`objects`] makes them).
+//! 2. [`choice`]: which endpoints a Service's port has on this node, a pure function.
+//! 3. [`backend`]: makes the kernel (or this process) do so, and applies only what differs.
+
+pub mod backend;
+pub mod choice;
+pub mod model;

@@ -1,0 +1,11 @@
+//! Services and their endpoints as this program keeps them: validated, IPv4, and a few bytes for each endpoint.
+
+mod endpoint;
+mod name;
+mod service;
+mod sets;
+
+pub use endpoint::{Endpoint, EndpointPort, Place, State};
+pub use name::{Protocol, ServiceName};
+pub use service::{Service, ServicePort, TrafficPolicy};
+pub use sets::{Change, Model};
