@@ -7,3 +7,6 @@
 pub mod backend;
 pub mod choice;
 pub mod model;
+pub mod objects;
+pub mod syncer;
+pub mod watch;
