@@ -6,5 +6,11 @@
 
 pub mod backend;
 pub mod choice;
+pub mod events;
+pub mod healthz;
+pub mod http;
+pub mod log;
+pub mod metrics;
 pub mod model;
 pub mod options;
+pub mod service_health;
