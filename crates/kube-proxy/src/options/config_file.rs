@@ -30,7 +30,7 @@ pub(super) fn read(path: &Path, draft: &Draft) -> Result<Options, UsageError> {
 
 /// The options that a file's `text` asks for; an error says what is wrong with which field.
 pub(super) fn parse(text: &str) -> Result<Options, String> {
-    let file: Configuration = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+    let file: Configuration = serde_saphyr::from_str(text).map_err(|error| error.without_snippet().to_string())?;
     if file.api_version != API_VERSION || file.kind != KIND {
         return Err(format!(
             "it is a {} of {}, and only a {KIND} of {API_VERSION} will do: see to its fields kind and apiVersion",

@@ -301,7 +301,8 @@ fn what_is_wrong_in_a_configuration_file_is_named() {
 #[test]
 fn an_unknown_field_is_named_with_its_line() {
     let message = with_file("mode: iptables\nclusterCIRD: 10.0.0.0/8", "").unwrap_err();
-    assert!(message.contains("line 4"), "{message}");
+    assert!(message.contains("unknown field `clusterCIRD`") && message.ends_with("line 4, column 1"), "{message}");
+    assert_eq!(message.lines().count(), 1, "{message}");
 }
 
 #[test]
