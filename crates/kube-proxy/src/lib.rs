@@ -6,7 +6,14 @@
 
 pub mod backend;
 pub mod choice;
+pub mod events;
+pub mod healthz;
+pub mod http;
+pub mod log;
+pub mod metrics;
 pub mod model;
 pub mod objects;
+pub mod options;
+pub mod service_health;
 pub mod syncer;
 pub mod watch;
