@@ -7,3 +7,4 @@
 pub mod backend;
 pub mod choice;
 pub mod model;
+pub mod userspace;

@@ -1,0 +1,11 @@
+//! x
+mod balance;
+mod data_path;
+mod datagram;
+mod limits;
+mod pipes;
+mod relay;
+mod sessions;
+mod table;
+mod tcp;
+mod udp;
