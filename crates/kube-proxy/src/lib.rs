@@ -6,4 +6,5 @@
 
 pub mod backend;
 pub mod choice;
+pub mod iptables;
 pub mod model;
