@@ -6,5 +6,6 @@
 
 pub mod backend;
 pub mod choice;
+pub mod iptables;
 pub mod model;
 pub mod userspace;
