@@ -6,6 +6,7 @@
 
 pub mod backend;
 pub mod choice;
+pub mod conntrack;
 pub mod iptables;
 pub mod model;
 pub mod userspace;
