@@ -89,7 +89,9 @@ fn mention_hash_size(file: &Path, max: u64) {
 
 fn read(file: &Path) -> io::Result<u64> {
     let text = fs::read_to_string(file)?;
-    text.trim().parse().map_err(|_| io::Error::new(io::ErrorKind::InvalidData, format!("{:?} is no number", text.trim())))
+    text.trim()
+        .parse()
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, format!("{:?} is no number", text.trim())))
 }
 
 #[cfg(test)]
