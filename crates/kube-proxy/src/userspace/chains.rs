@@ -4,7 +4,7 @@ use ipnet::Ipv4Net;
 
 use crate::iptables::{Feature, Features, Table};
 
-/// A chain. The first four have upstream's names, so that those of an upstream kube-proxy are taken over.
+/// A chain. Those that an upstream kube-proxy has in this mode, too, have its names, and are taken over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Chain {
     /// Services' addresses, from pods and from outside.
@@ -39,7 +39,7 @@ impl Chain {
             Self::NodePortHost => "KUBE-NODEPORT-HOST",
             Self::Input => "KUBE-PORTALS-INPUT",
             Self::Refused => "KUBE-PORTALS-REFUSED",
-            Self::NodePortRefused => "KUBE-NODEPORT-REFUSED",
+            Self::NodePortRefused => "KUBE-NODEPORT-NON-LOCAL",
         }
     }
 

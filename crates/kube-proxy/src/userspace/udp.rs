@@ -43,10 +43,17 @@ thread_local! {
 /// What the backend wants of the sockets.
 pub enum Command {
     /// Serve a port's lane on `socket`, made by [`datagram::bind`].
-    Open { port: Arc<Port>, lane: Lane, socket: std::net::UdpSocket },
+    Open {
+        port: Arc<Port>,
+        lane: Lane,
+        socket: std::net::UdpSocket,
+    },
     /// The port has other endpoints: sessions with those that it has no more end.
     Update(Arc<Port>),
-    Close { port: u32, lane: Lane },
+    Close {
+        port: u32,
+        lane: Lane,
+    },
 }
 
 /// What all sockets share.
