@@ -26,7 +26,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         tracing::warn!("{warning}");
     }
     adjust_oom_score(options.oom_score_adj);
-    conntrack::settings::apply(&conntrack_settings(&options));
+    conntrack::settings::apply(&options.conntrack);
     let client = watch::connect(&connection(&options)).await?;
     let backend = choose_backend(&options)?;
     tracing::info!(mode = backend.name(), node = options.node_name, "kube-proxy {}", env!("CARGO_PKG_VERSION"));
@@ -107,15 +107,6 @@ async fn stop_signal() -> anyhow::Result<()> {
 /// Where the API server is.
 pub fn connection(options: &Options) -> Connection {
     Connection { kubeconfig: options.kubeconfig.clone(), master: options.master.clone() }
-}
-
-fn conntrack_settings(options: &Options) -> conntrack::settings::Settings {
-    conntrack::settings::Settings {
-        max_per_core: options.conntrack.max_per_core,
-        min: options.conntrack.min,
-        tcp_established: options.conntrack.tcp_established,
-        tcp_close_wait: options.conntrack.tcp_close_wait,
-    }
 }
 
 /// The mode that was asked for, or the best that works here.
