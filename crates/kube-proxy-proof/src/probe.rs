@@ -34,6 +34,16 @@ pub enum Answer {
     Broken,
 }
 
+impl Answer {
+    /// Who answered, if somebody did.
+    pub fn endpoint(&self) -> Option<SocketAddrV4> {
+        match self {
+            Answer::From { endpoint, .. } => Some(*endpoint),
+            _ => None,
+        }
+    }
+}
+
 impl std::fmt::Display for Answer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -53,7 +63,7 @@ pub fn ask(world: &World, from: Vantage, to: Target, count: usize) -> Result<Ans
         let mut answers = Answers::new();
         for asked in 0..count {
             *answers.entry(once(source, 0, to)?).or_default() += 1;
-            if asked > 0 && !answers.keys().any(|answer| matches!(answer, Answer::From { .. })) {
+            if asked > 0 && answers.keys().all(|answer| answer.endpoint().is_none()) {
                 break;
             }
         }

@@ -124,7 +124,11 @@ fn node(name: &str) -> Result<Netns> {
 
 fn outside(name: &str) -> Result<Netns> {
     let outside = Netns::new(name)?;
-    outside.sysctl(&[("ipv4/conf/all/rp_filter", "0"), ("ipv4/conf/default/rp_filter", "0")])?;
+    outside.sysctl(&[
+        ("ipv4/ip_forward", "0"),
+        ("ipv4/conf/all/rp_filter", "0"),
+        ("ipv4/conf/default/rp_filter", "0"),
+    ])?;
     let mut lines = vec!["link add lan type bridge".to_owned(), "link set lan up".to_owned()];
     lines.extend(OUTSIDE.map(|address| format!("address add {address}/24 dev lan")));
     lines.push(format!("route add 10.16.0.0/24 via {NODE}"));
