@@ -8,7 +8,8 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     net::{Ipv4Addr, SocketAddrV4},
-    time::Instant,
+    thread,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
@@ -17,7 +18,7 @@ use base::Progress;
 use crate::{
     addresses::{NODE, Vantage},
     api::Api,
-    compare::{self, Reply},
+    compare::{self, Reply, Walked},
     health::{self, Health},
     objects::{Change, Target},
     pair::{Mode, Pair, Setting},
@@ -25,6 +26,9 @@ use crate::{
     programs::Programs,
     targets,
 };
+
+/// How long it may take until the kernel forgets flows to endpoints that are gone.
+const RECORDS_DELETED: Duration = Duration::from_secs(3);
 
 /// The names, addresses and ports of one case.
 #[derive(Debug, Clone, Copy)]
@@ -173,8 +177,9 @@ pub fn run(group: &Group, api: &Api, programs: &Programs, progress: &dyn Progres
         }
         let cases: Vec<&Running> = cases.iter().filter(|case| case.steps.len() > step).collect();
         if group.setting.mode == Mode::Iptables {
+            let walked = Walked::parse(&rules)?;
             for case in &cases {
-                let differences = compare::walk(&rules, &case.questions())?;
+                let differences = walked.differences(&case.questions())?;
                 findings.extend(differences.iter().map(|found| case.finding(step, format!("walked: {found}"))));
             }
         }
@@ -238,7 +243,13 @@ impl Running {
         let mut findings = vec![];
         for (from, port, to, expected) in self.steps.get(step).into_iter().flat_map(|step| &step.flows) {
             for (whose, world) in [("upstream", &pair.upstream), ("ours", &pair.ours)] {
-                let answer = probe::ask_from_port(world, *from, *port, *to)?;
+                let began = Instant::now();
+                let mut answer = probe::ask_from_port(world, *from, *port, *to)?;
+                // The kernel's records are deleted after the rules are written.
+                while !expected.holds(&[(answer.clone(), 1)].into()) && began.elapsed() < RECORDS_DELETED {
+                    thread::sleep(Duration::from_millis(50));
+                    answer = probe::ask_from_port(world, *from, *port, *to)?;
+                }
                 if !expected.holds(&[(answer.clone(), 1)].into()) {
                     let what = format!("{whose}, {from}:{port} -> {to}: {expected:?} is expected, found {answer}");
                     findings.push(self.finding(step, what));

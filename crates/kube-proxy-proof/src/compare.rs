@@ -64,11 +64,9 @@ impl fmt::Display for Difference {
 
 impl Reply {
     pub fn difference(&self) -> Option<Difference> {
-        let same = if self.question.sticky {
-            kinds(&self.upstream) == kinds(&self.ours)
-        } else {
-            self.upstream.keys().eq(self.ours.keys())
-        };
+        let (upstream, ours) = (without_losses(&self.upstream), without_losses(&self.ours));
+        let same =
+            if self.question.sticky { kinds(&upstream) == kinds(&ours) } else { upstream.keys().eq(ours.keys()) };
         (!same).then(|| Difference {
             from: self.question.from,
             to: self.question.to,
@@ -76,6 +74,18 @@ impl Reply {
             ours: text(&self.ours),
         })
     }
+}
+
+/// Answers without the odd packet that got lost: the kernel drops one of two connections that masquerading would give
+/// the same port at the same moment. An endpoint that does not answer would be missed far more often.
+fn without_losses(answers: &Answers) -> Answers {
+    let total: usize = answers.values().sum();
+    let lost = |answer: &Answer, count: usize| *answer == Answer::Nothing && count * 20 < total;
+    answers
+        .iter()
+        .filter(|(answer, count)| !lost(answer, **count))
+        .map(|(answer, count)| (answer.clone(), *count))
+        .collect()
 }
 
 /// How many endpoints answered, and what else came back.
@@ -135,21 +145,33 @@ fn ask_both(pair: &Pair, question: Question) -> Result<Reply> {
     Ok(reply)
 }
 
-/// Walks the rules of both worlds instead of asking.
-pub fn walk(rules: &BothRules, questions: &[Question]) -> Result<Vec<Difference>> {
-    let upstream = Rules::parse(&rules.upstream).context("upstream's rules cannot be walked")?;
-    let ours = Rules::parse(&rules.ours).context("our rules cannot be walked")?;
-    let mut differences = vec![];
-    for question in questions {
-        let packet = Packet::new(question.from, question.to)?;
-        let one = upstream.walk(&packet).with_context(|| format!("upstream, {} -> {}", question.from, question.to))?;
-        let other = ours.walk(&packet).with_context(|| format!("ours, {} -> {}", question.from, question.to))?;
-        if !walk::same(&one, &other) {
-            let (upstream, ours) = (prospects(&one), prospects(&other));
-            differences.push(Difference { from: question.from, to: question.to, upstream, ours });
-        }
+/// The rules of both worlds, to be walked instead of asked.
+pub struct Walked {
+    upstream: Rules,
+    ours: Rules,
+}
+
+impl Walked {
+    pub fn parse(rules: &BothRules) -> Result<Walked> {
+        Ok(Walked {
+            upstream: Rules::parse(&rules.upstream).context("upstream's rules cannot be walked")?,
+            ours: Rules::parse(&rules.ours).context("our rules cannot be walked")?,
+        })
     }
-    Ok(differences)
+
+    pub fn differences(&self, questions: &[Question]) -> Result<Vec<Difference>> {
+        let mut differences = vec![];
+        for Question { from, to, .. } in questions.iter().copied() {
+            let packet = Packet::new(from, to)?;
+            let upstream = self.upstream.walk(&packet).with_context(|| format!("upstream, {from} -> {to}"))?;
+            let ours = self.ours.walk(&packet).with_context(|| format!("ours, {from} -> {to}"))?;
+            if !walk::same(&upstream, &ours) {
+                let (upstream, ours) = (prospects(&upstream), prospects(&ours));
+                differences.push(Difference { from, to, upstream, ours });
+            }
+        }
+        Ok(differences)
+    }
 }
 
 fn prospects(distribution: &Distribution) -> String {

@@ -28,6 +28,8 @@ pub enum Answer {
     Refused,
     /// Rejected by a router on the way.
     Unreachable,
+    /// Rejected or dropped on the way out of the node that asks: it may not send that.
+    NotPermitted,
     /// Dropped somewhere.
     Nothing,
     /// The connection came about and was broken.
@@ -92,6 +94,7 @@ pub fn once(source: Option<Ipv4Addr>, source_port: u16, to: Target) -> Result<An
         Err(error) => Ok(match error.kind() {
             ErrorKind::ConnectionRefused => Answer::Refused,
             ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => Answer::Unreachable,
+            ErrorKind::PermissionDenied => Answer::NotPermitted,
             ErrorKind::TimedOut | ErrorKind::WouldBlock => Answer::Nothing,
             ErrorKind::ConnectionReset => Answer::Broken,
             _ => bail!("asking {to} from {source} failed: {error}"),

@@ -111,6 +111,10 @@ fn node(name: &str) -> Result<Netns> {
         ("ipv4/conf/default/rp_filter", "0"),
         ("ipv4/conf/all/send_redirects", "0"),
         ("ipv4/conf/default/send_redirects", "0"),
+        // Every rejection is told, however many there are.
+        ("ipv4/icmp_ratelimit", "0"),
+        ("ipv4/icmp_msgs_per_sec", "1000000"),
+        ("ipv4/icmp_msgs_burst", "1000000"),
     ])?;
     node.sysctl(&[("bridge/bridge-nf-call-iptables", "1")])
         .context("kube-proxy's rules have to see what crosses the pods' bridge: the kernel needs br_netfilter")?;
