@@ -1,0 +1,248 @@
+//! Every flag that there is. `--help` is made of this table as well.
+
+use super::flags::{Flag, Kind};
+use super::{Action, Draft, HEALTHZ_PORT, METRICS_PORT, feature_gates, values};
+
+use Kind::{Switch, Value};
+
+pub(super) const FLAGS: &[Flag] = &[
+    Flag {
+        name: "bind-address",
+        kind: Value("ip", |draft, text| set(&mut draft.options.bind_address, values::ipv4(text))),
+        default: "0.0.0.0",
+        beside_config: false,
+        help: "where the user space proxy listens",
+    },
+    Flag {
+        name: "bind-address-hard-fail",
+        kind: Switch(|draft, on| set(&mut draft.options.bind_address_hard_fail, Ok(on))),
+        default: "false",
+        beside_config: false,
+        help: "end when the port for health or metrics is in use, instead of trying again",
+    },
+    Flag {
+        name: "cleanup",
+        kind: Switch(|draft, on| choose(draft, Action::Cleanup, on)),
+        default: "false",
+        beside_config: true,
+        help: "remove what a kube-proxy has programmed, and exit",
+    },
+    Flag {
+        name: "cluster-cidr",
+        kind: Value("cidr", |draft, text| set(&mut draft.options.cluster_cidr, values::cluster_cidr(text))),
+        default: "",
+        beside_config: false,
+        help: "the addresses of pods; traffic to a Service from anywhere else is masqueraded",
+    },
+    Flag {
+        name: "config",
+        kind: Value("file", |draft, text| set(&mut draft.config, Ok(values::path(text)))),
+        default: "",
+        beside_config: true,
+        help: "a KubeProxyConfiguration (v1alpha1), read once; where there is one, it decides instead of most flags",
+    },
+    Flag {
+        name: "conntrack-max-per-core",
+        kind: Value("int32", |draft, text| set(&mut draft.options.conntrack.max_per_core, values::count(text))),
+        default: "",
+        beside_config: false,
+        help: "connections to track for each core; nothing is set without this or --conntrack-min, nor with 0",
+    },
+    Flag {
+        name: "conntrack-min",
+        kind: Value("int32", |draft, text| set(&mut draft.options.conntrack.min, values::count(text))),
+        default: "",
+        beside_config: false,
+        help: "connections to track at least, whatever the number of cores",
+    },
+    Flag {
+        name: "conntrack-tcp-timeout-close-wait",
+        kind: Value("duration", |draft, text| {
+            set(&mut draft.options.conntrack.tcp_close_wait, values::duration(text).map(Some))
+        }),
+        default: "",
+        beside_config: false,
+        help: "timeout of TCP connections in the CLOSE_WAIT state; not set without this, nor with 0",
+    },
+    Flag {
+        name: "conntrack-tcp-timeout-established",
+        kind: Value("duration", |draft, text| {
+            set(&mut draft.options.conntrack.tcp_established, values::duration(text).map(Some))
+        }),
+        default: "",
+        beside_config: false,
+        help: "timeout of idle TCP connections; not set without this, nor with 0",
+    },
+    Flag {
+        name: "detect-local-mode",
+        kind: Value("mode", |draft, text| set(&mut draft.options.detect_local_mode, values::detect_local_mode(text))),
+        default: "ClusterCIDR",
+        beside_config: false,
+        help: "how traffic of the node's own pods is told: ClusterCIDR is the one way",
+    },
+    Flag {
+        name: "feature-gates",
+        kind: Value("gate=bool,...", |draft, text| feature_gates::apply_flag(&mut draft.options, text)),
+        default: "EndpointSliceProxying=true",
+        beside_config: false,
+        help: "EndpointSliceProxying=false watches Endpoints instead; no other gate means anything here",
+    },
+    Flag {
+        name: "healthz-bind-address",
+        kind: Value("ip:port", |draft, text| {
+            set(&mut draft.options.healthz_bind_address, values::listen_address(text, HEALTHZ_PORT))
+        }),
+        default: "0.0.0.0:10256",
+        beside_config: false,
+        help: "where /healthz is served; empty for nowhere",
+    },
+    Flag {
+        name: "help",
+        kind: Switch(|draft, on| choose(draft, Action::Help, on)),
+        default: "false",
+        beside_config: true,
+        help: "print this, and exit (-h)",
+    },
+    Flag {
+        name: "hostname-override",
+        kind: Value("name", |draft, text| set(&mut draft.options.node_name, values::node_name(text))),
+        default: "",
+        beside_config: true,
+        help: "this node's name, where it is not the host's",
+    },
+    Flag {
+        name: "iptables-masquerade-bit",
+        kind: Value("int32", |draft, text| set(&mut draft.options.masquerade_bit, values::number(text, 0..=31))),
+        default: "14",
+        beside_config: false,
+        help: "the bit of a packet's mark that has it masqueraded, 0 to 31",
+    },
+    Flag {
+        name: "iptables-min-sync-period",
+        kind: Value("duration", |draft, text| set(&mut draft.options.min_sync_period, values::duration(text))),
+        default: "1s",
+        beside_config: false,
+        help: "the least time between two writes; a change after that much quiet is written at once",
+    },
+    Flag {
+        name: "iptables-sync-period",
+        kind: Value("duration", |draft, text| set(&mut draft.options.sync_period, values::duration_above_zero(text))),
+        default: "30s",
+        beside_config: false,
+        help: "how often all rules are checked",
+    },
+    Flag {
+        name: "kubeconfig",
+        kind: Value("file", |draft, text| set(&mut draft.options.kubeconfig, Ok(values::path(text)))),
+        default: "",
+        beside_config: false,
+        help: "how to reach the API server, and as whom; without it, as a pod does",
+    },
+    Flag {
+        name: "logtostderr",
+        kind: Switch(|_, on| to_standard_error(on)),
+        default: "true",
+        beside_config: true,
+        help: "logs go to standard error; there is nowhere else",
+    },
+    Flag {
+        name: "masquerade-all",
+        kind: Switch(|draft, on| set(&mut draft.options.masquerade_all, Ok(on))),
+        default: "false",
+        beside_config: false,
+        help: "masquerade all traffic to cluster IPs",
+    },
+    Flag {
+        name: "master",
+        kind: Value("url", |draft, text| set(&mut draft.options.master, Ok(values::text(text)))),
+        default: "",
+        beside_config: true,
+        help: "the API server's address, instead of the kubeconfig's",
+    },
+    Flag {
+        name: "metrics-bind-address",
+        kind: Value("ip:port", |draft, text| {
+            set(&mut draft.options.metrics_bind_address, values::listen_address(text, METRICS_PORT))
+        }),
+        default: "127.0.0.1:10249",
+        beside_config: false,
+        help: "where /metrics and /proxyMode are served; empty for nowhere",
+    },
+    Flag {
+        name: "nodeport-addresses",
+        kind: Value("cidr,...", |draft, text| {
+            set(
+                &mut draft.options.nodeport_addresses,
+                values::ipv4_blocks(text.split(',').filter(|text| !text.is_empty())),
+            )
+        }),
+        default: "",
+        beside_config: false,
+        help: "the node's addresses that serve node ports; without it, all of them",
+    },
+    Flag {
+        name: "oom-score-adj",
+        kind: Value("int32", |draft, text| set(&mut draft.options.oom_score_adj, values::number(text, -1000..=1000))),
+        default: "-999",
+        beside_config: false,
+        help: "this process' oom_score_adj, -1000 to 1000",
+    },
+    Flag {
+        name: "print-rules",
+        kind: Switch(|draft, on| choose(draft, Action::PrintRules, on)),
+        default: "false",
+        beside_config: true,
+        help: "print the iptables rules that would be programmed, and exit; needs no root",
+    },
+    Flag {
+        name: "proxy-mode",
+        kind: Value("mode", |draft, text| set(&mut draft.options.proxy_mode, values::proxy_mode(text))),
+        default: "",
+        beside_config: false,
+        help: "iptables or userspace; empty is the best that works here",
+    },
+    Flag {
+        name: "udp-timeout",
+        kind: Value("duration", |draft, text| set(&mut draft.options.udp_timeout, values::duration_above_zero(text))),
+        default: "250ms",
+        beside_config: false,
+        help: "how long a UDP client may be silent before the user space proxy forgets it",
+    },
+    Flag {
+        name: "v",
+        kind: Value("level", |draft, text| set(&mut draft.options.verbosity, values::number(text, 0..=u8::MAX))),
+        default: "0",
+        beside_config: true,
+        help: "how much is logged (-v): 0 what matters, 4 what is decided and why, 6 everything",
+    },
+    Flag {
+        name: "version",
+        kind: Switch(|draft, on| choose(draft, Action::Version, on)),
+        default: "false",
+        beside_config: true,
+        help: "print the version, and exit",
+    },
+];
+
+fn set<T>(field: &mut T, value: Result<T, String>) -> Result<(), String> {
+    *field = value?;
+    Ok(())
+}
+
+/// The last of several wins, and `--cleanup=false` asks for nothing.
+fn choose(draft: &mut Draft, action: Action, on: bool) -> Result<(), String> {
+    if on {
+        draft.action = action;
+    } else if draft.action == action {
+        draft.action = Action::Run;
+    }
+    Ok(())
+}
+
+fn to_standard_error(on: bool) -> Result<(), String> {
+    if on {
+        Ok(())
+    } else {
+        Err("is not possible: logs go to standard error, from where systemd takes them".to_owned())
+    }
+}
