@@ -6,11 +6,17 @@
 
 pub mod backend;
 pub mod choice;
+pub mod conntrack;
 pub mod events;
 pub mod healthz;
 pub mod http;
+pub mod iptables;
 pub mod log;
 pub mod metrics;
 pub mod model;
+pub mod objects;
 pub mod options;
 pub mod service_health;
+pub mod syncer;
+pub mod userspace;
+pub mod watch;

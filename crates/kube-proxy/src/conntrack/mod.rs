@@ -1,0 +1,54 @@
+//! The kernel's connection tracking: UDP entries that are out of date, and its settings.
+
+mod flow;
+mod message;
+mod netlink;
+mod services;
+pub mod settings;
+
+use std::io;
+
+use rustix::io::Errno;
+
+pub use flow::Flow;
+pub use services::{Answer, UdpServices};
+
+/// The table of connections could not be read or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the kernel does not give access to its connection tracking (nfnetlink, CAP_NET_ADMIN): {0}")]
+    NoAccess(io::Error),
+    #[error("cannot read the kernel's table of connections: {0}")]
+    NotRead(io::Error),
+    #[error("cannot delete an entry of the kernel's table of connections: {0}")]
+    NotDeleted(io::Error),
+}
+
+/// Deletes each UDP entry whose client asked one of `wanted`, but is answered by nobody who answers for it now: the kernel would go on
+/// sending the client's datagrams there, for as long as they come. Returns how many there were.
+///
+/// Nothing is remembered from one call to the next, so that it also finds what happened while this program was not running.
+pub fn delete_stale_udp(wanted: &UdpServices) -> Result<usize, Error> {
+    if wanted.is_empty() {
+        return Ok(0);
+    }
+    let socket = netlink::open().map_err(|error| Error::NoAccess(error.into()))?;
+    let mut stale = Vec::new();
+    netlink::dump(&socket, &mut |flow| {
+        if wanted.is_stale(flow) {
+            stale.push(message::delete(flow));
+        }
+    })
+    .map_err(|error| match error {
+        Errno::PERM | Errno::ACCESS => Error::NoAccess(error.into()),
+        _ => Error::NotRead(error.into()),
+    })?;
+    for request in &stale {
+        match netlink::ask(&socket, request) {
+            // It ended by itself meanwhile.
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(error) => return Err(Error::NotDeleted(error.into())),
+        }
+    }
+    Ok(stale.len())
+}

@@ -1,0 +1,155 @@
+//! Which answers are right for which UDP Service.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    net::{Ipv4Addr, SocketAddrV4},
+};
+
+use super::Flow;
+use crate::{
+    choice::{Target, choose},
+    model::{Model, Protocol, ServiceName},
+};
+
+/// Where an answer comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// `None`: any address.
+    ip: Option<Ipv4Addr>,
+    port: u16,
+}
+
+impl Answer {
+    /// From a socket on this node, whichever of the node's addresses was chosen for it.
+    pub fn at_any_address(port: u16) -> Self {
+        Self { ip: None, port }
+    }
+
+    fn is(self, from: SocketAddrV4) -> bool {
+        self.port == from.port() && self.ip.is_none_or(|ip| ip == *from.ip())
+    }
+}
+
+impl From<SocketAddrV4> for Answer {
+    fn from(socket: SocketAddrV4) -> Self {
+        Self { ip: Some(*socket.ip()), port: socket.port() }
+    }
+}
+
+/// UDP Services by the addresses at which they are asked, and who answers.
+#[derive(Clone, Debug, Default)]
+pub struct UdpServices(HashMap<(Option<Ipv4Addr>, u16), Vec<Answer>>);
+
+impl UdpServices {
+    /// An address and port, or a node port (`None`), with those who answer for it; nobody, if it is no Service's any more.
+    pub fn insert(&mut self, ip: Option<Ipv4Addr>, port: u16, answers: &[Answer]) {
+        self.0.entry((ip, port)).or_default().extend_from_slice(answers);
+    }
+
+    /// Those of `names` that the model has, answered by their endpoints themselves.
+    pub fn of<'a>(model: &Model, names: impl IntoIterator<Item = &'a ServiceName>) -> Self {
+        let mut found = Self::default();
+        for name in names {
+            let Some(service) = model.service(name) else { continue };
+            for port in service.ports.iter().filter(|port| port.protocol == Protocol::Udp) {
+                let choice = choose(service, &model.endpoints(name, &port.name, port.protocol));
+                let chosen: BTreeSet<SocketAddrV4> = [&choice.internal, &choice.external, &choice.cluster]
+                    .into_iter()
+                    .flat_map(|target| match target {
+                        Target::Endpoints(endpoints) => endpoints.as_slice(),
+                        Target::Reject | Target::Drop => &[],
+                    })
+                    .map(|endpoint| endpoint.socket())
+                    .collect();
+                let answers: Vec<Answer> = chosen.into_iter().map(Answer::from).collect();
+                let external = service.external_ips.iter().chain(&service.load_balancer_ips);
+                for &ip in std::iter::once(&service.cluster_ip).chain(external) {
+                    found.insert(Some(ip), port.port, &answers);
+                }
+                if let Some(node_port) = port.node_port {
+                    found.insert(None, node_port, &answers);
+                }
+            }
+        }
+        found
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether the flow is to one of these, and answered by someone else. To a node port's number goes other traffic, too: such a flow counts
+    /// only if its destination was translated.
+    pub(super) fn is_stale(&self, flow: &Flow) -> bool {
+        let (asked, answering) = (flow.original.destination, flow.reply.source);
+        let answers = match self.0.get(&(Some(*asked.ip()), asked.port())) {
+            Some(answers) => answers,
+            None if answering == asked => return false,
+            None => match self.0.get(&(None, asked.port())) {
+                Some(answers) => answers,
+                None => return false,
+            },
+        };
+        flow.protocol == Flow::UDP && !answers.iter().any(|answer| answer.is(answering))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::flow::Tuple, *};
+
+    fn socket(text: &str) -> SocketAddrV4 {
+        text.parse().unwrap()
+    }
+
+    fn flow(asked: &str, answering: &str) -> Flow {
+        let client = socket("10.16.0.9:40000");
+        let original = Tuple { source: client, destination: socket(asked) };
+        let reply = Tuple { source: socket(answering), destination: client };
+        Flow { protocol: Flow::UDP, original, reply, tuple: vec![].into(), zone: None }
+    }
+
+    fn dns() -> UdpServices {
+        let mut wanted = UdpServices::default();
+        let answers = [Answer::from(socket("10.16.0.2:53")), Answer::from(socket("10.16.1.2:53"))];
+        wanted.insert(Some(Ipv4Addr::new(10, 10, 0, 10)), 53, &answers);
+        wanted.insert(None, 30053, &answers);
+        wanted
+    }
+
+    #[test]
+    fn a_flow_to_an_endpoint_that_is_gone_is_stale() {
+        assert!(dns().is_stale(&flow("10.10.0.10:53", "10.16.0.3:53")));
+        assert!(!dns().is_stale(&flow("10.10.0.10:53", "10.16.1.2:53")));
+        assert!(dns().is_stale(&flow("192.168.50.1:30053", "10.16.0.3:53")));
+        assert!(!dns().is_stale(&flow("192.168.50.1:30053", "10.16.0.2:53")));
+    }
+
+    #[test]
+    fn a_flow_from_before_there_were_rules_is_stale_at_a_services_address_alone() {
+        assert!(dns().is_stale(&flow("10.10.0.10:53", "10.10.0.10:53")));
+        assert!(!dns().is_stale(&flow("192.168.50.7:30053", "192.168.50.7:30053")), "another host's port");
+    }
+
+    #[test]
+    fn what_is_no_udp_service_is_left_alone() {
+        assert!(!dns().is_stale(&flow("10.10.0.10:54", "10.16.0.3:53")));
+        assert!(!dns().is_stale(&flow("10.10.0.11:53", "10.16.0.3:53")));
+        assert!(!dns().is_stale(&Flow { protocol: 6, ..flow("10.10.0.10:53", "10.16.0.3:53") }));
+    }
+
+    #[test]
+    fn an_address_without_answers_has_stale_flows_only() {
+        let mut wanted = UdpServices::default();
+        wanted.insert(Some(Ipv4Addr::new(10, 10, 0, 10)), 53, &[]);
+        assert!(wanted.is_stale(&flow("10.10.0.10:53", "10.16.1.2:53")));
+    }
+
+    #[test]
+    fn a_socket_of_ours_answers_from_any_address() {
+        let mut wanted = UdpServices::default();
+        wanted.insert(Some(Ipv4Addr::new(10, 10, 0, 10)), 53, &[Answer::at_any_address(40053)]);
+        assert!(!wanted.is_stale(&flow("10.10.0.10:53", "127.0.0.1:40053")));
+        assert!(wanted.is_stale(&flow("10.10.0.10:53", "127.0.0.1:40054")));
+    }
+}

@@ -1,0 +1,176 @@
+//! The one owner of the model and the backend: takes in changes, and makes what is programmed follow them.
+//!
+//! It works on a thread of its own, where it may block, and goes round this way:
+//!
+//! 1. Takes in every change that waits. Nothing is programmed before both sets have been listed.
+//! 2. Programs at once what changed after a quiet time; in a busy time it rests as long as the last round took, or
+//!    the least period that was asked for, so that changes gather. A failure is tried again, with backoff.
+//! 3. Looks every second, cheaply, whether what it programmed still stands, and at every full period thoroughly.
+
+use std::collections::BTreeSet;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::backend::{Backend, Periods, SyncError};
+use crate::model::{Change, Model, ServiceName};
+
+/// How often the cheap check is made.
+const CHECK: Duration = Duration::from_secs(1);
+/// A full check may use this part of the time: on a table that takes long to read it is made less often.
+const FULL_CHECK_SHARE: u32 = 100;
+const CHECK_SHARE: u32 = 20;
+const FIRST_RETRY: Duration = Duration::from_millis(100);
+const LAST_RETRY: Duration = Duration::from_secs(1);
+
+/// What comes to the syncer.
+#[derive(Debug)]
+pub enum News {
+    /// From a watch; with the time that the cause of it happened, where the object says so.
+    Change(Change, Option<SystemTime>),
+    /// End, and leave what is programmed.
+    Stop,
+}
+
+/// Who is told what the syncer does: health, metrics, service manager.
+pub trait Observer {
+    /// A change came that has to be programmed.
+    fn queued(&mut self, change: &Change);
+    /// Everything that came is programmed. `touched` is what was.
+    fn synced(&mut self, model: &Model, touched: &BTreeSet<ServiceName>, took: Duration, triggers: &[SystemTime]);
+    /// A round failed; it will be tried again.
+    fn failed(&mut self, error: &SyncError);
+    /// A check is done; `repaired` where someone else had changed what we programmed.
+    fn checked(&mut self, repaired: bool);
+}
+
+pub struct Syncer<O> {
+    backend: Box<dyn Backend>,
+    observer: O,
+    periods: Periods,
+    model: Model,
+    touched: BTreeSet<ServiceName>,
+    triggers: Vec<SystemTime>,
+    /// Something waits to be programmed, be it that there is nothing.
+    wanted: bool,
+    clocks: Clocks,
+}
+
+/// When each thing may happen next.
+struct Clocks {
+    sync: Instant,
+    check: Instant,
+    full_check: Instant,
+    retry: Duration,
+}
+
+impl<O: Observer> Syncer<O> {
+    pub fn new(backend: Box<dyn Backend>, observer: O, periods: Periods) -> Self {
+        let now = Instant::now();
+        Self {
+            backend,
+            observer,
+            periods,
+            model: Model::default(),
+            touched: BTreeSet::new(),
+            triggers: Vec::new(),
+            wanted: true,
+            clocks: Clocks { sync: now, check: now, full_check: now, retry: FIRST_RETRY },
+        }
+    }
+
+    /// Works until told to stop, or until nobody is left who could bring news.
+    pub fn run(mut self, news: &Receiver<News>) {
+        while self.take_in(news) {
+            if !self.model.is_complete() {
+                continue;
+            }
+            let now = Instant::now();
+            if self.wanted {
+                if now >= self.clocks.sync {
+                    self.sync();
+                }
+            } else if now >= self.clocks.full_check {
+                self.check(true);
+            } else if now >= self.clocks.check {
+                self.check(false);
+            }
+        }
+    }
+
+    /// Waits until there is something to do, and takes in all news. False at the end.
+    fn take_in(&mut self, news: &Receiver<News>) -> bool {
+        let first = if self.model.is_complete() {
+            let next = if self.wanted { self.clocks.sync } else { self.clocks.check.min(self.clocks.full_check) };
+            news.recv_timeout(next.saturating_duration_since(Instant::now()))
+        } else {
+            news.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        };
+        let first = match first {
+            Ok(one) => one,
+            Err(RecvTimeoutError::Timeout) => return true,
+            Err(RecvTimeoutError::Disconnected) => return false,
+        };
+        std::iter::once(first).chain(news.try_iter()).all(|one| self.take(one))
+    }
+
+    fn take(&mut self, news: News) -> bool {
+        let News::Change(change, trigger) = news else { return false };
+        let before = self.touched.len();
+        self.observer.queued(&change);
+        self.model.apply(change, &mut self.touched);
+        if self.touched.len() > before {
+            self.triggers.extend(trigger);
+        }
+        self.wanted |= !self.touched.is_empty();
+        true
+    }
+
+    fn sync(&mut self) {
+        let started = Instant::now();
+        match self.backend.sync(&self.model, &self.touched) {
+            Ok(()) => {
+                let took = started.elapsed();
+                self.observer.synced(&self.model, &self.touched, took, &self.triggers);
+                self.touched.clear();
+                self.triggers.clear();
+                self.wanted = false;
+                self.clocks.retry = FIRST_RETRY;
+                self.clocks.sync = started + took + took.max(self.periods.least_between_syncs.saturating_sub(took));
+                self.rest_before_checks(started);
+            }
+            Err(error) => self.try_again(&error),
+        }
+    }
+
+    fn check(&mut self, fully: bool) {
+        let started = Instant::now();
+        let result = if fully { self.backend.check_fully(&self.model) } else { self.backend.check(&self.model) };
+        match result {
+            Ok(repaired) => {
+                self.observer.checked(repaired);
+                if fully || repaired {
+                    self.rest_before_checks(started);
+                } else {
+                    self.clocks.check = Instant::now() + CHECK.max(started.elapsed() * CHECK_SHARE);
+                }
+            }
+            // What stands is not known any more, so a whole round has to look.
+            Err(error) => {
+                self.wanted = true;
+                self.try_again(&error);
+            }
+        }
+    }
+
+    fn rest_before_checks(&mut self, started: Instant) {
+        let now = Instant::now();
+        self.clocks.check = now + CHECK;
+        self.clocks.full_check = now + self.periods.full_check.max((now - started) * FULL_CHECK_SHARE);
+    }
+
+    fn try_again(&mut self, error: &SyncError) {
+        self.observer.failed(error);
+        self.clocks.sync = Instant::now() + self.clocks.retry;
+        self.clocks.retry = (self.clocks.retry * 2).min(LAST_RETRY);
+    }
+}

@@ -1,0 +1,120 @@
+//! The backend: the model's changes become a table for the data path, sockets, and rules.
+
+use std::{collections::BTreeSet, io, net::Ipv4Addr, time::Duration};
+
+use ipnet::Ipv4Net;
+use tracing::warn;
+
+use super::{
+    chains::jumps,
+    data_path::{Carriage, DataPath},
+    limits::Limits,
+    programmed::Programmed,
+    rules::{Conditions, Rules},
+    services::{Closing, Services},
+    tcp::original_destination,
+};
+use crate::{
+    backend::{Backend, SyncError},
+    conntrack,
+    iptables::{Feature, Tool},
+    model::{Model, ServiceName},
+};
+
+/// What the mode can be told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `--bind-address`: where the listening sockets are.
+    pub bind_address: Ipv4Addr,
+    /// `--cluster-cidr`
+    pub cluster_cidr: Option<Ipv4Net>,
+    /// `--nodeport-addresses`; all of this node's if empty.
+    pub node_port_addresses: Vec<Ipv4Net>,
+    /// `--udp-timeout`
+    pub udp_timeout: Duration,
+}
+
+/// The userspace mode, running. Its connections end when it is dropped; its rules stay.
+pub struct Userspace {
+    conditions: Conditions,
+    path: DataPath,
+    services: Services,
+    programmed: Programmed,
+    /// Sockets that rules may still lead to, after a write that failed.
+    closing: Closing,
+    conntrack_failed: bool,
+}
+
+impl Userspace {
+    /// Opens the listening sockets and starts to serve. Nothing leads there before the first sync.
+    pub fn start(tool: Tool, settings: &Settings) -> io::Result<Self> {
+        let features = tool.features();
+        if !features.has(Feature::Addrtype) {
+            warn!("node ports are not served: without the match addrtype a rule cannot tell this node's addresses");
+        }
+        let path = DataPath::start(Carriage {
+            address: settings.bind_address,
+            udp_idle: settings.udp_timeout,
+            limits: Limits::raise(),
+            original_destination,
+        })?;
+        Ok(Self {
+            conditions: Conditions { address: settings.bind_address, cluster_cidr: settings.cluster_cidr, features },
+            path,
+            services: Services::default(),
+            programmed: Programmed::new(tool, jumps(features, &settings.node_port_addresses)),
+            closing: Closing::new(),
+            conntrack_failed: false,
+        })
+    }
+
+    /// Writes the rules that differ; returns whether there were any.
+    fn write(&mut self, model: &Model, whole: bool) -> Result<bool, SyncError> {
+        let Self { conditions, path, services, programmed, .. } = self;
+        let render = |out: &mut dyn FnMut(_, &str)| services.render(model, path, &mut Rules::new(conditions, out));
+        let written = if whole { programmed.repair(&render) } else { programmed.follow(&render) };
+        written.map_err(|error| SyncError(format!("cannot program the rules of the userspace mode: {error}")))
+    }
+
+    /// Connection tracking sends the datagrams of a client that goes on where it sent the first one: there was no rule then, perhaps, or
+    /// another socket.
+    fn forget_stale_udp(&mut self, model: &Model) {
+        match conntrack::delete_stale_udp(&self.services.udp_answers(model)) {
+            Ok(_) => self.conntrack_failed = false,
+            Err(error) if !self.conntrack_failed => {
+                warn!(%error, "UDP clients that go on without a pause may miss a change of their Service");
+                self.conntrack_failed = true;
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+impl Backend for Userspace {
+    fn name(&self) -> &'static str {
+        "userspace"
+    }
+
+    fn sync(&mut self, model: &Model, touched: &BTreeSet<ServiceName>) -> Result<(), SyncError> {
+        for name in touched {
+            let served = self.services.follow(name, model, &self.path, &mut self.closing);
+            served.map_err(|error| SyncError(format!("cannot open a UDP socket for {name}: {error}")))?;
+        }
+        self.path.replace(self.services.table(model));
+        if self.write(model, false)? {
+            self.forget_stale_udp(model);
+        }
+        for (port, lane) in self.closing.drain(..) {
+            self.path.close_udp(port, lane);
+        }
+        Ok(())
+    }
+
+    fn check(&mut self, model: &Model) -> Result<bool, SyncError> {
+        self.check_fully(model)
+    }
+
+    fn check_fully(&mut self, model: &Model) -> Result<bool, SyncError> {
+        self.write(model, true)
+    }
+}

@@ -1,0 +1,114 @@
+//! The threads that carry the traffic, and what the backend tells them.
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddrV4, UdpSocket},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use tokio::{
+    runtime,
+    sync::{
+        Semaphore,
+        mpsc::{UnboundedSender, unbounded_channel},
+    },
+};
+
+use super::{
+    balance::Affinity,
+    datagram,
+    limits::Limits,
+    sessions::Sessions,
+    table::{Directory, Lane, Lanes, Port, Table},
+    tcp::{self, OriginalDestination, Proxy},
+    udp::{self, Command, Udp},
+};
+
+/// How traffic is carried.
+#[derive(Clone, Copy, Debug)]
+pub struct Carriage {
+    /// Where the listening sockets are, `--bind-address`.
+    pub address: Ipv4Addr,
+    /// When a silent UDP session ends, `--udp-timeout`.
+    pub udp_idle: Duration,
+    pub limits: Limits,
+    pub original_destination: OriginalDestination,
+}
+
+/// The running data path. It ends, with every connection, when this is dropped.
+pub struct DataPath {
+    address: Ipv4Addr,
+    directory: Arc<Directory>,
+    commands: UnboundedSender<Command>,
+    listening: Lanes<u16>,
+}
+
+impl DataPath {
+    pub fn start(carriage: Carriage) -> io::Result<Self> {
+        let directory = Arc::new(Directory::default());
+        let affinity = Arc::new(Affinity::default());
+        let (commands, received) = unbounded_channel();
+        let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+        let mut listening = Lanes::default();
+        let proxy = Arc::new(Proxy {
+            directory: Arc::clone(&directory),
+            affinity: Arc::clone(&affinity),
+            original_destination: carriage.original_destination,
+            room: Arc::new(Semaphore::new(carriage.limits.connections)),
+        });
+        let udp = Arc::new(Udp {
+            directory: Arc::clone(&directory),
+            affinity,
+            sessions: Sessions::new(carriage.limits.sessions),
+            idle: carriage.udp_idle,
+        });
+        let entered = runtime.enter();
+        for lane in Lane::ALL {
+            let listener = tcp::listen(SocketAddrV4::new(carriage.address, 0))?;
+            *listening.get_mut(lane) = listener.local_addr()?.port();
+            runtime.spawn(tcp::serve(listener, lane, Arc::clone(&proxy)));
+        }
+        drop(entered);
+        thread::Builder::new()
+            .name("proxy".into())
+            .spawn(move || runtime.block_on(udp::manage(received, udp)))?;
+        Ok(Self { address: carriage.address, directory, commands, listening })
+    }
+
+    /// Where TCP connections of a lane are to be sent.
+    pub fn tcp_port(&self, lane: Lane) -> u16 {
+        *self.listening.get(lane)
+    }
+
+    /// From now on connections are served by this table.
+    pub fn replace(&self, table: Table) {
+        self.directory.replace(table);
+    }
+
+    /// Serves a UDP port's lane; returns where datagrams are to be sent.
+    pub fn open_udp(&self, port: Arc<Port>, lane: Lane) -> io::Result<u16> {
+        let socket: UdpSocket = datagram::bind(self.address)?;
+        let number = socket.local_addr()?.port();
+        self.tell(Command::Open { port, lane, socket });
+        Ok(number)
+    }
+
+    /// The UDP port has other endpoints now.
+    pub fn update_udp(&self, port: Arc<Port>) {
+        self.tell(Command::Update(port));
+    }
+
+    pub fn close_udp(&self, port: u32, lane: Lane) {
+        self.tell(Command::Close { port, lane });
+    }
+
+    fn tell(&self, command: Command) {
+        // It fails only if the thread has died, and then the process with it: it is built to abort at a panic.
+        let _ = self.commands.send(command);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+//! What stands in the kernel: written in one iptables-restore, read back, and compared with later.
+
+use std::{
+    collections::BTreeMap,
+    hash::{DefaultHasher, Hash, Hasher},
+};
+
+use super::chains::{Chain, Jump};
+use crate::iptables::{self, Table, Tool};
+
+/// The rules of a chain in a few bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Digest {
+    rules: usize,
+    hash: u64,
+}
+
+impl Digest {
+    fn add(&mut self, rule: &str) {
+        let mut hasher = DefaultHasher::new();
+        (self.hash, rule).hash(&mut hasher);
+        self.hash = hasher.finish();
+        self.rules += 1;
+    }
+}
+
+pub type Digests = BTreeMap<Chain, Digest>;
+
+/// Where rules come from: each is handed over with its chain.
+pub type Render<'a> = dyn Fn(&mut dyn FnMut(Chain, &str)) + 'a;
+
+/// Every chain of `render`, also the empty ones.
+fn digests(render: &Render<'_>) -> Digests {
+    let mut digests: Digests = Chain::ALL.into_iter().map(|chain| (chain, Digest::default())).collect();
+    render(&mut |chain, rule| digests.entry(chain).or_default().add(rule));
+    digests
+}
+
+/// What the kernel has of ours.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Found {
+    chains: Digests,
+    /// Jumps that are wanted and there, by their place among those that are wanted.
+    jumps: Vec<usize>,
+    /// Other rules that lead to our chains, of an earlier run or of an upstream kube-proxy.
+    strays: Vec<(Table, String)>,
+}
+
+/// The keeper of the rules.
+pub struct Programmed {
+    tool: Tool,
+    jumps: Vec<Jump>,
+    /// As rendered.
+    wanted: Digests,
+    /// As iptables-save prints it; versions differ in how they spell a rule.
+    saved: Digests,
+}
+
+impl Programmed {
+    pub fn new(tool: Tool, jumps: Vec<Jump>) -> Self {
+        Self { tool, jumps, wanted: Digests::new(), saved: Digests::new() }
+    }
+
+    /// Writes the chains that are not as they were rendered last; returns whether there were any.
+    pub fn follow(&mut self, render: &Render<'_>) -> Result<bool, iptables::Error> {
+        let wanted = digests(render);
+        if wanted == self.wanted {
+            return Ok(false);
+        }
+        let found = if self.wanted.is_empty() { self.read()? } else { self.as_expected() };
+        let before = std::mem::take(&mut self.wanted);
+        self.write(render, wanted, &found, &|chain, now| before.get(&chain) != Some(now))?;
+        Ok(true)
+    }
+
+    /// Reads everything, and writes all of it again if anything of ours is not as it was; returns whether it was not.
+    pub fn repair(&mut self, render: &Render<'_>) -> Result<bool, iptables::Error> {
+        let found = self.read()?;
+        if !self.wanted.is_empty() && found == self.as_expected() {
+            return Ok(false);
+        }
+        self.write(render, digests(render), &found, &|_, _| true)?;
+        Ok(true)
+    }
+
+    fn as_expected(&self) -> Found {
+        Found { chains: self.saved.clone(), jumps: (0..self.jumps.len()).collect(), strays: Vec::new() }
+    }
+
+    fn read(&self) -> Result<Found, iptables::Error> {
+        let mut found = Found::default();
+        for table in Table::ALL {
+            self.tool.save(table, &mut |line| self.note(table, line, &mut found))?;
+        }
+        found.jumps.sort_unstable();
+        Ok(found)
+    }
+
+    fn note(&self, table: Table, line: &str, found: &mut Found) {
+        if let Some(chain) = line.strip_prefix(':').and_then(|rest| rest.split(' ').next()).and_then(Chain::of_name) {
+            found.chains.entry(chain).or_default();
+        }
+        let Some(rule) = line.strip_prefix("-A ") else { return };
+        let (chain, rest) = rule.split_once(' ').unwrap_or((rule, ""));
+        if let Some(chain) = Chain::of_name(chain) {
+            found.chains.entry(chain).or_default().add(rest);
+        } else if let Some(place) = self.jumps.iter().position(|jump| jump.table == table && jump.rule == rule) {
+            if found.jumps.contains(&place) {
+                found.strays.push((table, rule.to_owned()));
+            } else {
+                found.jumps.push(place);
+            }
+        } else if rest.rsplit_once("-j ").is_some_and(|(_, target)| Chain::of_name(target).is_some()) {
+            found.strays.push((table, rule.to_owned()));
+        }
+    }
+
+    /// Writes the chains that `changed` names, makes the jumps that `found` lacks, takes its strays away, and reads back what came of it.
+    fn write(
+        &mut self,
+        render: &Render<'_>,
+        wanted: Digests,
+        found: &Found,
+        changed: &dyn Fn(Chain, &Digest) -> bool,
+    ) -> Result<(), iptables::Error> {
+        // Whatever happens from here on, only a look can tell what stands there.
+        self.wanted.clear();
+        let changed: Vec<Chain> =
+            wanted.iter().filter(|(chain, digest)| changed(**chain, digest)).map(|(&chain, _)| chain).collect();
+        let missing: Vec<&Jump> =
+            self.jumps.iter().enumerate().filter(|(at, _)| !found.jumps.contains(at)).map(|(_, jump)| jump).collect();
+        self.tool.restore(&mut |out| {
+            for table in Table::ALL {
+                writeln!(out, "*{table}")?;
+                for chain in changed.iter().filter(|chain| chain.table() == table) {
+                    writeln!(out, ":{} - [0:0]", chain.name())?;
+                }
+                for (_, stray) in found.strays.iter().filter(|stray| stray.0 == table) {
+                    writeln!(out, "-D {stray}")?;
+                }
+                for jump in missing.iter().filter(|jump| jump.table == table) {
+                    writeln!(out, "{} {}", if jump.last { "-A" } else { "-I" }, jump.rule)?;
+                }
+                let mut written = Ok(());
+                render(&mut |chain, rule| {
+                    if written.is_ok() && chain.table() == table && changed.contains(&chain) {
+                        written = writeln!(out, "-A {} {rule}", chain.name());
+                    }
+                });
+                written?;
+                writeln!(out, "COMMIT")?;
+            }
+            Ok(())
+        })?;
+        let Found { chains, jumps, strays } = self.read()?;
+        let whole = strays.is_empty()
+            && jumps.len() == self.jumps.len()
+            && wanted.iter().all(|(chain, digest)| chains.get(chain).is_some_and(|saved| saved.rules == digest.rules));
+        self.saved = chains;
+        // Otherwise someone else was at it meanwhile: the next look writes it all again.
+        if whole {
+            self.wanted = wanted;
+        }
+        Ok(())
+    }
+}

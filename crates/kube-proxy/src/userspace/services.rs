@@ -1,0 +1,229 @@
+//! The Services as the data path has them: their ports, which keep their number, their turn and their UDP sockets through every
+//! change.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    net::SocketAddrV4,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use tracing::warn;
+
+use super::{
+    data_path::DataPath,
+    rules::{Ends, Front, Rules},
+    table::{Endpoints, Lane, Lanes, Port, Table},
+};
+use crate::{
+    choice::{Choice, Target, choose},
+    conntrack::{Answer, UdpServices},
+    model::{Model, Protocol, Service, ServiceName, ServicePort},
+};
+
+/// One port of a Service that is served.
+struct Served {
+    /// As the Service has it, in the same place.
+    of: ServicePort,
+    port: Arc<Port>,
+    ends: Ends,
+    /// Where its lanes listen; for UDP alone, TCP's are everybody's.
+    udp: Lanes<Option<u16>>,
+}
+
+/// Every port that is served.
+#[derive(Default)]
+pub struct Services {
+    served: BTreeMap<ServiceName, Vec<Served>>,
+    last_id: u32,
+    sctp_mentioned: bool,
+}
+
+/// UDP sockets that are of no more use once no rule leads to them.
+pub type Closing = Vec<(u32, Lane)>;
+
+impl Services {
+    /// Makes the ports of one Service what the model has. On an error, what was not reached stays as it was.
+    pub fn follow(
+        &mut self,
+        name: &ServiceName,
+        model: &Model,
+        path: &DataPath,
+        closing: &mut Closing,
+    ) -> io::Result<()> {
+        let mut old = self.served.remove(name).unwrap_or_default();
+        let mut new = Vec::new();
+        let mut result = Ok(());
+        if let Some(service) = model.service(name) {
+            for of in &service.ports {
+                if of.protocol == Protocol::Sctp {
+                    self.mention_sctp(name);
+                    continue;
+                }
+                let same = |served: &Served| served.of.name == of.name && served.of.protocol == of.protocol;
+                let was = old.iter().position(same).map(|at| old.swap_remove(at));
+                let mut served = self.serve(name, service, of, was, model, path);
+                result = result.and(served.adjust_udp(service, path, closing));
+                new.push(served);
+            }
+        }
+        for mut gone in old {
+            gone.close_udp(&Lanes::default(), closing);
+        }
+        if !new.is_empty() {
+            self.served.insert(name.clone(), new);
+        }
+        result
+    }
+
+    fn serve(
+        &mut self,
+        name: &ServiceName,
+        service: &Service,
+        of: &ServicePort,
+        was: Option<Served>,
+        model: &Model,
+        path: &DataPath,
+    ) -> Served {
+        let choice = choose(service, &model.endpoints(name, &of.name, of.protocol));
+        let (endpoints, ends) = (lanes_of(&choice), Ends::of(service, &choice));
+        let affinity = service.affinity_seconds.map(|seconds| Duration::from_secs(seconds.into()));
+        match was {
+            Some(was) if was.port.endpoints == endpoints && was.port.affinity == affinity => {
+                Served { of: of.clone(), ends, ..was }
+            }
+            Some(was) => {
+                let turn = AtomicU32::new(was.port.turn.load(Ordering::Relaxed));
+                let port =
+                    Arc::new(Port { id: was.port.id, name: was.port.name.clone(), affinity, endpoints, turn });
+                if was.udp != Lanes::default() {
+                    path.update_udp(Arc::clone(&port));
+                }
+                Served { of: of.clone(), port, ends, udp: was.udp }
+            }
+            None => {
+                self.last_id = self.last_id.wrapping_add(1);
+                let (id, name) = (self.last_id, format!("{name}:{}", of.name).into());
+                let port = Arc::new(Port { id, name, affinity, endpoints, turn: AtomicU32::default() });
+                Served { of: of.clone(), port, ends, udp: Lanes::default() }
+            }
+        }
+    }
+
+    /// What the data path looks connections up in.
+    pub fn table(&self, model: &Model) -> Table {
+        let mut table = Table::default();
+        for (service, served) in self.each(model) {
+            let addresses = addresses(service).map(|ip| SocketAddrV4::new(ip, served.of.port));
+            if served.of.protocol == Protocol::Udp {
+                table.udp_addresses.extend(addresses);
+                continue;
+            }
+            for address in addresses {
+                table.addresses.entry(address).or_insert_with(|| Arc::clone(&served.port));
+            }
+            if let Some(node_port) = served.of.node_port {
+                table.node_ports.entry(node_port).or_insert_with(|| Arc::clone(&served.port));
+            }
+        }
+        table
+    }
+
+    /// The rules of everything that is served.
+    pub fn render(&self, model: &Model, path: &DataPath, rules: &mut Rules<'_>) {
+        for lane in Lane::ALL {
+            rules.admit(Protocol::Tcp, path.tcp_port(lane));
+        }
+        for (name, served) in &self.served {
+            let Some(service) = model.service(name) else { continue };
+            for served in served {
+                let mut listening = Lanes::default();
+                for lane in Lane::ALL {
+                    *listening.get_mut(lane) = match served.of.protocol {
+                        Protocol::Udp => served.udp.get(lane).unwrap_or_default(),
+                        _ => path.tcp_port(lane),
+                    };
+                    if let Some(port) = *served.udp.get(lane) {
+                        rules.admit(Protocol::Udp, port);
+                    }
+                }
+                rules.port(&Front { name, service, port: &served.of, ends: served.ends, listening });
+            }
+        }
+    }
+
+    /// Where UDP clients of each address get their answers from, as connection tracking sees it: from a socket of ours.
+    pub fn udp_answers(&self, model: &Model) -> UdpServices {
+        let mut answers = UdpServices::default();
+        for (service, served) in self.each(model).filter(|(_, served)| served.of.protocol == Protocol::Udp) {
+            let ours: Vec<Answer> =
+                Lane::ALL.into_iter().filter_map(|lane| *served.udp.get(lane)).map(Answer::at_any_address).collect();
+            for ip in addresses(service) {
+                answers.insert(Some(ip), served.of.port, &ours);
+            }
+            if let Some(node_port) = served.of.node_port {
+                answers.insert(None, node_port, &ours);
+            }
+        }
+        answers
+    }
+
+    fn each<'a>(&'a self, model: &'a Model) -> impl Iterator<Item = (&'a Service, &'a Served)> {
+        let known = self.served.iter().filter_map(|(name, served)| Some((model.service(name)?, served)));
+        known.flat_map(|(service, served)| served.iter().map(move |served| (service, served)))
+    }
+
+    fn mention_sctp(&mut self, name: &ServiceName) {
+        if !self.sctp_mentioned {
+            warn!(service = %name, "SCTP ports are not served in userspace mode, neither this one nor any other");
+            self.sctp_mentioned = true;
+        }
+    }
+}
+
+impl Served {
+    /// Opens the sockets that the port needs now, and gives up those that it does not.
+    fn adjust_udp(&mut self, service: &Service, path: &DataPath, closing: &mut Closing) -> io::Result<()> {
+        if self.of.protocol != Protocol::Udp {
+            return Ok(());
+        }
+        let needed = self.ends.lanes(service, &self.of);
+        self.close_udp(&needed, closing);
+        for lane in Lane::ALL {
+            let socket = self.udp.get_mut(lane);
+            if *needed.get(lane) && socket.is_none() {
+                *socket = Some(path.open_udp(Arc::clone(&self.port), lane)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn close_udp(&mut self, needed: &Lanes<bool>, closing: &mut Closing) {
+        for lane in Lane::ALL {
+            if !needed.get(lane) && self.udp.get_mut(lane).take().is_some() {
+                closing.push((self.port.id, lane));
+            }
+        }
+    }
+}
+
+fn addresses(service: &Service) -> impl Iterator<Item = std::net::Ipv4Addr> + '_ {
+    let external = service.external_ips.iter().chain(&service.load_balancer_ips).copied();
+    std::iter::once(service.cluster_ip).chain(external)
+}
+
+fn lanes_of(choice: &Choice) -> Lanes<Endpoints> {
+    let sockets = |target: &Target| -> Endpoints {
+        match target {
+            Target::Endpoints(endpoints) => endpoints.iter().map(|endpoint| endpoint.socket()).collect(),
+            Target::Reject | Target::Drop => Arc::from([]),
+        }
+    };
+    let cluster = sockets(&choice.cluster);
+    let shared = |target: &Target| if *target == choice.cluster { Arc::clone(&cluster) } else { sockets(target) };
+    Lanes { internal: shared(&choice.internal), external: shared(&choice.external), cluster: Arc::clone(&cluster) }
+}

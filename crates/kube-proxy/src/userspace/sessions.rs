@@ -1,0 +1,105 @@
+//! The UDP sessions that there are: which client talks to which endpoint, the one used last at the front.
+
+use std::{
+    net::{Ipv4Addr, SocketAddrV4},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use lru::LruCache;
+use tokio::{net::UdpSocket, task::AbortHandle, time::Instant};
+
+use super::table::Lane;
+
+/// A client of one socket, and the local address that it asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Client {
+    pub port: u32,
+    pub lane: Lane,
+    pub from: SocketAddrV4,
+    pub to: Ipv4Addr,
+}
+
+pub struct Session {
+    pub endpoint: SocketAddrV4,
+    /// Connected to the endpoint.
+    pub socket: UdpSocket,
+    used: Mutex<Instant>,
+}
+
+impl Session {
+    pub fn new(endpoint: SocketAddrV4, socket: UdpSocket) -> Self {
+        Self { endpoint, socket, used: Mutex::new(Instant::now()) }
+    }
+
+    pub fn touch(&self) {
+        *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    pub fn used(&self) -> Instant {
+        *self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A session and the task that passes its answers on, which ends with it.
+struct Running {
+    session: Arc<Session>,
+    task: AbortHandle,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+pub struct Sessions {
+    running: Mutex<LruCache<Client, Running>>,
+    most: usize,
+}
+
+impl Sessions {
+    /// No more than `most` at once.
+    pub fn new(most: usize) -> Self {
+        Self { running: Mutex::new(LruCache::unbounded()), most }
+    }
+
+    pub fn get(&self, client: &Client) -> Option<Arc<Session>> {
+        self.lock().get(client).map(|running| Arc::clone(&running.session))
+    }
+
+    /// Makes room first if there is none: the session that was silent for longest ends.
+    pub fn insert(&self, client: Client, session: Arc<Session>, task: AbortHandle) {
+        let mut running = self.lock();
+        if running.len() >= self.most {
+            running.pop_lru();
+        }
+        running.put(client, Running { session, task });
+    }
+
+    /// Ends `session`, unless another one has taken its place.
+    pub fn end(&self, client: &Client, session: &Arc<Session>) {
+        let mut running = self.lock();
+        if running.peek(client).is_some_and(|running| Arc::ptr_eq(&running.session, session)) {
+            running.pop(client);
+        }
+    }
+
+    /// Ends all those of a port's lane whose endpoint is not among `endpoints`.
+    pub fn end_all_but(&self, port: u32, lane: Lane, endpoints: &[SocketAddrV4]) {
+        let mut running = self.lock();
+        let ended: Vec<Client> = running
+            .iter()
+            .filter(|(client, running)| {
+                (client.port, client.lane) == (port, lane) && !endpoints.contains(&running.session.endpoint)
+            })
+            .map(|(client, _)| *client)
+            .collect();
+        for client in ended {
+            running.pop(&client);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, LruCache<Client, Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,132 @@
+//! A node and a host outside of it, each a network namespace, with one link between them.
+
+use std::{
+    io::{self, Read, Write},
+    net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream, UdpSocket},
+    process::Command,
+    sync::mpsc::{Receiver, Sender, channel},
+    thread,
+    time::Duration,
+};
+
+pub const NODE: Ipv4Addr = Ipv4Addr::new(192, 168, 50, 1);
+pub const OUTSIDE: Ipv4Addr = Ipv4Addr::new(192, 168, 50, 100);
+/// Long enough for an answer, on a busy machine, too; and for a dropped packet it is what the test takes.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// The host outside. The node is the namespace that the test's thread is in.
+pub struct Outside {
+    jobs: Sender<Job>,
+}
+
+impl Outside {
+    /// Links a new host to this thread's namespace, where Services' addresses have a route, as `k8s-node` makes it.
+    pub fn link() -> Self {
+        let (jobs, received): (Sender<Job>, Receiver<Job>) = channel();
+        let (tell, told) = channel();
+        thread::spawn(move || {
+            // SAFETY: it changes the network namespace of this thread alone, and no socket is open in it.
+            assert_eq!(unsafe { libc::unshare(libc::CLONE_NEWNET) }, 0, "a network namespace needs root");
+            let own = std::fs::read_link("/proc/thread-self").unwrap();
+            let _ = tell.send(own.file_name().unwrap().to_string_lossy().into_owned());
+            for job in received {
+                job();
+            }
+        });
+        let outside = Self { jobs };
+        let thread = told.recv().unwrap();
+        ip("link set lo up");
+        ip("link add uplink type veth peer name eth0");
+        ip(&format!("link set eth0 netns {thread}"));
+        ip(&format!("addr add {NODE}/24 dev uplink"));
+        ip("link set uplink up");
+        ip("route add 10.10.0.0/16 dev uplink");
+        outside.run(|| {
+            ip("link set lo up");
+            ip(&format!("addr add {OUTSIDE}/24 dev eth0"));
+            ip("link set eth0 up");
+            ip(&format!("route add 10.10.0.0/16 via {NODE}"));
+        });
+        outside
+    }
+
+    /// Does something on that host.
+    pub fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> T {
+        let (tell, told) = channel();
+        self.jobs.send(Box::new(move || drop(tell.send(job())))).unwrap();
+        told.recv().unwrap()
+    }
+
+    /// A TCP endpoint there, which answers each connection with its name and the address that it sees, and then echoes.
+    pub fn tcp(&self, name: &'static str) -> SocketAddrV4 {
+        self.run(move || {
+            let listener = TcpListener::bind((OUTSIDE, 0)).unwrap();
+            let port = listener.local_addr().unwrap().port();
+            thread::spawn(move || {
+                for stream in listener.incoming() {
+                    thread::spawn(move || {
+                        let mut stream = stream?;
+                        writeln!(stream, "{name} {}", stream.peer_addr()?.ip())?;
+                        io::copy(&mut stream.try_clone()?, &mut stream)
+                    });
+                }
+            });
+            SocketAddrV4::new(OUTSIDE, port)
+        })
+    }
+
+    /// The same for UDP: one answer for each datagram.
+    pub fn udp(&self, name: &'static str) -> SocketAddrV4 {
+        self.run(move || {
+            let socket = UdpSocket::bind((OUTSIDE, 0)).unwrap();
+            let port = socket.local_addr().unwrap().port();
+            thread::spawn(move || {
+                while let Ok((_, from)) = socket.recv_from(&mut [0; 100]) {
+                    let _ = socket.send_to(format!("{name} {}", from.ip()).as_bytes(), from);
+                }
+            });
+            SocketAddrV4::new(OUTSIDE, port)
+        })
+    }
+}
+
+fn ip(arguments: &str) {
+    let status = Command::new("ip").args(arguments.split(' ')).status().unwrap();
+    assert!(status.success(), "ip {arguments}");
+}
+
+/// What a TCP client is answered first; an error's kind if it is not.
+pub fn tcp(to: (Ipv4Addr, u16)) -> Result<String, io::ErrorKind> {
+    open(to).map(|(line, _)| line)
+}
+
+/// Likewise, with the connection.
+pub fn open(to: (Ipv4Addr, u16)) -> Result<(String, TcpStream), io::ErrorKind> {
+    let mut stream = TcpStream::connect_timeout(&to.into(), PATIENCE).map_err(|error| error.kind())?;
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut line = Vec::new();
+    loop {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).map_err(|error| error.kind())?;
+        if byte == *b"\n" {
+            return Ok((String::from_utf8_lossy(&line).into_owned(), stream));
+        }
+        line.extend(byte);
+    }
+}
+
+/// What a new UDP client is answered.
+pub fn udp(to: (Ipv4Addr, u16)) -> Result<String, io::ErrorKind> {
+    udp_from(&UdpSocket::bind("0.0.0.0:0").unwrap(), to)
+}
+
+pub fn udp_from(client: &UdpSocket, to: (Ipv4Addr, u16)) -> Result<String, io::ErrorKind> {
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client.connect(to).map_err(|error| error.kind())?;
+    let mut buffer = [0; 100];
+    client.send(b"?").map_err(|error| error.kind())?;
+    let length = client.recv(&mut buffer).map_err(|error| error.kind())?;
+    Ok(String::from_utf8_lossy(&buffer[..length]).into_owned())
+}
