@@ -1,0 +1,113 @@
+//! The kube-proxy of a world: which one, with which iptables, and when its rules are there.
+
+use std::{
+    env,
+    os::unix::fs::symlink,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use base::command::find_on_path;
+use tempfile::TempDir;
+
+use super::World;
+use crate::{
+    addresses::NODE_NAME,
+    api::Api,
+    daemon::{Daemon, Program},
+    programs::Programs,
+};
+
+/// How long a change may take until it is programmed.
+const PROGRAMMED: Duration = Duration::from_secs(40);
+
+/// Whose kube-proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Implementation {
+    Upstream,
+    Ours,
+}
+
+/// Which iptables is on PATH.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Iptables {
+    Legacy,
+    Nft,
+}
+
+/// A folder of programs that goes first on PATH.
+pub fn tools(iptables: Iptables) -> Result<TempDir> {
+    let multi = match iptables {
+        Iptables::Legacy => "xtables-legacy-multi",
+        Iptables::Nft => "xtables-nft-multi",
+    };
+    let multi = find_on_path(multi).with_context(|| format!("{multi} is required: install iptables"))?;
+    let folder = TempDir::with_prefix("kube-proxy-proof-tools-").context("cannot make a folder")?;
+    for family in ["iptables", "ip6tables"] {
+        for ending in ["", "-save", "-restore"] {
+            symlink(&multi, folder.path().join(format!("{family}{ending}")))?;
+        }
+    }
+    Ok(folder)
+}
+
+/// What programs in a world find in their environment: its own iptables, with its own lock.
+pub fn environment(tools: &Path) -> Vec<(String, String)> {
+    let path = format!("{}:{}", tools.display(), env::var("PATH").unwrap_or_default());
+    let lock = tools.join("lock").display().to_string();
+    vec![("PATH".to_owned(), path), ("XTABLES_LOCKFILE".to_owned(), lock)]
+}
+
+impl World {
+    /// How a kube-proxy is started in this world; `flags` come last.
+    pub fn program(&self, which: Implementation, programs: &Programs, api: &Api, flags: &[&str]) -> Program {
+        let mut arguments = vec![
+            format!("--kubeconfig={}", api.kubeconfig().display()),
+            format!("--hostname-override={NODE_NAME}"),
+            "--iptables-min-sync-period=0s".to_owned(),
+            "--conntrack-max-per-core=0".to_owned(),
+            "--conntrack-min=0".to_owned(),
+            "--conntrack-tcp-timeout-established=0s".to_owned(),
+            "--conntrack-tcp-timeout-close-wait=0s".to_owned(),
+        ];
+        let path = match which {
+            Implementation::Upstream => {
+                // Nobody mirrors Endpoints into EndpointSlices here.
+                arguments.push("--feature-gates=EndpointSliceProxying=false".to_owned());
+                &programs.upstream
+            }
+            Implementation::Ours => &programs.ours,
+        };
+        arguments.extend(flags.iter().map(|flag| (*flag).to_owned()));
+        Program { path: path.clone(), arguments, environment: environment(self.tools()) }
+    }
+
+    pub fn start_proxy(&mut self, program: &Program, api: &Api) -> Result<()> {
+        let log = api.folder().join(format!("{}.log", self.name));
+        self.proxy = Some(Daemon::start("kube-proxy", program, &self.node, &log)?);
+        Ok(())
+    }
+
+    pub fn proxy(&mut self) -> Result<&mut Daemon> {
+        self.proxy.as_mut().with_context(|| format!("no kube-proxy was started in the world of {}", self.name))
+    }
+
+    /// Waits until the rules have all of `texts`, and returns them.
+    pub fn wait_for_rules(&mut self, texts: &[String]) -> Result<String> {
+        let began = Instant::now();
+        loop {
+            self.proxy()?.check()?;
+            let rules = self.iptables_save()?;
+            let Some(missing) = texts.iter().find(|text| !rules.contains(text.as_str())) else {
+                return Ok(rules);
+            };
+            if began.elapsed() > PROGRAMMED {
+                let log = self.proxy()?.log_tail();
+                bail!("after {PROGRAMMED:?}, {} has no rule with {missing}; its log ends with\n{log}", self.name);
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
