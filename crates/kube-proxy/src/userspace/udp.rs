@@ -113,16 +113,23 @@ pub async fn manage(mut commands: UnboundedReceiver<Command>, udp: Arc<Udp>) {
 }
 
 async fn serve(gate: Arc<Gate>, udp: Arc<Udp>) {
+    let mut failing = false;
     loop {
         match udp.take_some(&gate) {
-            Ok(()) => yield_now().await,
+            Ok(()) => {
+                failing = false;
+                yield_now().await;
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 if gate.socket.readable().await.is_err() {
                     return;
                 }
             }
             Err(error) => {
-                warn!(port = %gate.port().name, %error, "cannot receive datagrams; tried again in a moment");
+                if !failing {
+                    warn!(port = %gate.port().name, %error, "cannot receive datagrams; tried again and again");
+                }
+                failing = true;
                 sleep(PAUSE).await;
             }
         }

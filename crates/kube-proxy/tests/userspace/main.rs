@@ -9,6 +9,7 @@ use std::{
     collections::BTreeSet,
     io::{ErrorKind, Read, Write},
     net::{Ipv4Addr, SocketAddrV4, TcpStream, UdpSocket},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -227,6 +228,45 @@ fn a_restart_takes_over_the_rules_and_the_udp_clients_of_the_last_run() {
         }
         assert_eq!(counts[0], counts[2]);
     });
+}
+
+#[test]
+#[ignore = "needs root, iptables-legacy and iptables-nft"]
+fn a_thousand_services_take_one_write_and_then_no_wakeup_at_all() {
+    real::with_each_variant(|real| {
+        let (mut userspace, mut model) = (start(&real.tool), model());
+        let mut touched = BTreeSet::new();
+        for number in 0..1000_u16 {
+            let [high, low] = number.to_be_bytes();
+            let protocol = if number % 10 == 0 { Protocol::Udp } else { Protocol::Tcp };
+            let name = format!("service-{number}");
+            let ip = Ipv4Addr::new(10, 10, high, low);
+            touched.append(&mut put(&mut model, &name, service(ip, protocol, 80, Some(30000 + number))));
+            let at = [1, 2, 3].map(|last| SocketAddrV4::new(Ipv4Addr::new(10, 16, 0, last), 80));
+            touched.append(&mut endpoints(&mut model, &name, protocol, &at));
+        }
+        userspace.sync(&model, &touched).unwrap();
+        assert_eq!(real.written().matches("*nat").count(), 1);
+
+        let before = wakeups();
+        std::thread::sleep(Duration::from_secs(2));
+        assert!(!userspace.check(&model).unwrap());
+        assert_eq!(wakeups(), before);
+    });
+}
+
+/// How often the data path in this thread's network namespace has been woken.
+fn wakeups() -> String {
+    let read = |path: PathBuf| std::fs::read_to_string(path).unwrap_or_default();
+    let here = std::fs::read_link("/proc/thread-self/ns/net").unwrap();
+    let threads = std::fs::read_dir("/proc/self/task").unwrap().map(|thread| thread.unwrap().path());
+    let is_ours = |thread: &PathBuf| {
+        read(thread.join("comm")) == "proxy\n" && std::fs::read_link(thread.join("ns/net")).is_ok_and(|net| net == here)
+    };
+    let ours: Vec<PathBuf> = threads.filter(is_ours).collect();
+    assert!(!ours.is_empty(), "there is a thread that carries traffic");
+    let statuses = ours.iter().map(|thread| read(thread.join("status"))).collect::<String>();
+    statuses.lines().filter(|line| line.starts_with("voluntary_ctxt_switches")).collect()
 }
 
 #[test]
