@@ -11,13 +11,10 @@
 
 pub mod addresses;
 pub mod api;
-<<<<<<< HEAD
 pub mod case;
 pub mod cases;
-pub mod compare;
-=======
 pub mod chaos;
->>>>>>> s3-options
+pub mod compare;
 pub mod daemon;
 pub mod health;
 pub mod netns;

@@ -157,6 +157,6 @@ mod tests {
             .filter_map(|line| line.split(' ').nth(1))
             .collect::<String>()
         };
-        assert_eq!([lines(0), lines(2), lines(4), lines(6), lines(8)], ["a", "a", "abd", "abcd", "abcde"]);
+        assert_eq!([lines(0), lines(2), lines(4), lines(6), lines(8)], ["a", "a", "ab", "abcd", "abcde"]);
     }
 }
