@@ -52,3 +52,96 @@ fn usable(endpoints: impl Iterator<Item = Endpoint>) -> Vec<Endpoint> {
     let (ready, terminating): (Vec<_>, Vec<_>) = endpoints.partition(|endpoint| endpoint.state == State::Ready);
     if ready.is_empty() { terminating } else { ready }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use Place::{OtherNode, ThisNode, Unknown};
+    use State::{Ready, ServingTerminating};
+
+    fn endpoint(last: u8, place: Place, state: State) -> Endpoint {
+        Endpoint { ip: Ipv4Addr::new(10, 16, 0, last), port: 8080, place, state }
+    }
+
+    fn service(internal: TrafficPolicy, external: TrafficPolicy) -> Service {
+        Service {
+            cluster_ip: Ipv4Addr::new(10, 10, 0, 20),
+            external_ips: Box::default(),
+            load_balancer_ips: Box::default(),
+            load_balancer_source_ranges: Box::default(),
+            affinity_seconds: None,
+            external_traffic_policy: external,
+            internal_traffic_policy: internal,
+            health_check_node_port: None,
+            ports: Box::default(),
+        }
+    }
+
+    fn last_numbers(target: &Target) -> Vec<u8> {
+        match target {
+            Target::Endpoints(endpoints) => endpoints.iter().map(|endpoint| endpoint.ip.octets()[3]).collect(),
+            Target::Reject | Target::Drop => Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_cluster_policy_uses_every_ready_endpoint_wherever_it_is() {
+        let endpoints = [endpoint(1, ThisNode, Ready), endpoint(2, OtherNode, Ready), endpoint(3, Unknown, Ready)];
+        let choice = choose(&service(TrafficPolicy::Cluster, TrafficPolicy::Cluster), &endpoints);
+        for target in [&choice.internal, &choice.external, &choice.cluster] {
+            assert_eq!(last_numbers(target), [1, 2, 3]);
+        }
+    }
+
+    #[test]
+    fn each_local_policy_holds_for_its_own_traffic_only() {
+        let endpoints = [endpoint(1, ThisNode, Ready), endpoint(2, OtherNode, Ready)];
+        let external = choose(&service(TrafficPolicy::Cluster, TrafficPolicy::Local), &endpoints);
+        assert_eq!(
+            [&external.internal, &external.external, &external.cluster].map(last_numbers),
+            [vec![1, 2], vec![1], vec![1, 2]]
+        );
+        let internal = choose(&service(TrafficPolicy::Local, TrafficPolicy::Cluster), &endpoints);
+        assert_eq!(
+            [&internal.internal, &internal.external, &internal.cluster].map(last_numbers),
+            [vec![1], vec![1, 2], vec![1, 2]]
+        );
+    }
+
+    #[test]
+    fn a_local_policy_without_a_local_endpoint_is_silent() {
+        let choice = choose(&service(TrafficPolicy::Local, TrafficPolicy::Local), &[endpoint(2, OtherNode, Ready)]);
+        assert_eq!((choice.internal, choice.external), (Target::Drop, Target::Drop));
+        assert_eq!(last_numbers(&choice.cluster), [2]);
+    }
+
+    #[test]
+    fn an_endpoint_of_no_known_node_is_not_local() {
+        let choice = choose(&service(TrafficPolicy::Local, TrafficPolicy::Local), &[endpoint(2, Unknown, Ready)]);
+        assert_eq!(choice.external, Target::Drop);
+    }
+
+    #[test]
+    fn nobody_anywhere_is_refused_at_once_whatever_the_policy() {
+        for policy in [TrafficPolicy::Cluster, TrafficPolicy::Local] {
+            let choice = choose(&service(policy, policy), &[]);
+            assert_eq!(
+                [choice.internal, choice.external, choice.cluster],
+                [Target::Reject, Target::Reject, Target::Reject]
+            );
+        }
+    }
+
+    #[test]
+    fn terminating_endpoints_serve_only_where_none_is_ready() {
+        let service = service(TrafficPolicy::Cluster, TrafficPolicy::Local);
+        let leaving = endpoint(1, ThisNode, ServingTerminating);
+        let both = choose(&service, &[leaving, endpoint(2, OtherNode, Ready)]);
+        // A terminating one here is better than none here; elsewhere the ready one is taken.
+        assert_eq!([&both.internal, &both.external].map(last_numbers), [vec![2], vec![1]]);
+        let alone = choose(&service, &[leaving]);
+        assert_eq!([&alone.internal, &alone.external].map(last_numbers), [vec![1], vec![1]]);
+    }
+}

@@ -110,3 +110,92 @@ fn differing<T: PartialEq>(
     touched.extend(old.keys().filter(|&name| !new.contains_key(name)).cloned());
     touched.extend(new.iter().filter(|&(name, value)| old.get(name) != Some(value)).map(|(name, _)| name.clone()));
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::model::{Place, State, TrafficPolicy};
+
+    fn name(text: &str) -> ServiceName {
+        ServiceName::new("default", text)
+    }
+
+    fn service(last: u8) -> Service {
+        Service {
+            cluster_ip: Ipv4Addr::new(10, 10, 0, last),
+            external_ips: Box::default(),
+            load_balancer_ips: Box::default(),
+            load_balancer_source_ranges: Box::default(),
+            affinity_seconds: None,
+            external_traffic_policy: TrafficPolicy::Cluster,
+            internal_traffic_policy: TrafficPolicy::Cluster,
+            health_check_node_port: None,
+            ports: Box::default(),
+        }
+    }
+
+    fn ports(endpoints: &[(u8, State)]) -> Box<[EndpointPort]> {
+        let endpoints = endpoints.iter().map(|&(last, state)| Endpoint {
+            ip: Ipv4Addr::new(10, 16, 0, last),
+            port: 80,
+            place: Place::ThisNode,
+            state,
+        });
+        Box::new([EndpointPort { name: "http".into(), protocol: Protocol::Tcp, endpoints: endpoints.collect() }])
+    }
+
+    fn touched(model: &mut Model, change: Change) -> Vec<String> {
+        let mut touched = BTreeSet::new();
+        model.apply(change, &mut touched);
+        touched.iter().map(|name| name.name.to_string()).collect()
+    }
+
+    fn slice(object: &str, ports: Option<Box<[EndpointPort]>>) -> Change {
+        Change::Endpoints { service: name("web"), object: object.into(), ports }
+    }
+
+    #[test]
+    fn nothing_is_complete_before_both_sets_are_listed() {
+        let mut model = Model::default();
+        touched(&mut model, Change::Service(name("web"), Some(service(1))));
+        touched(&mut model, Change::AllServices(BTreeMap::new()));
+        assert!(!model.is_complete());
+        touched(&mut model, Change::AllEndpoints(BTreeMap::new()));
+        assert!(model.is_complete());
+    }
+
+    #[test]
+    fn a_relist_touches_what_is_new_what_differs_and_what_is_gone() {
+        let mut model = Model::default();
+        let all = |list: &[(&str, u8)]| {
+            Change::AllServices(list.iter().map(|&(text, last)| (name(text), service(last))).collect())
+        };
+        touched(&mut model, all(&[("gone", 1), ("same", 2), ("moved", 3)]));
+        assert_eq!(touched(&mut model, all(&[("same", 2), ("moved", 4), ("new", 5)])), ["gone", "moved", "new"]);
+        assert!(model.service(&name("gone")).is_none());
+    }
+
+    #[test]
+    fn an_event_that_changes_nothing_touches_nothing() {
+        let mut model = Model::default();
+        assert_eq!(touched(&mut model, slice("web-1", Some(ports(&[(1, State::Ready)])))), ["web"]);
+        assert!(touched(&mut model, slice("web-1", Some(ports(&[(1, State::Ready)])))).is_empty());
+        assert!(touched(&mut model, slice("web-2", None)).is_empty());
+        assert!(touched(&mut model, Change::Service(name("web"), None)).is_empty());
+        assert_eq!(touched(&mut model, slice("web-1", None)), ["web"]);
+    }
+
+    #[test]
+    fn endpoints_of_several_slices_are_one_set_and_a_ready_one_wins() {
+        let mut model = Model::default();
+        touched(&mut model, slice("web-1", Some(ports(&[(2, State::ServingTerminating), (1, State::Ready)]))));
+        touched(&mut model, slice("web-2", Some(ports(&[(2, State::Ready), (3, State::Ready)]))));
+        let found = model.endpoints(&name("web"), "http", Protocol::Tcp);
+        let found: Vec<_> = found.iter().map(|endpoint| (endpoint.ip.octets()[3], endpoint.state)).collect();
+        assert_eq!(found, [(1, State::Ready), (2, State::Ready), (3, State::Ready)]);
+        assert!(model.endpoints(&name("web"), "https", Protocol::Tcp).is_empty());
+        assert!(model.endpoints(&name("web"), "http", Protocol::Udp).is_empty());
+    }
+}

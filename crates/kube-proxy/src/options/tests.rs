@@ -26,12 +26,13 @@ fn with_file(fields: &str, line: &str) -> Result<Options, String> {
     }
 }
 
-/// The flags in a unit file's ExecStart, with something in place of its template's values.
+/// The flags that a unit's template gives this program, with something in place of its values.
 fn flags_of_unit(unit: &str) -> String {
-    let start = unit.split("ExecStart=").nth(1).unwrap();
-    let lines = start.lines().take_while(|line| !line.starts_with("Restart"));
+    let (_, start) = unit.split_once("ExecStart={{ bin }}/kube-proxy ").unwrap();
+    let lines = start.lines().take_while(|line| !line.starts_with("Restart")).filter(|line| !line.starts_with("{%"));
     let flags: String = lines.skip(1).map(|line| line.trim_end_matches('\\')).collect();
     flags
+        .replace("{{ cluster.kube_proxy.mode }}", "userspace")
         .replace("{{ kubeconfigs }}", "/etc/kubernetes")
         .replace("{{ node.name }}", "veos-b")
         .replace("{{ cluster.pod_cidr }}", "10.16.0.0/16")
@@ -45,6 +46,7 @@ fn the_units_of_every_release_are_followed() {
     ] {
         let options = run(&flags_of_unit(unit));
         assert_eq!(options.node_name, "veos-b");
+        assert_eq!(options.proxy_mode, Some(ProxyMode::Userspace));
         assert_eq!(options.cluster_cidr, Some("10.16.0.0/16".parse().unwrap()));
         assert_eq!(options.kubeconfig, Some("/etc/kubernetes/kube-proxy.kubeconfig".into()));
     }

@@ -1,0 +1,169 @@
+//! The syncer with a backend that only notes what it is told: a fake, as what is held here is when and with what it is told.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
+
+use kube_proxy::backend::{Backend, Periods, SyncError};
+use kube_proxy::model::{Change, EndpointPort, Model, ServiceName};
+use kube_proxy::syncer::{News, Observer, Syncer};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What a fake does, told to the test.
+#[derive(Debug, PartialEq)]
+enum Done {
+    Synced(Vec<String>),
+    Checked,
+    CheckedFully,
+}
+
+struct Fake {
+    done: Sender<Done>,
+    failures: Arc<Mutex<u32>>,
+}
+
+impl Fake {
+    fn fails(&self) -> Result<(), SyncError> {
+        let mut failures = self.failures.lock().unwrap();
+        if *failures == 0 {
+            return Ok(());
+        }
+        *failures -= 1;
+        Err(SyncError("the lock is held".to_owned()))
+    }
+}
+
+impl Backend for Fake {
+    fn name(&self) -> &'static str {
+        "fake"
+    }
+
+    fn sync(&mut self, model: &Model, touched: &BTreeSet<ServiceName>) -> Result<(), SyncError> {
+        assert!(model.is_complete());
+        self.fails()?;
+        self.done.send(Done::Synced(touched.iter().map(ToString::to_string).collect())).unwrap();
+        Ok(())
+    }
+
+    fn check(&mut self, _: &Model) -> Result<bool, SyncError> {
+        self.fails()?;
+        let _ = self.done.send(Done::Checked);
+        Ok(false)
+    }
+
+    fn check_fully(&mut self, _: &Model) -> Result<bool, SyncError> {
+        let _ = self.done.send(Done::CheckedFully);
+        Ok(false)
+    }
+}
+
+#[derive(Clone, Default)]
+struct Heard(Arc<Mutex<Vec<&'static str>>>);
+
+impl Observer for Heard {
+    fn queued(&mut self, _: &Change) {}
+
+    fn synced(&mut self, _: &Model, _: &BTreeSet<ServiceName>, _: Duration, _: &[SystemTime]) {
+        self.0.lock().unwrap().push("synced");
+    }
+
+    fn failed(&mut self, _: &SyncError) {
+        self.0.lock().unwrap().push("failed");
+    }
+
+    fn checked(&mut self, _: bool) {}
+}
+
+struct Running {
+    news: Sender<News>,
+    done: Receiver<Done>,
+    failures: Arc<Mutex<u32>>,
+    heard: Heard,
+    thread: JoinHandle<()>,
+}
+
+fn start(full_check: Duration) -> Running {
+    let (news, arriving) = mpsc::channel();
+    let (done_sender, done) = mpsc::channel();
+    let failures = Arc::new(Mutex::new(0));
+    let heard = Heard::default();
+    let backend = Box::new(Fake { done: done_sender, failures: Arc::clone(&failures) });
+    let periods = Periods { full_check, least_between_syncs: Duration::ZERO };
+    let syncer = Syncer::new(backend, heard.clone(), periods);
+    Running { news, done, failures, heard, thread: std::thread::spawn(move || syncer.run(&arriving)) }
+}
+
+impl Running {
+    fn tell(&self, change: Change) {
+        self.news.send(News::Change(change, None)).unwrap();
+    }
+
+    fn list_both(&self) {
+        self.tell(Change::AllServices(BTreeMap::new()));
+        self.tell(Change::AllEndpoints(BTreeMap::new()));
+    }
+
+    fn next_sync(&self) -> Vec<String> {
+        loop {
+            if let Done::Synced(touched) = self.done.recv_timeout(PATIENCE).unwrap() {
+                return touched;
+            }
+        }
+    }
+}
+
+fn endpoints(service: &str) -> Change {
+    let ports: Box<[EndpointPort]> = Box::default();
+    Change::Endpoints { service: ServiceName::new("default", service), object: service.into(), ports: Some(ports) }
+}
+
+#[test]
+fn nothing_is_programmed_before_both_sets_are_listed_and_then_even_nothing_is() {
+    let running = start(PATIENCE);
+    running.tell(endpoints("web"));
+    running.tell(Change::AllServices(BTreeMap::new()));
+    assert!(running.done.recv_timeout(Duration::from_millis(200)).is_err());
+    running.tell(Change::AllEndpoints(BTreeMap::new()));
+    assert_eq!(running.next_sync(), ["default/web"]);
+
+    let empty = start(PATIENCE);
+    empty.list_both();
+    assert!(empty.next_sync().is_empty());
+}
+
+#[test]
+fn what_failed_is_tried_again_with_everything_that_it_had() {
+    let running = start(PATIENCE);
+    running.list_both();
+    running.next_sync();
+    *running.failures.lock().unwrap() = 2;
+    running.tell(endpoints("web"));
+    assert_eq!(running.next_sync(), ["default/web"]);
+    running.news.send(News::Stop).unwrap();
+    running.thread.join().unwrap();
+    assert_eq!(*running.heard.0.lock().unwrap(), ["synced", "failed", "failed", "synced"]);
+}
+
+#[test]
+fn at_rest_it_looks_cheaply_and_at_each_period_thoroughly() {
+    let running = start(Duration::from_secs(2));
+    running.list_both();
+    running.next_sync();
+    assert_eq!(running.done.recv_timeout(PATIENCE).unwrap(), Done::Checked);
+    let mut later = std::iter::from_fn(|| running.done.recv_timeout(PATIENCE).ok()).take(5);
+    assert!(later.any(|done| done == Done::CheckedFully));
+}
+
+#[test]
+fn it_ends_when_told_to_and_when_nobody_can_tell_it_any_more() {
+    let told = start(PATIENCE);
+    told.list_both();
+    told.news.send(News::Stop).unwrap();
+    told.thread.join().unwrap();
+    let left = start(PATIENCE);
+    drop(left.news);
+    left.thread.join().unwrap();
+}
