@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kube_proxy::iptables::{Table, Tool};
 use tempfile::TempDir;
@@ -41,9 +41,7 @@ impl Real {
         let lock = folder.path().join(LOCK);
         let lock = lock.display();
         let script = format!("#!/bin/sh\nexport XTABLES_LOCKFILE='{lock}'\ntee -a '{record}' | '{restore}' \"$@\"\n");
-        let wrapper = folder.path().join(format!("{name}-restore"));
-        fs::write(&wrapper, script).expect("a script");
-        fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).expect("it can be run");
+        write_program(&folder.path().join(format!("{name}-restore")), &script);
         let called = folder.path().join(name);
         let tool = Tool::named(&called.to_string_lossy()).expect("iptables works");
         let real = Self { tool, folder };
@@ -67,6 +65,22 @@ impl Real {
         written
     }
 
+    /// From now on iptables-save leaves `words` out of what it prints, as another version may.
+    pub fn save_without(&self, words: &str) {
+        let file = self.folder.path().join(format!("iptables-{}-save", self.tool.variant()));
+        let save = fs::read_link(&file).expect("it is a link");
+        fs::remove_file(&file).expect("the link can be removed");
+        write_program(&file, &format!("#!/bin/sh\n'{}' \"$@\" | sed 's/{words}//'\n", save.display()));
+    }
+
+    /// Takes iptables-restore away, or puts it back.
+    pub fn take_restore_away(&self, away: bool) {
+        let program = self.folder.path().join(format!("iptables-{}-restore", self.tool.variant()));
+        let aside = program.with_extension("aside");
+        let (from, to) = if away { (&program, &aside) } else { (&aside, &program) };
+        fs::rename(from, to).expect("it can be renamed");
+    }
+
     pub fn restore(&self, text: &str) {
         self.tool.restore(&mut |out| out.write_all(text.as_bytes())).expect("iptables-restore takes it");
         self.written();
@@ -85,4 +99,9 @@ impl Real {
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         lines.map(|line| format!("{}\n", line.split(" [").next().unwrap_or_default())).collect()
     }
+}
+
+fn write_program(file: &Path, script: &str) {
+    fs::write(file, script).expect("a script");
+    fs::set_permissions(file, fs::Permissions::from_mode(0o755)).expect("it can be run");
 }

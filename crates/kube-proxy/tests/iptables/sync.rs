@@ -165,3 +165,41 @@ fn rules_of_others_are_left_alone_and_cost_no_writing() {
         assert!(tables.contains("-j DOCKER") && tables.contains("-A INPUT -j KUBE-FIREWALL"));
     });
 }
+
+#[test]
+#[ignore = "needs root, iptables-legacy and iptables-nft"]
+fn rules_that_are_printed_otherwise_are_written_once_more_and_then_left() {
+    let model = everything();
+    with_each_variant(|real| {
+        let mut backend = started(&real.tool, &model);
+        real.save_without(" --mask 255.255.255.255");
+        real.restore("*nat\n:OTHERS - [0:0]\nCOMMIT\n");
+        assert!(backend.check(&model).expect("checked"));
+        assert!(real.written().contains("--rsource"), "the rules in question are written");
+        for others in ["OTHERS-2", "OTHERS-3"] {
+            real.restore(&format!("*nat\n:{others} - [0:0]\nCOMMIT\n"));
+            assert!(!backend.check(&model).expect("checked"));
+            assert_eq!(real.written(), "");
+        }
+        real.restore("*nat\n-F KUBE-SERVICES\nCOMMIT\n");
+        assert!(backend.check(&model).expect("checked"), "damage is still told from spelling");
+    });
+}
+
+#[test]
+#[ignore = "needs root, iptables-legacy and iptables-nft"]
+fn after_a_failure_everything_is_looked_at_again() {
+    with_each_variant(|real| {
+        let mut model = many(3, 2);
+        let mut backend = started(&real.tool, &model);
+        let touched = add(&mut model, "new", Service { cluster_ip: [10, 10, 0, 9].into(), ..service() }, &remote(1));
+        real.take_restore_away(true);
+        assert!(backend.sync(&model, &touched).is_err());
+        real.take_restore_away(false);
+        real.restore("*nat\n-F KUBE-SERVICES\nCOMMIT\n");
+        backend.sync(&model, &touched).expect("synced");
+        let printed = crate::golden::rules(&model, &settings());
+        let tables = real.tables();
+        assert!(printed.lines().filter(|line| line.starts_with("-A ")).all(|rule| tables.contains(rule)), "{tables}");
+    });
+}
