@@ -12,7 +12,8 @@ const LOCK: &str = "xtables.lock";
 /// iptables, with a lock of its own and a record of all that goes to iptables-restore.
 pub struct Real {
     pub tool: Tool,
-    folder: TempDir,
+    /// Where the tool finds its programs, under the names that they always have.
+    pub folder: TempDir,
 }
 
 /// Runs `test` for iptables-legacy and iptables-nft, each in a new network namespace. The thread stays in the last one.
@@ -41,7 +42,8 @@ impl Real {
         let lock = folder.path().join(LOCK);
         let lock = lock.display();
         let script = format!("#!/bin/sh\nexport XTABLES_LOCKFILE='{lock}'\ntee -a '{record}' | '{restore}' \"$@\"\n");
-        write_program(&folder.path().join(format!("{name}-restore")), &script);
+        let wrapper = folder.path().join(format!("{name}-restore"));
+        write_program(&wrapper, &script);
         let called = folder.path().join(name);
         let tool = Tool::named(&called.to_string_lossy()).expect("iptables works");
         let real = Self { tool, folder };
@@ -65,22 +67,6 @@ impl Real {
         written
     }
 
-    /// From now on iptables-save leaves `words` out of what it prints, as another version may.
-    pub fn save_without(&self, words: &str) {
-        let file = self.folder.path().join(format!("iptables-{}-save", self.tool.variant()));
-        let save = fs::read_link(&file).expect("it is a link");
-        fs::remove_file(&file).expect("the link can be removed");
-        write_program(&file, &format!("#!/bin/sh\n'{}' \"$@\" | sed 's/{words}//'\n", save.display()));
-    }
-
-    /// Takes iptables-restore away, or puts it back.
-    pub fn take_restore_away(&self, away: bool) {
-        let program = self.folder.path().join(format!("iptables-{}-restore", self.tool.variant()));
-        let aside = program.with_extension("aside");
-        let (from, to) = if away { (&program, &aside) } else { (&aside, &program) };
-        fs::rename(from, to).expect("it can be renamed");
-    }
-
     pub fn restore(&self, text: &str) {
         self.tool.restore(&mut |out| out.write_all(text.as_bytes())).expect("iptables-restore takes it");
         self.written();
@@ -101,7 +87,7 @@ impl Real {
     }
 }
 
-fn write_program(file: &Path, script: &str) {
+pub fn write_program(file: &Path, script: &str) {
     fs::write(file, script).expect("a script");
     fs::set_permissions(file, fs::Permissions::from_mode(0o755)).expect("it can be run");
 }
