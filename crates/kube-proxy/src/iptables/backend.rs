@@ -22,27 +22,37 @@ pub struct Iptables {
     watch: Option<Watch>,
     /// What the kernel answered when we last knew how things stood.
     mark: Option<Mark>,
-    began: bool,
+    prepared: bool,
+    alone: bool,
 }
 
 impl Iptables {
     pub fn new(tool: Tool, settings: Settings) -> Self {
-        Self { tool, settings, state: None, spellings: Spellings::default(), watch: None, mark: None, began: false }
+        let spellings = Spellings::default();
+        Self { tool, settings, state: None, spellings, watch: None, mark: None, prepared: false, alone: false }
     }
 
-    /// What is done once: other ways to proxy are ended, and what is needed is prepared.
-    fn begin(&mut self) {
+    fn prepare(&mut self) {
         if self.settings.node_ports_at_loopback() {
             sysctl::route_localnet();
         }
+        let watch = Watch::new(self.tool.variant());
+        self.watch = watch.inspect_err(|error| tracing::info!("changes by others are seen late: {error}")).ok();
+        self.prepared = true;
+    }
+
+    /// Ends what another kube-proxy did through the other variant of iptables, once ours is in place.
+    fn be_alone(&mut self) {
         match remove_from_other_variant(&self.tool) {
             Ok(true) => tracing::info!("removed a kube-proxy's rules from the other variant of iptables"),
             Ok(false) => {}
             Err(error) => tracing::warn!("a kube-proxy's rules may still be in the other variant of iptables: {error}"),
         }
-        let watch = Watch::new(self.tool.variant());
-        self.watch = watch.inspect_err(|error| tracing::info!("changes by others are seen late: {error}")).ok();
-        self.began = true;
+        self.alone = true;
+    }
+
+    fn is_undisturbed(&self) -> bool {
+        self.mark.is_some() && self.look() == self.mark
     }
 
     fn look(&self) -> Option<Mark> {
@@ -81,13 +91,16 @@ impl Iptables {
     }
 
     fn first_sync(&mut self, model: &Model) -> Result<(), Error> {
-        if !self.began {
-            self.begin();
+        if !self.prepared {
+            self.prepare();
         }
         let before = self.look();
         let found = Found::read(&self.tool)?;
         let plan = self.reconcile(model, found)?;
         self.mark = if plan.is_empty() { before } else { self.look() };
+        if !self.alone {
+            self.be_alone();
+        }
         tracing::info!(chains = plan.chains.len(), removed = plan.unwanted.len(), "iptables' rules are in place");
         Ok(())
     }
@@ -95,7 +108,7 @@ impl Iptables {
     fn next_sync(&mut self, model: &Model, mut state: State, touched: &BTreeSet<ServiceName>) -> Result<(), Error> {
         let plan = state.update(model, &self.settings, touched);
         if !plan.is_empty() {
-            let undisturbed = self.mark.is_some() && self.look() == self.mark;
+            let undisturbed = self.is_undisturbed();
             for (chain, hash) in self.restore(model, &plan)? {
                 state.set_shared(chain, hash);
             }
@@ -146,13 +159,16 @@ impl Backend for Iptables {
     }
 
     fn check(&mut self, model: &Model) -> Result<bool, SyncError> {
-        if self.watch.is_none() || (self.mark.is_some() && self.look() == self.mark) {
+        if self.watch.is_none() || self.is_undisturbed() {
             return Ok(false);
         }
-        self.check_fully(model)
+        self.repair(model).map_err(failed)
     }
 
     fn check_fully(&mut self, model: &Model) -> Result<bool, SyncError> {
+        if self.watch.as_ref().is_some_and(Watch::is_exact) && self.is_undisturbed() {
+            return Ok(false);
+        }
         self.repair(model).map_err(failed)
     }
 }

@@ -85,7 +85,7 @@ impl Feature {
             Self::Redirect => (Table::Nat, "-p tcp -j REDIRECT --to-ports 80"),
             Self::Masquerade => (Table::Nat, "-j MASQUERADE"),
             Self::RandomFully => (Table::Nat, "-j MASQUERADE --random-fully"),
-            Self::Reject => (Table::Filter, "-j REJECT --reject-with icmp-port-unreachable"),
+            Self::Reject => (Table::Filter, "-p tcp -j REJECT --reject-with tcp-reset"),
             Self::Sctp => (Table::Filter, "-p sctp -m sctp --dport 80"),
         }
     }

@@ -94,16 +94,10 @@ const EXTERNAL: &str = "kubernetes externally-visible service portals";
 const PORTALS: &str = "kubernetes service portals";
 const FIREWALL: &str = "kubernetes load balancer firewall";
 
-/// The chains of the userspace mode, ours and upstream's.
-pub const USERSPACE: [(Table, &str); 7] = [
-    (Table::Nat, "KUBE-PORTALS-CONTAINER"),
-    (Table::Nat, "KUBE-PORTALS-HOST"),
-    (Table::Nat, "KUBE-NODEPORT-CONTAINER"),
-    (Table::Nat, "KUBE-NODEPORT-HOST"),
-    (Table::Filter, "KUBE-NODEPORT-NON-LOCAL"),
-    (Table::Filter, "KUBE-PORTALS-INPUT"),
-    (Table::Filter, "KUBE-PORTALS-REFUSED"),
-];
+/// Whether a chain of that name is the userspace mode's, ours or upstream's.
+pub fn is_userspace(chain: &str) -> bool {
+    ["KUBE-PORTALS-", "KUBE-NODEPORT-"].into_iter().any(|prefix| chain.starts_with(prefix))
+}
 
 /// By this empty chain upstream notices that somebody flushed a table.
 pub const CANARY: &str = "KUBE-PROXY-CANARY";

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{self, Write};
 
-use super::layout::{Shared, USERSPACE};
+use super::layout::{Shared, is_userspace};
 use super::saved::{Found, target};
 use super::{Error, Table, Tool, Variant};
 
@@ -58,10 +58,9 @@ struct Unwanted<'a> {
 
 impl<'a> Unwanted<'a> {
     fn of(table: Table, modes: &[Mode], found: &'a Found) -> Self {
-        let userspace = |name: &str| USERSPACE.contains(&(table, name));
         let of_modes = |name: &str| {
             let kubelets = Shared::find(table, name).is_some_and(Shared::is_kubelets_too);
-            let mode = if userspace(name) { Mode::Userspace } else { Mode::Iptables };
+            let mode = if is_userspace(name) { Mode::Userspace } else { Mode::Iptables };
             modes.contains(&mode) && !kubelets
         };
         let own = found.chains.keys().filter(|_| table == Table::Nat).map(ToString::to_string);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::chain::ChainId;
 use super::hash::RuleHash;
-use super::layout::{CANARY, JUMPS, Jump, Shared, USERSPACE};
+use super::layout::{CANARY, JUMPS, Jump, Shared, is_userspace};
 use super::{Error, Table, Tool};
 
 /// A line that matters.
@@ -139,7 +139,7 @@ impl Reader<'_> {
         match self.slot(name) {
             Slot::Own(id) => _ = self.found.chains.insert(id, RuleHash::of_nothing()),
             Slot::Shared(chain) => _ = self.found.shared.insert(chain, RuleHash::of_nothing()),
-            Slot::Other if is_stale(self.table, name) => self.found.stale.push((self.table, name.to_owned())),
+            Slot::Other if is_stale(name) => self.found.stale.push((self.table, name.to_owned())),
             Slot::Other => {}
         }
     }
@@ -182,12 +182,12 @@ impl Reader<'_> {
 /// The chains that the kernel itself leads packets to.
 const SYSTEM: [&str; 5] = ["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"];
 
-fn is_stale(table: Table, name: &str) -> bool {
-    USERSPACE.contains(&(table, name)) || name == CANARY || ChainId::has_prefix(name)
+fn is_stale(name: &str) -> bool {
+    is_userspace(name) || name == CANARY || ChainId::has_prefix(name)
 }
 
 fn leads_to_ours(table: Table, target: &str) -> bool {
-    Shared::find(table, target).is_some_and(|chain| !chain.is_kubelets_too()) || is_stale(table, target)
+    Shared::find(table, target).is_some_and(|chain| !chain.is_kubelets_too()) || is_stale(target)
 }
 
 #[cfg(test)]

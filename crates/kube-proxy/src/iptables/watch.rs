@@ -35,6 +35,11 @@ impl Watch {
         })
     }
 
+    /// Whether nobody can change anything without changing the mark.
+    pub fn is_exact(&self) -> bool {
+        matches!(self, Self::Nft(_))
+    }
+
     pub fn mark(&self) -> io::Result<Mark> {
         match self {
             Self::Legacy(socket) => {

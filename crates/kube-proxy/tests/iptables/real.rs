@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kube_proxy::iptables::{Table, Tool};
 use tempfile::TempDir;
@@ -12,7 +12,8 @@ const LOCK: &str = "xtables.lock";
 /// iptables, with a lock of its own and a record of all that goes to iptables-restore.
 pub struct Real {
     pub tool: Tool,
-    folder: TempDir,
+    /// Where the tool finds its programs, under the names that they always have.
+    pub folder: TempDir,
 }
 
 /// Runs `test` for iptables-legacy and iptables-nft, each in a new network namespace. The thread stays in the last one.
@@ -42,8 +43,7 @@ impl Real {
         let lock = lock.display();
         let script = format!("#!/bin/sh\nexport XTABLES_LOCKFILE='{lock}'\ntee -a '{record}' | '{restore}' \"$@\"\n");
         let wrapper = folder.path().join(format!("{name}-restore"));
-        fs::write(&wrapper, script).expect("a script");
-        fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).expect("it can be run");
+        write_program(&wrapper, &script);
         let called = folder.path().join(name);
         let tool = Tool::named(&called.to_string_lossy()).expect("iptables works");
         let real = Self { tool, folder };
@@ -85,4 +85,9 @@ impl Real {
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         lines.map(|line| format!("{}\n", line.split(" [").next().unwrap_or_default())).collect()
     }
+}
+
+pub fn write_program(file: &Path, script: &str) {
+    fs::write(file, script).expect("a script");
+    fs::set_permissions(file, fs::Permissions::from_mode(0o755)).expect("it can be run");
 }

@@ -1,12 +1,14 @@
 //! The backend on real iptables: spelling, idempotence, differences and repair.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
 
 use kube_proxy::backend::Backend;
 use kube_proxy::iptables::{Iptables, Tool};
 use kube_proxy::model::{Change, Model, Place, Protocol, Service, TrafficPolicy};
 
-use crate::real::with_each_variant;
+use crate::real::{Real, with_each_variant, write_program};
 use crate::states::{add, endpoint, endpoints, external_service, many, name, port, remote, service, settings};
 
 /// Every kind of rule.
@@ -163,5 +165,56 @@ fn rules_of_others_are_left_alone_and_cost_no_writing() {
         assert_eq!(real.written(), "");
         let tables = real.tables();
         assert!(tables.contains("-j DOCKER") && tables.contains("-A INPUT -j KUBE-FIREWALL"));
+    });
+}
+
+fn program(real: &Real, what: &str) -> PathBuf {
+    real.folder.path().join(format!("iptables-{}-{what}", real.tool.variant()))
+}
+
+/// From now on iptables-save leaves `words` out of what it prints, as another version may.
+fn save_without(real: &Real, words: &str) {
+    let file = program(real, "save");
+    let save = fs::read_link(&file).expect("it is a link");
+    fs::remove_file(&file).expect("the link can be removed");
+    write_program(&file, &format!("#!/bin/sh\n'{}' \"$@\" | sed 's/{words}//'\n", save.display()));
+}
+
+#[test]
+#[ignore = "needs root, iptables-legacy and iptables-nft"]
+fn rules_that_are_printed_otherwise_are_written_once_more_and_then_left() {
+    let model = everything();
+    with_each_variant(|real| {
+        let mut backend = started(&real.tool, &model);
+        save_without(real, " --mask 255.255.255.255");
+        real.restore("*nat\n:OTHERS - [0:0]\nCOMMIT\n");
+        assert!(backend.check(&model).expect("checked"));
+        assert!(real.written().contains("--rsource"), "the rules in question are written");
+        for others in ["OTHERS-2", "OTHERS-3"] {
+            real.restore(&format!("*nat\n:{others} - [0:0]\nCOMMIT\n"));
+            assert!(!backend.check(&model).expect("checked"));
+            assert_eq!(real.written(), "");
+        }
+        real.restore("*nat\n-F KUBE-SERVICES\nCOMMIT\n");
+        assert!(backend.check(&model).expect("checked"), "damage is still told from spelling");
+    });
+}
+
+#[test]
+#[ignore = "needs root, iptables-legacy and iptables-nft"]
+fn after_a_failure_everything_is_looked_at_again() {
+    with_each_variant(|real| {
+        let mut model = many(3, 2);
+        let mut backend = started(&real.tool, &model);
+        let touched = add(&mut model, "new", Service { cluster_ip: [10, 10, 0, 9].into(), ..service() }, &remote(1));
+        let (program, aside) = (program(real, "restore"), program(real, "restore.aside"));
+        fs::rename(&program, &aside).expect("it can be renamed");
+        assert!(backend.sync(&model, &touched).is_err());
+        fs::rename(&aside, &program).expect("it can be renamed");
+        real.restore("*nat\n-F KUBE-SERVICES\nCOMMIT\n");
+        backend.sync(&model, &touched).expect("synced");
+        let printed = crate::golden::rules(&model, &settings());
+        let tables = real.tables();
+        assert!(printed.lines().filter(|line| line.starts_with("-A ")).all(|rule| tables.contains(rule)), "{tables}");
     });
 }

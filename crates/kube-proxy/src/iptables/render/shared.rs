@@ -8,6 +8,7 @@ use crate::choice::Target;
 use crate::iptables::chain::Kind;
 use crate::iptables::layout::{Jump, Shared};
 use crate::iptables::{Feature, Settings};
+use crate::model::Protocol;
 
 /// The lines of one Service in each chain that it shares with others.
 #[derive(Debug, Default)]
@@ -40,7 +41,7 @@ impl Lines {
 pub fn lines(port: &Port<'_>, lines: &mut Lines) {
     internal(port, lines);
     if !port.has_endpoints() {
-        return refuse_external(port, lines, "has no endpoints", refusal(port.settings));
+        return refuse_external(port, lines, "has no endpoints", refusal(port));
     }
     lead_to_external(port, lines);
     if port.choice.external == Target::Drop {
@@ -55,7 +56,7 @@ fn internal(port: &Port<'_>, lines: &mut Lines) {
             let target = port.internal_chain();
             push(&mut lines.services, Shared::Services, &to("cluster IP"), target);
         }
-        Target::Reject => push(&mut lines.refused, Shared::Refused, &to("has no endpoints"), refusal(port.settings)),
+        Target::Reject => push(&mut lines.refused, Shared::Refused, &to("has no endpoints"), refusal(port)),
         Target::Drop => push(&mut lines.refused, Shared::Refused, &to("has no local endpoints"), "DROP"),
     }
 }
@@ -107,8 +108,13 @@ fn match_destination(port: &Port<'_>, address: std::net::Ipv4Addr) -> impl Fn(&s
     }
 }
 
-fn refusal(settings: &Settings) -> &'static str {
-    if settings.features.has(Feature::Reject) { "REJECT --reject-with icmp-port-unreachable" } else { "DROP" }
+/// TCP is reset: the kernel limits how many ICMP errors it sends to one host.
+fn refusal(port: &Port<'_>) -> &'static str {
+    match port.name.protocol {
+        _ if !port.settings.features.has(Feature::Reject) => "DROP",
+        Protocol::Tcp => "REJECT --reject-with tcp-reset",
+        Protocol::Udp | Protocol::Sctp => "REJECT --reject-with icmp-port-unreachable",
+    }
 }
 
 fn push(text: &mut String, chain: Shared, matches: &str, target: impl std::fmt::Display) {
