@@ -27,8 +27,12 @@ const VIP: Ipv4Addr = Ipv4Addr::new(10, 10, 0, 1);
 const DNS: Ipv4Addr = Ipv4Addr::new(10, 10, 0, 10);
 
 fn start(tool: &Tool) -> Userspace {
+    start_at(Ipv4Addr::UNSPECIFIED, tool)
+}
+
+fn start_at(bind_address: Ipv4Addr, tool: &Tool) -> Userspace {
     let settings = Settings {
-        bind_address: Ipv4Addr::UNSPECIFIED,
+        bind_address,
         cluster_cidr: Some("10.16.0.0/16".parse().unwrap()),
         node_port_addresses: Vec::new(),
         udp_timeout: Duration::from_secs(1),
@@ -70,6 +74,38 @@ fn services_answer_at_every_address_from_the_node_and_from_outside() {
         for (at, port) in [(DNS, 53), (NODE, 30053)] {
             assert_eq!(outside.run(move || udp((at, port))), seen("u"), "{at}:{port} from outside");
         }
+    });
+}
+
+#[test]
+#[ignore = "needs root, iptables-legacy and iptables-nft"]
+fn with_a_bind_address_services_answer_as_well() {
+    real::with_each_variant(|real| {
+        let outside = Outside::link();
+        let (mut userspace, mut model) = (start_at(NODE, &real.tool), model());
+        let mut touched = put(&mut model, "web", service(VIP, Protocol::Tcp, 80, Some(30080)));
+        touched.append(&mut endpoints(&mut model, "web", Protocol::Tcp, &[outside.tcp("a")]));
+        touched.append(&mut put(&mut model, "dns", service(DNS, Protocol::Udp, 53, None)));
+        touched.append(&mut endpoints(&mut model, "dns", Protocol::Udp, &[outside.udp("u")]));
+        userspace.sync(&model, &touched).unwrap();
+
+        let expected = (Ok(format!("a {NODE}")), Ok(format!("a {NODE}")), Ok(format!("u {NODE}")));
+        assert_eq!((tcp((VIP, 80)), tcp((NODE, 30080)), udp((DNS, 53))), expected);
+        assert_eq!(outside.run(|| (tcp((VIP, 80)), tcp((NODE, 30080)), udp((DNS, 53)))), expected);
+    });
+}
+
+#[test]
+#[ignore = "needs root, iptables-legacy and iptables-nft"]
+fn nobody_gets_past_the_rules_by_connecting_to_the_listening_ports() {
+    real::with_each_variant(|real| {
+        let outside = Outside::link();
+        let _running = web(&real.tool, &[outside.tcp("a")]);
+        let tables = real.tables();
+        let port = tables.split("--to-ports ").nth(1).and_then(|rest| rest.split_whitespace().next()).unwrap();
+        let port: u16 = port.parse().unwrap();
+        assert_eq!(tcp((NODE, port)), Err(ErrorKind::ConnectionReset));
+        assert_eq!(outside.run(move || tcp((NODE, port))), Err(ErrorKind::ConnectionReset));
     });
 }
 

@@ -178,3 +178,55 @@ fn comments_name_the_service_and_cannot_end_their_rule() {
     let text = rendered_with(&conditions, &Service { ports: [evil].into(), ..service() }, &[]);
     assert!(text.contains("\"default/web:a__COMMIT\"") && text.lines().count() == 1, "{text}");
 }
+
+#[test]
+fn no_rule_leads_to_a_lane_that_the_port_does_not_ask_for() {
+    let policies = [TrafficPolicy::Cluster, TrafficPolicy::Local];
+    let sets: [&[Endpoint]; 4] = [
+        &[],
+        &[endpoint(Place::ThisNode)],
+        &[endpoint(Place::OtherNode)],
+        &[endpoint(Place::ThisNode), endpoint(Place::OtherNode)],
+    ];
+    let yes_or_no = [false, true];
+    let mut leading = 0;
+    for (internal, external, endpoints) in combinations(policies, policies, sets) {
+        for (addresses, node_port, ranges) in combinations(yes_or_no, yes_or_no, yes_or_no) {
+            let ips: Box<[Ipv4Addr]> = if addresses { [Ipv4Addr::new(192, 0, 2, 1)].into() } else { [].into() };
+            let mut service = Service {
+                external_ips: ips.clone(),
+                load_balancer_ips: ips,
+                load_balancer_source_ranges: if ranges { ["10.0.0.0/8".parse().unwrap()].into() } else { [].into() },
+                internal_traffic_policy: internal,
+                external_traffic_policy: external,
+                ..service()
+            };
+            if node_port {
+                service = with_node_port(service);
+            }
+            let ends = Ends::of(&service, &choose(&service, endpoints));
+            let port = &service.ports[0];
+            let needed = ends.lanes(&service, port);
+            let open = |lane| if *needed.get(lane) { 40_000 } else { 0 };
+            let listening =
+                Lanes { cluster: open(Lane::Cluster), internal: open(Lane::Internal), external: open(Lane::External) };
+            let mut check = |_, rule: &str| {
+                assert!(!rule.ends_with("--to-ports 0"), "{rule} of {service:?}");
+                leading += usize::from(rule.contains("--to-ports"));
+            };
+            let name = &ServiceName::new("default", "web");
+            Rules::new(&conditions(), &mut check).port(&Front { name, service: &service, port, ends, listening });
+        }
+    }
+    assert!(leading > 100);
+}
+
+/// Every combination.
+fn combinations<A: Copy, B: Copy, C: Copy, const L: usize, const M: usize, const N: usize>(
+    first: [A; L],
+    second: [B; M],
+    third: [C; N],
+) -> Vec<(A, B, C)> {
+    let pairs = first.into_iter().flat_map(|a| second.map(|b| (a, b)));
+    pairs.flat_map(|(a, b)| third.map(|c| (a, b, c))).collect()
+}
