@@ -2,6 +2,7 @@
 
 mod client;
 mod credentials;
+mod outages;
 
 use std::{
     fs,

@@ -7,12 +7,17 @@
 //! 4. [`probe`] asks with real packets; [`walk`] reads `iptables-save` and says what would become of a packet.
 //! 5. [`cases`] is the table of what is compared, [`compare`] does it; [`random`] makes up the states nobody thought of.
 //! 6. [`differences`] is the list of what is different on purpose, each with its reason.
+//! 7. [`chaos`] lets everything around ours go wrong.
 
 pub mod addresses;
 pub mod api;
+<<<<<<< HEAD
 pub mod case;
 pub mod cases;
 pub mod compare;
+=======
+pub mod chaos;
+>>>>>>> s3-options
 pub mod daemon;
 pub mod health;
 pub mod netns;

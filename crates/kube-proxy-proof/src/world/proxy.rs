@@ -3,7 +3,7 @@
 use std::{
     env,
     os::unix::fs::symlink,
-    path::Path,
+    path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
 };
@@ -56,8 +56,11 @@ pub fn tools(iptables: Iptables) -> Result<TempDir> {
 /// What programs in a world find in their environment: its own iptables, with its own lock.
 pub fn environment(tools: &Path) -> Vec<(String, String)> {
     let path = format!("{}:{}", tools.display(), env::var("PATH").unwrap_or_default());
-    let lock = tools.join("lock").display().to_string();
-    vec![("PATH".to_owned(), path), ("XTABLES_LOCKFILE".to_owned(), lock)]
+    vec![("PATH".to_owned(), path), ("XTABLES_LOCKFILE".to_owned(), lock(tools).display().to_string())]
+}
+
+fn lock(tools: &Path) -> PathBuf {
+    tools.join("lock")
 }
 
 impl World {
@@ -82,6 +85,11 @@ impl World {
         };
         arguments.extend(flags.iter().map(|flag| (*flag).to_owned()));
         Program { path: path.clone(), arguments, environment: environment(self.tools()) }
+    }
+
+    /// The lock that this world's iptables takes.
+    pub fn xtables_lock(&self) -> PathBuf {
+        lock(self.tools())
     }
 
     pub fn start_proxy(&mut self, program: &Program, api: &Api) -> Result<()> {

@@ -95,12 +95,14 @@ const PORTALS: &str = "kubernetes service portals";
 const FIREWALL: &str = "kubernetes load balancer firewall";
 
 /// The chains of the userspace mode, ours and upstream's.
-pub const USERSPACE: [(Table, &str); 5] = [
+pub const USERSPACE: [(Table, &str); 7] = [
     (Table::Nat, "KUBE-PORTALS-CONTAINER"),
     (Table::Nat, "KUBE-PORTALS-HOST"),
     (Table::Nat, "KUBE-NODEPORT-CONTAINER"),
     (Table::Nat, "KUBE-NODEPORT-HOST"),
     (Table::Filter, "KUBE-NODEPORT-NON-LOCAL"),
+    (Table::Filter, "KUBE-PORTALS-INPUT"),
+    (Table::Filter, "KUBE-PORTALS-REFUSED"),
 ];
 
 /// By this empty chain upstream notices that somebody flushed a table.
