@@ -213,6 +213,7 @@ fn swix_in_dist_installs_runs_and_erases_in_a_32_bit_root() {
         for program in kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy; do
             echo "$program: $(sh "$at/bin/$program --version")"
         done
+        echo "hyperkube kube-proxy: $(sh "$at/bin/hyperkube kube-proxy --version")"
         echo "hyperkube kubelet: $(sh "$at/bin/hyperkube kubelet --version")"
         echo "etcd: $(sh "ETCD_UNSUPPORTED_ARCH=386 $at/bin/etcd --version" | grep '^etcd Version')"
         echo "etcdctl: $(sh "ETCDCTL_API=3 $at/bin/etcdctl version" | grep '^etcdctl version')"
@@ -231,9 +232,10 @@ fn swix_in_dist_installs_runs_and_erases_in_a_32_bit_root() {
     let kubernetes = format!("Kubernetes v{}", opened.report.release.version);
     let mut expected: Vec<String> = ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet"]
         .iter()
-        .chain(&["kube-proxy", "hyperkube kubelet"])
+        .chain(&["hyperkube kube-proxy", "hyperkube kubelet"])
         .map(|program| format!("{program}: {kubernetes}"))
         .collect();
+    expected.push(format!("kube-proxy: kube-proxy {}", opened.version("kube-proxy")));
     let etcd = opened.version("etcd");
     expected.push(format!("etcd: etcd Version: {etcd}"));
     expected.push(format!("etcdctl: etcdctl version: {etcd}"));

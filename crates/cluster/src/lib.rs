@@ -8,4 +8,6 @@ pub mod pki;
 pub mod units;
 
 pub use cni::{BRIDGE, conflist};
-pub use config::{Cluster, ConfigError, ConfigErrors, KeyType, Node, Subject, Token};
+pub use config::{
+    Cluster, ConfigError, ConfigErrors, KeyType, KubeProxy, KubeProxyImplementation, Node, ProxyMode, Subject, Token,
+};

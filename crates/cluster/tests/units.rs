@@ -29,7 +29,11 @@ fn recipes() -> PathBuf {
 }
 
 fn rendered(release: &str, service: &str, ca_key: bool) -> Unit {
-    let cluster = Cluster::parse(CLUSTER, "cluster.toml").unwrap();
+    rendered_for(CLUSTER, release, service, ca_key)
+}
+
+fn rendered_for(cluster: &str, release: &str, service: &str, ca_key: bool) -> Unit {
+    let cluster = Cluster::parse(cluster, "cluster.toml").unwrap();
     let values = Values {
         cluster: ClusterValues::from(&cluster),
         node: cluster.master(),
@@ -126,9 +130,46 @@ fn the_kubelets_pause_image_is_the_one_that_is_packed() {
 }
 
 #[test]
-fn conntrack_is_left_alone() {
+fn conntrack_is_left_alone_whichever_kube_proxy_it_is() {
     for release in ["1.20", "1.12"] {
-        let unit = rendered(release, "kube-proxy", true).text;
-        assert!(unit.contains("--conntrack-max-per-core=0 \\\n    --conntrack-min=0"), "{unit}");
+        let ours = rendered(release, "kube-proxy", true).text;
+        assert!(!ours.contains("conntrack-"), "{ours}");
+        let cluster = format!("{CLUSTER}\n[kube-proxy]\nimplementation = \"upstream\"\n");
+        let upstreams = rendered_for(&cluster, release, "kube-proxy", true).text;
+        assert!(upstreams.contains("--conntrack-max-per-core=0 \\\n    --conntrack-min=0"), "{upstreams}");
     }
+}
+
+#[test]
+fn cluster_toml_chooses_the_kube_proxy_and_its_mode() {
+    for release in ["1.20", "1.12"] {
+        let of = |choice: &str| {
+            rendered_for(&format!("{CLUSTER}\n[kube-proxy]\n{choice}\n"), release, "kube-proxy", true).text
+        };
+        let ours = of("");
+        assert!(ours.starts_with("[Unit]\nDescription=Kubernetes on EOS kube-proxy\n"), "{ours}");
+        assert!(ours.contains("\nType=notify\n") && !ours.contains("--proxy-mode"), "{ours}");
+        let userspace = of("mode = \"userspace\"");
+        assert!(
+            userspace.contains("bin/kube-proxy \\\n    --proxy-mode=userspace \\\n    --kubeconfig="),
+            "{userspace}"
+        );
+        let upstream = of("implementation = \"upstream\"");
+        let start = "ExecStartPre=/opt/kubernetes-on-eos/bin/kube-proxy --cleanup\nExecStart=/opt/kubernetes-on-eos/bin/hyperkube kube-proxy \\\n";
+        assert!(
+            upstream.contains(start) && upstream.contains("--proxy-mode=iptables \\\n    --kubeconfig="),
+            "{upstream}"
+        );
+        assert!(!upstream.contains("Type=notify"), "{upstream}");
+        let upstream = of("implementation = \"upstream\"\nmode = \"userspace\"");
+        assert!(upstream.contains("--proxy-mode=userspace \\\n"), "{upstream}");
+    }
+}
+
+#[test]
+fn a_kube_proxy_that_there_is_not_is_an_error_with_its_line() {
+    let error =
+        Cluster::parse(&format!("{CLUSTER}\n[kube-proxy]\nimplementation = \"cilium\"\n"), "cluster.toml").unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("cilium") && text.contains("kubernetes-on-eos") && text.contains("upstream"), "{text}");
 }

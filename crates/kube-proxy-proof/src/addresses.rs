@@ -23,7 +23,7 @@ pub const REMOTE_PODS: [Ipv4Addr; 2] = [Ipv4Addr::new(10, 16, 1, 2), Ipv4Addr::n
 pub const POD_CIDR: &str = "10.16.0.0/16";
 pub const SERVICE_CIDR: &str = "10.10.0.0/16";
 /// Where external and load balancers' addresses are taken from; the network leads all of them to the node.
-pub const EXTERNAL_CIDR: &str = "192.168.60.0/24";
+pub const EXTERNAL_CIDR: &str = "172.20.0.0/16";
 
 pub const NODE_NAME: &str = "node-1";
 pub const NODE_2_NAME: &str = "node-2";

@@ -11,10 +11,17 @@
 
 pub mod addresses;
 pub mod api;
+pub mod case;
+pub mod cases;
 pub mod chaos;
+pub mod compare;
 pub mod daemon;
+pub mod health;
 pub mod netns;
 pub mod objects;
+pub mod pair;
 pub mod probe;
 pub mod programs;
+pub mod targets;
+pub mod walk;
 pub mod world;

@@ -34,6 +34,9 @@ impl Protocol {
     }
 }
 
+const SERVICES: &str = "/api/v1/namespaces/default/services";
+const ENDPOINTS: &str = "/api/v1/namespaces/default/endpoints";
+
 /// An object of the suite, in the namespace `default`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Object {
@@ -60,9 +63,14 @@ impl Object {
 
     pub fn collection(&self) -> &'static str {
         match self {
-            Object::Service(_) => "/api/v1/namespaces/default/services",
-            Object::Endpoints(_) => "/api/v1/namespaces/default/endpoints",
+            Object::Service(_) => SERVICES,
+            Object::Endpoints(_) => ENDPOINTS,
         }
+    }
+
+    /// The path of the Endpoints of a Service.
+    pub fn endpoints_path(service: &str) -> String {
+        format!("{ENDPOINTS}/{service}")
     }
 
     pub fn path(&self) -> String {
@@ -214,6 +222,10 @@ pub fn endpoints(name: &str) -> EndpointsBuilder {
 impl EndpointsBuilder {
     /// Addresses that have all of `ports`, which are named as the Service's.
     pub fn subset(mut self, ready: &[Ipv4Addr], not_ready: &[Ipv4Addr], ports: &[(&str, Protocol, u16)]) -> Self {
+        // The API server takes no subset without addresses.
+        if ready.is_empty() && not_ready.is_empty() {
+            return self;
+        }
         let port = |(name, protocol, number): &(&str, Protocol, u16)| EndpointPort {
             name: Some((*name).to_owned()),
             protocol: Some(protocol.name().to_owned()),

@@ -28,10 +28,22 @@ pub enum Answer {
     Refused,
     /// Rejected by a router on the way.
     Unreachable,
+    /// Rejected or dropped on the way out of the node that asks: it may not send that.
+    NotPermitted,
     /// Dropped somewhere.
     Nothing,
     /// The connection came about and was broken.
     Broken,
+}
+
+impl Answer {
+    /// Who answered, if somebody did.
+    pub fn endpoint(&self) -> Option<SocketAddrV4> {
+        match self {
+            Answer::From { endpoint, .. } => Some(*endpoint),
+            _ => None,
+        }
+    }
 }
 
 impl std::fmt::Display for Answer {
@@ -53,7 +65,7 @@ pub fn ask(world: &World, from: Vantage, to: Target, count: usize) -> Result<Ans
         let mut answers = Answers::new();
         for asked in 0..count {
             *answers.entry(once(source, 0, to)?).or_default() += 1;
-            if asked > 0 && !answers.keys().any(|answer| matches!(answer, Answer::From { .. })) {
+            if asked > 0 && answers.keys().all(|answer| answer.endpoint().is_none()) {
                 break;
             }
         }
@@ -82,6 +94,7 @@ pub fn once(source: Option<Ipv4Addr>, source_port: u16, to: Target) -> Result<An
         Err(error) => Ok(match error.kind() {
             ErrorKind::ConnectionRefused => Answer::Refused,
             ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => Answer::Unreachable,
+            ErrorKind::PermissionDenied => Answer::NotPermitted,
             ErrorKind::TimedOut | ErrorKind::WouldBlock => Answer::Nothing,
             ErrorKind::ConnectionReset => Answer::Broken,
             _ => bail!("asking {to} from {source} failed: {error}"),

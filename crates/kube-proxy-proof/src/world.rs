@@ -111,6 +111,10 @@ fn node(name: &str) -> Result<Netns> {
         ("ipv4/conf/default/rp_filter", "0"),
         ("ipv4/conf/all/send_redirects", "0"),
         ("ipv4/conf/default/send_redirects", "0"),
+        // Every rejection is told, however many there are.
+        ("ipv4/icmp_ratelimit", "0"),
+        ("ipv4/icmp_msgs_per_sec", "1000000"),
+        ("ipv4/icmp_msgs_burst", "1000000"),
     ])?;
     node.sysctl(&[("bridge/bridge-nf-call-iptables", "1")])
         .context("kube-proxy's rules have to see what crosses the pods' bridge: the kernel needs br_netfilter")?;
@@ -124,7 +128,11 @@ fn node(name: &str) -> Result<Netns> {
 
 fn outside(name: &str) -> Result<Netns> {
     let outside = Netns::new(name)?;
-    outside.sysctl(&[("ipv4/conf/all/rp_filter", "0"), ("ipv4/conf/default/rp_filter", "0")])?;
+    outside.sysctl(&[
+        ("ipv4/ip_forward", "0"),
+        ("ipv4/conf/all/rp_filter", "0"),
+        ("ipv4/conf/default/rp_filter", "0"),
+    ])?;
     let mut lines = vec!["link add lan type bridge".to_owned(), "link set lan up".to_owned()];
     lines.extend(OUTSIDE.map(|address| format!("address add {address}/24 dev lan")));
     lines.push(format!("route add 10.16.0.0/24 via {NODE}"));

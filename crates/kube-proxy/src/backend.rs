@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::model::{Model, ServiceName};
 
 /// One way to proxy Services. The syncer owns it, on a thread where it may block.
-pub trait Backend {
+pub trait Backend: Send {
     /// The mode's name, as `--proxy-mode` has it.
     fn name(&self) -> &'static str;
 

@@ -32,11 +32,12 @@ pub fn start(verbosity: u8) {
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
 
-/// Decisions from 4 on, everything from 6 on, and from 8 on what the libraries say.
+/// Decisions from 4 on, everything from 6 on, and from 8 on all that the libraries say. What goes wrong in a library is
+/// an error to its caller, who says it once.
 fn levels(verbosity: u8) -> Targets {
     let (ours, libraries) = match verbosity {
-        0..4 => (LevelFilter::INFO, LevelFilter::WARN),
-        4..6 => (LevelFilter::DEBUG, LevelFilter::INFO),
+        0..4 => (LevelFilter::INFO, LevelFilter::OFF),
+        4..6 => (LevelFilter::DEBUG, LevelFilter::OFF),
         6..8 => (LevelFilter::TRACE, LevelFilter::INFO),
         8.. => (LevelFilter::TRACE, LevelFilter::TRACE),
     };
@@ -156,6 +157,6 @@ mod tests {
             .filter_map(|line| line.split(' ').nth(1))
             .collect::<String>()
         };
-        assert_eq!([lines(0), lines(2), lines(4), lines(6), lines(8)], ["a", "a", "abd", "abcd", "abcde"]);
+        assert_eq!([lines(0), lines(2), lines(4), lines(6), lines(8)], ["a", "a", "ab", "abcd", "abcde"]);
     }
 }

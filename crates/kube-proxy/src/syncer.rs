@@ -3,8 +3,8 @@
 //! It works on a thread of its own, where it may block, and goes round this way:
 //!
 //! 1. Takes in every change that waits. Nothing is programmed before both sets have been listed.
-//! 2. Programs at once what changed after a quiet time; in a busy time it rests as long as the last round took, or
-//!    the least period that was asked for, so that changes gather. A failure is tried again, with backoff.
+//! 2. Programs at once what changed after a quiet time; in a busy time it rests twice as long as the last round
+//!    took, or the least period that was asked for, so that changes gather. A failure is tried again, with backoff.
 //! 3. Looks every second, cheaply, whether what it programmed still stands, and at every full period thoroughly.
 
 use std::collections::BTreeSet;
@@ -19,6 +19,8 @@ const CHECK: Duration = Duration::from_secs(1);
 /// A full check may use this part of the time: on a table that takes long to read it is made less often.
 const FULL_CHECK_SHARE: u32 = 100;
 const CHECK_SHARE: u32 = 20;
+/// In a busy time, programming takes one of so many parts of it.
+const BUSY_SHARE: u32 = 3;
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 const LAST_RETRY: Duration = Duration::from_secs(1);
 
@@ -135,7 +137,7 @@ impl<O: Observer> Syncer<O> {
                 self.triggers.clear();
                 self.wanted = false;
                 self.clocks.retry = FIRST_RETRY;
-                self.clocks.sync = started + took + took.max(self.periods.least_between_syncs.saturating_sub(took));
+                self.clocks.sync = started + (took * BUSY_SHARE).max(self.periods.least_between_syncs);
                 self.rest_before_checks(started);
             }
             Err(error) => self.try_again(&error),

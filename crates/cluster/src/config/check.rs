@@ -35,7 +35,7 @@ struct Claim {
 
 pub(super) fn cluster(file: File, text: &str) -> Result<Cluster, Vec<ConfigError>> {
     let mut checker = Checker { text, errors: Vec::new() };
-    let File { cluster, node: tables, join } = file;
+    let File { cluster, node: tables, join, kube_proxy } = file;
     let table = cluster.into_inner();
     checker.label(&table.name, "the cluster's name");
     checker.domain(&table.domain);
@@ -71,6 +71,7 @@ pub(super) fn cluster(file: File, text: &str) -> Result<Cluster, Vec<ConfigError
             domain: table.domain.into_inner(),
             key: table.key,
             subject: table.subject.map(Spanned::into_inner).unwrap_or_default(),
+            kube_proxy,
             nodes,
             token,
         }),

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
-    KeyType, Subject,
+    KeyType, KubeProxy, Subject,
     error::ConfigError,
     token::{self, Token},
 };
@@ -16,6 +16,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) node: Vec<Spanned<NodeTable>>,
     pub(super) join: JoinTable,
+    #[serde(default, rename = "kube-proxy")]
+    pub(super) kube_proxy: KubeProxy,
 }
 
 #[derive(Deserialize)]

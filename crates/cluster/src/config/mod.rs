@@ -30,6 +30,7 @@ pub struct Cluster {
     pub domain: String,
     pub key: KeyType,
     pub subject: Subject,
+    pub kube_proxy: KubeProxy,
     pub nodes: Vec<Node>,
     /// What a worker and the master know of each other before there are certificates.
     pub token: Token,
@@ -65,6 +66,33 @@ pub struct Subject {
     /// Two letters.
     pub country: Option<String>,
     pub locality: Option<String>,
+}
+
+/// Which kube-proxy runs on the nodes, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KubeProxy {
+    #[serde(default)]
+    pub implementation: KubeProxyImplementation,
+    /// Without one, the best that the switch can do.
+    pub mode: Option<ProxyMode>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KubeProxyImplementation {
+    /// The one of this project.
+    #[default]
+    KubernetesOnEos,
+    /// The one of the Kubernetes release.
+    Upstream,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProxyMode {
+    Iptables,
+    Userspace,
 }
 
 impl Cluster {

@@ -74,9 +74,13 @@ impl Client {
         changes.into_iter().try_for_each(|change| match change {
             Change::Put(object) => self.put(object),
             Change::Delete(object) => {
-                let path = object.path();
-                self.versions.lock().unwrap_or_else(PoisonError::into_inner).remove(&path);
-                self.delete(&path)
+                let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
+                let known = versions.remove(&object.path()).is_some();
+                if let Object::Service(_) = object {
+                    // The server deletes its Endpoints with it.
+                    versions.remove(&Object::endpoints_path(object.name()));
+                }
+                if known { self.delete(&object.path()) } else { Ok(()) }
             }
         })
     }
@@ -106,7 +110,9 @@ impl Client {
     /// Deletes all that was written.
     pub fn wipe(&self) -> Result<()> {
         let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut *versions).keys().try_for_each(|path| self.delete(path))
+        let paths = std::mem::take(&mut *versions);
+        // Endpoints first: a Service would take its own along.
+        paths.keys().try_for_each(|path| self.delete(path))
     }
 }
 

@@ -8,7 +8,10 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    pipe::PipeFlags,
+};
 
 use crate::netns::Netns;
 
@@ -43,7 +46,7 @@ impl Servers {
             Ok(servers)
         })?;
         let servers = bound.with_context(|| format!("cannot serve in {}", netns.name()))?;
-        let (stopped, stop) = rustix::pipe::pipe().context("cannot make a pipe")?;
+        let (stopped, stop) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).context("cannot make a pipe")?;
         let thread =
             thread::Builder::new().name("servers".to_owned()).spawn(move || serve(&servers, stopped.as_fd()))?;
         Ok(Servers { stop: Some(stop), thread: Some(thread) })

@@ -1,11 +1,30 @@
 //! The `iptables` backend, and what any other backend needs of iptables: finding it, knowing what it can do, writing and reading its rules.
 
+mod backend;
+mod chain;
 mod error;
 mod features;
+mod hash;
+mod layout;
 mod lock;
+mod print;
 mod probe;
+mod remove;
+mod render;
+mod saved;
+mod settings;
+mod state;
+mod sysctl;
 mod tool;
+mod watch;
+mod write;
 
+pub use backend::Iptables;
 pub use error::Error;
 pub use features::{Feature, Features};
+pub use print::print_rules;
+pub use remove::{Mode, clean_up, remove, remove_from_other_variant};
+pub use saved::{Line, target, words};
+pub use settings::Settings;
 pub use tool::{Table, Tool, Variant};
+pub use watch::{Mark, Watch};

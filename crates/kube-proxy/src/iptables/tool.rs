@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use super::{Error, Feature, Features, lock, probe};
 
-/// How long we wait for whoever else changes the tables. Within the time that a change may take, and again and again.
-pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(5);
-/// iptables-restore's exit status where the lock was not to be had, or somebody else was faster.
-const RESOURCE_PROBLEM: i32 = 4;
+/// How long we wait for whoever else changes the tables; as long as iptables-restore is told to.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+/// What iptables-restore says, of any version, where the lock was not to be had.
+const LOCKED: &str = "xtables lock";
 /// Enough for any error message of iptables.
 const STDERR_LIMIT: u64 = 16 << 10;
 
@@ -219,7 +219,7 @@ fn rest_of_stderr(child: &mut Child) -> String {
 
 fn failed(command: &Command, status: ExitStatus, stderr: String) -> Error {
     let program = command.get_program().display().to_string();
-    if status.code() == Some(RESOURCE_PROBLEM) {
+    if stderr.contains(LOCKED) {
         return Error::Locked { program, stderr };
     }
     let arguments = command.get_args().map(|argument| argument.to_string_lossy());

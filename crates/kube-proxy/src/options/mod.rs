@@ -94,7 +94,7 @@ impl Default for Options {
             masquerade_all: false,
             masquerade_bit: 14,
             sync_period: Duration::from_secs(30),
-            min_sync_period: Duration::from_secs(1),
+            min_sync_period: Duration::ZERO,
             nodeport_addresses: Vec::new(),
             conntrack: Conntrack::default(),
             udp_timeout: Duration::from_millis(250),

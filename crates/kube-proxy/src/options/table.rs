@@ -120,9 +120,9 @@ pub(super) const FLAGS: &[Flag] = &[
     Flag {
         name: "iptables-min-sync-period",
         kind: Value("duration", |draft, text| set(&mut draft.options.min_sync_period, values::duration(text))),
-        default: "1s",
+        default: "0s",
         beside_config: false,
-        help: "the least time between two writes; a change after that much quiet is written at once",
+        help: "the least time between two writes; a change after that much quiet is written at once, and in a busy time writing takes a third of the time at most",
     },
     Flag {
         name: "iptables-sync-period",

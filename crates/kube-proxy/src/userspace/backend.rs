@@ -111,7 +111,7 @@ impl Backend for Userspace {
     }
 
     fn check(&mut self, model: &Model) -> Result<bool, SyncError> {
-        self.check_fully(model)
+        if self.programmed.is_undisturbed() { Ok(false) } else { self.check_fully(model) }
     }
 
     fn check_fully(&mut self, model: &Model) -> Result<bool, SyncError> {

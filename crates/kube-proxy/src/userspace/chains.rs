@@ -4,7 +4,7 @@ use ipnet::Ipv4Net;
 
 use crate::iptables::{Feature, Features, Table};
 
-/// A chain. The first four have upstream's names, so that those of an upstream kube-proxy are taken over.
+/// A chain. Those that an upstream kube-proxy has in this mode, too, have its names, and are taken over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Chain {
     /// Services' addresses, from pods and from outside.
@@ -39,7 +39,7 @@ impl Chain {
             Self::NodePortHost => "KUBE-NODEPORT-HOST",
             Self::Input => "KUBE-PORTALS-INPUT",
             Self::Refused => "KUBE-PORTALS-REFUSED",
-            Self::NodePortRefused => "KUBE-NODEPORT-REFUSED",
+            Self::NodePortRefused => "KUBE-NODEPORT-NON-LOCAL",
         }
     }
 
@@ -101,4 +101,36 @@ pub fn jumps(features: Features, node_ports: &[Ipv4Net]) -> Vec<Jump> {
         }
     }
     jumps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node_port_jumps(features: Features, nets: &[&str]) -> Vec<String> {
+        let nets: Vec<Ipv4Net> = nets.iter().map(|net| net.parse().unwrap()).collect();
+        let jumps = jumps(features, &nets).into_iter();
+        jumps.filter(|jump| jump.rule.contains("KUBE-NODEPORT-CONTAINER")).map(|jump| jump.rule).collect()
+    }
+
+    #[test]
+    fn node_ports_are_served_on_the_addresses_that_were_asked_for() {
+        let all = ["PREROUTING -m addrtype --dst-type LOCAL -j KUBE-NODEPORT-CONTAINER"];
+        assert_eq!(node_port_jumps(Features::all(), &[]), all);
+        assert_eq!(node_port_jumps(Features::all(), &["192.0.2.0/24", "0.0.0.0/0"]), all);
+        assert_eq!(
+            node_port_jumps(Features::all(), &["192.0.2.7/24", "10.0.0.0/8"]),
+            [
+                "PREROUTING -d 192.0.2.0/24 -m addrtype --dst-type LOCAL -j KUBE-NODEPORT-CONTAINER",
+                "PREROUTING -d 10.0.0.0/8 -m addrtype --dst-type LOCAL -j KUBE-NODEPORT-CONTAINER",
+            ]
+        );
+    }
+
+    #[test]
+    fn without_addrtype_nothing_is_taken_for_a_node_port_and_services_addresses_are_served() {
+        let bare = Features::NONE.with(Feature::Redirect);
+        assert!(node_port_jumps(bare, &[]).is_empty());
+        assert!(jumps(bare, &[]).iter().any(|jump| jump.rule == "OUTPUT -j KUBE-PORTALS-HOST"));
+    }
 }

@@ -71,9 +71,7 @@ impl DataPath {
             runtime.spawn(tcp::serve(listener, lane, Arc::clone(&proxy)));
         }
         drop(entered);
-        thread::Builder::new()
-            .name("proxy".into())
-            .spawn(move || runtime.block_on(udp::manage(received, udp)))?;
+        thread::Builder::new().name("proxy".into()).spawn(move || runtime.block_on(udp::manage(received, udp)))?;
         Ok(Self { address: carriage.address, directory, commands, listening })
     }
 

@@ -29,7 +29,7 @@ pub struct Received {
 }
 
 /// Takes the next datagram of a socket that [`bind`] made.
-pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8], control: &mut Vec<u8>) -> io::Result<Received> {
+pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8], control: &mut [u8]) -> io::Result<Received> {
     let mut parts = [IoSliceMut::new(buffer)];
     let message = recvmsg::<SockaddrIn>(socket.as_raw_fd(), &mut parts, Some(control), MsgFlags::empty())?;
     let to = message.cmsgs()?.find_map(|control| match control {
@@ -51,7 +51,8 @@ pub fn control() -> Vec<u8> {
 /// Sends from the local address `from`.
 pub fn send(socket: BorrowedFd<'_>, bytes: &[u8], from: Ipv4Addr, to: SocketAddrV4) -> io::Result<usize> {
     let nobody = in_addr { s_addr: 0 };
-    let info = in_pktinfo { ipi_ifindex: 0, ipi_spec_dst: in_addr { s_addr: from.to_bits().to_be() }, ipi_addr: nobody };
+    let info =
+        in_pktinfo { ipi_ifindex: 0, ipi_spec_dst: in_addr { s_addr: from.to_bits().to_be() }, ipi_addr: nobody };
     let control = [ControlMessage::Ipv4PacketInfo(&info)];
     let to = SockaddrIn::from(to);
     Ok(sendmsg(socket.as_fd().as_raw_fd(), &[IoSlice::new(bytes)], &control, MsgFlags::empty(), Some(&to))?)

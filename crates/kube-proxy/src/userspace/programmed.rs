@@ -5,8 +5,10 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
 };
 
+use tracing::info;
+
 use super::chains::{Chain, Jump};
-use crate::iptables::{self, Table, Tool};
+use crate::iptables::{self, Mark, Mode, Table, Tool, Watch};
 
 /// The rules of a chain in a few bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,37 +52,64 @@ struct Found {
 pub struct Programmed {
     tool: Tool,
     jumps: Vec<Jump>,
-    /// As rendered.
+    /// As rendered; empty where it is not known what stands in the kernel.
     wanted: Digests,
     /// As iptables-save prints it; versions differ in how they spell a rule.
     saved: Digests,
+    watch: Option<Watch>,
+    /// What the kernel answered when everything of ours stood.
+    mark: Option<Mark>,
+    /// Nobody else's rules for Services are left.
+    alone: bool,
 }
 
 impl Programmed {
     pub fn new(tool: Tool, jumps: Vec<Jump>) -> Self {
-        Self { tool, jumps, wanted: Digests::new(), saved: Digests::new() }
+        let watch =
+            Watch::new(tool.variant()).inspect_err(|error| info!(%error, "changes by others are seen late")).ok();
+        Self { tool, jumps, wanted: Digests::new(), saved: Digests::new(), watch, mark: None, alone: false }
     }
 
-    /// Writes the chains that are not as they were rendered last; returns whether there were any.
+    /// Writes the chains that are not as they were rendered last; returns whether there were any. Then takes away the rules of other
+    /// ways to proxy, so that there is no moment without any.
     pub fn follow(&mut self, render: &Render<'_>) -> Result<bool, iptables::Error> {
         let wanted = digests(render);
-        if wanted == self.wanted {
-            return Ok(false);
+        let differs = wanted != self.wanted;
+        if differs {
+            let found = if self.wanted.is_empty() { self.read()? } else { self.as_expected() };
+            let before = std::mem::take(&mut self.wanted);
+            self.write(render, wanted, &found, &|chain, now| before.get(&chain) != Some(now))?;
         }
-        let found = if self.wanted.is_empty() { self.read()? } else { self.as_expected() };
-        let before = std::mem::take(&mut self.wanted);
-        self.write(render, wanted, &found, &|chain, now| before.get(&chain) != Some(now))?;
-        Ok(true)
+        if !self.alone {
+            let here = iptables::remove(&self.tool, &[Mode::Iptables])?;
+            if iptables::remove_from_other_variant(&self.tool)? || here {
+                info!("removed a kube-proxy's rules of another mode");
+            }
+            self.mark = self.look();
+            self.alone = true;
+        }
+        Ok(differs)
+    }
+
+    /// Whether nobody has changed the tables, as far as one look at the kernel can tell; without one, the next full check will.
+    pub fn is_undisturbed(&self) -> bool {
+        self.watch.is_none() || (self.mark.is_some() && self.look() == self.mark)
     }
 
     /// Reads everything, and writes all of it again if anything of ours is not as it was; returns whether it was not.
     pub fn repair(&mut self, render: &Render<'_>) -> Result<bool, iptables::Error> {
+        let mark = self.look();
         let found = self.read()?;
         if !self.wanted.is_empty() && found == self.as_expected() {
+            self.mark = mark;
             return Ok(false);
         }
         self.write(render, digests(render), &found, &|_, _| true)?;
         Ok(true)
+    }
+
+    fn look(&self) -> Option<Mark> {
+        self.watch.as_ref()?.mark().ok()
     }
 
     fn as_expected(&self) -> Found {
@@ -125,6 +154,7 @@ impl Programmed {
     ) -> Result<(), iptables::Error> {
         // Whatever happens from here on, only a look can tell what stands there.
         self.wanted.clear();
+        self.mark = None;
         let changed: Vec<Chain> =
             wanted.iter().filter(|(chain, digest)| changed(**chain, digest)).map(|(&chain, _)| chain).collect();
         let missing: Vec<&Jump> =
@@ -152,6 +182,7 @@ impl Programmed {
             }
             Ok(())
         })?;
+        let mark = self.look();
         let Found { chains, jumps, strays } = self.read()?;
         let whole = strays.is_empty()
             && jumps.len() == self.jumps.len()
@@ -160,6 +191,7 @@ impl Programmed {
         // Otherwise someone else was at it meanwhile: the next look writes it all again.
         if whole {
             self.wanted = wanted;
+            self.mark = mark;
         }
         Ok(())
     }

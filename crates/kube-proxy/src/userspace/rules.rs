@@ -64,7 +64,8 @@ impl Ends {
 
     /// The lanes that a port needs.
     pub fn lanes(&self, service: &Service, port: &ServicePort) -> Lanes<bool> {
-        let external = port.node_port.is_some() || !service.external_ips.is_empty() || !service.load_balancer_ips.is_empty();
+        let external =
+            port.node_port.is_some() || !service.external_ips.is_empty() || !service.load_balancer_ips.is_empty();
         let mut lanes = Lanes::default();
         let ends = [Some(self.internal), external.then_some(self.outside), external.then_some(self.here)];
         for end in ends.into_iter().flatten() {
@@ -172,10 +173,11 @@ impl<'a> Rules<'a> {
     }
 
     fn refuse(&mut self, matched: &Match<'_>) {
-        if self.conditions.features.has(Feature::Reject) {
-            self.write(matched.refused(), matched, "REJECT --reject-with icmp-port-unreachable");
-        } else {
-            self.drop(matched);
+        // For TCP a reset, of which the kernel sends as many as it takes; ICMP it limits.
+        match (self.conditions.features.has(Feature::Reject), matched.front.port.protocol) {
+            (true, Protocol::Tcp) => self.write(matched.refused(), matched, "REJECT --reject-with tcp-reset"),
+            (true, _) => self.write(matched.refused(), matched, "REJECT --reject-with icmp-port-unreachable"),
+            (false, _) => self.drop(matched),
         }
     }
 
@@ -238,11 +240,7 @@ fn comment(text: &str) -> String {
 /// Two nets lie one in the other, or apart.
 fn common(pods: Ipv4Net, source: Option<Ipv4Net>) -> Option<Ipv4Net> {
     let Some(source) = source else { return Some(pods) };
-    if source.contains(&pods) {
-        Some(pods)
-    } else {
-        pods.contains(&source).then_some(source)
-    }
+    if source.contains(&pods) { Some(pods) } else { pods.contains(&source).then_some(source) }
 }
 
 #[cfg(test)]

@@ -98,8 +98,7 @@ impl Services {
             }
             Some(was) => {
                 let turn = AtomicU32::new(was.port.turn.load(Ordering::Relaxed));
-                let port =
-                    Arc::new(Port { id: was.port.id, name: was.port.name.clone(), affinity, endpoints, turn });
+                let port = Arc::new(Port { id: was.port.id, name: was.port.name.clone(), affinity, endpoints, turn });
                 if was.udp != Lanes::default() {
                     path.update_udp(Arc::clone(&port));
                 }

@@ -73,10 +73,12 @@ fn tune(socket: &TcpSocket) -> io::Result<()> {
 
 /// Accepts and serves connections for ever.
 pub async fn serve(listener: TcpListener, lane: Lane, proxy: Arc<Proxy>) {
+    let mut failing = false;
     // Ends only if the semaphore is closed, which nobody does.
     while let Ok(permit) = Arc::clone(&proxy.room).acquire_owned().await {
         match listener.accept().await {
             Ok((client, SocketAddr::V4(from))) => {
+                failing = false;
                 let proxy = Arc::clone(&proxy);
                 tokio::spawn(async move {
                     handle(client, *from.ip(), lane, &proxy).await;
@@ -86,7 +88,10 @@ pub async fn serve(listener: TcpListener, lane: Lane, proxy: Arc<Proxy>) {
             Ok((_, SocketAddr::V6(_))) => {}
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                warn!(%error, "cannot accept connections; those to Services wait a moment");
+                if !failing {
+                    warn!(%error, "cannot accept connections; those to Services wait");
+                }
+                failing = true;
                 sleep(PAUSE).await;
             }
         }

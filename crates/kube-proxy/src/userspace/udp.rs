@@ -43,10 +43,17 @@ thread_local! {
 /// What the backend wants of the sockets.
 pub enum Command {
     /// Serve a port's lane on `socket`, made by [`datagram::bind`].
-    Open { port: Arc<Port>, lane: Lane, socket: std::net::UdpSocket },
+    Open {
+        port: Arc<Port>,
+        lane: Lane,
+        socket: std::net::UdpSocket,
+    },
     /// The port has other endpoints: sessions with those that it has no more end.
     Update(Arc<Port>),
-    Close { port: u32, lane: Lane },
+    Close {
+        port: u32,
+        lane: Lane,
+    },
 }
 
 /// What all sockets share.
@@ -106,16 +113,23 @@ pub async fn manage(mut commands: UnboundedReceiver<Command>, udp: Arc<Udp>) {
 }
 
 async fn serve(gate: Arc<Gate>, udp: Arc<Udp>) {
+    let mut failing = false;
     loop {
         match udp.take_some(&gate) {
-            Ok(()) => yield_now().await,
+            Ok(()) => {
+                failing = false;
+                yield_now().await;
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 if gate.socket.readable().await.is_err() {
                     return;
                 }
             }
             Err(error) => {
-                warn!(port = %gate.port().name, %error, "cannot receive datagrams; tried again in a moment");
+                if !failing {
+                    warn!(port = %gate.port().name, %error, "cannot receive datagrams; tried again and again");
+                }
+                failing = true;
                 sleep(PAUSE).await;
             }
         }

@@ -21,17 +21,17 @@ use crate::syncer::News;
 use follow::{Backoff, Ended, follow};
 use gather::{EndpointsGatherer, ServicesGatherer};
 
-/// Watches for ever, or until nobody listens at `news`.
-pub async fn run(client: Client, reader: Arc<Reader>, news: Sender<News>) {
+/// Watches for ever, or until nobody listens at `news`. Without `slices`, Endpoints are watched whatever there is.
+pub async fn run(client: Client, reader: Arc<Reader>, slices: bool, news: Sender<News>) {
     let services = ServicesGatherer::new(Arc::clone(&reader), news.clone());
     let services = follow(Api::<Service>::all(client.clone()), services);
-    let endpoints = watch_endpoints(client, reader, news);
+    let endpoints = watch_endpoints(client, reader, slices, news);
     tokio::join!(services, endpoints);
 }
 
-async fn watch_endpoints(client: Client, reader: Arc<Reader>, news: Sender<News>) {
+async fn watch_endpoints(client: Client, reader: Arc<Reader>, slices: bool, news: Sender<News>) {
     loop {
-        let ended = if has_endpoint_slices(&client).await {
+        let ended = if slices && has_endpoint_slices(&client).await {
             let gatherer = EndpointsGatherer::new(Reader::slice, Arc::clone(&reader), news.clone());
             follow(Api::<EndpointSlice>::all(client.clone()), gatherer).await
         } else {

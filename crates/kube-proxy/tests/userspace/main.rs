@@ -1,7 +1,7 @@
 //! The userspace mode with real iptables and real packets: from the node itself and from a host outside.
 
 mod objects;
-#[path = "../real/mod.rs"]
+#[path = "../iptables/real.rs"]
 mod real;
 mod world;
 
@@ -9,13 +9,14 @@ use std::{
     collections::BTreeSet,
     io::{ErrorKind, Read, Write},
     net::{Ipv4Addr, SocketAddrV4, TcpStream, UdpSocket},
+    path::PathBuf,
     time::Duration,
 };
 
 use kube_proxy::{
     backend::Backend,
     conntrack::{self, Answer, UdpServices},
-    iptables::{Table, Tool},
+    iptables::Tool,
     model::{Model, Protocol, Service, TrafficPolicy},
     userspace::{Settings, Userspace},
 };
@@ -44,18 +45,12 @@ fn web(tool: &Tool, at: &[SocketAddrV4]) -> (Userspace, Model) {
     (userspace, model)
 }
 
-fn rules(tool: &Tool) -> Vec<String> {
-    let counted = |line: &&str| !line.starts_with('#') && !line.starts_with(":");
-    let both = [Table::Nat, Table::Filter].map(|table| real::saved(tool, table)).concat();
-    both.lines().filter(counted).map(str::to_owned).collect()
-}
-
 #[test]
 #[ignore = "needs root, iptables-legacy and iptables-nft"]
 fn services_answer_at_every_address_from_the_node_and_from_outside() {
-    real::with_each_variant(|tool| {
+    real::with_each_variant(|real| {
         let outside = Outside::link();
-        let (mut userspace, mut model) = web(tool, &[outside.tcp("a"), outside.tcp("b")]);
+        let (mut userspace, mut model) = web(&real.tool, &[outside.tcp("a"), outside.tcp("b")]);
         let mut touched = put(&mut model, "dns", service(DNS, Protocol::Udp, 53, Some(30053)));
         touched.append(&mut endpoints(&mut model, "dns", Protocol::Udp, &[outside.udp("u")]));
         userspace.sync(&model, &touched).unwrap();
@@ -81,9 +76,9 @@ fn services_answer_at_every_address_from_the_node_and_from_outside() {
 #[test]
 #[ignore = "needs root, iptables-legacy and iptables-nft"]
 fn without_endpoints_it_is_refused_at_once_and_with_one_again_it_answers() {
-    real::with_each_variant(|tool| {
+    real::with_each_variant(|real| {
         let outside = Outside::link();
-        let (mut userspace, mut model) = web(tool, &[]);
+        let (mut userspace, mut model) = web(&real.tool, &[]);
         let touched = put(&mut model, "dns", service(DNS, Protocol::Udp, 53, None));
         userspace.sync(&model, &touched).unwrap();
         let refused = Err(ErrorKind::ConnectionRefused);
@@ -102,13 +97,11 @@ fn without_endpoints_it_is_refused_at_once_and_with_one_again_it_answers() {
 #[test]
 #[ignore = "needs root, iptables-legacy and iptables-nft"]
 fn external_policy_local_is_silent_to_outsiders_and_serves_the_node() {
-    real::with_each_variant(|tool| {
+    real::with_each_variant(|real| {
         let outside = Outside::link();
-        let (mut userspace, mut model) = web(tool, &[outside.tcp("a")]);
-        let local = Service {
-            external_traffic_policy: TrafficPolicy::Local,
-            ..service(VIP, Protocol::Tcp, 80, Some(30080))
-        };
+        let (mut userspace, mut model) = web(&real.tool, &[outside.tcp("a")]);
+        let local =
+            Service { external_traffic_policy: TrafficPolicy::Local, ..service(VIP, Protocol::Tcp, 80, Some(30080)) };
         let touched = put(&mut model, "web", local);
         userspace.sync(&model, &touched).unwrap();
         assert_eq!(outside.run(|| tcp((NODE, 30080))), Err(ErrorKind::TimedOut));
@@ -120,9 +113,9 @@ fn external_policy_local_is_silent_to_outsiders_and_serves_the_node() {
 #[test]
 #[ignore = "needs root, iptables-legacy and iptables-nft"]
 fn source_ranges_let_in_those_who_are_in_them() {
-    real::with_each_variant(|tool| {
+    real::with_each_variant(|real| {
         let outside = Outside::link();
-        let (mut userspace, mut model) = web(tool, &[outside.tcp("a")]);
+        let (mut userspace, mut model) = web(&real.tool, &[outside.tcp("a")]);
         let ingress = Ipv4Addr::new(10, 10, 7, 7);
         for (range, expected) in [(OUTSIDE, Ok(format!("a {NODE}"))), (NODE, Err(ErrorKind::TimedOut))] {
             let balanced = Service {
@@ -141,9 +134,9 @@ fn source_ranges_let_in_those_who_are_in_them() {
 #[test]
 #[ignore = "needs root, iptables-legacy and iptables-nft"]
 fn with_affinity_a_client_keeps_its_endpoint() {
-    real::with_each_variant(|tool| {
+    real::with_each_variant(|real| {
         let outside = Outside::link();
-        let (mut userspace, mut model) = web(tool, &[outside.tcp("a"), outside.tcp("b"), outside.tcp("c")]);
+        let (mut userspace, mut model) = web(&real.tool, &[outside.tcp("a"), outside.tcp("b"), outside.tcp("c")]);
         let kept = Service { affinity_seconds: Some(600), ..service(VIP, Protocol::Tcp, 80, None) };
         let touched = put(&mut model, "web", kept);
         userspace.sync(&model, &touched).unwrap();
@@ -155,12 +148,12 @@ fn with_affinity_a_client_keeps_its_endpoint() {
 #[test]
 #[ignore = "needs root, iptables-legacy and iptables-nft"]
 fn two_hundred_connections_survive_flapping_endpoints_and_no_rule_is_written_for_them() {
-    real::with_each_variant(|tool| {
+    real::with_each_variant(|real| {
         let outside = Outside::link();
         let (stays, flaps) = (outside.tcp("a"), outside.tcp("b"));
-        let (mut userspace, mut model) = web(tool, &[stays]);
+        let (mut userspace, mut model) = web(&real.tool, &[stays]);
         let mut streams: Vec<TcpStream> = (0..200).map(|_| open((VIP, 80)).unwrap().1).collect();
-        let before = rules(tool);
+        real.written();
         for round in 0..100_usize {
             let at: &[SocketAddrV4] = if round % 2 == 0 { &[stays, flaps] } else { &[stays] };
             let touched = endpoints(&mut model, "web", Protocol::Tcp, at);
@@ -169,12 +162,11 @@ fn two_hundred_connections_survive_flapping_endpoints_and_no_rule_is_written_for
                 echo(stream, round as u8);
             }
         }
+        assert_eq!(real.written(), "");
         let touched = endpoints(&mut model, "web", Protocol::Tcp, &[]);
         userspace.sync(&model, &touched).unwrap();
         streams.iter_mut().for_each(|stream| echo(stream, 200));
-        let touched = endpoints(&mut model, "web", Protocol::Tcp, &[stays]);
-        userspace.sync(&model, &touched).unwrap();
-        assert_eq!(rules(tool), before);
+        assert!(real.written().contains("REJECT"), "nobody is left to answer");
     });
 }
 
@@ -188,11 +180,11 @@ fn echo(stream: &mut TcpStream, byte: u8) {
 #[test]
 #[ignore = "needs root, iptables-legacy and iptables-nft"]
 fn what_someone_else_deletes_or_leaves_behind_is_repaired() {
-    real::with_each_variant(|tool| {
+    real::with_each_variant(|real| {
         let _outside = Outside::link();
-        let (mut userspace, model) = web(tool, &[(OUTSIDE, 80)].map(|(ip, port)| SocketAddrV4::new(ip, port)));
-        let whole = rules(tool);
-        assert!(!userspace.check_fully(&model).unwrap(), "there is nothing to repair");
+        let (mut userspace, model) = web(&real.tool, &[(OUTSIDE, 80)].map(|(ip, port)| SocketAddrV4::new(ip, port)));
+        let whole = real.tables();
+        assert!(!userspace.check(&model).unwrap() && !userspace.check_fully(&model).unwrap(), "all is well");
         for damage in [
             "*nat\n-F KUBE-PORTALS-HOST\nCOMMIT\n",
             "*nat\n-F\nCOMMIT\n*filter\n-F\nCOMMIT\n",
@@ -200,29 +192,39 @@ fn what_someone_else_deletes_or_leaves_behind_is_repaired() {
             "*nat\n-I PREROUTING -p udp -j KUBE-PORTALS-CONTAINER\nCOMMIT\n",
             "*nat\n-I KUBE-PORTALS-HOST -p udp -j RETURN\nCOMMIT\n",
         ] {
-            real::restore(tool, damage);
-            assert!(userspace.check_fully(&model).unwrap(), "{damage}");
-            assert_eq!(BTreeSet::from_iter(rules(tool)), BTreeSet::from_iter(whole.clone()), "{damage}");
-            assert!(!userspace.check_fully(&model).unwrap(), "after {damage}");
+            real.restore(damage);
+            assert!(userspace.check(&model).unwrap(), "{damage}");
+            assert_eq!(sorted(&real.tables()), sorted(&whole), "{damage}");
+            real.written();
+            assert!(!userspace.check(&model).unwrap() && !userspace.check_fully(&model).unwrap(), "after {damage}");
+            assert_eq!(real.written(), "");
         }
+        real.restore("*filter\n:SOMEONE-ELSES - [0:0]\n-A SOMEONE-ELSES -j RETURN\nCOMMIT\n");
+        assert!(!userspace.check(&model).unwrap(), "what is not ours is not looked after");
     });
+}
+
+fn sorted(tables: &str) -> Vec<&str> {
+    let mut lines: Vec<&str> = tables.lines().collect();
+    lines.sort_unstable();
+    lines
 }
 
 #[test]
 #[ignore = "needs root, iptables-legacy and iptables-nft"]
 fn a_restart_takes_over_the_rules_and_the_udp_clients_of_the_last_run() {
-    real::with_each_variant(|tool| {
+    real::with_each_variant(|real| {
         let outside = Outside::link();
         let endpoint = outside.udp("u");
         let client = UdpSocket::bind("0.0.0.0:0").unwrap();
         let mut counts = Vec::new();
         for _ in 0..3 {
-            let (mut userspace, mut model) = (start(tool), model());
+            let (mut userspace, mut model) = (start(&real.tool), model());
             let mut touched = put(&mut model, "dns", service(DNS, Protocol::Udp, 53, None));
             touched.append(&mut endpoints(&mut model, "dns", Protocol::Udp, &[endpoint]));
             userspace.sync(&model, &touched).unwrap();
             assert_eq!(udp_from(&client, (DNS, 53)), Ok(format!("u {NODE}")));
-            counts.push(rules(tool).len());
+            counts.push(real.tables().lines().count());
         }
         assert_eq!(counts[0], counts[2]);
     });
@@ -230,16 +232,113 @@ fn a_restart_takes_over_the_rules_and_the_udp_clients_of_the_last_run() {
 
 #[test]
 #[ignore = "needs root, iptables-legacy and iptables-nft"]
+fn a_thousand_services_take_one_write_and_then_no_wakeup_at_all() {
+    real::with_each_variant(|real| {
+        let (mut userspace, mut model) = (start(&real.tool), model());
+        let mut touched = BTreeSet::new();
+        for number in 0..1000_u16 {
+            let [high, low] = number.to_be_bytes();
+            let protocol = if number % 10 == 0 { Protocol::Udp } else { Protocol::Tcp };
+            let name = format!("service-{number}");
+            let ip = Ipv4Addr::new(10, 10, high, low);
+            touched.append(&mut put(&mut model, &name, service(ip, protocol, 80, Some(30000 + number))));
+            let at = [1, 2, 3].map(|last| SocketAddrV4::new(Ipv4Addr::new(10, 16, 0, last), 80));
+            touched.append(&mut endpoints(&mut model, &name, protocol, &at));
+        }
+        userspace.sync(&model, &touched).unwrap();
+        assert_eq!(real.written().matches("*nat").count(), 1);
+
+        let before = wakeups();
+        std::thread::sleep(Duration::from_secs(2));
+        assert!(!userspace.check(&model).unwrap());
+        assert_eq!(wakeups(), before);
+    });
+}
+
+/// How often the data path in this thread's network namespace has been woken.
+fn wakeups() -> String {
+    let read = |path: PathBuf| std::fs::read_to_string(path).unwrap_or_default();
+    let here = std::fs::read_link("/proc/thread-self/ns/net").unwrap();
+    let threads = std::fs::read_dir("/proc/self/task").unwrap().map(|thread| thread.unwrap().path());
+    let is_ours = |thread: &PathBuf| {
+        read(thread.join("comm")) == "proxy\n" && std::fs::read_link(thread.join("ns/net")).is_ok_and(|net| net == here)
+    };
+    let ours: Vec<PathBuf> = threads.filter(is_ours).collect();
+    assert!(!ours.is_empty(), "there is a thread that carries traffic");
+    let statuses = ours.iter().map(|thread| read(thread.join("status"))).collect::<String>();
+    statuses.lines().filter(|line| line.starts_with("voluntary_ctxt_switches")).collect()
+}
+
+#[test]
+#[ignore = "needs root, iptables-legacy and iptables-nft"]
+fn rules_of_other_kube_proxies_are_taken_away_and_nobody_elses() {
+    real::with_each_variant(|real| {
+        let outside = Outside::link();
+        real.restore(
+            "*nat
+:DOCKER - [0:0]
+:KUBE-SERVICES - [0:0]
+:KUBE-SVC-AAAAAAAAAAAAAAAA - [0:0]
+:KUBE-PORTALS-CONTAINER - [0:0]
+:KUBE-NODEPORT-HOST - [0:0]
+-A PREROUTING -m comment --comment \"handle ClusterIPs\" -j KUBE-PORTALS-CONTAINER
+-A PREROUTING -j KUBE-SERVICES
+-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
+-A OUTPUT -m addrtype --dst-type LOCAL -m comment --comment last -j KUBE-NODEPORT-HOST
+-A KUBE-SERVICES -d 10.10.0.1/32 -p tcp -m tcp --dport 80 -j KUBE-SVC-AAAAAAAAAAAAAAAA
+-A KUBE-SVC-AAAAAAAAAAAAAAAA -p tcp -j DNAT --to-destination 192.0.2.1:80
+-A KUBE-PORTALS-CONTAINER -d 10.10.0.1/32 -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 9
+COMMIT
+*filter
+:KUBE-NODEPORT-NON-LOCAL - [0:0]
+-A INPUT -m comment --comment foreign -j KUBE-NODEPORT-NON-LOCAL
+-A KUBE-NODEPORT-NON-LOCAL -p tcp -m tcp --dport 9 -j ACCEPT
+COMMIT
+",
+        );
+        let (_userspace, _) = web(&real.tool, &[outside.tcp("a")]);
+        assert_eq!(outside.run(|| tcp((VIP, 80))), Ok(format!("a {NODE}")));
+        let tables = real.tables();
+        for gone in ["KUBE-SERVICES", "KUBE-SVC", "handle ClusterIPs", "last", "foreign", "--to-ports 9\n"] {
+            assert!(!tables.contains(gone), "{gone} is left:\n{tables}");
+        }
+        assert!(tables.contains("-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER\n"));
+    });
+}
+
+#[test]
+#[ignore = "needs root, iptables-legacy and iptables-nft"]
+fn a_lock_that_somebody_holds_is_waited_for() {
+    real::with_each_variant(|real| {
+        let outside = Outside::link();
+        let (mut userspace, mut model) = web(&real.tool, &[]);
+        let lock = std::fs::File::create(real.lock_file()).unwrap();
+        lock.lock().unwrap();
+        let holding = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(500));
+            drop(lock);
+        });
+        let touched = endpoints(&mut model, "web", Protocol::Tcp, &[outside.tcp("a")]);
+        userspace.sync(&model, &touched).unwrap();
+        assert_eq!(tcp((VIP, 80)), Ok(format!("a {NODE}")));
+        holding.join().unwrap();
+    });
+}
+
+#[test]
+#[ignore = "needs root, iptables-legacy and iptables-nft"]
 fn the_udp_entry_of_an_endpoint_that_is_gone_is_deleted_and_no_other() {
-    real::with_each_variant(|tool| {
+    real::with_each_variant(|real| {
         let outside = Outside::link();
         let (gone, stays) = (outside.udp("gone"), outside.udp("stays"));
-        let to = |endpoint| format!("*nat\n-F OUTPUT\n-A OUTPUT -d {DNS} -p udp -j DNAT --to-destination {endpoint}\nCOMMIT\n");
+        let to = |endpoint| {
+            format!("*nat\n-F OUTPUT\n-A OUTPUT -d {DNS} -p udp -j DNAT --to-destination {endpoint}\nCOMMIT\n")
+        };
         let clients = [UdpSocket::bind("0.0.0.0:0").unwrap(), UdpSocket::bind("0.0.0.0:0").unwrap()];
         let ask = |at: usize| udp_from(&clients[at], (DNS, 53));
-        real::restore(tool, &to(gone));
+        real.restore(&to(gone));
         assert_eq!(ask(0), Ok(format!("gone {NODE}")));
-        real::restore(tool, &to(stays));
+        real.restore(&to(stays));
         assert_eq!((ask(0), ask(1)), (Ok(format!("gone {NODE}")), Ok(format!("stays {NODE}"))), "an entry stays");
 
         let mut wanted = UdpServices::default();

@@ -43,6 +43,12 @@ impl Outside {
         ip(&format!("addr add {NODE}/24 dev uplink"));
         ip("link set uplink up");
         ip("route add 10.10.0.0/16 dev uplink");
+        // An ICMP redirect would use up what the kernel allows in ICMP for a host in a second.
+        for (setting, value) in
+            [("ip_forward", "1"), ("conf/all/send_redirects", "0"), ("conf/uplink/send_redirects", "0")]
+        {
+            std::fs::write(format!("/proc/sys/net/ipv4/{setting}"), value).unwrap();
+        }
         outside.run(|| {
             ip("link set lo up");
             ip(&format!("addr add {OUTSIDE}/24 dev eth0"));

@@ -103,7 +103,10 @@ fn a_connection_that_no_service_answers_for_is_reset() {
     path.replace(table(&[echo("a")]));
     assert!(reset(connect(&path, Lane::External)), "it has no endpoint for this lane");
     path.replace(table(&[VIP]));
-    assert!(reset(connect(&path, Lane::Cluster)), "its endpoint is an address of a Service: that would go round and round");
+    assert!(
+        reset(connect(&path, Lane::Cluster)),
+        "its endpoint is an address of a Service: that would go round and round"
+    );
 }
 
 #[test]

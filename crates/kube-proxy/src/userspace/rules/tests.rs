@@ -75,11 +75,15 @@ fn a_bind_address_is_sent_to_by_dnat() {
 fn without_endpoints_every_address_is_refused_at_once() {
     let service = with_node_port(Service { external_ips: [Ipv4Addr::new(192, 0, 2, 1)].into(), ..service() });
     let expected = "\
-KUBE-PORTALS-REFUSED -d 10.10.0.1/32 -p tcp -m tcp --dport 80 -j REJECT --reject-with icmp-port-unreachable
-KUBE-PORTALS-REFUSED -d 192.0.2.1/32 -p tcp -m tcp --dport 80 -j REJECT --reject-with icmp-port-unreachable
-KUBE-NODEPORT-REFUSED -p tcp -m tcp --dport 30080 -j REJECT --reject-with icmp-port-unreachable
+KUBE-PORTALS-REFUSED -d 10.10.0.1/32 -p tcp -m tcp --dport 80 -j REJECT --reject-with tcp-reset
+KUBE-PORTALS-REFUSED -d 192.0.2.1/32 -p tcp -m tcp --dport 80 -j REJECT --reject-with tcp-reset
+KUBE-NODEPORT-NON-LOCAL -p tcp -m tcp --dport 30080 -j REJECT --reject-with tcp-reset
 ";
     assert_eq!(rendered(&service, &[]), expected);
+    let udp: Vec<_> =
+        service.ports.iter().map(|port| ServicePort { protocol: Protocol::Udp, ..port.clone() }).collect();
+    let text = rendered(&Service { ports: udp.into(), ..service.clone() }, &[]);
+    assert!(text.lines().all(|line| line.ends_with("-j REJECT --reject-with icmp-port-unreachable")), "{text}");
     let without = Conditions { features: Features::NONE, ..conditions() };
     assert!(rendered_with(&without, &service, &[]).lines().all(|line| line.ends_with("-j DROP")));
 }
@@ -113,7 +117,7 @@ fn external_policy_local_is_silent_to_outsiders_where_this_node_has_no_endpoint(
     let expected = "\
 KUBE-NODEPORT-CONTAINER -s 10.16.0.0/16 -p tcp -m tcp --dport 30080 -j REDIRECT --to-ports 40001
 KUBE-NODEPORT-HOST -p tcp -m tcp --dport 30080 -j REDIRECT --to-ports 40001
-KUBE-NODEPORT-REFUSED -p tcp -m tcp --dport 30080 -j DROP
+KUBE-NODEPORT-NON-LOCAL -p tcp -m tcp --dport 30080 -j DROP
 ";
     let text = rendered(&service, &[endpoint(Place::OtherNode)]);
     assert!(text.ends_with(expected), "{text}");

@@ -1,0 +1,180 @@
+//! Whether two worlds answer the same.
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use anyhow::{Context, Result};
+
+use crate::{
+    addresses::Vantage,
+    objects::{Protocol, Target},
+    pair::{BothRules, Pair},
+    probe::{self, Answer, Answers},
+    targets::is_reachable,
+    walk::{self, Distribution, Packet, Rules},
+};
+
+/// Connections that are made at first, and those that are added, so many times, where the answers differ so far: with
+/// several endpoints, one of them can be missed by chance.
+const FIRST: usize = 10;
+const MORE: usize = 12;
+const ROUNDS: usize = 10;
+
+/// Questions that are asked at the same time; most of the time is waiting for what is dropped.
+const AT_ONCE: usize = 24;
+
+/// A question for both worlds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Question {
+    pub from: Vantage,
+    pub to: Target,
+    /// Every client stays with one endpoint, and which one is left to chance.
+    pub sticky: bool,
+}
+
+/// What both worlds answered.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    pub question: Question,
+    pub upstream: Answers,
+    pub ours: Answers,
+}
+
+/// Something that is not the same.
+#[derive(Debug, Clone)]
+pub struct Difference {
+    pub from: Vantage,
+    pub to: Target,
+    pub upstream: String,
+    pub ours: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} -> {}:\n    upstream: {}\n    ours:     {}", self.from, self.to, self.upstream, self.ours)
+    }
+}
+
+impl Reply {
+    pub fn difference(&self) -> Option<Difference> {
+        let (upstream, ours) = (without_losses(&self.upstream), without_losses(&self.ours));
+        let same =
+            if self.question.sticky { kinds(&upstream) == kinds(&ours) } else { upstream.keys().eq(ours.keys()) };
+        (!same).then(|| Difference {
+            from: self.question.from,
+            to: self.question.to,
+            upstream: text(&self.upstream),
+            ours: text(&self.ours),
+        })
+    }
+}
+
+/// Answers without the odd packet that got lost: the kernel drops one of two connections that masquerading would give
+/// the same port at the same moment. An endpoint that does not answer would be missed far more often.
+fn without_losses(answers: &Answers) -> Answers {
+    let total: usize = answers.values().sum();
+    let lost = |answer: &Answer, count: usize| *answer == Answer::Nothing && count * 20 < total;
+    answers
+        .iter()
+        .filter(|(answer, count)| !lost(answer, **count))
+        .map(|(answer, count)| (answer.clone(), *count))
+        .collect()
+}
+
+/// How many endpoints answered, and what else came back.
+fn kinds(answers: &Answers) -> (usize, BTreeSet<&Answer>) {
+    let endpoints: BTreeSet<_> = answers.keys().filter_map(Answer::endpoint).collect();
+    (endpoints.len(), answers.keys().filter(|answer| answer.endpoint().is_none()).collect())
+}
+
+/// Answers as a person reads them.
+pub fn text(answers: &Answers) -> String {
+    answers.iter().map(|(answer, count)| format!("{answer} ({count} x)")).collect::<Vec<_>>().join(", ")
+}
+
+/// Every question that the targets allow, from everywhere.
+pub fn questions(targets: impl IntoIterator<Item = (Target, bool)>) -> Vec<Question> {
+    let all = targets.into_iter().flat_map(|(to, sticky)| Vantage::ALL.map(|from| Question { from, to, sticky }));
+    all.filter(|question| is_reachable(question.from, question.to)).collect()
+}
+
+/// Asks both worlds with real packets. SCTP is left to the walk: many kernels have no sockets for it.
+pub fn ask(pair: &Pair, questions: &[Question]) -> Result<Vec<Reply>> {
+    let questions: Vec<&Question> =
+        questions.iter().filter(|question| question.to.protocol != Protocol::Sctp).collect();
+    let next = AtomicUsize::new(0);
+    let replies = Mutex::new(Vec::with_capacity(questions.len()));
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some(question) = questions.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let reply = ask_both(pair, **question);
+                    replies.lock().unwrap_or_else(PoisonError::into_inner).push(reply);
+                }
+            });
+        }
+    });
+    let mut replies: Vec<Reply> =
+        replies.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().collect::<Result<_>>()?;
+    replies.sort_by_key(|reply| reply.question);
+    Ok(replies)
+}
+
+fn ask_both(pair: &Pair, question: Question) -> Result<Reply> {
+    let Question { from, to, .. } = question;
+    let upstream = probe::ask(&pair.upstream, from, to, FIRST)?;
+    let ours = probe::ask(&pair.ours, from, to, FIRST)?;
+    let mut reply = Reply { question, upstream, ours };
+    for _ in 0..ROUNDS {
+        if reply.difference().is_none() {
+            break;
+        }
+        for (world, answers) in [(&pair.upstream, &mut reply.upstream), (&pair.ours, &mut reply.ours)] {
+            for (answer, count) in probe::ask(world, from, to, MORE)? {
+                *answers.entry(answer).or_default() += count;
+            }
+        }
+    }
+    Ok(reply)
+}
+
+/// The rules of both worlds, to be walked instead of asked.
+pub struct Walked {
+    upstream: Rules,
+    ours: Rules,
+}
+
+impl Walked {
+    pub fn parse(rules: &BothRules) -> Result<Walked> {
+        Ok(Walked {
+            upstream: Rules::parse(&rules.upstream).context("upstream's rules cannot be walked")?,
+            ours: Rules::parse(&rules.ours).context("our rules cannot be walked")?,
+        })
+    }
+
+    pub fn differences(&self, questions: &[Question]) -> Result<Vec<Difference>> {
+        let mut differences = vec![];
+        for Question { from, to, .. } in questions.iter().copied() {
+            let packet = Packet::new(from, to)?;
+            let upstream = self.upstream.walk(&packet).with_context(|| format!("upstream, {from} -> {to}"))?;
+            let ours = self.ours.walk(&packet).with_context(|| format!("ours, {from} -> {to}"))?;
+            if !walk::same(&upstream, &ours) {
+                let (upstream, ours) = (prospects(&upstream), prospects(&ours));
+                differences.push(Difference { from, to, upstream, ours });
+            }
+        }
+        Ok(differences)
+    }
+}
+
+fn prospects(distribution: &Distribution) -> String {
+    let lines = distribution.iter().map(|(outcome, probability)| format!("{outcome} ({probability:.7})"));
+    lines.collect::<Vec<_>>().join("; ")
+}

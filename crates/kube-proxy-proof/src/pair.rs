@@ -1,0 +1,102 @@
+//! Upstream and ours side by side: two worlds, the same objects.
+
+use std::{
+    sync::atomic::{AtomicU16, Ordering},
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Result, anyhow};
+
+use crate::{
+    api::Api,
+    objects::{Change, Object, Protocol, endpoints, service},
+    programs::Programs,
+    world::{Implementation, Iptables, World},
+};
+
+/// The object whose changes are looked for in the rules, to know that all changes before it are there.
+const MARKER: &str = "proof-marker";
+
+/// How the userspace mode's endpoints are waited for: they leave no trace in the rules.
+const USERSPACE_SETTLES: Duration = Duration::from_millis(1500);
+
+/// The way that Services are proxied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    Iptables,
+    Userspace,
+}
+
+/// How both kube-proxies are run.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    pub iptables: Iptables,
+    pub mode: Mode,
+    pub flags: &'static [&'static str],
+}
+
+/// Both worlds.
+pub struct Pair {
+    pub upstream: World,
+    pub ours: World,
+    mode: Mode,
+    generation: AtomicU16,
+}
+
+/// The rules of both worlds, as `iptables-save` prints them.
+#[derive(Debug, Clone)]
+pub struct BothRules {
+    pub upstream: String,
+    pub ours: String,
+}
+
+impl Pair {
+    /// Starts both, on an API server without objects of earlier pairs.
+    pub fn start(api: &Api, programs: &Programs, setting: Setting) -> Result<Pair> {
+        api.with_client(|client| client.wipe())?;
+        let mut flags = setting.flags.to_vec();
+        if setting.mode == Mode::Userspace {
+            flags.push("--proxy-mode=userspace");
+        }
+        let world = |name, which| -> Result<World> {
+            let mut world = World::new(name, api, setting.iptables)?;
+            let program = world.program(which, programs, api, &flags);
+            world.start_proxy(&program, api)?;
+            Ok(world)
+        };
+        let upstream = world("upstream", Implementation::Upstream)?;
+        let ours = world("ours", Implementation::Ours)?;
+        let mut pair = Pair { upstream, ours, mode: setting.mode, generation: AtomicU16::new(0) };
+        pair.apply(api, &[])?;
+        Ok(pair)
+    }
+
+    /// Writes the objects and waits until both have programmed all of them.
+    pub fn apply(&mut self, api: &Api, changes: &[Change]) -> Result<BothRules> {
+        let [high, low] = self.generation.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        let [seen_by_service, seen_by_endpoints] = [[10, 99, high, low].into(), [10, 98, high, low].into()];
+        // Services and Endpoints are watched apart, so each kind has its marker.
+        let marker = service(MARKER, [10, 10, 255, 1].into()).port("m", Protocol::Tcp, 1);
+        let marker = marker.external_ips(&[seen_by_service]).build();
+        let behind = endpoints(MARKER).subset(&[seen_by_endpoints], &[], &[("m", Protocol::Tcp, 1)]).build();
+        let markers: [Object; 2] = [marker, behind];
+        api.with_client(|client| {
+            client.apply(changes)?;
+            client.apply(&markers.map(Change::Put))
+        })?;
+        let mut texts = vec![format!("{seen_by_service}/32")];
+        if self.mode == Mode::Iptables {
+            texts.push(format!("{seen_by_endpoints}:1"));
+        }
+        let (upstream, ours) = thread::scope(|scope| {
+            let upstream = scope.spawn(|| self.upstream.wait_for_rules(&texts));
+            let ours = self.ours.wait_for_rules(&texts);
+            (upstream.join().unwrap_or_else(|_| Err(anyhow!("waiting for upstream panicked"))), ours)
+        });
+        if self.mode == Mode::Userspace {
+            thread::sleep(USERSPACE_SETTLES);
+        }
+        Ok(BothRules { upstream: upstream?, ours: ours? })
+    }
+}

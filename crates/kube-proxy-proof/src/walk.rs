@@ -1,0 +1,17 @@
+//! What would become of a packet: `iptables-save`'s text, walked as the kernel would.
+//!
+//! [`Rules::parse`] takes nothing on trust: a match or target that it does not know is an error, because a rule that is
+//! skipped could be the one that matters. [`Rules::walk`] follows the first packet of a connection through nat and
+//! filter and says with which probability it ends where.
+
+mod kernel;
+mod outcome;
+mod packet;
+mod rule;
+mod table;
+
+pub use self::{
+    outcome::{Affinity, Distribution, Outcome, Verdict, same},
+    packet::Packet,
+    table::Rules,
+};

@@ -1,0 +1,209 @@
+//! A rule: the tests that a packet has to pass, and what is done to it then.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use anyhow::{Context, Result, bail};
+use ipnet::Ipv4Net;
+
+use crate::objects::Protocol;
+
+/// A rule of a chain.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rule {
+    pub tests: Vec<Test>,
+    /// Rules without a target do nothing but what their tests do on the side.
+    pub target: Option<Target>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Test {
+    pub negated: bool,
+    pub kind: TestKind,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum TestKind {
+    Source(Ipv4Net),
+    Destination(Ipv4Net),
+    Protocol(Protocol),
+    InInterface(String),
+    OutInterface(String),
+    SourcePorts(u16, u16),
+    DestinationPorts(u16, u16),
+    Mark {
+        value: u32,
+        mask: u32,
+    },
+    SourceIsLocal,
+    DestinationIsLocal,
+    /// The states of a connection that pass, by their names.
+    ConnectionState(Vec<String>),
+    /// The packet came in by a port of a bridge.
+    CameByBridgePort,
+    /// Passes with this probability.
+    Random(f64),
+    /// Remembers the source in a list; always passes.
+    Remember(String),
+    /// The source is in a list, at most so many seconds old.
+    Remembered {
+        list: String,
+        seconds: Option<u32>,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Target {
+    Accept,
+    Drop,
+    Reject(String),
+    Return,
+    Dnat(SocketAddrV4),
+    Redirect(u16),
+    Masquerade {
+        random_fully: bool,
+    },
+    /// mark = mark without `mask`, then exclusive-or `value`.
+    Mark {
+        value: u32,
+        mask: u32,
+    },
+    Jump(String),
+    Goto(String),
+}
+
+/// Matches whose options are understood below.
+const MATCHES: [&str; 9] = ["tcp", "udp", "sctp", "comment", "statistic", "recent", "mark", "addrtype", "conntrack"];
+const PHYSDEV: &str = "physdev";
+
+/// The options of `-m recent`, which only together say what it does.
+#[derive(Default)]
+struct Recent {
+    name: Option<String>,
+    set: bool,
+    check: bool,
+    seconds: Option<u32>,
+}
+
+impl Rule {
+    /// Reads the words after `-A chain`.
+    pub fn parse(words: &[&str]) -> Result<Rule> {
+        let mut rule = Rule { tests: vec![], target: None };
+        let mut recent = Recent::default();
+        let mut negated = false;
+        let mut words = words.iter().copied();
+        while let Some(option) = words.next() {
+            if option == "!" {
+                negated = true;
+                continue;
+            }
+            let mut value = || words.next().with_context(|| format!("{option} lacks its value"));
+            let mut test = |kind| rule.tests.push(Test { negated, kind });
+            match option {
+                "-s" => test(TestKind::Source(network(value()?)?)),
+                "-d" => test(TestKind::Destination(network(value()?)?)),
+                "-p" => test(TestKind::Protocol(protocol(value()?)?)),
+                "-i" => test(TestKind::InInterface(value()?.to_owned())),
+                "-o" => test(TestKind::OutInterface(value()?.to_owned())),
+                "--sport" => {
+                    let (first, last) = ports(value()?)?;
+                    test(TestKind::SourcePorts(first, last));
+                }
+                "--dport" => {
+                    let (first, last) = ports(value()?)?;
+                    test(TestKind::DestinationPorts(first, last));
+                }
+                "--mark" => {
+                    let (value, mask) = masked(value()?)?;
+                    test(TestKind::Mark { value, mask });
+                }
+                "--src-type" if value()? == "LOCAL" => test(TestKind::SourceIsLocal),
+                "--dst-type" if value()? == "LOCAL" => test(TestKind::DestinationIsLocal),
+                "--ctstate" => test(TestKind::ConnectionState(value()?.split(',').map(str::to_owned).collect())),
+                "--physdev-is-in" => test(TestKind::CameByBridgePort),
+                "--mode" if value()? == "random" => {}
+                "--probability" => test(TestKind::Random(value()?.parse().context("a probability is a number")?)),
+                "--comment" | "--mask" => drop(value()?),
+                "--name" => recent.name = Some(value()?.to_owned()),
+                "--set" => recent.set = true,
+                "--rcheck" | "--update" => recent.check = true,
+                "--seconds" => recent.seconds = Some(value()?.parse().context("seconds are a number")?),
+                "--reap" | "--rsource" => {}
+                "-m" => {
+                    let name = value()?;
+                    if !MATCHES.contains(&name) && name != PHYSDEV {
+                        bail!("the match {name} is not understood");
+                    }
+                }
+                "-g" => rule.target = Some(Target::Goto(value()?.to_owned())),
+                "-j" => {
+                    let name = value()?.to_owned();
+                    let options: Vec<&str> = words.by_ref().collect();
+                    rule.target = Some(target(&name, &options)?);
+                }
+                other => bail!("the option {other} is not understood"),
+            }
+            negated = false;
+        }
+        match (recent.name, recent.set, recent.check) {
+            (None, false, false) => {}
+            (Some(list), true, false) => rule.tests.push(Test { negated: false, kind: TestKind::Remember(list) }),
+            (Some(list), false, true) => {
+                let kind = TestKind::Remembered { list, seconds: recent.seconds };
+                rule.tests.push(Test { negated: false, kind });
+            }
+            _ => bail!("`-m recent` has to set or to check one list"),
+        }
+        Ok(rule)
+    }
+}
+
+fn target(name: &str, options: &[&str]) -> Result<Target> {
+    Ok(match (name, options) {
+        ("ACCEPT", []) => Target::Accept,
+        ("DROP", []) => Target::Drop,
+        ("RETURN", []) => Target::Return,
+        ("REJECT", ["--reject-with", with]) => Target::Reject((*with).to_owned()),
+        ("DNAT", ["--to-destination", to]) => Target::Dnat(to.parse().context("DNAT leads to an address and a port")?),
+        ("REDIRECT", ["--to-ports", port]) => Target::Redirect(port.parse().context("REDIRECT leads to a port")?),
+        ("MASQUERADE", []) => Target::Masquerade { random_fully: false },
+        ("MASQUERADE", ["--random-fully"]) => Target::Masquerade { random_fully: true },
+        ("MARK", ["--set-xmark", mark]) => {
+            let (value, mask) = masked(mark)?;
+            Target::Mark { value, mask }
+        }
+        (chain, []) if chain.contains('-') => Target::Jump(chain.to_owned()),
+        _ => bail!("the target {name} {} is not understood", options.join(" ")),
+    })
+}
+
+fn network(text: &str) -> Result<Ipv4Net> {
+    match text.parse() {
+        Ok(network) => Ok(network),
+        Err(_) => Ok(Ipv4Net::from(text.parse::<Ipv4Addr>().with_context(|| format!("{text} is no network"))?)),
+    }
+}
+
+fn protocol(text: &str) -> Result<Protocol> {
+    match text {
+        "tcp" | "6" => Ok(Protocol::Tcp),
+        "udp" | "17" => Ok(Protocol::Udp),
+        "sctp" | "132" => Ok(Protocol::Sctp),
+        other => bail!("the protocol {other} is not understood"),
+    }
+}
+
+fn ports(text: &str) -> Result<(u16, u16)> {
+    let (first, last) = text.split_once(':').unwrap_or((text, text));
+    Ok((first.parse().context("a port is a number")?, last.parse().context("a port is a number")?))
+}
+
+/// `value/mask`, in hexadecimal; without a mask all bits count.
+fn masked(text: &str) -> Result<(u32, u32)> {
+    let (value, mask) = text.split_once('/').unwrap_or((text, "0xffffffff"));
+    Ok((hexadecimal(value)?, hexadecimal(mask)?))
+}
+
+fn hexadecimal(text: &str) -> Result<u32> {
+    let digits = text.strip_prefix("0x").with_context(|| format!("{text} is not hexadecimal"))?;
+    u32::from_str_radix(digits, 16).with_context(|| format!("{text} is not hexadecimal"))
+}

@@ -1,0 +1,15 @@
+//! The whole wanted rule set as text, for `--print-rules`: needs neither root nor iptables.
+
+use std::io::{self, Write};
+
+use super::Settings;
+use super::saved::Found;
+use super::state::{Spellings, State};
+use super::write::Writer;
+use crate::model::Model;
+
+/// Writes what [`Iptables`](super::Iptables) would give to `iptables-restore --noflush` where there are no rules yet.
+pub fn print_rules(model: &Model, settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
+    let (_, plan) = State::reconcile(model, settings, Found::default(), &Spellings::default());
+    Writer { model, settings, plan: &plan, keep_unwanted: false }.write(out).map(drop)
+}

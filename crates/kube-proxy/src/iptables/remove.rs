@@ -1,0 +1,89 @@
+//! Takes away all rules of a kube-proxy: ours and upstream's. kubelet's, CNI's, Docker's and anybody else's stay.
+
+use std::fs;
+use std::io::{self, Write};
+
+use super::layout::{Shared, USERSPACE};
+use super::saved::{Found, target};
+use super::{Error, Table, Tool, Variant};
+
+/// Whose rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    Iptables,
+    Userspace,
+}
+
+/// Removes the rules of `modes`. Returns whether there were any.
+///
+/// `KUBE-MARK-MASQ` and `KUBE-POSTROUTING`, with the jump to the latter, stay: kubelet makes the same, and would not soon make them again.
+/// Without other rules that lead to them they do nothing.
+pub fn remove(tool: &Tool, modes: &[Mode]) -> Result<bool, Error> {
+    let found = Found::read(tool)?;
+    let unwanted = Table::ALL.map(|table| Unwanted::of(table, modes, &found));
+    if unwanted.iter().all(Unwanted::is_empty) {
+        return Ok(false);
+    }
+    tool.restore(&mut |out| unwanted.iter().filter(|of| !of.is_empty()).try_for_each(|of| of.write(out)))?;
+    Ok(true)
+}
+
+/// As [`remove`] with both modes, from this iptables and from the variant that it is not. For `--cleanup`.
+pub fn clean_up(tool: &Tool) -> Result<bool, Error> {
+    let here = remove(tool, &[Mode::Iptables, Mode::Userspace])?;
+    Ok(remove_from_other_variant(tool)? || here)
+}
+
+/// What a kube-proxy left in the tables of the variant of iptables that is not used, where packets pass them all the same.
+pub fn remove_from_other_variant(tool: &Tool) -> Result<bool, Error> {
+    match tool.other_variant() {
+        Some(other) if other.variant() == Variant::Legacy && !has_legacy_tables() => Ok(false),
+        Some(other) => remove(&other, &[Mode::Iptables, Mode::Userspace]),
+        None => Ok(false),
+    }
+}
+
+/// Only looking at them would make them, otherwise.
+fn has_legacy_tables() -> bool {
+    let names = fs::read_to_string("/proc/thread-self/net/ip_tables_names").unwrap_or_default();
+    Table::ALL.iter().all(|table| names.lines().any(|name| name == table.as_str()))
+}
+
+/// What of one table is to go.
+struct Unwanted<'a> {
+    table: Table,
+    chains: Vec<String>,
+    leads: Vec<&'a str>,
+}
+
+impl<'a> Unwanted<'a> {
+    fn of(table: Table, modes: &[Mode], found: &'a Found) -> Self {
+        let userspace = |name: &str| USERSPACE.contains(&(table, name));
+        let of_modes = |name: &str| {
+            let kubelets = Shared::find(table, name).is_some_and(Shared::is_kubelets_too);
+            let mode = if userspace(name) { Mode::Userspace } else { Mode::Iptables };
+            modes.contains(&mode) && !kubelets
+        };
+        let own = found.chains.keys().filter(|_| table == Table::Nat).map(ToString::to_string);
+        let shared = found.shared.keys().filter(|chain| chain.table() == table).map(|chain| chain.name().to_owned());
+        let stale = found.stale.iter().filter(|(of, _)| *of == table).map(|(_, name)| name.clone());
+        let leads = found.leads.iter().filter(|lead| lead.table == table);
+        Self {
+            table,
+            chains: own.chain(shared).chain(stale).filter(|name| of_modes(name)).collect(),
+            leads: leads.filter(|lead| target(&lead.rule).is_some_and(of_modes)).map(|lead| &*lead.rule).collect(),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.chains.is_empty() && self.leads.is_empty()
+    }
+
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "*{}", self.table)?;
+        self.chains.iter().try_for_each(|name| writeln!(out, ":{name} - [0:0]"))?;
+        self.leads.iter().try_for_each(|rule| writeln!(out, "-D {rule}"))?;
+        self.chains.iter().try_for_each(|name| writeln!(out, "-X {name}"))?;
+        writeln!(out, "COMMIT")
+    }
+}

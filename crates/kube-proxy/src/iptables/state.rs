@@ -1,0 +1,204 @@
+//! What we know to be programmed: hashes, by Service; and the difference between that and what is wanted.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use super::chain::ChainId;
+use super::hash::RuleHash;
+use super::layout::{JUMPS, Shared};
+use super::render::{self, Lines};
+use super::saved::Found;
+use super::{Settings, Table};
+use crate::model::{Model, Service, ServiceName};
+
+/// The hashes of a Service's chains, and of its lines in each of [`Lines::CHAINS`].
+#[derive(Debug, PartialEq, Eq)]
+pub struct OfService {
+    lines: [u64; Lines::CHAINS.len()],
+    chains: Box<[(ChainId, u64)]>,
+}
+
+/// All that is programmed.
+#[derive(Debug, Default)]
+pub struct State {
+    services: BTreeMap<ServiceName, OfService>,
+    shared: HashMap<Shared, u64>,
+}
+
+/// What has to be written.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// The Services that have chains in `chains`.
+    pub services: BTreeSet<ServiceName>,
+    pub chains: HashSet<ChainId>,
+    pub unwanted: Vec<ChainId>,
+    pub shared: BTreeSet<Shared>,
+    /// Indices of [`JUMPS`].
+    pub jumps: Vec<usize>,
+    pub stale: Vec<(Table, String)>,
+    pub stale_jumps: Vec<(Table, String)>,
+}
+
+/// Chains that this iptables or kernel prints in another way than we write them: what we wrote, and how it looked then.
+#[derive(Debug, Default)]
+pub struct Spellings(HashMap<Spelled, (u64, u64)>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Spelled {
+    Own(ChainId),
+    Shared(Shared),
+}
+
+impl Plan {
+    pub fn is_empty(&self) -> bool {
+        self.chains.is_empty()
+            && self.unwanted.is_empty()
+            && self.shared.is_empty()
+            && self.jumps.is_empty()
+            && self.stale.is_empty()
+            && self.stale_jumps.is_empty()
+    }
+
+    pub fn touches(&self, table: Table) -> bool {
+        let of_services = table == Table::Nat && !(self.chains.is_empty() && self.unwanted.is_empty());
+        let jumps = |index: &usize| JUMPS.get(*index).is_some_and(|jump| jump.to.table() == table);
+        of_services
+            || self.shared.iter().any(|chain| chain.table() == table)
+            || self.jumps.iter().any(jumps)
+            || self.stale.iter().chain(&self.stale_jumps).any(|(of, _)| *of == table)
+    }
+
+    /// Whether chains are to go: the one thing that rules which are not ours can make impossible.
+    pub fn removes_chains(&self) -> bool {
+        !self.unwanted.is_empty() || !self.stale.is_empty()
+    }
+}
+
+impl Spellings {
+    fn is(&self, chain: Spelled, wanted: u64, seen: Option<u64>) -> bool {
+        seen == Some(wanted) || seen.is_some_and(|seen| self.0.get(&chain) == Some(&(wanted, seen)))
+    }
+
+    /// Takes what `found` says of chains that were written a moment ago for how they are spelled here. Returns how many are spelled otherwise.
+    pub fn learn(&mut self, state: &State, found: &Found, written: &Plan) -> usize {
+        let own = state.services.values().flat_map(|of| of.chains.iter()).filter(|(id, _)| written.chains.contains(id));
+        let own = own.map(|&(id, wanted)| (Spelled::Own(id), wanted, found.chains.get(&id)));
+        let shared = written.shared.iter().filter_map(|chain| state.shared.get_key_value(chain));
+        let shared = shared.map(|(&chain, &wanted)| (Spelled::Shared(chain), wanted, found.shared.get(&chain)));
+        let before = self.0.len();
+        let otherwise = own.chain(shared).filter_map(|(chain, wanted, seen)| {
+            let seen = seen.copied().filter(|&seen| seen != wanted)?;
+            Some((chain, (wanted, seen)))
+        });
+        self.0.extend(otherwise);
+        self.0.len() - before
+    }
+}
+
+impl OfService {
+    fn render(model: &Model, settings: &Settings, name: &ServiceName, service: &Service, lines: &mut Lines) -> Self {
+        let mut chains = Vec::new();
+        for port in render::ports(model, settings, name, service) {
+            chains.extend(render::chains(&port).into_iter().map(|(id, rules)| (id, RuleHash::of(&rules))));
+            render::lines(&port, lines);
+        }
+        Self { lines: Lines::CHAINS.map(|chain| RuleHash::of(lines.in_chain(chain))), chains: chains.into() }
+    }
+}
+
+impl State {
+    /// What `touched` Services call for. `state` becomes what will be when the plan has been carried out, but for shared chains:
+    /// their hashes are [set](Self::set_shared) when they are written.
+    pub fn update(&mut self, model: &Model, settings: &Settings, touched: &BTreeSet<ServiceName>) -> Plan {
+        let mut plan = Plan::default();
+        for name in touched {
+            let new = model
+                .service(name)
+                .map(|service| OfService::render(model, settings, name, service, &mut Lines::default()));
+            let old = self.services.remove(name);
+            plan.compare(name, old.as_ref(), new.as_ref());
+            if let Some(new) = new {
+                self.services.insert(name.clone(), new);
+            }
+        }
+        plan
+    }
+
+    /// The state that is wanted, and what has to be written where `found` is there.
+    pub fn reconcile(model: &Model, settings: &Settings, found: Found, spellings: &Spellings) -> (Self, Plan) {
+        let (mut state, mut plan) = (Self::default(), Plan::default());
+        let (mut unwanted, leads) = (found.chains, found.leads);
+        let mut shared: HashMap<Shared, RuleHash> = HashMap::new();
+        for chain in Shared::ALL {
+            shared.entry(chain).or_default().add(&render::head_and_tail(settings, chain).0);
+        }
+        for (name, service) in model.services() {
+            let mut lines = Lines::default();
+            let of = OfService::render(model, settings, name, service, &mut lines);
+            for &(id, wanted) in &of.chains {
+                if !spellings.is(Spelled::Own(id), wanted, unwanted.remove(&id)) {
+                    plan.chains.insert(id);
+                    plan.services.insert(name.clone());
+                }
+            }
+            for chain in Lines::CHAINS {
+                shared.entry(chain).or_default().add(lines.in_chain(chain));
+            }
+            state.services.insert(name.clone(), of);
+        }
+        for (chain, mut hash) in shared {
+            hash.add(&render::head_and_tail(settings, chain).1);
+            let wanted = hash.finish();
+            if !spellings.is(Spelled::Shared(chain), wanted, found.shared.get(&chain).copied()) {
+                plan.shared.insert(chain);
+            }
+            state.shared.insert(chain, wanted);
+        }
+        plan.unwanted = unwanted.into_keys().collect();
+        plan.jumps = (0..JUMPS.len()).filter(|&index| !leads.iter().any(|lead| lead.jump == Some(index))).collect();
+        let stale = leads.into_iter().filter(|lead| lead.jump.is_none());
+        plan.stale_jumps = stale.map(|lead| (lead.table, lead.rule)).collect();
+        plan.stale = found.stale;
+        (state, plan)
+    }
+
+    /// Whether `found` is all that is wanted, and nothing else of a kube-proxy is there.
+    pub fn stands(&self, found: &Found, spellings: &Spellings) -> bool {
+        let mut chains = self.services.values().flat_map(|of| of.chains.iter());
+        let count: usize = self.services.values().map(|of| of.chains.len()).sum();
+        found.chains.len() == count
+            && chains.all(|(id, wanted)| spellings.is(Spelled::Own(*id), *wanted, found.chains.get(id).copied()))
+            && self
+                .shared
+                .iter()
+                .all(|(chain, wanted)| spellings.is(Spelled::Shared(*chain), *wanted, found.shared.get(chain).copied()))
+            && (0..JUMPS.len()).all(|index| found.has_jump(index))
+            && found.leads.len() == JUMPS.len()
+            && found.stale.is_empty()
+    }
+
+    pub fn set_shared(&mut self, chain: Shared, hash: u64) {
+        self.shared.insert(chain, hash);
+    }
+}
+
+impl Plan {
+    fn compare(&mut self, name: &ServiceName, old: Option<&OfService>, new: Option<&OfService>) {
+        let before: HashMap<ChainId, u64> = old.into_iter().flat_map(|of| of.chains.iter().copied()).collect();
+        let mut gone = before.clone();
+        for &(id, hash) in new.into_iter().flat_map(|of| &of.chains) {
+            gone.remove(&id);
+            if before.get(&id) != Some(&hash) {
+                self.chains.insert(id);
+                self.services.insert(name.clone());
+            }
+        }
+        self.unwanted.extend(gone.into_keys());
+        let nothing = RuleHash::of_nothing();
+        let lines = |of: Option<&OfService>| of.map_or([nothing; Lines::CHAINS.len()], |of| of.lines);
+        for (index, chain) in Lines::CHAINS.into_iter().enumerate() {
+            if lines(old).get(index) != lines(new).get(index) {
+                self.shared.insert(chain);
+            }
+        }
+    }
+}

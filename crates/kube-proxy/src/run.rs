@@ -1,0 +1,187 @@
+//! The running program: what is started, in which order, and how it ends.
+
+use std::net::Ipv4Addr;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use sd_notify::NotifyState;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::backend::{Backend, Periods};
+use crate::http::BindFailure;
+use crate::iptables::{self, Iptables, Tool};
+use crate::metrics::Metrics;
+use crate::objects::Reader;
+use crate::observer::{Reports, Standing, UdpEntries, tell_systemd};
+use crate::options::{Options, ProxyMode};
+use crate::syncer::{News, Syncer};
+use crate::userspace::{self, Userspace};
+use crate::watch::{self, Connection};
+use crate::{conntrack, events, healthz, metrics, service_health};
+
+/// Proxies until it is told to stop; what is programmed stays then. An error is one of the options or of this machine.
+pub async fn run(options: Options) -> anyhow::Result<()> {
+    for warning in &options.warnings {
+        tracing::warn!("{warning}");
+    }
+    adjust_oom_score(options.oom_score_adj);
+    conntrack::settings::apply(&options.conntrack);
+    let client = watch::connect(&connection(&options)).await?;
+    let backend = choose_backend(&options)?;
+    tracing::info!(mode = backend.name(), node = options.node_name, "kube-proxy {}", env!("CARGO_PKG_VERSION"));
+
+    let metrics = Arc::new(Metrics::new());
+    metrics.set_proxy_mode(backend.name());
+    let health = Arc::new(healthz::Health::new(options.sync_period));
+    let (events, event_queue) = events::channel(&options.node_name);
+    let (service_health, health_servers) = service_health::channel(options.nodeport_addresses.clone(), events.clone());
+    let reports = Reports {
+        metrics: Arc::clone(&metrics),
+        health: Arc::clone(&health),
+        service_health,
+        udp: (backend.name() == "iptables").then(UdpEntries::default),
+        standing: Standing::default(),
+    };
+    let periods = Periods { full_check: options.sync_period, least_between_syncs: options.min_sync_period };
+    let (news, arriving) = mpsc::channel();
+    let syncer = Syncer::new(backend, reports, periods);
+    let syncer = std::thread::Builder::new()
+        .name("syncer".to_owned())
+        .spawn(move || syncer.run(&arriving))
+        .context("cannot start a thread")?;
+
+    events.starting();
+    tokio::spawn(event_queue.run(client.clone()));
+    tokio::spawn(health_servers.run());
+    let reader = Arc::new(Reader::new(&options.node_name));
+    let watches = tokio::spawn(watch::run(client, reader, options.endpoint_slices, news.clone()));
+    tell_systemd(&[NotifyState::Status("waiting for the API server")]);
+
+    let ended = tokio::select! {
+        stopped = stop_signal() => stopped,
+        failed = serve(&options, health, metrics, events) => failed,
+        _ = watches => Err(anyhow::anyhow!("the thread that programs has ended; see the log above")),
+    };
+    tell_systemd(&[NotifyState::Stopping]);
+    // A round that is under way is finished, so that nothing is left half done.
+    let _ = news.send(News::Stop);
+    let _ = syncer.join();
+    ended
+}
+
+/// Serves health and metrics; returns only where a port cannot be had and that is to be fatal.
+async fn serve(
+    options: &Options,
+    health: Arc<healthz::Health>,
+    metrics: Arc<Metrics>,
+    events: events::Events,
+) -> anyhow::Result<()> {
+    let on_failure = if options.bind_address_hard_fail { BindFailure::Fatal } else { BindFailure::TryAgain };
+    let healthz = async {
+        match options.healthz_bind_address {
+            Some(address) => healthz::serve(address, health, events, on_failure).await,
+            None => std::future::pending().await,
+        }
+    };
+    let metrics = async {
+        match options.metrics_bind_address {
+            Some(address) => metrics::serve(address, metrics, on_failure).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::try_join!(healthz, metrics)?;
+    Ok(())
+}
+
+async fn stop_signal() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("told to stop by SIGTERM; the rules stay"),
+        _ = interrupt.recv() => tracing::info!("told to stop by SIGINT; the rules stay"),
+    }
+    Ok(())
+}
+
+/// Where the API server is.
+pub fn connection(options: &Options) -> Connection {
+    Connection { kubeconfig: options.kubeconfig.clone(), master: options.master.clone() }
+}
+
+/// The mode that was asked for, or the best that works here.
+fn choose_backend(options: &Options) -> anyhow::Result<Box<dyn Backend>> {
+    let tool = Tool::find()?;
+    let mode = match options.proxy_mode {
+        Some(mode) => mode,
+        None => match tool.can_do_iptables_mode() {
+            Ok(()) => ProxyMode::Iptables,
+            Err(lacking) => {
+                tracing::warn!("the mode is userspace, as iptables mode is not possible here: {lacking}");
+                ProxyMode::Userspace
+            }
+        },
+    };
+    match mode {
+        ProxyMode::Iptables => {
+            if let Err(lacking) = tool.can_do_iptables_mode() {
+                bail!("--proxy-mode=iptables is not possible here: {lacking}; --proxy-mode=userspace may be");
+            }
+            let settings = iptables_settings(options, tool.features());
+            Ok(Box::new(Iptables::new(tool, settings)))
+        }
+        ProxyMode::Userspace => {
+            if let Err(lacking) = tool.can_do_userspace_mode() {
+                bail!("no mode is possible here, not even --proxy-mode=userspace: {lacking}");
+            }
+            let settings = userspace::Settings {
+                bind_address: options.bind_address,
+                cluster_cidr: options.cluster_cidr,
+                node_port_addresses: options.nodeport_addresses.clone(),
+                udp_timeout: options.udp_timeout,
+            };
+            Ok(Box::new(Userspace::start(tool, &settings).context("the userspace mode cannot start")?))
+        }
+    }
+}
+
+/// What the iptables mode's rules depend on.
+pub fn iptables_settings(options: &Options, features: iptables::Features) -> iptables::Settings {
+    iptables::Settings {
+        cluster_cidr: options.cluster_cidr,
+        masquerade_all: options.masquerade_all,
+        masquerade_bit: options.masquerade_bit,
+        nodeport_addresses: options.nodeport_addresses.clone(),
+        node_ip: Some(options.bind_address).filter(|&address| address != Ipv4Addr::UNSPECIFIED),
+        features,
+    }
+}
+
+/// Makes the kernel spare this process when memory runs out. Not being allowed to is no reason not to proxy.
+fn adjust_oom_score(score: i32) {
+    if let Err(error) = std::fs::write("/proc/self/oom_score_adj", score.to_string()) {
+        tracing::warn!(%error, "cannot set --oom-score-adj={score}; going on without");
+    }
+}
+
+/// Reads both sets once, and gives the model that they make.
+pub async fn model_of_now(options: &Options, patience: Duration) -> anyhow::Result<crate::model::Model> {
+    let client = watch::connect(&connection(options)).await?;
+    let (news, arriving) = mpsc::channel();
+    let reader = Arc::new(Reader::new(&options.node_name));
+    let watches = tokio::spawn(watch::run(client, reader, options.endpoint_slices, news));
+    let gather = tokio::task::spawn_blocking(move || {
+        let mut model = crate::model::Model::default();
+        let mut touched = std::collections::BTreeSet::new();
+        while !model.is_complete() {
+            match arriving.recv_timeout(patience) {
+                Ok(News::Change(change, _)) => model.apply(change, &mut touched),
+                Ok(News::Stop) | Err(_) => bail!("the API server gave no Services and endpoints within {patience:?}"),
+            }
+        }
+        Ok(model)
+    });
+    let model = gather.await.context("reading Services and endpoints ended early")?;
+    watches.abort();
+    model
+}

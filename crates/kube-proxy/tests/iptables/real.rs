@@ -1,0 +1,88 @@
+//! Real iptables in a network namespace of the test's own.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::PathBuf;
+
+use kube_proxy::iptables::{Table, Tool};
+use tempfile::TempDir;
+
+const LOCK: &str = "xtables.lock";
+
+/// iptables, with a lock of its own and a record of all that goes to iptables-restore.
+pub struct Real {
+    pub tool: Tool,
+    folder: TempDir,
+}
+
+/// Runs `test` for iptables-legacy and iptables-nft, each in a new network namespace. The thread stays in the last one.
+pub fn with_each_variant(test: impl Fn(&Real)) {
+    for name in ["iptables-legacy", "iptables-nft"] {
+        // SAFETY: it changes the network namespace of this thread alone, and no socket is open in it.
+        assert_eq!(unsafe { libc::unshare(libc::CLONE_NEWNET) }, 0, "a network namespace needs root");
+        test(&Real::new(name));
+    }
+}
+
+impl Real {
+    fn new(name: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let path = |program: String| {
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            let mut files = std::env::split_paths(&path).map(|folder| folder.join(&program));
+            files.find(|file| file.is_file()).unwrap_or_else(|| panic!("{program} is not installed"))
+        };
+        for program in [name.to_owned(), format!("{name}-save")] {
+            symlink(path(program.clone()), folder.path().join(program)).expect("a link");
+        }
+        let restore = path(format!("{name}-restore"));
+        let record = folder.path().join("record");
+        let (record, restore) = (record.display(), restore.display());
+        let lock = folder.path().join(LOCK);
+        let lock = lock.display();
+        let script = format!("#!/bin/sh\nexport XTABLES_LOCKFILE='{lock}'\ntee -a '{record}' | '{restore}' \"$@\"\n");
+        let wrapper = folder.path().join(format!("{name}-restore"));
+        fs::write(&wrapper, script).expect("a script");
+        fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).expect("it can be run");
+        let called = folder.path().join(name);
+        let tool = Tool::named(&called.to_string_lossy()).expect("iptables works");
+        let real = Self { tool, folder };
+        real.written();
+        real
+    }
+
+    fn record(&self) -> PathBuf {
+        self.folder.path().join("record")
+    }
+
+    /// What iptables-restore locks.
+    pub fn lock_file(&self) -> PathBuf {
+        self.folder.path().join(LOCK)
+    }
+
+    /// What went to iptables-restore since this was asked last.
+    pub fn written(&self) -> String {
+        let written = fs::read_to_string(self.record()).unwrap_or_default();
+        fs::write(self.record(), "").expect("the record can be emptied");
+        written
+    }
+
+    pub fn restore(&self, text: &str) {
+        self.tool.restore(&mut |out| out.write_all(text.as_bytes())).expect("iptables-restore takes it");
+        self.written();
+    }
+
+    pub fn saved(&self, table: Table) -> String {
+        let mut text = String::new();
+        let line = &mut |line: &str| text.extend([line, "\n"]);
+        self.tool.save(table, line).expect("iptables-save works");
+        text
+    }
+
+    /// Both tables, without what changes anyway: comments with the time, and counters.
+    pub fn tables(&self) -> String {
+        let text = Table::ALL.map(|table| self.saved(table)).concat();
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        lines.map(|line| format!("{}\n", line.split(" [").next().unwrap_or_default())).collect()
+    }
+}

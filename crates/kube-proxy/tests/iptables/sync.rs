@@ -1,0 +1,167 @@
+//! The backend on real iptables: spelling, idempotence, differences and repair.
+
+use std::collections::BTreeSet;
+
+use kube_proxy::backend::Backend;
+use kube_proxy::iptables::{Iptables, Tool};
+use kube_proxy::model::{Change, Model, Place, Protocol, Service, TrafficPolicy};
+
+use crate::real::with_each_variant;
+use crate::states::{add, endpoint, endpoints, external_service, many, name, port, remote, service, settings};
+
+/// Every kind of rule.
+pub fn everything() -> Model {
+    let mut model = many(8, 3);
+    let mut rich = external_service();
+    rich.ports = [rich.ports[0].clone(), port("dns", Protocol::Udp, 53), port("m3ua", Protocol::Sctp, 2905)].into();
+    rich.load_balancer_source_ranges = ["198.51.100.0/24".parse().expect("it is a range")].into();
+    rich.affinity_seconds = Some(10800);
+    let mixed = [endpoint(1, Place::ThisNode), endpoint(2, Place::OtherNode), endpoint(3, Place::Unknown)];
+    add(&mut model, "rich", rich.clone(), &mixed);
+    let local = TrafficPolicy::Local;
+    let local = Service { external_traffic_policy: local, internal_traffic_policy: local, ..rich };
+    add(&mut model, "local", Service { cluster_ip: [10, 10, 0, 2].into(), ..local.clone() }, &mixed);
+    add(&mut model, "local-elsewhere", Service { cluster_ip: [10, 10, 0, 3].into(), ..local }, &remote(2));
+    add(&mut model, "nobody", Service { cluster_ip: [10, 10, 0, 4].into(), ..external_service() }, &[]);
+    model
+}
+
+pub fn started(tool: &Tool, model: &Model) -> Iptables {
+    let mut backend = Iptables::new(tool.clone(), settings());
+    backend.sync(model, &BTreeSet::new()).expect("the first sync succeeds");
+    backend
+}
+
+#[test]
+#[ignore = "needs root, iptables-legacy and iptables-nft"]
+fn rules_are_printed_back_as_they_were_written() {
+    let model = everything();
+    let printed = crate::golden::rules(&model, &settings());
+    with_each_variant(|real| {
+        started(&real.tool, &model);
+        let tables = real.tables();
+        for rule in printed.lines().filter(|line| line.starts_with("-A ")) {
+            assert!(tables.lines().any(|line| line == rule), "{rule}\nis not in\n{tables}");
+        }
+        let ours = tables.lines().filter(|line| line.starts_with("-A KUBE-")).count();
+        assert_eq!(ours, printed.lines().filter(|line| line.starts_with("-A ")).count());
+    });
+}
+
+#[test]
+#[ignore = "needs root, iptables-legacy and iptables-nft"]
+fn what_stands_is_neither_written_again_nor_repaired() {
+    let model = everything();
+    with_each_variant(|real| {
+        let mut backend = started(&real.tool, &model);
+        assert_ne!(real.written(), "");
+        assert!(!backend.check(&model).expect("checked"));
+        assert!(!backend.check_fully(&model).expect("checked"));
+        let all: BTreeSet<_> = model.services().map(|(name, _)| name.clone()).collect();
+        backend.sync(&model, &all).expect("touched Services that are as they were");
+        started(&real.tool, &model);
+        assert_eq!(real.written(), "");
+    });
+}
+
+#[test]
+#[ignore = "needs root, iptables-legacy and iptables-nft"]
+fn a_change_of_endpoints_writes_the_chain_of_that_service_only() {
+    with_each_variant(|real| {
+        let mut model = many(20, 3);
+        let mut backend = started(&real.tool, &model);
+        real.written();
+        let mut touched = BTreeSet::new();
+        model.apply(endpoints(&name("service-7"), &service().ports[0], &remote(5)), &mut touched);
+        backend.sync(&model, &touched).expect("synced");
+        let written = real.written();
+        let declared: Vec<_> = written.lines().filter(|line| line.starts_with(':')).collect();
+        let services = declared.iter().filter(|line| line.starts_with(":KUBE-SVC-")).count();
+        let endpoints = declared.iter().filter(|line| line.starts_with(":KUBE-SEP-")).count();
+        // Of its three endpoints before, one was on this node and had a chain, which goes.
+        assert_eq!((services, endpoints, declared.len()), (1, 1, 2), "{written}");
+        assert_eq!(written.matches("COMMIT").count(), 1, "one table is touched");
+        assert_eq!(real.tables().matches("-j DNAT --to-destination 10.16.0.").count(), 5);
+        assert!(!backend.check(&model).expect("checked"), "own changes are nobody else's");
+    });
+}
+
+#[test]
+#[ignore = "needs root, iptables-legacy and iptables-nft"]
+fn the_rules_are_always_those_that_a_fresh_start_makes() {
+    with_each_variant(|real| {
+        let mut model = many(3, 2);
+        let mut backend = started(&real.tool, &model);
+        let rich = everything();
+        let mut sync = |model: &Model, touched: &BTreeSet<_>| {
+            backend.sync(model, touched).expect("synced");
+            let printed = crate::golden::rules(model, &settings());
+            let tables = real.tables();
+            let rules = |text: &str| -> BTreeSet<String> {
+                text.lines().filter(|line| line.starts_with("-A KUBE-")).map(str::to_owned).collect()
+            };
+            assert_eq!(rules(&tables), rules(&printed));
+        };
+        let mut touched = BTreeSet::new();
+        for (name, service) in rich.services() {
+            for port in &service.ports {
+                let behind = rich.endpoints(name, &port.name, port.protocol);
+                model.apply(endpoints(name, port, &behind), &mut touched);
+            }
+            model.apply(Change::Service(name.clone(), Some(service.clone())), &mut touched);
+            sync(&model, &std::mem::take(&mut touched));
+        }
+        model.apply(endpoints(&name("rich"), &external_service().ports[0], &[]), &mut touched);
+        sync(&model, &std::mem::take(&mut touched));
+        for (name, _) in rich.services() {
+            model.apply(Change::Service(name.clone(), None), &mut touched);
+            sync(&model, &std::mem::take(&mut touched));
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs root, iptables-legacy and iptables-nft"]
+fn what_others_flush_or_change_is_noticed_and_repaired() {
+    let model = everything();
+    with_each_variant(|real| {
+        let mut backend = started(&real.tool, &model);
+        let wanted = real.tables();
+        let damages = [
+            "*nat\n-F\nCOMMIT\n",
+            "*filter\n-F\nCOMMIT\n",
+            "*nat\n-F\n-X\nCOMMIT\n",
+            "*nat\n-F PREROUTING\nCOMMIT\n",
+            "*nat\n-A KUBE-SERVICES -j RETURN\nCOMMIT\n",
+            "*nat\n:KUBE-SVC-AAAAAAAAAAAAAAAA - [0:0]\nCOMMIT\n",
+        ];
+        for damage in damages {
+            real.restore(damage);
+            assert_ne!(real.tables(), wanted);
+            assert!(backend.check(&model).expect("checked"), "{damage}");
+            assert_eq!(sorted(&real.tables()), sorted(&wanted), "{damage}");
+            assert!(!backend.check_fully(&model).expect("checked"), "{damage}");
+        }
+    });
+}
+
+/// A chain that was made anew comes last in iptables-legacy.
+fn sorted(tables: &str) -> Vec<&str> {
+    let mut lines: Vec<&str> = tables.lines().collect();
+    lines.sort_unstable();
+    lines
+}
+
+#[test]
+#[ignore = "needs root, iptables-legacy and iptables-nft"]
+fn rules_of_others_are_left_alone_and_cost_no_writing() {
+    let model = everything();
+    with_each_variant(|real| {
+        let mut backend = started(&real.tool, &model);
+        real.restore("*nat\n:DOCKER - [0:0]\n-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER\nCOMMIT\n*filter\n:KUBE-FIREWALL - [0:0]\n-I INPUT -j KUBE-FIREWALL\nCOMMIT\n");
+        assert!(!backend.check(&model).expect("checked"));
+        assert_eq!(real.written(), "");
+        let tables = real.tables();
+        assert!(tables.contains("-j DOCKER") && tables.contains("-A INPUT -j KUBE-FIREWALL"));
+    });
+}
