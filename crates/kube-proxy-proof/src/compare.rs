@@ -99,9 +99,16 @@ pub fn text(answers: &Answers) -> String {
     answers.iter().map(|(answer, count)| format!("{answer} ({count} x)")).collect::<Vec<_>>().join(", ")
 }
 
-/// Every question that the targets allow, from everywhere.
+/// Every question that the targets allow, from the usual places.
 pub fn questions(targets: impl IntoIterator<Item = (Target, bool)>) -> Vec<Question> {
-    let all = targets.into_iter().flat_map(|(to, sticky)| Vantage::ALL.map(|from| Question { from, to, sticky }));
+    questions_from(targets, &Vantage::ALL)
+}
+
+/// Every question that the targets allow, from these places.
+pub fn questions_from(targets: impl IntoIterator<Item = (Target, bool)>, places: &[Vantage]) -> Vec<Question> {
+    let from_everywhere =
+        |(to, sticky): (Target, bool)| places.iter().map(move |from| Question { from: *from, to, sticky });
+    let all = targets.into_iter().flat_map(from_everywhere);
     all.filter(|question| is_reachable(question.from, question.to)).collect()
 }
 

@@ -22,6 +22,7 @@ pub mod objects;
 pub mod pair;
 pub mod probe;
 pub mod programs;
+pub mod random;
 pub mod targets;
 pub mod walk;
 pub mod world;

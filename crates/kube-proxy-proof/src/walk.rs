@@ -9,6 +9,8 @@ mod outcome;
 mod packet;
 mod rule;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use self::{
     outcome::{Affinity, Distribution, Outcome, Verdict, same},

@@ -101,7 +101,7 @@ pub const CASES: &[Entry] = &[
         vec![put(made, behind(p, &THREE)).expect(OUT, external(p), reaches(&THREE)).expect(
             ON_NODE,
             external(p),
-            reaches(&THREE),
+            Expected::Nothing,
         )]
     }),
     ("two external addresses, TCP and UDP", |p| {

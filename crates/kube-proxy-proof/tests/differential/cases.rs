@@ -1,41 +1,15 @@
-//! The table of cases, upstream against ours, with real packets.
+//! The table of cases, with real packets and by walking the rules.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-};
-
-use base::progress::{Progress, Silent, Task, Unit};
 use kube_proxy_proof::{
-    api::Api,
     case::{self, Group},
     cases,
-    programs::Programs,
     world::Iptables,
 };
 
-/// The folder that a build publishes into.
-fn dist() -> PathBuf {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../dist");
-    env::var_os("KOE_DIST").map_or(beside, PathBuf::from)
-}
-
-/// Progress, for whoever runs the tests with `--nocapture`.
-struct Printed;
-
-impl Progress for Printed {
-    fn start(&self, name: &str, unit: Unit, total: Option<u64>) -> Box<dyn Task> {
-        Silent.start(name, unit, total)
-    }
-
-    fn note(&self, line: &str) {
-        println!("{line}");
-    }
-}
+use crate::support::{Printed, start};
 
 fn hold(groups: &[Group]) {
-    let programs = Programs::of_dist(&dist()).unwrap();
-    let api = Api::start(&programs).unwrap();
+    let (programs, api) = start();
     let mut found = vec![];
     for group in groups {
         let began = std::time::Instant::now();
