@@ -8,7 +8,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -16,7 +16,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use super::echo;
 use crate::{addresses::Vantage, world::World};
 
-/// How long an answer may take.
+/// How long the answers of a round may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Between two questions on one connection.
@@ -69,7 +69,6 @@ fn connect(from: Vantage, to: SocketAddrV4, untouched: &[Ipv4Addr], count: usize
     for _ in 0..20 * count {
         let (stream, endpoint) = echo::connect(to)?;
         if untouched.contains(&endpoint) {
-            stream.set_read_timeout(Some(PATIENCE))?;
             open.push(Connection { from, stream, endpoint });
         }
         if open.len() == count {
@@ -87,16 +86,19 @@ fn keep_using(mut open: Vec<Connection>, stop: &AtomicBool) -> Used {
             break;
         }
         let question = round.to_be_bytes();
+        let deadline = Instant::now() + PATIENCE;
         let asked: Vec<io::Result<()>> = open.iter().map(|one| (&one.stream).write_all(&question)).collect();
         let mut asked = asked.into_iter();
-        open.retain(|one| match asked.next().unwrap_or(Ok(())).and_then(|()| read_back(&one.stream, &question)) {
-            Ok(()) => {
-                used.answers += 1;
-                true
-            }
-            Err(error) => {
-                used.broken.push(format!("from {} to {}, in round {round}: {error}", one.from, one.endpoint));
-                false
+        open.retain(|one| {
+            match asked.next().unwrap_or(Ok(())).and_then(|()| read_back(&one.stream, &question, deadline)) {
+                Ok(()) => {
+                    used.answers += 1;
+                    true
+                }
+                Err(error) => {
+                    used.broken.push(format!("from {} to {}, in round {round}: {error}", one.from, one.endpoint));
+                    false
+                }
             }
         });
         thread::sleep(PAUSE);
@@ -104,7 +106,9 @@ fn keep_using(mut open: Vec<Connection>, stop: &AtomicBool) -> Used {
     used
 }
 
-fn read_back(mut stream: &TcpStream, question: &[u8; echo::LENGTH]) -> io::Result<()> {
+fn read_back(mut stream: &TcpStream, question: &[u8; echo::LENGTH], deadline: Instant) -> io::Result<()> {
+    let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+    stream.set_read_timeout(Some(left))?;
     let mut answer = [0; echo::LENGTH];
     stream.read_exact(&mut answer)?;
     if answer == *question { Ok(()) } else { Err(io::Error::other("another answer than was asked for")) }

@@ -56,7 +56,8 @@ impl State {
         let number = self.random.u8(..SERVICES);
         if self.services.contains_key(&number) && self.random.u8(..4) == 0 {
             self.services.remove(&number);
-            return vec![Change::Delete(object(number)), Change::Delete(behind(number, &[]))];
+            // With the Service, the API server deletes its Endpoints.
+            return vec![Change::Delete(behind(number, &[])), Change::Delete(object(number))];
         }
         self.put(number)
     }
