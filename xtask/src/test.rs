@@ -38,6 +38,7 @@ pub fn run(flags: Test) -> Result<()> {
         groups.push(Group { name: "scripts", obstacle: lacking(&["shellcheck"]), run: scripts });
         groups.push(Group { name: "tests with the real tools", obstacle: real_tools(), run: with_real_tools });
         groups.push(Group { name: "tests of the SWIX in dist/", obstacle: no_swix(), run: of_the_swix });
+        groups.push(Group { name: "kube-proxy against upstream's", obstacle: no_swix(), run: against_upstream });
         let first_boot = if flags.long { first_boot_long } else { first_boot };
         groups.push(Group { name: "first boot on the stand-in", obstacle: no_swix(), run: first_boot });
     }
@@ -82,11 +83,20 @@ fn scripts(shell: &Shell) -> Result<()> {
 
 /// Tests marked `#[ignore]` are those that need root, the network or real tools.
 fn with_real_tools(shell: &Shell) -> Result<()> {
-    Ok(cmd!(shell, "cargo test --workspace --exclude proof --quiet -- --ignored --skip swix_in_dist").run()?)
+    Ok(cmd!(
+        shell,
+        "cargo test --workspace --exclude proof --exclude kube-proxy-proof --quiet -- --ignored --skip swix_in_dist"
+    )
+    .run()?)
 }
 
 fn of_the_swix(shell: &Shell) -> Result<()> {
     Ok(cmd!(shell, "cargo test --workspace --quiet -- --ignored swix_in_dist").run()?)
+}
+
+/// Both in worlds of network namespaces, one test after another.
+fn against_upstream(shell: &Shell) -> Result<()> {
+    Ok(cmd!(shell, "cargo test --package kube-proxy-proof --quiet -- --ignored --test-threads=1").run()?)
 }
 
 /// One lab after another: each takes the whole machine.

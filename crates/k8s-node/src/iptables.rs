@@ -41,6 +41,9 @@ const WORKER: [Opening; 3] = [
     Opening { name: "node-ports", protocol: "udp", ports: "30000:32767" },
 ];
 
+/// What kube-proxy has sent to this switch itself: to its own port in userspace mode, or to an endpoint in the host's network.
+const SERVICES: &str = "-m conntrack --ctstate DNAT -m comment --comment kubernetes-on-eos-services -j ACCEPT";
+
 /// Every chain that a switch needs. One without rules for this switch is there and empty.
 pub fn wanted(cluster: &Cluster, node: &Node) -> [Chain; 3] {
     let master = if node.master { MASTER.as_slice() } else { &[] };
@@ -48,13 +51,14 @@ pub fn wanted(cluster: &Cluster, node: &Node) -> [Chain; 3] {
     let open = |Opening { name, protocol, ports }: &Opening| {
         format!("-p {protocol} -m {protocol} --dport {ports} -m comment --comment kubernetes-on-eos-{name} -j ACCEPT")
     };
+    let services = node.worker.then(|| SERVICES.to_owned());
     let pods = cluster.pod_cidr;
     let forward = ["-s", "-d"].map(|way| format!("{way} {pods} -m comment --comment kubernetes-on-eos-pods -j ACCEPT"));
     // To other pods they go with their own addresses; nobody else knows the way back to these.
     let own = node.pod_cidr;
     let leaving = format!("-s {own} ! -d {pods} -m comment --comment kubernetes-on-eos-pods-outwards -j MASQUERADE");
     [
-        Chain { rules: master.iter().chain(worker).map(open).collect(), ..INPUT },
+        Chain { rules: master.iter().chain(worker).map(open).chain(services).collect(), ..INPUT },
         Chain { rules: if node.worker { forward.into() } else { Vec::new() }, ..FORWARD },
         Chain { rules: if node.worker { vec![leaving] } else { Vec::new() }, ..POSTROUTING },
     ]
