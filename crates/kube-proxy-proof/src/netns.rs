@@ -105,7 +105,7 @@ impl Netns {
         use std::os::fd::AsRawFd;
         let there = format!("/proc/{}/fd/{}", std::process::id(), other.file.as_raw_fd());
         self.ip(&[
-            format!("link add {port} type veth peer name {other_port} netns {there}"),
+            format!("link add name {port} type veth peer name {other_port} netns {there}"),
             format!("link set dev {port} up"),
         ])?;
         other.ip(&[format!("link set dev {other_port} up")])
