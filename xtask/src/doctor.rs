@@ -40,6 +40,8 @@ pub const TEST: &[Need] = &[
     need("dockerd", "load the pause image", "docker.io"),
     need("ip", "wire test topologies", "iproute2"),
     need("nsenter", "wire test topologies", "util-linux"),
+    need("iptables", "let kube-proxies write rules", "iptables"),
+    need("conntrack", "let upstream's kube-proxy forget UDP flows", "conntrack"),
 ];
 
 const IMAGE: &[Need] = &[

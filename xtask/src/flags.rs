@@ -1,6 +1,6 @@
 //! Every verb with its flags and help text, in one place.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use base::Arch;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -44,6 +44,10 @@ pub enum Verb {
     Device(Device),
     /// Cut a switch's power at random moments of its boots and count how often it comes back whole
     PowerCuts(PowerCuts),
+    /// Compare our kube-proxy with upstream's: the table of cases, and random Services
+    AgainstUpstream(AgainstUpstream),
+    /// Let everything around our kube-proxy go wrong, for as long as you like
+    Chaos(Chaos),
 }
 
 /// What to build and from where.
@@ -291,6 +295,53 @@ pub struct PowerCuts {
     /// How many seconds a boot may take
     #[arg(long, value_name = "SECONDS", default_value_t = 240)]
     pub limit: u64,
+}
+
+#[derive(Args)]
+pub struct AgainstUpstream {
+    /// How many random states to compare by walking the rules, on each kind of iptables
+    #[arg(long, value_name = "N", default_value_t = 2000)]
+    pub states: usize,
+    /// How many random states to compare by real packets, too, on each kind of iptables
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub packets: usize,
+    /// Take the random states of an earlier run [default: others each time]
+    #[arg(long, value_name = "S")]
+    pub seed: Option<u64>,
+    /// Only this kind of iptables [default: both]
+    #[arg(long, value_name = "KIND")]
+    pub iptables: Option<IptablesKind>,
+    /// Leave out the table of cases
+    #[arg(long)]
+    pub no_cases: bool,
+}
+
+#[derive(Args)]
+pub struct Chaos {
+    /// How long, e.g. 10m; every disturbance comes at least once
+    #[arg(long = "for", value_name = "DURATION", default_value = "1m", value_parser = humantime::parse_duration)]
+    pub duration: Duration,
+    /// Take the course of an earlier run [default: another each time]
+    #[arg(long, value_name = "S")]
+    pub seed: Option<u64>,
+    /// The kind of iptables
+    #[arg(long, value_name = "KIND", default_value = "legacy")]
+    pub iptables: IptablesKind,
+    /// How the kube-proxy proxies
+    #[arg(long, default_value = "iptables")]
+    pub mode: ProxyMode,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum IptablesKind {
+    Legacy,
+    Nft,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum ProxyMode {
+    Iptables,
+    Userspace,
 }
 
 fn name_and_path(text: &str) -> Result<(String, PathBuf), String> {

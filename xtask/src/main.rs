@@ -1,10 +1,12 @@
 //! `cargo xtask`: every verb of the toolkit. Each verb's file turns its arguments into a typed
 //! request and calls a library.
 
+mod against_upstream;
 mod bench;
 mod build_swix;
 mod cache;
 mod cfssl;
+mod chaos;
 mod compile_bench;
 mod device;
 mod doctor;
@@ -47,6 +49,8 @@ fn main() -> ExitCode {
         Verb::Image(flags) => image::run(flags),
         Verb::Device(flags) => device::run(flags),
         Verb::PowerCuts(flags) => power_cuts::run(flags),
+        Verb::AgainstUpstream(flags) => against_upstream::run(flags),
+        Verb::Chaos(flags) => chaos::run(flags),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

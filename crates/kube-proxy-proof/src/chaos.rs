@@ -16,12 +16,14 @@ mod rules;
 mod state;
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddrV4,
     thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
+use base::Progress;
 use fastrand::Rng;
 
 pub use self::disturbance::Disturbance;
@@ -88,6 +90,8 @@ pub struct Report {
     pub answers: u64,
     /// Connections that broke, and how.
     pub broken: Vec<String>,
+    /// Why it was given up, if it was: something does not become right at all.
+    pub given_up: Option<String>,
 }
 
 impl Report {
@@ -95,7 +99,18 @@ impl Report {
     pub fn faults(&self) -> Vec<String> {
         let late = self.converged.iter().filter(|(_, after)| *after > LIMIT);
         let late = late.map(|(disturbance, after)| format!("{disturbance}: right again after {after:.1?}"));
-        late.chain(self.broken.iter().map(|how| format!("a connection broke: {how}"))).collect()
+        let broken = self.broken.iter().map(|how| format!("a connection broke: {how}"));
+        late.chain(broken).chain(self.given_up.clone()).collect()
+    }
+
+    /// For each disturbance that there was, how long it took each time until the state was right, the shortest first.
+    pub fn by_disturbance(&self) -> BTreeMap<Disturbance, Vec<Duration>> {
+        let mut times: BTreeMap<Disturbance, Vec<Duration>> = BTreeMap::new();
+        for (disturbance, after) in &self.converged {
+            times.entry(*disturbance).or_default().push(*after);
+        }
+        times.values_mut().for_each(|times| times.sort());
+        times
     }
 }
 
@@ -112,12 +127,12 @@ struct Stage<'a> {
     changes: u64,
 }
 
-/// Plays it. An error is something that does not become right at all.
-pub fn run(request: &Request, api: &mut Api, programs: &Programs, told: &mut dyn FnMut(&str)) -> Result<Report> {
+/// Plays it. An error is one of the stage, not of what is played on it.
+pub fn run(request: &Request, api: &mut Api, programs: &Programs, progress: &dyn Progress) -> Result<Report> {
     let began = Instant::now();
     let mut stage = Stage::set(request, api, programs)?;
     let after = stage.converge(began)?;
-    told(&format!("first in sync after {after:.1?}"));
+    progress.note(&format!("first in sync after {after:.1?}"));
     let connections = Connections::open(&stage.world, state::STEADY, &state::UNTOUCHED, CONNECTIONS)?;
     let mut report = Report::default();
     let mut next = request.mode.disturbances();
@@ -128,10 +143,17 @@ pub fn run(request: &Request, api: &mut Api, programs: &Programs, told: &mut dyn
             stage.random.shuffle(&mut next);
         }
         let Some(disturbance) = next.pop() else { break };
-        let over = disturbance.carry_out(&mut stage).with_context(|| format!("while {disturbance}"))?;
-        let after = stage.converge(over).with_context(|| format!("after {disturbance}"))?;
-        told(&format!("{disturbance}: right again after {after:.1?}"));
-        report.converged.push((disturbance, after));
+        match stage.play(disturbance) {
+            Ok(after) => {
+                let so_far = began.elapsed().as_secs();
+                progress.note(&format!("{so_far:5} s  {disturbance}: right again after {after:.1?}"));
+                report.converged.push((disturbance, after));
+            }
+            Err(error) => {
+                report.given_up = Some(format!("{disturbance}: {error:#}"));
+                break;
+            }
+        }
     }
     let used = connections.close()?;
     Ok(Report { changes: stage.changes, answers: used.answers, broken: used.broken, ..report })
@@ -180,6 +202,12 @@ impl<'a> Stage<'a> {
         let changes = self.state.change();
         self.changes += changes.len() as u64;
         self.api.with_client(|client| client.apply(&changes))
+    }
+
+    /// One disturbance, and how long after it the state was right.
+    fn play(&mut self, disturbance: Disturbance) -> Result<Duration> {
+        let over = disturbance.carry_out(self)?;
+        self.converge(over)
     }
 
     /// Waits until the state is right, and returns how long after `since` that was.

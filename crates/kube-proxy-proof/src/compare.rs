@@ -14,6 +14,7 @@ use anyhow::{Context, Result};
 
 use crate::{
     addresses::Vantage,
+    differences,
     objects::{Protocol, Target},
     pair::{BothRules, Pair},
     probe::{self, Answer, Answers},
@@ -64,7 +65,8 @@ impl fmt::Display for Difference {
 
 impl Reply {
     pub fn difference(&self) -> Option<Difference> {
-        let (upstream, ours) = (without_losses(&self.upstream), without_losses(&self.ours));
+        let ours = without_losses(&self.ours);
+        let upstream = differences::asked(self.question, &without_losses(&self.upstream), &ours);
         let same =
             if self.question.sticky { kinds(&upstream) == kinds(&ours) } else { upstream.keys().eq(ours.keys()) };
         (!same).then(|| Difference {
@@ -112,10 +114,12 @@ pub fn questions_from(targets: impl IntoIterator<Item = (Target, bool)>, places:
     all.filter(|question| is_reachable(question.from, question.to)).collect()
 }
 
-/// Asks both worlds with real packets. SCTP is left to the walk: many kernels have no sockets for it.
+/// Asks both worlds with real packets. SCTP is left to the walk: many kernels have no sockets for it. So is what chance alone
+/// would decide: whether a pod of the other node stays with an endpoint whose answers come back to it by this node, or by another way.
 pub fn ask(pair: &Pair, questions: &[Question]) -> Result<Vec<Reply>> {
-    let questions: Vec<&Question> =
-        questions.iter().filter(|question| question.to.protocol != Protocol::Sctp).collect();
+    let by_chance = |question: &Question| question.sticky && matches!(question.from, Vantage::RemotePod(_));
+    let can_be_asked = |question: &Question| question.to.protocol != Protocol::Sctp && !by_chance(question);
+    let questions: Vec<&Question> = questions.iter().filter(|question| can_be_asked(question)).collect();
     let next = AtomicUsize::new(0);
     let replies = Mutex::new(Vec::with_capacity(questions.len()));
     thread::scope(|scope| {
@@ -167,17 +171,18 @@ impl Walked {
     }
 
     pub fn differences(&self, questions: &[Question]) -> Result<Vec<Difference>> {
-        let mut differences = vec![];
-        for Question { from, to, .. } in questions.iter().copied() {
+        let mut found = vec![];
+        for question in questions.iter().copied() {
+            let Question { from, to, .. } = question;
             let packet = Packet::new(from, to)?;
             let upstream = self.upstream.walk(&packet).with_context(|| format!("upstream, {from} -> {to}"))?;
             let ours = self.ours.walk(&packet).with_context(|| format!("ours, {from} -> {to}"))?;
-            if !walk::same(&upstream, &ours) {
+            if !walk::same(&differences::walked(question, &upstream, &ours), &ours) {
                 let (upstream, ours) = (prospects(&upstream), prospects(&ours));
-                differences.push(Difference { from, to, upstream, ours });
+                found.push(Difference { from, to, upstream, ours });
             }
         }
-        Ok(differences)
+        Ok(found)
     }
 }
 

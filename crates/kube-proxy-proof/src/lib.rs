@@ -7,7 +7,7 @@
 //! 4. [`probe`] asks with real packets; [`walk`] reads `iptables-save` and says what would become of a packet.
 //! 5. [`cases`] is the table of what is compared, [`compare`] does it; [`random`] makes up the states nobody thought of.
 //! 6. [`differences`] is the list of what is different on purpose, each with its reason.
-//! 7. [`chaos`] lets everything around ours go wrong.
+//! 7. [`chaos`] lets everything around ours go wrong; [`crash_trap`] is what ours may never step into.
 
 pub mod addresses;
 pub mod api;
@@ -15,7 +15,9 @@ pub mod case;
 pub mod cases;
 pub mod chaos;
 pub mod compare;
+pub mod crash_trap;
 pub mod daemon;
+pub mod differences;
 pub mod health;
 pub mod netns;
 pub mod objects;

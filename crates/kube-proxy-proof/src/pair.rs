@@ -1,6 +1,7 @@
 //! Upstream and ours side by side: two worlds, the same objects.
 
 use std::{
+    process::Command,
     sync::atomic::{AtomicU16, Ordering},
     thread,
     time::Duration,
@@ -12,7 +13,7 @@ use crate::{
     api::Api,
     objects::{Change, Object, Protocol, endpoints, service},
     programs::Programs,
-    world::{Implementation, Iptables, World},
+    world::{Implementation, Iptables, World, pretend_limits_are_set},
 };
 
 /// The object whose changes are looked for in the rules, to know that all changes before it are there.
@@ -62,7 +63,11 @@ impl Pair {
         let world = |name, which| -> Result<World> {
             let mut world = World::new(name, api, setting.iptables)?;
             let program = world.program(which, programs, api, &flags);
-            world.start_proxy(&program, api)?;
+            let mut command = Command::new("env");
+            if setting.mode == Mode::Userspace && which == Implementation::Upstream {
+                pretend_limits_are_set(&mut command);
+            }
+            world.start_proxy_by(command, &program, api)?;
             Ok(world)
         };
         let upstream = world("upstream", Implementation::Upstream)?;

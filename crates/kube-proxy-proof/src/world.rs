@@ -4,16 +4,25 @@
 //! The outside hosts' namespace has the bridge that both nodes' uplinks are plugged into. It sends everything for
 //! Services and external addresses to the node under test, as does the second node. Nothing leads out of a world.
 
+mod kubelet;
+mod open_files;
 mod proxy;
 mod servers;
 
-use std::{net::Ipv4Addr, path::Path, process::Command};
+use std::{
+    io::Write,
+    net::Ipv4Addr,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
 use self::servers::Servers;
 pub use self::{
+    kubelet::is_kubelets,
+    open_files::pretend_limits_are_set,
     proxy::{Implementation, Iptables},
     servers::{parse_answer, read_answer},
 };
@@ -52,7 +61,9 @@ impl World {
             servers.push(Servers::start(pod, &[ip])?);
         }
         let tools = proxy::tools(iptables)?;
-        Ok(World { name: name.to_owned(), node, pods, node_2, outside, _servers: servers, tools, proxy: None })
+        let world = World { name: name.to_owned(), node, pods, node_2, outside, _servers: servers, tools, proxy: None };
+        world.restore_rules(kubelet::RULES)?;
+        Ok(world)
     }
 
     pub fn name(&self) -> &str {
@@ -96,6 +107,25 @@ impl World {
             .into_iter()
             .collect::<Result<Vec<_>>>()?
             .concat())
+    }
+
+    /// Adds rules to those that there are.
+    fn restore_rules(&self, rules: &str) -> Result<()> {
+        let output = self.node.enter(|| -> Result<_> {
+            let mut restore = Command::new(self.tools.path().join("iptables-restore"))
+                .arg("--noflush")
+                .envs(proxy::environment(self.tools.path()))
+                .stdin(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .context("cannot run iptables-restore")?;
+            restore.stdin.take().context("no way to write to iptables-restore")?.write_all(rules.as_bytes())?;
+            Ok(restore.wait_with_output()?)
+        })??;
+        if !output.status.success() {
+            bail!("iptables-restore failed: {}\n{rules}", String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(())
     }
 
     fn tools(&self) -> &Path {

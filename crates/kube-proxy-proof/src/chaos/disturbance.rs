@@ -127,14 +127,19 @@ fn hold_lock(stage: &mut Stage<'_>) -> Result<()> {
 }
 
 fn remove_rules(stage: &mut Stage<'_>) -> Result<()> {
-    let commands: &[&[&str]] = match stage.random.u8(..5) {
-        0 => &[&["-t", "nat", "-F"], &["-t", "nat", "-X"]],
-        1 => &[&["-t", "filter", "-F"], &["-t", "filter", "-X"]],
-        2 => &[&["-t", "nat", "-F", "KUBE-SERVICES"]],
-        3 => &[&["-t", "nat", "-F", "PREROUTING"], &["-t", "filter", "-F", "FORWARD"]],
-        _ => &[&["-t", "nat", "-D", "KUBE-POSTROUTING", "1"]],
+    let (command, chains_of): (&[&str], _) = match stage.random.u8(..5) {
+        0 => (&["-t", "nat", "-F"], Some("nat")),
+        1 => (&["-t", "filter", "-F"], Some("filter")),
+        2 => (&["-t", "nat", "-F", "KUBE-SERVICES"], None),
+        3 => (&["-t", "nat", "-F", "PREROUTING"], None),
+        _ => (&["-t", "nat", "-D", "KUBE-POSTROUTING", "1"], None),
     };
-    commands.iter().try_for_each(|command| stage.world.run_on_node("iptables", command).map(drop))
+    stage.world.run_on_node("iptables", &[&["-w"], command].concat())?;
+    if let Some(table) = chains_of {
+        // Where the kube-proxy was faster, chains lead to each other again, and cannot be removed.
+        let _ = stage.world.run_on_node("iptables", &["-w", "-t", table, "-X"]);
+    }
+    Ok(())
 }
 
 fn flap(stage: &mut Stage<'_>) -> Result<Instant> {

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use crate::world::is_kubelets;
+
 /// The rules of each chain, by table and name.
 type Chains = BTreeMap<(String, String), Vec<String>>;
 
 /// What is not as it should be. `wanted` is what `--print-rules` prints, `found` is `iptables-save`'s. In the kernel's own chains there
-/// may be other rules, too; of chains whose name begins with `KUBE-` there may be no other ones.
+/// may be other rules, too; of chains whose name begins with `KUBE-` there may be no other ones, save kubelet's.
 pub fn differences(wanted: &str, found: &str) -> Vec<String> {
     let (wanted, found) = (chains(wanted), chains(found));
     let mut differences = vec![];
@@ -25,7 +27,8 @@ pub fn differences(wanted: &str, found: &str) -> Vec<String> {
             ));
         }
     }
-    let unwanted = found.keys().filter(|key| key.1.starts_with("KUBE-") && !wanted.contains_key(*key));
+    let is_ours = |chain: &str| chain.starts_with("KUBE-") && !is_kubelets(chain);
+    let unwanted = found.keys().filter(|key| is_ours(&key.1) && !wanted.contains_key(*key));
     differences.extend(unwanted.map(|(table, chain)| format!("{table}: {chain} should not be there")));
     differences
 }

@@ -4,6 +4,7 @@ use std::{
     env,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
@@ -93,9 +94,20 @@ impl World {
     }
 
     pub fn start_proxy(&mut self, program: &Program, api: &Api) -> Result<()> {
-        let log = api.folder().join(format!("{}.log", self.name));
-        self.proxy = Some(Daemon::start("kube-proxy", program, &self.node, &log)?);
+        self.proxy = Some(Daemon::start("kube-proxy", program, &self.node, &self.proxy_log(api))?);
         Ok(())
+    }
+
+    /// Starts it by a command that becomes the program which follows it on the command line.
+    pub fn start_proxy_by(&mut self, mut command: Command, program: &Program, api: &Api) -> Result<()> {
+        command.args(["setpriv", "--pdeathsig", "KILL", "--"]).arg(&program.path).args(&program.arguments);
+        let log = self.proxy_log(api);
+        self.proxy = Some(Daemon::start_command("kube-proxy", command, program, &self.node, &log)?);
+        Ok(())
+    }
+
+    fn proxy_log(&self, api: &Api) -> PathBuf {
+        api.folder().join(format!("{}.log", self.name))
     }
 
     pub fn proxy(&mut self) -> Result<&mut Daemon> {

@@ -17,7 +17,7 @@ use crate::netns::Netns;
 
 /// The ports that every pod and node answers on.
 pub const TCP_PORTS: [u16; 3] = [8080, 8081, 9090];
-pub const UDP_PORTS: [u16; 2] = [5353, 8080];
+pub const UDP_PORTS: [u16; 4] = [5353, 8080, 8081, 9090];
 
 /// The servers of one namespace, which end when this is dropped.
 pub struct Servers {

@@ -1,4 +1,4 @@
-//! The whole wanted rule set as text, for `--print-rules`: needs neither root nor iptables.
+//! Wanted rules as text, for `--print-rules` and for whoever wants to see what would be written: needs neither root nor iptables.
 
 use std::io::{self, Write};
 
@@ -10,6 +10,11 @@ use crate::model::Model;
 
 /// Writes what [`Iptables`](super::Iptables) would give to `iptables-restore --noflush` where there are no rules yet.
 pub fn print_rules(model: &Model, settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
-    let (_, plan) = State::reconcile(model, settings, Found::default(), &Spellings::default());
+    print_changes("", model, settings, out)
+}
+
+/// The same, where `iptables-save` prints `saved`: nothing, if that is as wanted.
+pub fn print_changes(saved: &str, model: &Model, settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
+    let (_, plan) = State::reconcile(model, settings, Found::of_text(saved), &Spellings::default());
     Writer { model, settings, plan: &plan, keep_unwanted: false }.write(out).map(drop)
 }

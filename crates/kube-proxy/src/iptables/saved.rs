@@ -82,17 +82,23 @@ impl Found {
     pub fn read(tool: &Tool) -> Result<Self, Error> {
         let mut found = Self::default();
         for table in Table::ALL {
-            let mut reader = Reader {
-                found: &mut found,
-                table,
-                current: Slot::Other,
-                name: String::new(),
-                hash: RuleHash::default(),
-            };
+            let mut reader = Reader::new(&mut found, table);
             tool.save(table, &mut |line| reader.line(line))?;
             reader.end_chain();
         }
         Ok(found)
+    }
+
+    /// The same, of a text that has every table.
+    pub fn of_text(text: &str) -> Self {
+        let mut found = Self::default();
+        for table in Table::ALL {
+            let mut reader = Reader::new(&mut found, table);
+            let from = text.lines().skip_while(|line| line.strip_prefix('*') != Some(table.as_str())).skip(1);
+            from.take_while(|line| !line.starts_with('*')).for_each(|line| reader.line(line));
+            reader.end_chain();
+        }
+        found
     }
 
     /// Whether the jump of that index in [`JUMPS`] is there.
@@ -117,7 +123,11 @@ struct Reader<'a> {
     hash: RuleHash,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(found: &'a mut Found, table: Table) -> Self {
+        Self { found, table, current: Slot::Other, name: String::new(), hash: RuleHash::default() }
+    }
+
     fn line(&mut self, line: &str) {
         match Line::parse(line) {
             Some(Line::Chain { name, of_the_system: false }) => self.declare(name),

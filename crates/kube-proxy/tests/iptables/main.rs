@@ -1,8 +1,12 @@
 //! The iptables backend: what it renders, as golden files and at random; and what it does to real iptables.
 
+mod fuzzed;
 mod golden;
+mod objects;
+mod properties;
 mod random;
 mod real;
+mod restore;
 mod states;
 mod sync;
 mod takeover;

@@ -28,19 +28,22 @@ pub fn chains(port: &Port<'_>) -> Vec<(ChainId, String)> {
     chains
 }
 
-/// An endpoint on another node is never who asks, and with nothing to remember one rule is enough for it.
+/// For an endpoint that never asks its own Service here one rule is enough, if nothing is to be remembered.
 fn needs_chain(port: &Port<'_>, endpoint: &Endpoint) -> bool {
-    port.affinity().is_some() || may_ask(endpoint)
+    port.affinity().is_some() || may_ask(port, endpoint)
 }
 
-fn may_ask(endpoint: &Endpoint) -> bool {
-    endpoint.place != Place::OtherNode
+/// Whether an endpoint may be who asks. One on another node asks the kube-proxy there for cluster IPs; here it asks node ports, and
+/// what leads it back to itself without being masqueraded is the policy Local.
+fn may_ask(port: &Port<'_>, endpoint: &Endpoint) -> bool {
+    let from_other_nodes = port.is_external() && port.external_is_local() && port.settings.pods().is_some();
+    endpoint.place != Place::OtherNode || from_other_nodes
 }
 
 fn endpoint_chain(port: &Port<'_>, endpoint: &Endpoint) -> (ChainId, String) {
     let id = port.name.endpoint_chain(endpoint);
     let mut rules = String::new();
-    if may_ask(endpoint) {
+    if may_ask(port, endpoint) {
         let comment = comment(port.settings, port.name);
         line(&mut rules, format_args!("-A {id} -s {}/32 {comment}-j KUBE-MARK-MASQ", endpoint.ip));
     }

@@ -1,0 +1,6 @@
+//! The kube-proxy and its API server, where a real server cannot be had: one of today with EndpointSlices in v1, one that was never
+//! so old, one that serves nonsense. The server is a [`fake`].
+
+mod bad_objects;
+mod fake;
+mod versions;

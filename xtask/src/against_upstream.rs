@@ -1,0 +1,105 @@
+//! `against-upstream`: our kube-proxy and upstream's, given the same Services, have to give the same answers.
+
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+use base::Progress;
+use kube_proxy_proof::{
+    api::Api,
+    case::{self, Group},
+    cases, differences,
+    programs::Programs,
+    random::{self, By, Plan},
+    world::Iptables,
+};
+
+use crate::{
+    flags::{AgainstUpstream, IptablesKind},
+    progress,
+    session::workspace,
+};
+
+/// How many of the states that differ are shown.
+const SHOWN: usize = 5;
+
+pub fn run(flags: AgainstUpstream) -> Result<()> {
+    let programs = Programs::of_dist(&workspace().join("dist"))?;
+    let api = Api::start(&programs)?;
+    let progress = progress::for_stderr();
+    let seed = flags.seed.unwrap_or_else(|| fastrand::u32(..).into());
+    println!("different on purpose:");
+    for one in differences::REASONED {
+        println!("  {}, as {}", one.what, one.why);
+    }
+    let kinds = match flags.iptables {
+        Some(kind) => vec![kind.into()],
+        None => vec![Iptables::Legacy, Iptables::Nft],
+    };
+    let mut differing = 0;
+    if !flags.no_cases {
+        let mut groups: Vec<Group> = kinds.iter().map(|kind| cases::main(*kind)).collect();
+        groups.extend(cases::with_flags());
+        groups.push(cases::userspace());
+        differing += compare_cases(&groups, &api, &programs, &*progress)?;
+    }
+    for iptables in kinds {
+        for (states, by) in [(flags.states, By::Walk), (flags.packets, By::Packets)] {
+            differing += compare_states(Plan { seed, states, by }, iptables, &api, &programs, &*progress)?;
+        }
+    }
+    if differing > 0 {
+        bail!("the two differ in {differing} places; the seed was {seed}");
+    }
+    Ok(())
+}
+
+/// Returns how many findings there are.
+fn compare_cases(groups: &[Group], api: &Api, programs: &Programs, progress: &dyn Progress) -> Result<usize> {
+    let mut found = 0;
+    for group in groups {
+        let began = Instant::now();
+        let findings = case::run(group, api, programs, progress)?;
+        let took = began.elapsed().as_secs_f64();
+        println!("{}: {} cases, {} findings, {took:.0} s", group.name, group.cases.len(), findings.len());
+        findings.iter().for_each(|finding| println!("  {finding}"));
+        found += findings.len();
+    }
+    Ok(found)
+}
+
+/// Returns how many states differ.
+fn compare_states(
+    plan: Plan,
+    iptables: Iptables,
+    api: &Api,
+    programs: &Programs,
+    progress: &dyn Progress,
+) -> Result<usize> {
+    if plan.states == 0 {
+        return Ok(0);
+    }
+    let began = Instant::now();
+    let divergences = random::states(plan, cases::main(iptables).setting, api, programs, progress)?;
+    let how = match plan.by {
+        By::Walk => "walked",
+        By::Packets => "walked and asked with real packets",
+    };
+    println!(
+        "{iptables:?}: {} random states from seed {}, {how}: {} differ, {:.0} s",
+        plan.states,
+        plan.seed,
+        divergences.len(),
+        began.elapsed().as_secs_f64()
+    );
+    divergences.iter().take(SHOWN).for_each(|divergence| print!("{divergence}"));
+    Ok(divergences.len())
+}
+
+impl From<IptablesKind> for Iptables {
+    fn from(kind: IptablesKind) -> Iptables {
+        match kind {
+            IptablesKind::Legacy => Iptables::Legacy,
+            IptablesKind::Nft => Iptables::Nft,
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! `chaos`: everything around our kube-proxy goes wrong, and how long it takes each time until all is right again is counted.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use kube_proxy_proof::{
+    api::Api,
+    chaos::{self, Mode, Report, Request},
+    programs::Programs,
+};
+
+use crate::{
+    flags::{Chaos, ProxyMode},
+    progress,
+    session::workspace,
+};
+
+pub fn run(flags: Chaos) -> Result<()> {
+    let seed = flags.seed.unwrap_or_else(|| fastrand::u32(..).into());
+    println!("seed {seed}");
+    let programs = Programs::of_dist(&workspace().join("dist"))?;
+    let mut api = Api::start(&programs)?;
+    let mode = match flags.mode {
+        ProxyMode::Iptables => Mode::Iptables,
+        ProxyMode::Userspace => Mode::Userspace,
+    };
+    let request = Request { iptables: flags.iptables.into(), mode, seed, at_least: flags.duration };
+    let report = chaos::run(&request, &mut api, &programs, &*progress::for_stderr())?;
+    print(&report);
+    let faults = report.faults();
+    faults.iter().for_each(|fault| println!("{fault}"));
+    if !faults.is_empty() {
+        bail!("{} faults; the seed was {seed}", faults.len());
+    }
+    Ok(())
+}
+
+/// A row for each disturbance: how often there was one, and how long it took until the state was right again.
+fn print(report: &Report) {
+    println!("{:24} {:>6} {:>12} {:>10}", "disturbance", "times", "median", "slowest");
+    for (disturbance, times) in report.by_disturbance() {
+        let seconds =
+            |time: Option<&Duration>| time.map_or("-".to_owned(), |time| format!("{:.2} s", time.as_secs_f64()));
+        let (median, slowest) = (seconds(times.get(times.len() / 2)), seconds(times.last()));
+        println!("{:24} {:6} {median:>12} {slowest:>10}", disturbance.to_string(), times.len());
+    }
+    println!(
+        "{} objects written, {} questions answered on the open connections, {} of these broke",
+        report.changes,
+        report.answers,
+        report.broken.len()
+    );
+}
