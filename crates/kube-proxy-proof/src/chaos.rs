@@ -17,7 +17,6 @@ mod state;
 
 use std::{
     collections::BTreeMap,
-    net::SocketAddrV4,
     thread,
     time::{Duration, Instant},
 };
@@ -44,8 +43,6 @@ pub const LIMIT: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(30);
 
 const CONNECTIONS: usize = 200;
-
-const RELAY_PORT: u16 = 7443;
 
 /// What to do.
 #[derive(Debug, Clone, Copy)]
@@ -171,7 +168,7 @@ impl<'a> Stage<'a> {
         for (index, address) in REMOTE_PODS.into_iter().enumerate() {
             echo::start(world.netns(Vantage::RemotePod(index))?, address)?;
         }
-        let relay = Relay::start(api.netns(), SocketAddrV4::new(*api.address().ip(), RELAY_PORT), api.address())?;
+        let relay = Relay::start(api.netns(), api.address())?;
         let master = format!("--master=https://{}", relay.address());
         let cluster_cidr = format!("--cluster-cidr={POD_CIDR}");
         let program =

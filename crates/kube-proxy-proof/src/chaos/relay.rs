@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{Shutdown, SocketAddrV4, TcpListener, TcpStream},
+    net::{Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -16,7 +16,7 @@ use crate::netns::Netns;
 
 /// A running relay. Its threads end with the process, and its connections when this is dropped.
 pub struct Relay {
-    address: SocketAddrV4,
+    address: SocketAddr,
     shared: Arc<Shared>,
 }
 
@@ -27,19 +27,20 @@ struct Shared {
 }
 
 impl Relay {
-    /// Listens on `address` in a namespace, and passes everything on to `to`.
-    pub fn start(netns: &Netns, address: SocketAddrV4, to: SocketAddrV4) -> Result<Relay> {
+    /// Listens beside `to` in a namespace, on any port, and passes everything on.
+    pub fn start(netns: &Netns, to: SocketAddrV4) -> Result<Relay> {
         let shared = Arc::new(Shared::default());
         let relayed = shared.clone();
-        netns.enter(|| -> Result<()> {
-            let listener = TcpListener::bind(address).with_context(|| format!("cannot relay from {address}"))?;
+        let address = netns.enter(|| -> Result<SocketAddr> {
+            let listener = TcpListener::bind((*to.ip(), 0)).with_context(|| format!("cannot relay to {to}"))?;
+            let address = listener.local_addr()?;
             thread::Builder::new().name("relay".to_owned()).spawn(move || accept(&listener, to, &relayed))?;
-            Ok(())
+            Ok(address)
         })??;
         Ok(Relay { address, shared })
     }
 
-    pub fn address(&self) -> SocketAddrV4 {
+    pub fn address(&self) -> SocketAddr {
         self.address
     }
 

@@ -1,6 +1,6 @@
 //! What `iptables-restore --noflush` makes of rules, as far as tests that have no kernel need it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kube_proxy::iptables::{Line, target};
 
@@ -41,6 +41,16 @@ impl Tables {
                 _ => {}
             }
         }
+        for (table, chains) in &mut tables.0 {
+            let names: BTreeSet<String> = chains.keys().cloned().collect();
+            for (name, rules) in chains {
+                // The kernel lets no chain go that somebody else's leads to; `sync.rs` has that with a real one.
+                let may_lead = is_of_the_system(table, name) || is_a_kube_proxys(table, name);
+                rules.retain(|rule| {
+                    !target(rule).is_some_and(|to| is_kubernetes(to) && !(may_lead && names.contains(to)))
+                });
+            }
+        }
         tables
     }
 
@@ -59,9 +69,10 @@ impl Tables {
             let rules = chains.get_mut(chain).ok_or_else(|| wrong("no such chain"));
             match command {
                 "COM" => {
-                    let dangling = chains.values().flatten().find(|rule| {
-                        target(rule).is_some_and(|to| to.starts_with("KUBE-") && !chains.contains_key(to))
-                    });
+                    let dangling = chains
+                        .values()
+                        .flatten()
+                        .find(|rule| target(rule).is_some_and(|to| is_kubernetes(to) && !chains.contains_key(to)));
                     if let Some(rule) = dangling {
                         return Err(wrong(&format!("{rule:?} leads nowhere")));
                     }
@@ -92,8 +103,7 @@ impl Tables {
         for (table, chains) in &self.0 {
             text += &format!("*{table}\n");
             for name in chains.keys() {
-                let of_the_system = TABLES.iter().any(|(of, names)| of == table && names.contains(&name.as_str()));
-                text += &format!(":{name} {} [0:0]\n", if of_the_system { "ACCEPT" } else { "-" });
+                text += &format!(":{name} {} [0:0]\n", if is_of_the_system(table, name) { "ACCEPT" } else { "-" });
             }
             for (name, rules) in chains {
                 rules.iter().for_each(|rule| text += &format!("-A {name} {rule}\n"));
@@ -108,11 +118,7 @@ impl Tables {
         let all = self.0.iter().flat_map(|(table, chains)| {
             chains.iter().map(move |(name, rules)| ((table.as_str(), name.as_str()), rules.as_slice()))
         });
-        all.filter(|((table, name), _)| {
-            let of_the_system = TABLES.iter().any(|(of, names)| of == table && names.contains(name));
-            !of_the_system && !name.starts_with("KUBE-")
-        })
-        .collect()
+        all.filter(|((table, name), _)| !is_of_the_system(table, name) && !is_a_kube_proxys(table, name)).collect()
     }
 
     /// Rules of the system's chains that do not lead to a chain of Kubernetes'.
@@ -121,10 +127,29 @@ impl Tables {
         for (table, names) in TABLES {
             for name in names {
                 let rules = self.0.get(table).and_then(|chains| chains.get(*name)).into_iter().flatten();
-                let others = rules.filter(|rule| !target(rule).is_some_and(|to| to.starts_with("KUBE-")));
+                let others = rules.filter(|rule| !target(rule).is_some_and(|to| is_kubernetes(to)));
                 found.extend(others.map(|rule| (table, *name, rule.as_str())));
             }
         }
         found
     }
+}
+
+fn is_kubernetes(chain: &str) -> bool {
+    chain.starts_with("KUBE-")
+}
+
+fn is_of_the_system(table: &str, chain: &str) -> bool {
+    TABLES.iter().any(|(of, names)| *of == table && names.contains(&chain))
+}
+
+/// Chains that a kube-proxy has, or had once.
+fn is_a_kube_proxys(table: &str, chain: &str) -> bool {
+    let shared: &[&str] = match table {
+        "nat" => &["KUBE-MARK-MASQ", "KUBE-POSTROUTING", "KUBE-NODEPORTS", "KUBE-SERVICES"],
+        _ => &["KUBE-FORWARD", "KUBE-SERVICES", "KUBE-EXTERNAL-SERVICES", "KUBE-PROXY-FIREWALL"],
+    };
+    let prefixes = ["SVC-", "SVL-", "SEP-", "EXT-", "FW-", "XLB-", "PORTALS-", "NODEPORT-", "PROXY-CANARY"];
+    shared.contains(&chain)
+        || chain.strip_prefix("KUBE-").is_some_and(|rest| prefixes.iter().any(|prefix| rest.starts_with(prefix)))
 }
