@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use kube_proxy_proof::{
     api::Api,
-    chaos::{self, Mode, Report, Request},
+    chaos::{self, LIMIT, Mode, Report, Request},
     programs::Programs,
 };
 
@@ -24,7 +24,7 @@ pub fn run(flags: Chaos) -> Result<()> {
         ProxyMode::Iptables => Mode::Iptables,
         ProxyMode::Userspace => Mode::Userspace,
     };
-    let request = Request { iptables: flags.iptables.into(), mode, seed, at_least: flags.duration };
+    let request = Request { iptables: flags.iptables.into(), mode, seed, at_least: flags.duration, limit: LIMIT };
     let report = chaos::run(&request, &mut api, &programs, &*progress::for_stderr())?;
     print(&report);
     let faults = report.faults();

@@ -52,6 +52,8 @@ pub struct Request {
     pub seed: u64,
     /// Each disturbance once, in random order, and again until so much time has gone by.
     pub at_least: Duration,
+    /// How soon the state has to be right again: [`LIMIT`], or more where the machine may be busy with other things.
+    pub limit: Duration,
 }
 
 /// How the kube-proxy proxies.
@@ -89,12 +91,13 @@ pub struct Report {
     pub broken: Vec<String>,
     /// Why it was given up, if it was: something does not become right at all.
     pub given_up: Option<String>,
+    limit: Duration,
 }
 
 impl Report {
     /// What is not as it has to be, in words.
     pub fn faults(&self) -> Vec<String> {
-        let late = self.converged.iter().filter(|(_, after)| *after > LIMIT);
+        let late = self.converged.iter().filter(|(_, after)| *after > self.limit);
         let late = late.map(|(disturbance, after)| format!("{disturbance}: right again after {after:.1?}"));
         let broken = self.broken.iter().map(|how| format!("a connection broke: {how}"));
         late.chain(broken).chain(self.given_up.clone()).collect()
@@ -131,7 +134,7 @@ pub fn run(request: &Request, api: &mut Api, programs: &Programs, progress: &dyn
     let after = stage.converge(began)?;
     progress.note(&format!("first in sync after {after:.1?}"));
     let connections = Connections::open(&stage.world, state::STEADY, &state::UNTOUCHED, CONNECTIONS)?;
-    let mut report = Report::default();
+    let mut report = Report { limit: request.limit, ..Report::default() };
     let mut next = request.mode.disturbances();
     stage.random.shuffle(&mut next);
     while began.elapsed() < request.at_least || !next.is_empty() {

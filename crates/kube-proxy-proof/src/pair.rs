@@ -1,6 +1,7 @@
 //! Upstream and ours side by side: two worlds, the same objects.
 
 use std::{
+    net::Ipv4Addr,
     process::Command,
     sync::atomic::{AtomicU16, Ordering},
     thread,
@@ -16,8 +17,10 @@ use crate::{
     world::{Implementation, Iptables, World, pretend_limits_are_set},
 };
 
-/// The object whose changes are looked for in the rules, to know that all changes before it are there.
+/// The objects whose changes are looked for in the rules, to know that all changes before them are there; the second one has no
+/// endpoints, so that it is in the table that is written last.
 const MARKER: &str = "proof-marker";
+const REFUSED_MARKER: &str = "proof-marker-refused";
 
 /// How the userspace mode's endpoints are waited for: they leave no trace in the rules.
 const USERSPACE_SETTLES: Duration = Duration::from_millis(1500);
@@ -80,12 +83,13 @@ impl Pair {
     /// Writes the objects and waits until both have programmed all of them.
     pub fn apply(&mut self, api: &Api, changes: &[Change]) -> Result<BothRules> {
         let [high, low] = self.generation.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-        let [seen_by_service, seen_by_endpoints] = [[10, 99, high, low].into(), [10, 98, high, low].into()];
+        let [seen_by_service, seen_by_endpoints, refused] = [99, 98, 97].map(|net| Ipv4Addr::new(10, net, high, low));
         // Services and Endpoints are watched apart, so each kind has its marker.
         let marker = service(MARKER, [10, 10, 255, 1].into()).port("m", Protocol::Tcp, 1);
         let marker = marker.external_ips(&[seen_by_service]).build();
         let behind = endpoints(MARKER).subset(&[seen_by_endpoints], &[], &[("m", Protocol::Tcp, 1)]).build();
-        let markers: [Object; 2] = [marker, behind];
+        let of_nobody = service(REFUSED_MARKER, [10, 10, 255, 2].into()).port("m", Protocol::Tcp, 1);
+        let markers: [Object; 3] = [marker, behind, of_nobody.external_ips(&[refused]).build()];
         api.with_client(|client| {
             client.apply(changes)?;
             client.apply(&markers.map(Change::Put))
@@ -93,6 +97,7 @@ impl Pair {
         let mut texts = vec![format!("{seen_by_service}/32")];
         if self.mode == Mode::Iptables {
             texts.push(format!("{seen_by_endpoints}:1"));
+            texts.push(format!("{refused}/32"));
         }
         let (upstream, ours) = thread::scope(|scope| {
             let upstream = scope.spawn(|| self.upstream.wait_for_rules(&texts));

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use rustix::fs::{FlockOperation, flock};
 
-use super::{Stage, rules, state};
+use super::{Mode, Stage, rules, state};
 use crate::objects::Change;
 
 /// One thing that goes wrong.
@@ -130,9 +130,12 @@ fn remove_rules(stage: &mut Stage<'_>) -> Result<()> {
     let (command, chains_of): (&[&str], _) = match stage.random.u8(..5) {
         0 => (&["-t", "nat", "-F"], Some("nat")),
         1 => (&["-t", "filter", "-F"], Some("filter")),
-        2 => (&["-t", "nat", "-F", "KUBE-SERVICES"], None),
-        3 => (&["-t", "nat", "-F", "PREROUTING"], None),
-        _ => (&["-t", "nat", "-D", "KUBE-POSTROUTING", "1"], None),
+        2 => (&["-t", "nat", "-F", "PREROUTING"], None),
+        3 => (&["-t", "nat", "-F", "OUTPUT"], None),
+        _ => match stage.mode {
+            Mode::Iptables => (&["-t", "nat", "-F", "KUBE-SERVICES"], None),
+            Mode::Userspace => (&["-t", "nat", "-F", "KUBE-PORTALS-HOST"], None),
+        },
     };
     stage.world.run_on_node("iptables", &[&["-w"], command].concat())?;
     if let Some(table) = chains_of {
@@ -153,7 +156,7 @@ fn flap(stage: &mut Stage<'_>) -> Result<Instant> {
         Ok(())
     })?;
     let took = began.elapsed();
-    if took > FLAP * FLAPS * 2 {
+    if took > FLAP * FLAPS * 4 {
         bail!("the API server took {FLAPS} changes in {took:?}, which is too slow to say anything about flapping");
     }
     stage.changes += u64::from(FLAPS);

@@ -127,7 +127,7 @@ impl Tables {
         for (table, names) in TABLES {
             for name in names {
                 let rules = self.0.get(table).and_then(|chains| chains.get(*name)).into_iter().flatten();
-                let others = rules.filter(|rule| !target(rule).is_some_and(|to| is_kubernetes(to)));
+                let others = rules.filter(|rule| !target(rule).is_some_and(is_kubernetes));
                 found.extend(others.map(|rule| (table, *name, rule.as_str())));
             }
         }
