@@ -5,8 +5,11 @@
 //! 3. One [`Disturbance`] after the other, while objects change. Once it is over, the node's rules have to become what
 //!    `--print-rules` prints for the objects that there are ([`rules`]), and every Service has to answer.
 //!
-//! Which disturbance, and what changes, is random; the seed makes it again. Clocks are not among them: the kernel has no
-//! clock of the day for a namespace, so what depends on it is tested in the kube-proxy, with clocks that are arguments.
+//! Which disturbance, and what changes, is random; the seed makes it again.
+//!
+//! Clocks that jump are not among them: the kernel has no clock of the day for a namespace, and setting the machine's would disturb all
+//! that runs on it. Instead the kube-proxy's own tests hold that nothing in it is decided by that clock (`tests/clocks.rs`), and what
+//! shows it (health, metrics) is tested with times that are arguments. Certificates are the exception: TLS checks their dates.
 
 mod connections;
 mod disturbance;

@@ -1,0 +1,53 @@
+//! The clock of the day may jump, and no test can make it jump for one process alone: the kernel has no namespace for it. So what holds
+//! is that nothing is decided by it. It is read in the files below, to be shown to people and to Prometheus, and nowhere else; timeouts,
+//! periods and affinity go by the monotonic clock.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Files that may read it, and what for.
+const READERS: [(&str, &str); 4] = [
+    ("events.rs", "the time in an event"),
+    ("healthz.rs", "the times in the answer, not whether it is healthy"),
+    ("log.rs", "the time in a line"),
+    ("metrics/mod.rs", "timestamps, and how long ago a pod changed by the API's clock"),
+];
+
+/// How it can be read.
+const READS: [&str; 6] = [
+    "SystemTime::now",
+    "SystemTime::UNIX_EPOCH.elapsed",
+    "Timestamp::now",
+    "Zoned::now",
+    "Utc::now",
+    "ClockId::Realtime",
+];
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn nothing_is_decided_by_the_clock_of_the_day() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = vec![];
+    sources(&source, &mut files);
+    assert!(files.len() > 60, "{} files in {}", files.len(), source.display());
+    let mut readers = vec![];
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        if READS.iter().any(|read| text.contains(read)) {
+            readers.push(file.strip_prefix(&source).unwrap().display().to_string());
+        }
+    }
+    readers.sort();
+    assert_eq!(readers, READERS.map(|(file, _)| file));
+}
