@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use kube_proxy::backend::Backend;
 use kube_proxy::iptables::{Iptables, Tool};
-use kube_proxy::model::{Change, Model, Place, Protocol, Service, TrafficPolicy};
+use kube_proxy::model::{Change, Endpoint, Model, Place, Protocol, Service, TrafficPolicy};
 
 use crate::real::{Real, with_each_variant, write_program};
 use crate::states::{add, endpoint, endpoints, external_service, many, name, port, remote, service, settings};
@@ -216,5 +216,30 @@ fn after_a_failure_everything_is_looked_at_again() {
         let printed = crate::golden::rules(&model, &settings());
         let tables = real.tables();
         assert!(printed.lines().filter(|line| line.starts_with("-A ")).all(|rule| tables.contains(rule)), "{tables}");
+    });
+}
+
+#[test]
+#[ignore = "needs root, iptables-legacy and iptables-nft"]
+fn a_hundred_thousand_endpoints_of_one_service_harm_no_other() {
+    const HUGE: usize = 100_000;
+    with_each_variant(|real| {
+        let mut model = many(3, 3);
+        let before = started(&real.tool, &model);
+        let others = real.tables();
+        drop(before);
+        let behind: Vec<_> = (0..HUGE)
+            .map(|number| Endpoint { ip: (0x0a40_0000 + number as u32).into(), ..endpoint(1, Place::OtherNode) })
+            .collect();
+        let touched = add(&mut model, "huge", Service { cluster_ip: [10, 10, 9, 9].into(), ..service() }, &behind);
+        let mut backend = started(&real.tool, &model);
+        let tables = real.tables();
+        assert_eq!(tables.matches("--to-destination 10.6").count(), HUGE);
+        assert!(!backend.check_fully(&model).expect("checked"));
+        let mut gone = BTreeSet::new();
+        model.apply(Change::Service(name("huge"), None), &mut gone);
+        assert_eq!(gone, touched);
+        backend.sync(&model, &gone).expect("synced");
+        assert_eq!(sorted(&real.tables()), sorted(&others));
     });
 }
