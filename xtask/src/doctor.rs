@@ -38,8 +38,8 @@ pub const TEST: &[Need] = &[
     need("debootstrap", "make an i386 root to install into", "debootstrap"),
     need("shellcheck", "check the scripts", "shellcheck"),
     need("dockerd", "load the pause image", "docker.io"),
-    need("ip", "wire test topologies", "iproute2"),
-    need("nsenter", "wire test topologies", "util-linux"),
+    need("ip", "wire network namespaces for the kube-proxy", "iproute2"),
+    need("ssh", "reach a stand-in as a vEOS is reached", "openssh-client"),
 ];
 
 const IMAGE: &[Need] = &[
@@ -49,11 +49,7 @@ const IMAGE: &[Need] = &[
     need("gcc", "link the runtime wrapper", "gcc"),
 ];
 
-const DEVICE: &[Need] = &[
-    need("docker", "run the devices", "docker.io"),
-    need("ip", "make the links between them", "iproute2"),
-    need("nsenter", "switch the links on", "util-linux"),
-];
+const DEVICE: &[Need] = &[need("docker", "run the devices", "docker.io")];
 
 const IN_DOCKER: &[Need] = &[need("docker", "build in a container", "docker.io")];
 

@@ -37,10 +37,8 @@ impl Recipe {
         if let Some(found) = labels_of(&self.tag)? {
             if found.stands_in_for.is_none() {
                 bail!(
-                    "there is another image {0}, perhaps the real {1}: it is used as it is; to have the stand-in in \
-                     its place, remove or rename it (docker image tag {0} NEW && docker image rm {0})",
-                    self.tag,
-                    self.stands_in_for
+                    "{0} is the stand-in's name, and an image has it that is not ours: docker image rm {0}",
+                    self.tag
                 );
             }
             if found.inputs == Some(inputs.to_string()) {
