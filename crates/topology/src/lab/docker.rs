@@ -69,6 +69,9 @@ pub(super) struct Mount {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct NetworkSettings {
+    /// Where the engine keeps the network namespace.
+    #[serde(default)]
+    pub sandbox_key: String,
     pub networks: BTreeMap<String, Attachment>,
 }
 

@@ -25,6 +25,9 @@ use crate::format::{Driver, Topology};
 /// The longest name that Linux gives an interface.
 const INTERFACE_LENGTH: usize = 15;
 
+/// Where docker-topo looks for network namespaces.
+const NAMESPACES: &str = "/var/run/docker/netns";
+
 /// What docker-topo lets between all bridges of this machine when it raises a topology.
 const OPENED: [&str; 3] = ["DOCKER-ISOLATION-STAGE-1", "-j", "ACCEPT"];
 
@@ -74,9 +77,23 @@ impl Lab {
             Program::new(program, "raise the topology with docker-topo")?.arg("--create").arg(file).run_logged(&log);
         tags.remove()?;
         drop(lock);
-        ended.map_err(super::faults::explain)?;
+        ended.map_err(super::faults::explain).map_err(|error| self.explain_namespaces(error))?;
         self.check_what_stands()
             .with_context(|| format!("docker-topo did not make all of it; its log is {}", log.display()))
+    }
+
+    /// docker-topo takes it that dockerd keeps network namespaces in its usual place, and makes empty ones where it does not.
+    fn explain_namespaces(&self, error: anyhow::Error) -> anyhow::Error {
+        let containers = self.topology.devices.iter().filter_map(|node| self.docker.find(&node.name).ok().flatten());
+        let mut keys = containers.map(|container| container.network_settings.sandbox_key);
+        match keys.find(|key| !key.is_empty() && !key.starts_with(NAMESPACES)) {
+            Some(key) => error.context(format!(
+                "docker-topo looks for devices' network namespaces in {NAMESPACES}, and this dockerd keeps them in {}: run it \
+                 without --exec-root, or link the one to the other",
+                Path::new(&key).parent().unwrap_or(Path::new("")).display()
+            )),
+            None => error,
+        }
     }
 
     fn check_what_stands(&self) -> Result<()> {
