@@ -3,7 +3,7 @@
 use anyhow::Result;
 use base::command::find_on_path;
 
-use crate::{doctor_386::runs_linux_386, flags::Doctor};
+use crate::{doctor_386::runs_linux_386, doctor_docker_topo, flags::Doctor};
 
 /// A program that some verbs need, and Debian's package for it.
 pub struct Need {
@@ -73,6 +73,8 @@ pub fn run(_: Doctor) -> Result<()> {
             report(&what, found, &format!("apt-get install {}", need.package));
         }
     }
+    println!("device with docker-topo in place of the built-in driver (optional):");
+    println!("{}", doctor_docker_topo::line());
     println!("this machine:");
     for (fact, ok, hint) in facts() {
         report(&fact, ok, hint);

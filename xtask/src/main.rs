@@ -9,6 +9,7 @@ mod compile_bench;
 mod device;
 mod doctor;
 mod doctor_386;
+mod doctor_docker_topo;
 mod fetch;
 mod figures;
 mod first_boot;

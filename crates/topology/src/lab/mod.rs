@@ -35,7 +35,7 @@ use images::Tags;
 pub use self::{
     access::{Access, Ssh},
     device::{Device, Power},
-    driver::{Driver, Options},
+    driver::{Driver, HOW_TO_GET, Options},
     flash::Flash,
     identity::{Identity, What},
 };
