@@ -17,7 +17,7 @@ use topology::{
 
 use crate::{
     flags::{Device, DeviceAction, DriverName},
-    progress,
+    interrupt, progress,
     session::workspace,
 };
 
@@ -72,7 +72,8 @@ fn up(topology: &Topology, driver: Driver, swix: Option<&Path>, cluster: Option<
         Driver::BuiltIn => println!("raised by the built-in driver"),
         Driver::DockerTopo(program) => println!("raised by {}", program.display()),
     }
-    let options = Options { driver, ..Options::default() };
+    interrupt::watch()?;
+    let options = Options { driver, interrupted: interrupt::came, ..Options::default() };
     let raised = Lab::raise_with(topology, &flash, &options, &*progress::for_stderr())?;
     match swix {
         Some(swix) => println!("the switches install {} at every boot", swix.display()),

@@ -17,6 +17,7 @@ mod flags;
 mod image;
 mod in_docker;
 mod inspect;
+mod interrupt;
 mod patch;
 mod pki;
 mod pki_bench;

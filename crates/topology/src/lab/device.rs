@@ -163,8 +163,7 @@ impl Device<'_> {
         self.exec_ok(["journalctl", "--boot", "--no-pager"])
     }
 
-    /// Shuts the device down and switches it on again: a new root, the same flash. Two devices with a link between
-    /// them must not be switched on at the same time: each would make it.
+    /// Shuts the device down and switches it on again: a new root, the same flash.
     pub fn reboot(&self) -> Result<()> {
         self.shut_down()?;
         self.power_on()

@@ -14,7 +14,6 @@ use anyhow::{Context, Result, bail, ensure};
 use base::{
     command::{Program, find_on_path},
     files,
-    progress::Task,
 };
 use images::Tags;
 use serde_json::Value;
@@ -36,18 +35,17 @@ impl Lab {
         &self,
         program: &Path,
         flash: &BTreeMap<String, Flash>,
-        task: &dyn Task,
+        doing: impl Fn(&str) -> Result<()>,
     ) -> Result<()> {
         check_names(&self.topology)?;
         let file = self.file_for_docker_topo()?;
-        task.doing("docker-topo makes and starts the devices");
+        doing("docker-topo makes and starts the devices")?;
         self.create(program, &file)?;
         for node in &self.topology.devices {
             self.close(node)?;
-            task.advance(1);
         }
         for (name, files) in flash.iter().filter(|(_, files)| !files.is_empty()) {
-            task.doing(&format!("filling {name}'s flash"));
+            doing(&format!("filling {name}'s flash"))?;
             let device = self.device(name)?;
             match self.has_flash_volume(name)? {
                 true => {

@@ -17,10 +17,18 @@ pub enum Driver {
 }
 
 /// How a lab is raised.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Options {
     pub driver: Driver,
     pub access: Access,
+    /// Asked between two devices; the raising fails once this says so, and what was made is taken away.
+    pub interrupted: fn() -> bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { driver: Driver::default(), access: Access::default(), interrupted: || false }
+    }
 }
 
 /// How to get docker-topo.

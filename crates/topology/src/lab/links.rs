@@ -1,5 +1,7 @@
 //! The links of a lab: made when their devices are on, cut and mended.
 
+use std::sync::PoisonError;
+
 use anyhow::{Context, Result, bail};
 
 use super::{
@@ -86,6 +88,7 @@ impl Lab {
             self.docker.connect(&link.name, &node.name)?;
         }
         self.close(node)?;
+        let _wiring = self.wiring.lock().unwrap_or_else(PoisonError::into_inner);
         for link in self.topology.links_of(&node.name).filter(|link| link.driver == Driver::Veth) {
             let mut ends = Vec::new();
             for end in &link.endpoints {

@@ -56,6 +56,8 @@ pub struct Lab {
     access: Access,
     /// By which way each device is reached, as far as it has been found out.
     ways: Mutex<BTreeMap<String, device::Way>>,
+    /// Held while a device's cables are made: two devices that are switched on at the same time would both make theirs.
+    wiring: Mutex<()>,
     /// Held by whoever raised it; none where it was found.
     lock: Option<Lock>,
 }
@@ -88,7 +90,7 @@ impl Lab {
 
     fn of(topology: &Topology, access: Access, lock: Option<Lock>) -> Lab {
         let docker = Docker::new(&topology.prefix);
-        Lab { topology: topology.clone(), docker, access, ways: Mutex::default(), lock }
+        Lab { topology: topology.clone(), docker, access, ways: Mutex::default(), wiring: Mutex::default(), lock }
     }
 
     /// The same lab, reached in another way.

@@ -2,11 +2,8 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use anyhow::{Context, Result, bail};
-use base::{
-    Progress, files,
-    progress::{Task, Unit},
-};
+use anyhow::{Context, Result, bail, ensure};
+use base::{Progress, files, progress::Unit};
 use images::Choice;
 
 use super::{
@@ -30,12 +27,16 @@ impl Lab {
         let lock = Lock::of_prefix(&topology.prefix)?;
         let lab = Lab::of(topology, options.access.clone(), Some(lock));
         lab.can_be_raised(flash, &options.driver)?;
-        if let Err(error) = lab.make(flash, &options.driver, progress) {
+        if let Err(error) = lab.make(flash, options, progress) {
             lab.remove_everything().context("cannot take away what was made before it failed").map_err(|left| {
                 let words = format!("{left:#}");
                 anyhow::anyhow!("{error:#}").context(words)
             })?;
-            return Err(error);
+            return Err(if (options.interrupted)() {
+                error.context("interrupted; what was made is gone")
+            } else {
+                error
+            });
         }
         Ok(lab)
     }
@@ -66,27 +67,34 @@ impl Lab {
         if *driver == Driver::BuiltIn { check_built_in(topology) } else { Ok(()) }
     }
 
-    fn make(&self, flash: &BTreeMap<String, Flash>, driver: &Driver, progress: &dyn Progress) -> Result<()> {
-        let total = self.topology.devices.len() as u64;
-        let task = progress.start(&format!("raise {}", self.topology.prefix), Unit::Items, Some(total));
+    fn make(&self, flash: &BTreeMap<String, Flash>, options: &Options, progress: &dyn Progress) -> Result<()> {
+        let task = progress.start(&format!("raise {}", self.topology.prefix), Unit::Items, None);
         let mut flash = flash.clone();
         for (name, files) in &mut flash {
             if let Some(config) = files.take("startup-config")? {
                 files::write_atomically(&self.own_config(name), &config)?;
             }
         }
-        match driver {
-            Driver::BuiltIn => self.make_built_in(&flash, &*task),
-            Driver::DockerTopo(program) => self.make_by_docker_topo(program, &flash, &*task),
+        let doing = |what: &str| {
+            ensure!(!(options.interrupted)(), "this came before {what}");
+            task.doing(what);
+            Ok(())
+        };
+        match &options.driver {
+            Driver::BuiltIn => self.make_built_in(&flash, doing)?,
+            Driver::DockerTopo(program) => self.make_by_docker_topo(program, &flash, doing)?,
         }
+        ensure!(!(options.interrupted)(), "this came at the end");
+        Ok(())
     }
 
-    fn make_built_in(&self, flash: &BTreeMap<String, Flash>, task: &dyn Task) -> Result<()> {
+    /// `doing` is told of each step, and may refuse it.
+    fn make_built_in(&self, flash: &BTreeMap<String, Flash>, doing: impl Fn(&str) -> Result<()>) -> Result<()> {
         for link in self.topology.links.iter().filter(|link| link.driver == format::Driver::Bridge) {
             self.docker.create_network(&link.name, &link.options)?;
         }
         for node in &self.topology.devices {
-            task.doing(&format!("making {}", node.name));
+            doing(&format!("making {}", node.name))?;
             let Choice::Image(image) = images::choose(&node.image)? else {
                 bail!("the image {} was there, and is not any more", node.image);
             };
@@ -98,9 +106,8 @@ impl Lab {
             }
         }
         for node in &self.topology.devices {
-            task.doing(&format!("starting {}", node.name));
+            doing(&format!("starting {}", node.name))?;
             self.start(node)?;
-            task.advance(1);
         }
         Ok(())
     }

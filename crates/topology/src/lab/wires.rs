@@ -1,7 +1,7 @@
 //! Cables: veth pairs between the network namespaces of two processes, made, cut and mended by rtnetlink. And the
 //! routes that must not be there.
 
-use std::{fs::File, os::fd::AsFd, thread};
+use std::{fs::File, os::fd::AsFd, thread, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
 use futures::TryStreamExt;
@@ -23,19 +23,62 @@ pub(super) enum Carrier {
     Down,
 }
 
+/// How often a cable is tried to be made while another is in its place.
+const ATTEMPTS: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// Makes a cable and switches both ends on. Both ends are made where they belong, under their own names, so
 /// a device that ends in the meantime leaves nothing behind.
+///
+/// The cable of a device that has just ended may be there yet at its other end, until the kernel comes to take it
+/// away: it is taken away first.
 pub(super) fn connect(one: End, other: End) -> Result<()> {
+    let mut attempt = 1;
+    loop {
+        remove(one)?;
+        remove(other)?;
+        match make(one, other) {
+            Ok(()) => break,
+            Err(error) if is_there_already(&error) && attempt < ATTEMPTS => thread::sleep(PAUSE),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot make a veth pair of {} and {}", one.1, other.1));
+            }
+        }
+        attempt += 1;
+    }
+    set(one, Carrier::Up)?;
+    set(other, Carrier::Up)
+}
+
+fn make(one: End, other: End) -> Result<()> {
     let peer = LinkMessageBuilder::<LinkUnspec>::new().name(other.1).address(address()).setns_by_pid(other.0).build();
     let pair = LinkVeth::new(one.1, other.1)
         .set_info_data(InfoData::Veth(InfoVeth::Peer(peer)))
         .address(address())
         .setns_by_pid(one.0)
         .build();
-    let made = inside(None, async move |handle| Ok(handle.link().add(pair).execute().await?));
-    made.with_context(|| format!("cannot make a veth pair of {} and {}", one.1, other.1))?;
-    set(one, Carrier::Up)?;
-    set(other, Carrier::Up)
+    inside(None, async move |handle| Ok(handle.link().add(pair).execute().await?))
+}
+
+fn is_there_already(error: &anyhow::Error) -> bool {
+    let code = error.downcast_ref::<rtnetlink::Error>().and_then(|error| match error {
+        rtnetlink::Error::NetlinkError(message) => message.code,
+        _ => None,
+    });
+    code.is_some_and(|code| -code.get() == rustix::io::Errno::EXIST.raw_os_error())
+}
+
+/// Takes the cable at that interface away, if there is one.
+fn remove(end: End) -> Result<()> {
+    inside(Some(end.0), async |handle| {
+        let links: Vec<LinkMessage> = handle.link().get().execute().try_collect().await?;
+        let found = links.iter().find(|link| is_veth(link) && name_of(link) == Some(end.1));
+        if let Some(link) = found {
+            // The kernel may be faster.
+            let _ = handle.link().del(link.header.index).execute().await;
+        }
+        Ok(())
+    })
 }
 
 /// Switches an interface on or off.
