@@ -117,6 +117,17 @@ fn conf_dir_is_beside_the_file_where_there_is_such_a_folder() {
 }
 
 #[test]
+fn a_later_link_takes_an_interface_from_an_earlier_one_and_a_remark_says_so() {
+    let topology = parse(&GOOD.replace("veos-a:eth1", "veos-a:eth0")).unwrap();
+    assert_eq!(topology.links[0].endpoints.len(), 1);
+    assert_eq!(topology.links[1].endpoints.len(), 2);
+    assert_eq!(topology.remarks, ["link 1 takes veos-a's interface eth0 from link 0"]);
+    let topology = parse(&GOOD.replace("host-a:eth0", "veos-a:eth0")).unwrap();
+    assert_eq!(topology.remarks, ["link 0 has veos-a's interface eth0 at two ends"]);
+    assert_eq!(parse(GOOD).unwrap().remarks, [""; 0]);
+}
+
+#[test]
 fn options_for_a_network_s_driver_are_kept() {
     let options = "driver: macvlan\n    driver_opts:\n      parent: eth1\n      a.b: true";
     let topology = parse(&GOOD.replace("driver: bridge", options)).unwrap();
@@ -148,7 +159,7 @@ fn each_mistake_is_named_with_what_is_expected() {
             "link 0: a veth link joins two endpoints, and this one has 1",
         ),
         (GOOD.replace("[\"veos-a:eth0\", \"host-a:eth0\"]", "[]"), "link 0 has no endpoints"),
-        (GOOD.replace("veos-a:eth1", "veos-a:eth0"), "link 1: veos-a's interface eth0 is already used by link 0"),
+        ("links:\n  - [\"a:eth0\", \"b:eth0\"]\n".to_owned(), "VERSION is 1"),
         (GOOD.replace("veos-a:eth1", "veos-a:eth1:10.0.0.0/31"), "link 1: veos-a is no end host"),
         (GOOD.replace("10.0.0.1/31", "10.0.0.1"), "link 1: \"10.0.0.1\" is not an address"),
         (GOOD.replace("links:", "links"), "line"),

@@ -43,8 +43,15 @@ pub(super) fn check(file: &File, place: &Place) -> Result<Topology, Error> {
     };
     let config_folder = config_folder(place.folder, &text_or("CONF_DIR", "./config")?);
     let config_prefix = prefix.clone();
-    let mut topology =
-        Topology { file: None, prefix, config_folder, config_prefix, devices: Vec::new(), links: Vec::new() };
+    let mut topology = Topology {
+        file: None,
+        prefix,
+        config_folder,
+        config_prefix,
+        devices: Vec::new(),
+        links: Vec::new(),
+        remarks: vec![],
+    };
     let driver = file.driver()?;
     let links = file.links.as_deref().unwrap_or_default();
     if links.is_empty() {
@@ -103,7 +110,12 @@ fn add_endpoint(topology: &mut Topology, number: usize, written: &Written, image
     let endpoint = Endpoint { device: device.clone(), interface: interface.clone() };
     let used = topology.links.iter().position(|link| link.endpoints.contains(&endpoint));
     if let Some(other) = used {
-        return Err(Error::Used { link: number, device, interface, other });
+        // docker-topo's later link takes the interface from the earlier one, and so do files that people have.
+        topology.links[other].endpoints.retain(|end| *end != endpoint);
+        topology.remarks.push(match other == number {
+            true => format!("link {number} has {device}'s interface {interface} at two ends"),
+            false => format!("link {number} takes {device}'s interface {interface} from link {other}"),
+        });
     }
     let at = match topology.devices.iter().position(|known| known.name == device) {
         Some(at) => at,

@@ -88,6 +88,14 @@ impl File {
     }
 }
 
+/// The version of a file that has links, and says another version than 2; none says 1.
+pub(super) fn other_version(yaml: &str) -> Option<String> {
+    let values: IndexMap<String, Value> = serde_saphyr::from_str(yaml).ok()?;
+    values.get("links")?.as_array()?;
+    let version = values.get("VERSION").map_or(Ok("1".to_owned()), |value| text("VERSION", value.clone())).ok()?;
+    (version != "2").then_some(version)
+}
+
 /// A value that has to be text; YAML reads some text as numbers.
 pub(super) fn text(key: &str, value: Value) -> Result<String, Error> {
     match value {

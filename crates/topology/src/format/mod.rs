@@ -33,6 +33,8 @@ pub struct Topology {
     pub config_prefix: String,
     pub devices: Vec<Node>,
     pub links: Vec<Link>,
+    /// What in the file works, and is hardly meant.
+    pub remarks: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,8 +98,6 @@ pub enum Error {
     VethEndpoints { link: usize, count: usize },
     #[error("link {link} has no endpoints")]
     NoEndpoints { link: usize },
-    #[error("link {link}: {device}'s interface {interface} is already used by link {other}")]
-    Used { link: usize, device: String, interface: String, other: usize },
     #[error(
         "link {link}: {device} is no end host, and only those are given addresses; a switch has them in its startup-config"
     )]
@@ -125,7 +125,10 @@ impl Topology {
         folder: &Path,
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, Error> {
-        let file: file::File = serde_saphyr::from_str(text).map_err(|error| Error::Syntax(Box::new(error)))?;
+        let file: file::File = serde_saphyr::from_str(text).map_err(|error| {
+            // Version 1 has other links.
+            file::other_version(text).map_or_else(|| Error::Syntax(Box::new(error)), Error::Version)
+        })?;
         check::check(&file, &check::Place { name, folder, environment })
     }
 

@@ -27,6 +27,7 @@ impl Lab {
         let lock = Lock::of_prefix(&topology.prefix)?;
         let lab = Lab::of(topology, options.access.clone(), Some(lock));
         lab.can_be_raised(flash, &options.driver)?;
+        topology.remarks.iter().for_each(|remark| progress.note(&format!("remark: {remark}")));
         if let Err(error) = lab.make(flash, options, progress) {
             lab.remove_everything().context("cannot take away what was made before it failed").map_err(|left| {
                 let words = format!("{left:#}");
@@ -50,6 +51,9 @@ impl Lab {
         if let Some(stranger) = flash.keys().find(|name| topology.switches().all(|node| node.name != **name)) {
             bail!("there are files for the flash of {stranger}, and the topology {prefix} has no such switch");
         }
+        if *driver == Driver::BuiltIn {
+            check_built_in(topology)?;
+        }
         let devices = topology.devices.iter().map(|node| (Sort::Container, &node.name));
         let networks = topology.links.iter().filter(|link| link.driver != format::Driver::Veth);
         for (sort, name) in devices.chain(networks.map(|link| (Sort::Network, &link.name))) {
@@ -64,7 +68,7 @@ impl Lab {
                 bail!("{} needs the image {}, which Docker has not got: {advice}", node.name, node.image);
             }
         }
-        if *driver == Driver::BuiltIn { check_built_in(topology) } else { Ok(()) }
+        Ok(())
     }
 
     fn make(&self, flash: &BTreeMap<String, Flash>, options: &Options, progress: &dyn Progress) -> Result<()> {
