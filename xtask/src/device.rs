@@ -12,13 +12,12 @@ use std::{
 use anyhow::{Context, Result, bail};
 use topology::{
     Flash, Lab, Topology,
-    format::Kind,
-    lab::{self, Power},
+    lab::{self, Driver, Options, Power},
 };
 
 use crate::{
-    flags::{Device, DeviceAction},
-    progress,
+    flags::{Device, DeviceAction, DriverName},
+    interrupt, progress,
     session::workspace,
 };
 
@@ -27,29 +26,40 @@ const CLUSTER: &str = "cluster.toml";
 
 pub fn run(flags: Device) -> Result<()> {
     let topology = Topology::load(&flags.topology)?;
-    if let DeviceAction::Up { swix, no_swix, cluster } = flags.action {
+    if let DeviceAction::Up { swix, no_swix, cluster, driver, docker_topo } = flags.action {
         let swix = if no_swix { None } else { swix.or_else(newest_swix) };
-        return up(&topology, swix.as_deref(), cluster.as_deref());
+        return up(&topology, driver_of(driver, docker_topo)?, swix.as_deref(), cluster.as_deref());
+    }
+    if let DeviceAction::Down = flags.action {
+        if !Lab::clear(&topology)? {
+            println!("nothing of the topology {} was there", topology.prefix);
+        }
+        return Ok(());
     }
     let attached = Lab::attach(&topology)
         .with_context(|| format!("start it with `cargo xtask device up --topology {}`", flags.topology.display()))?;
     match flags.action {
-        DeviceAction::Up { .. } => Ok(()),
+        DeviceAction::Up { .. } | DeviceAction::Down => Ok(()),
         DeviceAction::Reboot { name } => attached.device(&name)?.reboot(),
         DeviceAction::Kill { name } => attached.device(&name)?.cut_power(),
         DeviceAction::Start { name } => attached.device(&name)?.power_on(),
-        DeviceAction::Exec { name, argv } => become_command(&attached.device(&name)?, "root", &argv),
-        DeviceAction::Shell { name } => {
-            let device = attached.device(&name)?;
-            let user = if device.kind() == Kind::Switch { "admin" } else { "root" };
-            become_command(&device, user, &["bash".into(), "--login".into()])
-        }
+        DeviceAction::Exec { name, argv } => become_command(&attached.device(&name)?, &argv),
+        DeviceAction::Shell { name } => become_command(&attached.device(&name)?, &[]),
         DeviceAction::Status => status(&attached),
-        DeviceAction::Down => attached.destroy(),
     }
 }
 
-fn up(topology: &Topology, swix: Option<&Path>, cluster: Option<&Path>) -> Result<()> {
+/// Who raises a lab, as the flags have it: docker-topo where it is there, unless they say another.
+pub fn driver_of(name: DriverName, docker_topo: Option<PathBuf>) -> Result<Driver> {
+    match (name, docker_topo) {
+        (DriverName::Auto, None) => Ok(Driver::automatic()),
+        (DriverName::BuiltIn, None) => Ok(Driver::BuiltIn),
+        (DriverName::BuiltIn, Some(_)) => bail!("--docker-topo names a program that the built-in driver does not use"),
+        (DriverName::DockerTopo | DriverName::Auto, path) => Driver::docker_topo(path),
+    }
+}
+
+fn up(topology: &Topology, driver: Driver, swix: Option<&Path>, cluster: Option<&Path>) -> Result<()> {
     let mut flash = Flash::new();
     if let Some(swix) = swix {
         flash = flash.with_boot_extension(swix)?;
@@ -58,7 +68,13 @@ fn up(topology: &Topology, swix: Option<&Path>, cluster: Option<&Path>) -> Resul
         flash = flash.with_file(CLUSTER, cluster);
     }
     let flash: BTreeMap<_, _> = topology.switches().map(|switch| (switch.name.clone(), flash.clone())).collect();
-    let raised = Lab::raise(topology, &flash, &*progress::for_stderr())?;
+    match &driver {
+        Driver::BuiltIn => println!("raised by the built-in driver"),
+        Driver::DockerTopo(program) => println!("raised by {}", program.display()),
+    }
+    interrupt::watch()?;
+    let options = Options { driver, interrupted: interrupt::came, ..Options::default() };
+    let raised = Lab::raise_with(topology, &flash, &options, &*progress::for_stderr())?;
     match swix {
         Some(swix) => println!("the switches install {} at every boot", swix.display()),
         None => println!("the switches have no SWIX"),
@@ -72,25 +88,17 @@ fn status(lab: &Lab) -> Result<()> {
             Power::On => "on",
             Power::Off => "off",
         };
-        println!("{:12} {power:4} {}{}", device.name(), device.image(), stand_in(&device)?);
+        println!("{:12} {power:4} {}", device.name(), device.identity()?);
     }
     Ok(())
 }
 
-fn stand_in(device: &lab::Device) -> Result<String> {
-    let of = images::stands_in_for(device.image())?;
-    Ok(of.map(|of| format!(", a stand-in for {of}")).unwrap_or_default())
-}
-
-/// Puts `docker exec` in this program's place, so that terminal, signals and exit code are the command's own.
-fn become_command(device: &lab::Device, user: &str, argv: &[OsString]) -> Result<()> {
-    let mut docker = Command::new("docker");
-    docker.args(["exec", "--interactive", "--user", user]);
-    if std::io::stdin().is_terminal() {
-        docker.arg("--tty");
-    }
-    let error = docker.arg(device.container()).args(argv).exec();
-    bail!("docker cannot be run: {error}")
+/// Puts the way to the device in this program's place, so that terminal, signals and exit code are the command's own.
+fn become_command(device: &lab::Device, argv: &[OsString]) -> Result<()> {
+    let words = argv.iter().map(|word| word.to_str().map(str::to_owned).context("a command has to be UTF-8"));
+    let all = device.command_line(&words.collect::<Result<Vec<_>>>()?, std::io::stdin().is_terminal())?;
+    let error = Command::new(&all[0]).args(&all[1..]).exec();
+    bail!("{} cannot be run: {error}", all[0])
 }
 
 /// The SWIX that was built last.

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use base::command::find_on_path;
 
-use crate::{doctor_386::runs_linux_386, flags::Doctor};
+use crate::{doctor_386::runs_linux_386, doctor_docker_topo, flags::Doctor};
 
 /// A program that some verbs need, and Debian's package for it.
 pub struct Need {
@@ -38,10 +38,10 @@ pub const TEST: &[Need] = &[
     need("debootstrap", "make an i386 root to install into", "debootstrap"),
     need("shellcheck", "check the scripts", "shellcheck"),
     need("dockerd", "load the pause image", "docker.io"),
-    need("ip", "wire test topologies", "iproute2"),
-    need("nsenter", "wire test topologies", "util-linux"),
+    need("ip", "wire network namespaces for the kube-proxy", "iproute2"),
     need("iptables", "let kube-proxies write rules", "iptables"),
     need("conntrack", "let upstream's kube-proxy forget UDP flows", "conntrack"),
+    need("ssh", "reach a stand-in as a vEOS is reached", "openssh-client"),
 ];
 
 const IMAGE: &[Need] = &[
@@ -51,11 +51,7 @@ const IMAGE: &[Need] = &[
     need("gcc", "link the runtime wrapper", "gcc"),
 ];
 
-const DEVICE: &[Need] = &[
-    need("docker", "run the devices", "docker.io"),
-    need("ip", "make the links between them", "iproute2"),
-    need("nsenter", "switch the links on", "util-linux"),
-];
+const DEVICE: &[Need] = &[need("docker", "run the devices", "docker.io")];
 
 const IN_DOCKER: &[Need] = &[need("docker", "build in a container", "docker.io")];
 
@@ -79,6 +75,8 @@ pub fn run(_: Doctor) -> Result<()> {
             report(&what, found, &format!("apt-get install {}", need.package));
         }
     }
+    println!("device with docker-topo in place of the built-in driver (optional):");
+    println!("{}", doctor_docker_topo::line());
     println!("this machine:");
     for (fact, ok, hint) in facts() {
         report(&fact, ok, hint);

@@ -253,6 +253,12 @@ pub enum DeviceAction {
         /// cluster.toml for the switches' flash
         #[arg(long, value_name = "FILE")]
         cluster: Option<PathBuf>,
+        /// Who makes the containers and links
+        #[arg(long, default_value = "auto")]
+        driver: DriverName,
+        /// The program docker-topo, where it is not on PATH
+        #[arg(long, value_name = "PATH")]
+        docker_topo: Option<PathBuf>,
     },
     /// Shut a device down and start it again: a new root, the same flash
     Reboot { name: String },
@@ -273,6 +279,16 @@ pub enum DeviceAction {
     Status,
     /// Take the topology away, flash too
     Down,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum DriverName {
+    /// docker-topo where it is on PATH, else the built-in driver
+    Auto,
+    /// The program docker-topo
+    DockerTopo,
+    /// Ours
+    BuiltIn,
 }
 
 #[derive(Args)]

@@ -37,6 +37,15 @@ pub fn run(flags: Test) -> Result<()> {
     if !flags.fast {
         groups.push(Group { name: "scripts", obstacle: lacking(&["shellcheck"]), run: scripts });
         groups.push(Group { name: "tests with the real tools", obstacle: real_tools(), run: with_real_tools });
+        // Nobody has to have it, so that its absence is no skipped group.
+        match find_on_path("docker-topo") {
+            Some(_) => groups.push(Group {
+                name: "the built-in driver against docker-topo",
+                obstacle: real_tools(),
+                run: against_docker_topo,
+            }),
+            None => println!("docker-topo is not on PATH: the built-in driver is not compared with it"),
+        }
         groups.push(Group { name: "tests of the SWIX in dist/", obstacle: no_swix(), run: of_the_swix });
         groups.push(Group { name: "kube-proxy against upstream's", obstacle: no_swix(), run: against_upstream });
         let first_boot = if flags.long { first_boot_long } else { first_boot };
@@ -85,9 +94,15 @@ fn scripts(shell: &Shell) -> Result<()> {
 fn with_real_tools(shell: &Shell) -> Result<()> {
     Ok(cmd!(
         shell,
-        "cargo test --workspace --exclude proof --exclude kube-proxy-proof --quiet -- --ignored --skip swix_in_dist"
+        "cargo test --workspace --exclude proof --exclude kube-proxy-proof --quiet -- --ignored --skip swix_in_dist --skip drivers::"
     )
     .run()?)
+}
+
+/// Its tests and nothing else's have this name.
+fn against_docker_topo(shell: &Shell) -> Result<()> {
+    make_images()?;
+    Ok(cmd!(shell, "cargo test --package topology --quiet -- --ignored --test-threads=1 drivers::").run()?)
 }
 
 fn of_the_swix(shell: &Shell) -> Result<()> {

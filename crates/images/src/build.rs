@@ -37,10 +37,8 @@ impl Recipe {
         if let Some(found) = labels_of(&self.tag)? {
             if found.stands_in_for.is_none() {
                 bail!(
-                    "there is another image {0}, perhaps the real {1}: it is used as it is; to have the stand-in in \
-                     its place, remove or rename it (docker image tag {0} NEW && docker image rm {0})",
-                    self.tag,
-                    self.stands_in_for
+                    "{0} is the stand-in's name, and an image has it that is not ours: docker image rm {0}",
+                    self.tag
                 );
             }
             if found.inputs == Some(inputs.to_string()) {
@@ -81,17 +79,23 @@ struct Labels {
     inputs: Option<String>,
 }
 
+/// By name or digest; none where Docker has no such image.
 fn labels_of(image: &str) -> Result<Option<Labels>> {
-    if !exists(image)? {
-        return Ok(None);
+    let label = |name: &str| format!("{{{{with .Config.Labels}}}}{{{{index . \"{name}\"}}}}{{{{end}}}}");
+    let format = format!("{}\n{}", label(STAND_IN_LABEL), label(INPUTS_LABEL));
+    let mut docker =
+        Program::new("docker", "look at the image")?.args(["image", "inspect", "--format", &format, image]);
+    let output = docker.output()?;
+    if !output.status.success() {
+        let words = String::from_utf8_lossy(&output.stderr);
+        if words.contains("No such image") {
+            return Ok(None);
+        }
+        bail!("cannot look at the image {image}: {}", words.trim());
     }
-    let label = |name: &str| -> Result<Option<String>> {
-        let format = format!("{{{{with .Config.Labels}}}}{{{{index . \"{name}\"}}}}{{{{end}}}}");
-        let docker = Program::new("docker", "look at the image")?;
-        let value = docker.args(["image", "inspect", "--format", &format, image]).read()?;
-        Ok(Some(value.trim().to_owned()).filter(|value| !value.is_empty()))
-    };
-    Ok(Some(Labels { stands_in_for: label(STAND_IN_LABEL)?, inputs: label(INPUTS_LABEL)? }))
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let mut lines = printed.lines().map(|line| Some(line.trim().to_owned()).filter(|line| !line.is_empty()));
+    Ok(Some(Labels { stands_in_for: lines.next().flatten(), inputs: lines.next().flatten() }))
 }
 
 fn inputs(base: &str, context: &Path) -> Result<Sha256> {

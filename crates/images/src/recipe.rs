@@ -56,8 +56,8 @@ mod tests {
     fn the_images_of_this_repository_can_be_read() {
         let docker = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docker");
         let veos = Recipe::load(&docker.join("veos")).unwrap();
-        assert_eq!((veos.tag.as_str(), veos.arch), ("veos:latest", Arch::I386));
-        assert_eq!(Recipe::load(&docker.join("host")).unwrap().tag, "alpine-host:latest");
+        assert_eq!((veos.tag.as_str(), veos.arch), ("kubernetes-on-eos/veos-stand-in:latest", Arch::I386));
+        assert_eq!(Recipe::load(&docker.join("host")).unwrap().tag, "kubernetes-on-eos/host-stand-in:latest");
     }
 
     #[test]

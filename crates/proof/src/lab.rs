@@ -83,9 +83,7 @@ impl NodeLab {
     ) -> Result<NodeLab> {
         let file = parts.repository.join("topo").join(cluster.topology());
         let topology = Topology::load(&file)?.under_prefix(prefix);
-        if let Ok(left) = Lab::attach(&topology) {
-            left.destroy()?;
-        }
+        Lab::clear(&topology)?;
         let flash: BTreeMap<_, _> = topology.switches().map(|node| (node.name.clone(), flash.clone())).collect();
         Ok(NodeLab { lab: Some(Lab::raise(&topology, &flash, progress)?) })
     }

@@ -5,8 +5,8 @@
 //!    links ([`lab`]). [`Lab::attach`] finds a lab that is up, [`Lab::destroy`] takes it away.
 //! 3. A [`Device`] is what a test holds on to: commands, files, reboot, power cut.
 //!
-//! Needs root on the machine that the Docker engine runs on: links are made by `ip` between the
-//! containers' network namespaces.
+//! Needs root on the machine that the Docker engine runs on: cables are made between the containers' network
+//! namespaces.
 
 pub mod format;
 pub mod lab;

@@ -46,9 +46,7 @@ impl Switch {
     pub fn raise(swix: &Path, cluster: &Path) -> Result<Self> {
         let topology = Topology::load(&workspace().join("topo/one.yml"))?.under_prefix(PREFIX);
         let name = topology.switches().next().context("topo/one.yml has no switch")?.name.clone();
-        if let Ok(left) = Lab::attach(&topology) {
-            left.destroy().context("cannot take away what an earlier run has left")?;
-        }
+        Lab::clear(&topology).context("cannot take away what an earlier run has left")?;
         let flash = Flash::new()
             .with_file(SWIX_FILE, swix)
             .with_file("cluster.toml", cluster)

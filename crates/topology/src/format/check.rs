@@ -1,78 +1,135 @@
 //! From the file as it is written to a topology that can be raised.
 
-use std::{collections::BTreeMap, path::Path};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
 
 use super::{
     Driver, Endpoint, Error, Kind, Link, Node, Topology,
     endpoint::{self, Written, is_name},
-    file::{self, File},
+    file::{self, File, text},
+    model::Images,
+    ports,
 };
 
-/// docker-topo's names for the images of its two kinds of device that are known here.
-const SWITCH_IMAGE: &str = "veos:latest";
-const HOST_IMAGE: &str = "alpine-host:latest";
+pub(super) struct Place<'a> {
+    /// The file's name, which is the prefix where nothing else says one.
+    pub name: &'a str,
+    /// The folder that it is in.
+    pub folder: &'a Path,
+    pub environment: &'a dyn Fn(&str) -> Option<String>,
+}
 
-pub(super) fn check(file: File, stem: &str, folder: &Path) -> Result<Topology, Error> {
-    if file.version != 2 {
-        return Err(Error::Version(file.version));
+pub(super) fn check(file: &File, place: &Place) -> Result<Topology, Error> {
+    file.check_keys()?;
+    let value = |key: &str| file.value(key, place.environment);
+    let text_or = |key: &str, default: &str| value(key).map_or(Ok(default.to_owned()), |value| text(key, value));
+    let version = text_or("VERSION", "1")?;
+    if version != "2" {
+        return Err(Error::Version(version));
     }
-    let prefix = file.prefix.clone().unwrap_or_else(|| stem.to_owned());
+    // docker-topo's prefix ends at the first dot.
+    let prefix = text_or("PREFIX", place.name.split('.').next().unwrap_or_default())?;
     if !is_name(&prefix) {
         return Err(Error::Prefix(prefix));
     }
-    let config_folder = folder.join(&file.conf_dir);
+    let images = Images {
+        ceos: text_or("CEOS_IMAGE", "ceos:latest")?,
+        vmx: text_or("VMX_VERSION", "vrnetlab/vr-vmx:17.2R1.13")?,
+        csr: text_or("CSR_VERSION", "vrnetlab/vr-csr:16.04.01")?,
+        xrv: text_or("XRV_VERSION", "vrnetlab/vr-xrv:6.1.2")?,
+        cvp: text_or("CVP_VERSION", "cvp:latest")?,
+        custom: file.custom_image(place.environment)?,
+    };
+    let config_folder = config_folder(place.folder, &text_or("CONF_DIR", "./config")?);
     let config_prefix = prefix.clone();
-    let mut topology = Topology { prefix, config_folder, config_prefix, devices: Vec::new(), links: Vec::new() };
-    for (number, link) in file.links.iter().enumerate() {
-        add_link(&mut topology, number, link, &file)?;
+    let mut topology = Topology {
+        file: None,
+        prefix,
+        config_folder,
+        config_prefix,
+        devices: Vec::new(),
+        links: Vec::new(),
+        remarks: vec![],
+    };
+    let driver = file.driver()?;
+    let links = file.links.as_deref().unwrap_or_default();
+    if links.is_empty() {
+        return Err(Error::NoLinks);
     }
+    for (number, link) in links.iter().enumerate() {
+        add_link(&mut topology, number, link, driver.as_deref(), &images)?;
+    }
+    publish(&mut topology, &value("PUBLISH_BASE").unwrap_or(Value::from(8000)))?;
     Ok(topology)
 }
 
-fn add_link(topology: &mut Topology, number: usize, link: &file::Link, file: &File) -> Result<(), Error> {
-    let driver = match link.driver.as_deref().or(file.driver.as_deref()) {
-        None | Some("bridge") => Driver::Bridge,
+/// Beside the file where there is such a folder, else where the program was started.
+fn config_folder(folder: &Path, conf_dir: &str) -> PathBuf {
+    let beside = folder.join(conf_dir);
+    let chosen = if beside.is_dir() { beside } else { PathBuf::from(conf_dir) };
+    std::path::absolute(&chosen).unwrap_or(chosen)
+}
+
+fn add_link(
+    topology: &mut Topology,
+    number: usize,
+    link: &file::Link,
+    of_all: Option<&str>,
+    images: &Images,
+) -> Result<(), Error> {
+    let driver = match link.driver.as_deref().or(of_all) {
+        None | Some("" | "bridge") => Driver::Bridge,
         Some("veth") => Driver::Veth,
+        Some("macvlan") => Driver::Macvlan,
         Some(other) => return Err(Error::Driver { link: number, driver: other.to_owned() }),
     };
-    match link.endpoints.len() {
+    let endpoints = link.endpoints.as_deref().unwrap_or_default();
+    match endpoints.len() {
         0 => return Err(Error::NoEndpoints { link: number }),
         count if driver == Driver::Veth && count != 2 => return Err(Error::VethEndpoints { link: number, count }),
         _ => {}
     }
-    topology.links.push(Link { name: format!("net-{number}"), driver, endpoints: Vec::new() });
-    for text in &link.endpoints {
+    let options = link.driver_opts.clone().unwrap_or_default();
+    let options: Vec<(String, String)> =
+        options.into_iter().map(|(key, value)| Ok((key, text("driver_opts", value)?))).collect::<Result<_, _>>()?;
+    if driver == Driver::Macvlan && !options.iter().any(|(key, _)| key == "parent") {
+        return Err(Error::Parent { link: number });
+    }
+    topology.links.push(Link { name: format!("net-{number}"), driver, options, endpoints: Vec::new() });
+    for text in endpoints {
         let written = endpoint::parse(text).map_err(|problem| Error::Endpoint { link: number, problem })?;
-        add_endpoint(topology, number, &written, &file.custom_image)?;
+        add_endpoint(topology, number, &written, images)?;
     }
     Ok(())
 }
 
-fn add_endpoint(
-    topology: &mut Topology,
-    number: usize,
-    written: &Written,
-    custom: &BTreeMap<String, String>,
-) -> Result<(), Error> {
+fn add_endpoint(topology: &mut Topology, number: usize, written: &Written, images: &Images) -> Result<(), Error> {
     let device = written.device.to_owned();
     let interface = written.interface.map_or_else(|| format!("eth{number}"), str::to_owned);
     let endpoint = Endpoint { device: device.clone(), interface: interface.clone() };
     let used = topology.links.iter().position(|link| link.endpoints.contains(&endpoint));
     if let Some(other) = used {
-        return Err(Error::Used { link: number, device, interface, other });
+        // docker-topo's later link takes the interface from the earlier one, and so do files that people have.
+        topology.links[other].endpoints.retain(|end| *end != endpoint);
+        topology.remarks.push(match other == number {
+            true => format!("link {number} has {device}'s interface {interface} at two ends"),
+            false => format!("link {number} takes {device}'s interface {interface} from link {other}"),
+        });
     }
     let at = match topology.devices.iter().position(|known| known.name == device) {
         Some(at) => at,
         None => {
-            let (kind, image) =
-                what_is(&device, custom).ok_or_else(|| Error::Unknown { link: number, device: device.clone() })?;
-            topology.devices.push(Node { name: device.clone(), kind, image, addresses: Vec::new() });
+            let (model, image) = images.of(&device);
+            let node =
+                Node { name: device.clone(), kind: model.kind(), model, image, addresses: vec![], ports: vec![] };
+            topology.devices.push(node);
             topology.devices.len() - 1
         }
     };
     if let Some(address) = written.address {
-        if topology.devices[at].kind == Kind::Switch {
-            return Err(Error::SwitchAddress { link: number, device });
+        if topology.devices[at].kind != Kind::Host {
+            return Err(Error::NoHost { link: number, device });
         }
         topology.devices[at].addresses.push((interface, address.to_owned()));
     }
@@ -80,14 +137,13 @@ fn add_endpoint(
     Ok(())
 }
 
-/// In docker-topo's order: `veos`, then the file's own words, then `host`.
-fn what_is(device: &str, custom: &BTreeMap<String, String>) -> Option<(Kind, String)> {
-    let name = device.to_lowercase();
-    if name.contains("veos") {
-        return Some((Kind::Switch, SWITCH_IMAGE.to_owned()));
+/// Ports are for the switches, in the order of their names.
+fn publish(topology: &mut Topology, base: &Value) -> Result<(), Error> {
+    let mut switches: Vec<&mut Node> =
+        topology.devices.iter_mut().filter(|device| device.kind == Kind::Switch).collect();
+    switches.sort_by(|one, other| one.name.cmp(&other.name));
+    for (place, switch) in (0..).zip(switches) {
+        switch.ports = ports::published(base, place)?;
     }
-    if let Some((_, image)) = custom.iter().find(|(word, _)| name.contains(word.as_str())) {
-        return Some((Kind::Switch, image.clone()));
-    }
-    name.contains("host").then(|| (Kind::Host, HOST_IMAGE.to_owned()))
+    Ok(())
 }

@@ -19,7 +19,7 @@ pub enum BadEndpoint {
     Form(String),
     #[error("{0:?} is not a device's name; expected letters, digits, `-`, `_` and `.`, a letter or digit first")]
     Name(String),
-    #[error("{0:?} is not an interface's name; expected up to 15 letters and digits, such as eth1")]
+    #[error("{0:?} is not an interface's name; expected up to 15 characters without blanks and `/`, such as eth1")]
     Interface(String),
     #[error("{0:?} is not an address; expected ADDRESS/LENGTH, such as 10.0.0.1/31")]
     Address(String),
@@ -51,7 +51,8 @@ pub(super) fn is_name(name: &str) -> bool {
 }
 
 fn is_interface(name: &str) -> bool {
-    (1..=INTERFACE_LENGTH).contains(&name.len()) && name.chars().all(|c| c.is_ascii_alphanumeric())
+    let plain = |c: char| c.is_ascii_graphic() && c != '/';
+    (1..=INTERFACE_LENGTH).contains(&name.len()) && name.chars().all(plain) && name != "." && name != ".."
 }
 
 fn is_address(text: &str) -> bool {

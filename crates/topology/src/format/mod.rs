@@ -1,22 +1,30 @@
 //! docker-topo's version 2 file format, as a checked value.
 //!
-//! What a device is, its name says, by docker-topo's rules: `veos` in it is a switch, `host` an end host,
-//! and `CUSTOM_IMAGE` adds words of one's own. Files with what only docker-topo does (other vendors'
-//! devices, macvlan) are refused by name.
+//! What a device is, its name says, by docker-topo's rules ([`model`]). Settings come from the file, then from the
+//! environment, then from docker-topo's defaults. What only docker-topo can raise (other makers' devices, macvlan) is
+//! read like all else; the built-in driver refuses it.
 
 mod check;
 mod endpoint;
 mod file;
+mod model;
+mod ports;
 
 use std::path::{Path, PathBuf};
 
 use base::files;
 
-pub use self::endpoint::BadEndpoint;
+pub use self::{
+    endpoint::BadEndpoint,
+    model::{Kind, Model},
+    ports::Publish,
+};
 
 /// A whole topology.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topology {
+    /// The file that it was read from; none for one that was given as text.
+    pub file: Option<PathBuf>,
     /// What the names of its containers, networks and volumes begin with.
     pub prefix: String,
     /// Where the switches' startup-configs are: [`Topology::startup_config`].
@@ -25,23 +33,20 @@ pub struct Topology {
     pub config_prefix: String,
     pub devices: Vec<Node>,
     pub links: Vec<Link>,
+    /// What in the file works, and is hardly meant.
+    pub remarks: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
     pub name: String,
+    /// What it is to those who handle it; follows from the model.
     pub kind: Kind,
+    pub model: Model,
     pub image: String,
     /// What the file says of an end host's addresses: interface and address with its length.
     pub addresses: Vec<(String, String)>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Has a flash, reads its addresses from its startup-config.
-    Switch,
-    /// Is given its addresses.
-    Host,
+    pub ports: Vec<Publish>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +54,8 @@ pub struct Link {
     /// docker-topo's name for it: `net-` and its place in the file, from 0.
     pub name: String,
     pub driver: Driver,
+    /// `driver_opts`: for Docker's network driver.
+    pub options: Vec<(String, String)>,
     pub endpoints: Vec<Endpoint>,
 }
 
@@ -58,6 +65,8 @@ pub enum Driver {
     Bridge,
     /// A cable between two.
     Veth,
+    /// A Docker network on one of the machine's own interfaces.
+    Macvlan,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,46 +80,62 @@ pub struct Endpoint {
 pub enum Error {
     #[error("{0}")]
     Syntax(Box<serde_saphyr::Error>),
+    #[error("there is no list `links` in it, so it is no topology of docker-topo's")]
+    NoLinks,
+    #[error("{key} is no key of docker-topo's: {known} is meant?")]
+    Key { key: String, known: String },
+    #[error("{key} is {value}; expected {expected}")]
+    Value { key: String, value: String, expected: &'static str },
     #[error("VERSION is {0}; expected `VERSION: 2`, the format that is known")]
-    Version(u32),
+    Version(String),
     #[error("PREFIX {0:?} cannot begin the names of containers: expected letters, digits, `-` and `_`")]
     Prefix(String),
     #[error("link {link}: {problem}")]
     Endpoint { link: usize, problem: BadEndpoint },
-    #[error("link {link}: the driver {driver:?} is not known here; expected `bridge` or `veth`")]
+    #[error("link {link}: the driver {driver:?} is none of docker-topo's; expected `bridge`, `veth` or `macvlan`")]
     Driver { link: usize, driver: String },
     #[error("link {link}: a veth link joins two endpoints, and this one has {count}; for more use `driver: bridge`")]
     VethEndpoints { link: usize, count: usize },
     #[error("link {link} has no endpoints")]
     NoEndpoints { link: usize },
-    #[error("link {link}: {device}'s interface {interface} is already used by link {other}")]
-    Used { link: usize, device: String, interface: String, other: usize },
-    #[error("link {link}: {device} is a switch; its addresses belong into its startup-config")]
-    SwitchAddress { link: usize, device: String },
     #[error(
-        "link {link}: what {device} is cannot be told from its name; expected `veos` or `host` in it, or a word of CUSTOM_IMAGE"
+        "link {link}: {device} is no end host, and only those are given addresses; a switch has them in its startup-config"
     )]
-    Unknown { link: usize, device: String },
+    NoHost { link: usize, device: String },
+    #[error("link {link}: a macvlan needs the interface that it is on; expected `driver_opts: {{parent: eth0}}`")]
+    Parent { link: usize },
 }
 
 impl Topology {
-    /// Reads and checks a file. CONF_DIR counts from the folder that the file is in.
+    /// Reads and checks a file, and this process' environment where the file says nothing.
     pub fn load(path: &Path) -> anyhow::Result<Self> {
         let text = files::read_text(path)?;
-        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let folder = path.parent().unwrap_or(Path::new(""));
-        Self::parse(&text, stem, folder)
-            .map_err(|error| anyhow::Error::from(error).context(format!("{} is wrong", path.display())))
+        let environment = |key: &str| std::env::var(key).ok();
+        let topology = Self::parse(&text, name, folder, &environment)
+            .map_err(|error| anyhow::Error::from(error).context(format!("{} is wrong", path.display())))?;
+        Ok(Topology { file: Some(std::path::absolute(path)?), ..topology })
     }
 
-    /// `stem` is the prefix of a file that names none, as docker-topo has it.
-    pub fn parse(text: &str, stem: &str, folder: &Path) -> Result<Self, Error> {
-        let file: file::File = serde_saphyr::from_str(text).map_err(|error| Error::Syntax(Box::new(error)))?;
-        check::check(file, stem, folder)
+    /// `name` is the file's, and the prefix where nothing else says one; CONF_DIR counts from `folder`.
+    pub fn parse(
+        text: &str,
+        name: &str,
+        folder: &Path,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, Error> {
+        let file: file::File = serde_saphyr::from_str(text).map_err(|error| {
+            // Version 1 has other links.
+            file::other_version(text).map_or_else(|| Error::Syntax(Box::new(error)), Error::Version)
+        })?;
+        check::check(&file, &check::Place { name, folder, environment })
     }
 
-    /// The same devices, links and startup-configs under another prefix, so that they can be beside the first.
-    pub fn under_prefix(self, prefix: &str) -> Self {
+    /// The same devices, links and startup-configs under another prefix, so that they can be beside the first. This
+    /// machine's ports stay the first one's.
+    pub fn under_prefix(mut self, prefix: &str) -> Self {
+        self.devices.iter_mut().for_each(|device| device.ports.clear());
         Topology { prefix: prefix.to_owned(), ..self }
     }
 

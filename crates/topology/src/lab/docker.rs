@@ -1,14 +1,15 @@
 //! What the lab asks of the Docker engine, through its command line. Names are given without the prefix.
 
-use std::{ffi::OsStr, process::Output};
+use std::{collections::BTreeMap, ffi::OsStr};
 
-use anyhow::{Context, Result};
-use base::command::Program;
+use anyhow::{Context, Result, bail};
+use base::command::{Program, find_on_path};
+use serde::Deserialize;
 
-use crate::format::{Kind, Node};
+use super::{faults::explain, spec::FLASH};
 
-/// On everything that a lab makes; its value is the topology's prefix.
-const LABEL: &str = "org.kubernetes-on-eos.lab";
+/// On everything that the built-in driver makes; its value is the topology's prefix.
+pub(super) const LABEL: &str = "org.kubernetes-on-eos.lab";
 
 /// How long a device may take to shut down, in seconds.
 const SHUTDOWN: &str = "60";
@@ -19,12 +20,73 @@ pub(super) struct Docker {
     prefix: String,
 }
 
-/// What can bear the label.
-#[derive(Debug, Clone, Copy)]
-enum Sort {
+/// What can bear the labels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sort {
     Container,
     Network,
-    Volume,
+}
+
+/// What the engine knows of a container.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Container {
+    /// The image's.
+    #[serde(rename = "Image")]
+    pub image_id: String,
+    pub config: Config,
+    pub state: State,
+    pub mounts: Vec<Mount>,
+    pub network_settings: NetworkSettings,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Config {
+    pub image: String,
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct State {
+    pub pid: u32,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Mount {
+    #[serde(rename = "Type")]
+    pub kind: String,
+    /// A volume's.
+    #[serde(default)]
+    pub name: String,
+    pub source: std::path::PathBuf,
+    pub destination: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct NetworkSettings {
+    /// Where the engine keeps the network namespace.
+    #[serde(default)]
+    pub sandbox_key: String,
+    pub networks: BTreeMap<String, Attachment>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Attachment {
+    #[serde(rename = "MacAddress")]
+    pub mac: String,
+    #[serde(rename = "IPAddress")]
+    pub address: String,
+}
+
+impl Container {
+    pub(super) fn process(&self) -> Option<u32> {
+        (self.state.pid != 0).then_some(self.state.pid)
+    }
 }
 
 impl Docker {
@@ -37,41 +99,40 @@ impl Docker {
         format!("{}_{name}", self.prefix)
     }
 
-    fn flash(&self, device: &str) -> String {
-        format!("{}-flash", self.name(device))
+    /// docker-topo's label for something of this topology: its prefix, and as the value the name.
+    pub(super) fn label(&self, name: &str) -> String {
+        format!("{}={}", self.prefix, self.name(name))
     }
 
-    fn label(&self) -> String {
+    pub(super) fn own_label(&self) -> String {
         format!("{LABEL}={}", self.prefix)
     }
 
-    /// A network without a way out.
-    pub(super) fn create_network(&self, name: &str) -> Result<()> {
-        let docker = docker("make the network")?.args(["network", "create", "--internal", "--label", &self.label()]);
-        docker.arg(self.name(name)).read().map(drop)
-    }
-
-    pub(super) fn create_volume(&self, device: &str) -> Result<()> {
-        let docker = docker("make the flash")?.args(["volume", "create", "--label", &self.label()]);
-        docker.arg(self.flash(device)).read().map(drop)
-    }
-
-    /// A container, not yet started.
-    pub(super) fn create(&self, node: &Node, network: Option<&str>) -> Result<()> {
-        let mut docker = docker("make the device")?
-            .args(["create", "--name", &self.name(&node.name), "--hostname", &node.name, "--label", &self.label()])
-            .args(["--privileged", "--cgroupns", "private"])
-            // Docker's resolver would pass questions on to the machine's own.
-            .args(["--dns", "127.0.0.1", "--network", network.unwrap_or("none")]);
-        if node.kind == Kind::Switch {
-            docker = docker.arg("--volume").arg(format!("{}:/mnt/flash", self.flash(&node.name)));
+    /// Whether an engine answers.
+    pub(super) fn check() -> Result<()> {
+        if find_on_path("docker").is_none() {
+            bail!("there is no `docker` on PATH: apt-get install docker.io");
         }
-        let addresses = node.addresses.iter().map(|(interface, address)| format!("{interface}:{address}"));
-        docker.arg(&node.image).args(addresses).read().map(drop)
+        let answer = docker("ask the Docker engine")?.args(["version", "--format", "{{.Server.Version}}"]).read();
+        answer.map(drop).map_err(explain).context("no Docker engine answers; devices are containers")
+    }
+
+    pub(super) fn create_network(&self, name: &str, options: &[(String, String)]) -> Result<()> {
+        let labels = [self.label(name), self.own_label()];
+        let labels = labels.iter().flat_map(|label| ["--label", label]);
+        let options: Vec<String> = options.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let options = options.iter().flat_map(|option| ["--opt", option]);
+        let docker = docker("make the network")?.args(["network", "create"]).args(labels).args(options);
+        docker.arg(self.name(name)).read().map(drop).map_err(explain)
+    }
+
+    pub(super) fn connect(&self, network: &str, device: &str) -> Result<()> {
+        let docker = docker("put the device on the network")?.args(["network", "connect"]);
+        docker.args([self.name(network), self.name(device)]).read().map(drop)
     }
 
     pub(super) fn start(&self, device: &str) -> Result<()> {
-        docker("start the device")?.args(["start", &self.name(device)]).read().map(drop)
+        docker("start the device")?.args(["start", &self.name(device)]).read().map(drop).map_err(explain)
     }
 
     /// Lets the device shut down.
@@ -84,54 +145,33 @@ impl Docker {
         docker("cut the device's power")?.args(["kill", "--signal", "KILL", &self.name(device)]).read().map(drop)
     }
 
-    /// Removes the container with its root and its nameless volumes.
+    /// Removes the container with its root and those nameless volumes that no other container has.
     pub(super) fn remove(&self, device: &str) -> Result<()> {
         docker("remove the device's root")?.args(["rm", "--force", "--volumes", &self.name(device)]).read().map(drop)
     }
 
-    /// The first process of a device, as the machine numbers it; none where the device is not running.
-    pub(super) fn process(&self, device: &str) -> Result<Option<u32>> {
-        if !self.exists(device)? {
-            return Ok(None);
-        }
-        let docker = docker("find the device's process")?;
-        let number = docker.args(["container", "inspect", "--format", "{{.State.Pid}}", &self.name(device)]).read()?;
-        let number: u32 =
-            number.trim().parse().with_context(|| format!("{:?} is no process's number", number.trim()))?;
-        Ok((number != 0).then_some(number))
+    pub(super) fn rename(&self, from: &str, to: &str) -> Result<()> {
+        docker("name the device")?.args(["rename", &self.name(from), &self.name(to)]).read().map(drop)
     }
 
-    pub(super) fn exists(&self, device: &str) -> Result<bool> {
+    /// What the engine knows of a device; none where there is no such container of this topology.
+    pub(super) fn find(&self, device: &str) -> Result<Option<Container>> {
         let name = self.name(device);
-        let names = docker("list the devices")?
-            .args([
-                "container",
-                "ls",
-                "--all",
-                "--format",
-                "{{.Names}}",
-                "--filter",
-                &format!("label={}", self.label()),
-            ])
-            .read()?;
-        Ok(names.lines().any(|known| known == name))
+        let output = docker("find the device")?.args(["container", "inspect", &name]).output()?;
+        if !output.status.success() {
+            let words = String::from_utf8_lossy(&output.stderr);
+            if words.contains("No such container") {
+                return Ok(None);
+            }
+            return Err(explain(anyhow::anyhow!("cannot find the device {name}: {}", words.trim())));
+        }
+        let [container]: [Container; 1] = serde_json::from_slice(&output.stdout)
+            .with_context(|| format!("what Docker says of {name} cannot be read"))?;
+        Ok(Some(container).filter(|container| self.owns(&container.config.labels)))
     }
 
-    pub(super) fn has_image(&self, image: &str) -> Result<bool> {
-        let found = docker("look for an image")?.args(["image", "ls", "--quiet", image]).read()?;
-        Ok(!found.trim().is_empty())
-    }
-
-    pub(super) fn exec<A: AsRef<OsStr>>(&self, device: &str, argv: impl IntoIterator<Item = A>) -> Result<Program> {
-        Ok(docker("run a command on the device")?.args(["exec", &self.name(device)]).args(argv))
-    }
-
-    pub(super) fn exec_output<A: AsRef<OsStr>>(
-        &self,
-        device: &str,
-        argv: impl IntoIterator<Item = A>,
-    ) -> Result<Output> {
-        self.exec(device, argv)?.output()
+    fn owns(&self, labels: &BTreeMap<String, String>) -> bool {
+        labels.get(&self.prefix).is_some_and(|value| value.starts_with(&format!("{}_", self.prefix)))
     }
 
     /// `from` in `docker cp`'s terms: what ends with `/.` is a folder's contents.
@@ -145,42 +185,60 @@ impl Docker {
         docker("copy files from the device")?.args(["cp", &from]).arg(to).read().map(drop)
     }
 
-    pub(super) fn anything_there(&self) -> Result<bool> {
-        for sort in [Sort::Container, Sort::Network, Sort::Volume] {
-            if !self.all(sort)?.is_empty() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+    /// The names of all that is this topology's.
+    pub(super) fn all(&self, sort: Sort) -> Result<Vec<String>> {
+        let name = if sort == Sort::Container { "{{.Names}}" } else { "{{.Name}}" };
+        let format = format!("{name}\t{{{{.Label \"{}\"}}}}", self.prefix);
+        let listed = list(sort, &["--filter", &format!("label={}", self.prefix), "--format", &format])?;
+        let ours = format!("{}_", self.prefix);
+        let named = listed.lines().filter_map(|line| line.split_once('\t'));
+        Ok(named.filter(|(_, label)| label.starts_with(&ours)).map(|(name, _)| name.to_owned()).collect())
     }
 
-    pub(super) fn remove_everything(&self) -> Result<()> {
-        for (sort, how) in [
-            (Sort::Container, &["container", "rm", "--force", "--volumes"][..]),
-            (Sort::Network, &["network", "rm"]),
-            (Sort::Volume, &["volume", "rm"]),
-        ] {
-            let found = self.all(sort)?;
-            if !found.is_empty() {
-                docker("take the topology away")?.args(how).args(&found).read()?;
-            }
+    /// Whether something has that name, this topology's or not.
+    pub(super) fn is_taken(&self, sort: Sort, name: &str) -> Result<bool> {
+        let name = self.name(name);
+        let format = if sort == Sort::Container { "{{.Names}}" } else { "{{.Name}}" };
+        let listed = list(sort, &["--filter", &format!("name={name}"), "--format", format])?;
+        Ok(listed.lines().any(|known| known == name))
+    }
+
+    pub(super) fn anything_there(&self) -> Result<bool> {
+        Ok(!self.all(Sort::Container)?.is_empty() || !self.all(Sort::Network)?.is_empty())
+    }
+
+    /// Removes containers by their whole names, with their flash.
+    pub(super) fn remove_containers(&self, names: &[String]) -> Result<()> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        let known = docker("look at the devices")?.args(["container", "inspect"]).args(names).read()?;
+        let known: Vec<Container> = serde_json::from_str(&known).context("what Docker says cannot be read")?;
+        docker("take the devices away")?.args(["container", "rm", "--force", "--volumes"]).args(names).read()?;
+        // Docker leaves those that were once named, as the flash is after a reboot.
+        let flash = known.iter().flat_map(|container| &container.mounts);
+        flash.filter(|mount| mount.kind == "volume" && mount.destination == FLASH).try_for_each(|mount| {
+            docker("remove the flash")?.args(["volume", "rm", "--force", &mount.name]).read().map(drop)
+        })
+    }
+
+    pub(super) fn remove_networks(&self) -> Result<()> {
+        let found = self.all(Sort::Network)?;
+        if !found.is_empty() {
+            docker("take the networks away")?.args(["network", "rm"]).args(&found).read()?;
         }
         Ok(())
     }
-
-    fn all(&self, sort: Sort) -> Result<Vec<String>> {
-        let command: &[&str] = match sort {
-            Sort::Container => &["container", "ls", "--all"],
-            Sort::Network => &["network", "ls"],
-            Sort::Volume => &["volume", "ls"],
-        };
-        let filter = format!("label={}", self.label());
-        let found =
-            docker("list what the topology has")?.args(command).args(["--quiet", "--filter", &filter]).read()?;
-        Ok(found.lines().map(str::to_owned).collect())
-    }
 }
 
-fn docker(purpose: &str) -> Result<Program> {
+fn list(sort: Sort, arguments: &[&str]) -> Result<String> {
+    let command: &[&str] = match sort {
+        Sort::Container => &["container", "ls", "--all"],
+        Sort::Network => &["network", "ls"],
+    };
+    docker("list what the topology has")?.args(command).args(arguments).read().map_err(explain)
+}
+
+pub(super) fn docker(purpose: &str) -> Result<Program> {
     Program::new("docker", purpose)
 }

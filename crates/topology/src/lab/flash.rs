@@ -43,6 +43,19 @@ impl Flash {
         Ok(self.with_file(Path::new(".extensions").join(&name), swix).with_bytes("boot-extensions", listed))
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// Takes a file out: its bytes, where it is one of these.
+    pub(super) fn take(&mut self, path: &str) -> Result<Option<Vec<u8>>> {
+        match self.files.remove(Path::new(path)) {
+            None => Ok(None),
+            Some(Content::Bytes(bytes)) => Ok(Some(bytes)),
+            Some(Content::CopyOf(from)) => Ok(Some(files::read(&from)?)),
+        }
+    }
+
     pub(super) fn write_to(&self, folder: &Path) -> Result<()> {
         for (path, content) in &self.files {
             let to = folder.join(path);

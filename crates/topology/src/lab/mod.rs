@@ -1,60 +1,103 @@
 //! A topology in containers, on one Docker engine.
 //!
-//! A device is a container from the image that the topology names. Its root is new at every power-on; a
-//! switch's flash is a volume that lasts until the lab is destroyed. Bridges are Docker networks without a
-//! way out: the switches' loopback addresses exist on the internet too, and nothing may get there. Veth
-//! links are made by `ip` straight inside the containers' network namespaces, so that nothing is left on
-//! the machine when a container ends.
+//! A device is a container as docker-topo makes it, by docker-topo or by the built-in driver. The root of a stand-in and
+//! of an end host is new at every power-on; a switch's flash is a volume that lasts until the lab is destroyed. Bridges are
+//! Docker networks, and no device keeps Docker's default route: the switches' loopback addresses exist on the internet
+//! too, and nothing may get there. Cables are made over rtnetlink straight inside the containers' network namespaces, so
+//! that nothing is left on the machine when a container ends.
 //!
-//! Everything bears a label with the topology's prefix; what has no such label is not touched.
+//! Everything bears docker-topo's label, whose name is the topology's prefix; what has no such label is not touched.
 
+mod access;
 mod device;
 mod docker;
+mod docker_topo;
+mod driver;
+mod faults;
 mod flash;
+mod identity;
+mod links;
+mod lock;
+mod raise;
+mod spec;
 mod wires;
 
-use std::collections::BTreeMap;
-
-use anyhow::{Context, Result, bail};
-use base::{Progress, files, progress::Unit};
-
-use self::docker::Docker;
-pub use self::{
-    device::{Device, Power},
-    flash::Flash,
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
 };
-use crate::format::{Driver, Kind, Link, Node, Topology};
 
-/// Where EOS, and the stand-in, look for what they are told to be.
-const STARTUP_CONFIG: &str = "startup-config";
+use anyhow::{Result, bail};
+use base::{Progress, files};
+use images::Tags;
+
+pub use self::{
+    access::{Access, Ssh},
+    device::{Device, Power},
+    driver::{Driver, HOW_TO_GET, Options},
+    flash::Flash,
+    identity::{Identity, What},
+};
+use self::{
+    docker::{Docker, Sort},
+    lock::Lock,
+};
+use crate::format::Topology;
+
+/// How long a real EOS may take to boot before files can be brought to its flash.
+const BOOT: Duration = Duration::from_secs(900);
 
 /// A topology that is up, or was.
 #[derive(Debug)]
 pub struct Lab {
     topology: Topology,
     docker: Docker,
+    access: Access,
+    /// By which way each device is reached, as far as it has been found out.
+    ways: Mutex<BTreeMap<String, device::Way>>,
+    /// Held while a device's cables are made: two devices that are switched on at the same time would both make theirs.
+    wiring: Mutex<()>,
+    /// Held by whoever raised it; none where it was found.
+    lock: Option<Lock>,
 }
 
 impl Lab {
-    /// Makes, fills, starts and wires every device. `flash` is what each switch finds on its flash besides the
-    /// startup-config from the topology's folder. Where something fails, what was made is taken away again.
+    /// [`Lab::raise_with`] the built-in driver.
     pub fn raise(topology: &Topology, flash: &BTreeMap<String, Flash>, progress: &dyn Progress) -> Result<Lab> {
-        let lab = Lab { topology: topology.clone(), docker: Docker::new(&topology.prefix) };
-        lab.can_be_raised(flash)?;
-        if let Err(error) = lab.make(flash, progress) {
-            lab.docker.remove_everything().context("cannot take away what was made before it failed")?;
-            return Err(error);
-        }
-        Ok(lab)
+        Self::raise_with(topology, flash, &Options::default(), progress)
     }
 
     /// The lab of that topology, which is up.
     pub fn attach(topology: &Topology) -> Result<Lab> {
-        let lab = Lab { topology: topology.clone(), docker: Docker::new(&topology.prefix) };
+        Docker::check()?;
+        let lab = Lab::of(topology, Access::default(), None);
         if !lab.docker.anything_there()? {
             bail!("no device of the topology {} is there; raise it first", topology.prefix);
         }
         Ok(lab)
+    }
+
+    /// Takes away whatever there is of a topology, however it was raised and however far that came. Says whether there
+    /// was anything.
+    pub fn clear(topology: &Topology) -> Result<bool> {
+        Docker::check()?;
+        let lab = Lab::of(topology, Access::default(), None);
+        let there = lab.docker.anything_there()?;
+        lab.destroy()?;
+        Ok(there)
+    }
+
+    fn of(topology: &Topology, access: Access, lock: Option<Lock>) -> Lab {
+        let docker = Docker::new(&topology.prefix);
+        Lab { topology: topology.clone(), docker, access, ways: Mutex::default(), wiring: Mutex::default(), lock }
+    }
+
+    /// The same lab, reached in another way.
+    pub fn with_access(mut self, access: Access) -> Lab {
+        self.access = access;
+        self.ways.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
+        self
     }
 
     pub fn topology(&self) -> &Topology {
@@ -75,120 +118,26 @@ impl Lab {
         self.topology.devices.iter().map(|node| Device { lab: self, node })
     }
 
-    /// Takes the lab away: its containers, networks and volumes, flash too.
-    pub fn destroy(self) -> Result<()> {
-        self.docker.remove_everything()
+    /// Takes the lab away: its containers, networks and flash, and what is left of its cables. Fails where another
+    /// process is at work on it.
+    pub fn destroy(mut self) -> Result<()> {
+        if self.lock.is_none() {
+            self.lock = Some(Lock::of_prefix(&self.topology.prefix)?);
+        }
+        self.remove_everything()
     }
 
-    fn can_be_raised(&self, flash: &BTreeMap<String, Flash>) -> Result<()> {
-        let prefix = &self.topology.prefix;
-        if self.docker.anything_there()? {
-            bail!("devices or flash of a topology {prefix} are there already; destroy that one first");
+    fn remove_everything(&self) -> Result<()> {
+        let by_docker_topo = self.is_docker_topo_s()?;
+        let names = self.docker.all(Sort::Container)?;
+        self.docker.remove_containers(&names)?;
+        self.docker.remove_networks()?;
+        wires::remove_left_over(&self.names_on_the_way())?;
+        if by_docker_topo {
+            self.close_bridges()?;
         }
-        if let Some(stranger) = flash.keys().find(|name| self.topology.switches().all(|node| node.name != **name)) {
-            bail!("there are files for the flash of {stranger}, and the topology {prefix} has no such switch");
-        }
-        for link in self.topology.links.iter().filter(|link| link.driver == Driver::Bridge) {
-            if let Some(end) = link.endpoints.iter().find(|end| end.interface != "eth0") {
-                bail!(
-                    "{}'s {} is on a bridge, and Docker calls a container's first network eth0: use eth0, once a device",
-                    end.device,
-                    end.interface
-                );
-            }
-        }
-        for node in &self.topology.devices {
-            if !self.docker.has_image(&node.image)? {
-                bail!(
-                    "{} needs the image {}, which Docker has not got; for a stand-in: cargo xtask image veos|host",
-                    node.name,
-                    node.image
-                );
-            }
-        }
-        Ok(())
-    }
-
-    fn make(&self, flash: &BTreeMap<String, Flash>, progress: &dyn Progress) -> Result<()> {
-        let prefix = &self.topology.prefix;
-        let total = self.topology.devices.len() as u64;
-        let task = progress.start(&format!("raise {prefix}"), Unit::Items, Some(total));
-        for link in self.topology.links.iter().filter(|link| link.driver == Driver::Bridge) {
-            self.docker.create_network(&link.name)?;
-        }
-        for node in &self.topology.devices {
-            task.doing(&format!("making {}", node.name));
-            if node.kind == Kind::Switch {
-                self.docker.create_volume(&node.name)?;
-            }
-            self.create(node)?;
-            let files = flash.get(&node.name).cloned().unwrap_or_default();
-            self.fill_flash(node, files)?;
-        }
-        for node in &self.topology.devices {
-            task.doing(&format!("starting {}", node.name));
-            self.start(node)?;
-            task.advance(1);
-        }
-        Ok(())
-    }
-
-    /// A container with a new root.
-    fn create(&self, node: &Node) -> Result<()> {
-        let network = self
-            .topology
-            .links_of(&node.name)
-            .find(|link| link.driver == Driver::Bridge)
-            .map(|link| self.docker.name(&link.name));
-        self.docker.create(node, network.as_deref())
-    }
-
-    fn fill_flash(&self, node: &Node, flash: Flash) -> Result<()> {
-        if node.kind != Kind::Switch {
-            return Ok(());
-        }
-        let config = self.topology.startup_config(&node.name);
-        let flash = match config.is_file() {
-            true => flash.with_bytes(STARTUP_CONFIG, files::read(&config)?),
-            false => flash,
-        };
-        let folder = tempfile::tempdir().context("cannot make a folder for the flash's files")?;
-        flash.write_to(folder.path())?;
-        self.docker.copy_in(&node.name, &format!("{}/.", folder.path().display()), "/mnt/flash")
-    }
-
-    /// Starts a device that has been made, without a way out, and wires it.
-    fn start(&self, node: &Node) -> Result<()> {
-        self.docker.start(&node.name)?;
-        if let Some(process) = self.docker.process(&node.name)? {
-            wires::drop_default_route(process)?;
-        }
-        self.wire(node)
-    }
-
-    /// Makes those veth links of a device that has just been started whose other end is running.
-    fn wire(&self, node: &Node) -> Result<()> {
-        let links: Vec<&Link> = self.topology.links_of(&node.name).filter(|link| link.driver == Driver::Veth).collect();
-        for link in links {
-            let mut ends = Vec::new();
-            for end in &link.endpoints {
-                ends.extend(self.docker.process(&end.device)?.map(|process| (process, end.interface.as_str())));
-            }
-            let [one, other] = ends[..] else { continue };
-            wires::connect(one, other).with_context(|| format!("cannot make the link {}", link.name))?;
-            for end in &link.endpoints {
-                self.give_address(&end.device)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// An end host has no startup-config that waits for interfaces: it is told that one has come.
-    fn give_address(&self, device: &str) -> Result<()> {
-        let host = self.topology.node(device).is_some_and(|node| node.kind == Kind::Host);
-        if !host {
-            return Ok(());
-        }
-        self.device(device)?.exec_ok(["/set_ips.sh"]).map(drop)
+        let _tags = Lock::of_tags()?;
+        Tags::remove_left_over()?;
+        files::remove_tree(&lock::folder(&self.topology.prefix))
     }
 }

@@ -1,31 +1,212 @@
-//! Cables: veth pairs between the network namespaces of two processes. And the one that must not be there.
+//! Cables: veth pairs between the network namespaces of two processes, made, cut and mended by rtnetlink. And the
+//! routes that must not be there.
 
-use anyhow::Result;
-use base::command::Program;
+use std::{fs::File, os::fd::AsFd, thread, time::Duration};
+
+use anyhow::{Context, Result, anyhow};
+use futures::TryStreamExt;
+use rtnetlink::{
+    Handle, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder,
+    packet_route::{
+        link::{InfoData, InfoKind, InfoVeth, LinkAttribute, LinkInfo, LinkMessage},
+        route::{RouteAttribute, RouteMessage},
+    },
+};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 /// One end of a cable: a process whose network namespace it is in, and the interface's name there.
 pub(super) type End<'a> = (u32, &'a str);
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Carrier {
+    Up,
+    Down,
+}
+
+/// How often a cable is tried to be made while another is in its place.
+const ATTEMPTS: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// Makes a cable and switches both ends on. Both ends are made where they belong, under their own names, so
 /// a device that ends in the meantime leaves nothing behind.
+///
+/// The cable of a device that has just ended may be there yet at its other end, until the kernel comes to take it
+/// away: it is taken away first.
 pub(super) fn connect(one: End, other: End) -> Result<()> {
-    let (one_process, other_process) = (one.0.to_string(), other.0.to_string());
-    Program::new("ip", "make a veth pair")?
-        .args(["link", "add", "name", one.1, "netns", &one_process, "type", "veth"])
-        .args(["peer", "name", other.1, "netns", &other_process])
-        .read()?;
-    for (process, interface) in [(one.0, one.1), (other.0, other.1)] {
-        ip_in(process, "switch an interface on", &["link", "set", "dev", interface, "up"])?;
+    let mut attempt = 1;
+    loop {
+        remove(one)?;
+        remove(other)?;
+        match make(one, other) {
+            Ok(()) => break,
+            Err(error) if is_there_already(&error) && attempt < ATTEMPTS => thread::sleep(PAUSE),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot make a veth pair of {} and {}", one.1, other.1));
+            }
+        }
+        attempt += 1;
     }
-    Ok(())
+    set(one, Carrier::Up)?;
+    set(other, Carrier::Up)
 }
 
-/// Takes away the default route that Docker gives also to who is on an internal network alone.
-pub(super) fn drop_default_route(process: u32) -> Result<()> {
-    ip_in(process, "take the default route away", &["-4", "route", "flush", "exact", "0.0.0.0/0"])
+fn make(one: End, other: End) -> Result<()> {
+    let peer = LinkMessageBuilder::<LinkUnspec>::new().name(other.1).address(address()).setns_by_pid(other.0).build();
+    let pair = LinkVeth::new(one.1, other.1)
+        .set_info_data(InfoData::Veth(InfoVeth::Peer(peer)))
+        .address(address())
+        .setns_by_pid(one.0)
+        .build();
+    inside(None, async move |handle| Ok(handle.link().add(pair).execute().await?))
 }
 
-fn ip_in(process: u32, purpose: &str, arguments: &[&str]) -> Result<()> {
-    let nsenter = Program::new("nsenter", purpose)?.args(["--target", &process.to_string(), "--net", "ip"]);
-    nsenter.args(arguments).read().map(drop)
+fn is_there_already(error: &anyhow::Error) -> bool {
+    let code = error.downcast_ref::<rtnetlink::Error>().and_then(|error| match error {
+        rtnetlink::Error::NetlinkError(message) => message.code,
+        _ => None,
+    });
+    code.is_some_and(|code| -code.get() == rustix::io::Errno::EXIST.raw_os_error())
+}
+
+/// Takes the cable at that interface away, if there is one.
+fn remove(end: End) -> Result<()> {
+    inside(Some(end.0), async |handle| {
+        let links: Vec<LinkMessage> = handle.link().get().execute().try_collect().await?;
+        let found = links.iter().find(|link| is_veth(link) && name_of(link) == Some(end.1));
+        if let Some(link) = found {
+            // The kernel may be faster.
+            let _ = handle.link().del(link.header.index).execute().await;
+        }
+        Ok(())
+    })
+}
+
+/// Switches an interface on or off.
+pub(super) fn set(end: End, carrier: Carrier) -> Result<()> {
+    let link = LinkUnspec::new_with_name(end.1);
+    let link = if carrier == Carrier::Up { link.up() } else { link.down() }.build();
+    let done = inside(Some(end.0), async move |handle| Ok(handle.link().set(link).execute().await?));
+    done.with_context(|| format!("cannot switch the interface {}", end.1))
+}
+
+/// Takes the carrier of the interface with that MAC address away, or gives it back, at its other end, which is on this
+/// machine: its own end stays switched on, as that of a pulled cable does.
+pub(super) fn set_other_end(process: u32, mac: &[u8], carrier: Carrier) -> Result<()> {
+    let found = inside(Some(process), async |handle| {
+        let links: Vec<LinkMessage> = handle.link().get().execute().try_collect().await?;
+        Ok(links.into_iter().find(|link| has_address(link, mac)).and_then(|link| other_index(&link)))
+    })?;
+    let index = found.context("the device has no such interface any more")?;
+    inside(None, async move |handle| {
+        let link = LinkUnspec::new_with_index(index);
+        let link = if carrier == Carrier::Up { link.up() } else { link.down() }.build();
+        Ok(handle.link().set(link).execute().await?)
+    })
+}
+
+/// Takes away the default routes that Docker gives, which are on every interface but those `of_cables`.
+pub(super) fn drop_default_routes(process: u32, of_cables: &[&str]) -> Result<()> {
+    let done = inside(Some(process), async |handle| {
+        let links: Vec<LinkMessage> = handle.link().get().execute().try_collect().await?;
+        let kept: Vec<u32> = links
+            .iter()
+            .filter(|link| name_of(link).is_some_and(|name| of_cables.contains(&name)))
+            .map(|link| link.header.index)
+            .collect();
+        let all = RouteMessageBuilder::<std::net::Ipv4Addr>::new().build();
+        let routes: Vec<RouteMessage> = handle.route().get(all).execute().try_collect().await?;
+        for route in routes.into_iter().filter(|route| route.header.destination_prefix_length == 0) {
+            if !out_of(&route).is_some_and(|index| kept.contains(&index)) {
+                handle.route().del(route).execute().await?;
+            }
+        }
+        Ok(())
+    });
+    done.context("cannot take the default route away")
+}
+
+/// Removes those veth interfaces of this machine that bear one of the names: what is left of a cable that was not
+/// brought to its devices.
+pub(super) fn remove_left_over(names: &[String]) -> Result<()> {
+    inside(None, async |handle| {
+        let links: Vec<LinkMessage> = handle.link().get().execute().try_collect().await?;
+        for link in links.iter().filter(|link| is_veth(link)) {
+            if name_of(link).is_some_and(|name| names.iter().any(|known| known == name)) {
+                // Its peer may have had a name of the list, too, and is gone with it.
+                let _ = handle.link().del(link.header.index).execute().await;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// The interfaces of a process' network namespace, but for the loopback.
+pub(super) fn interfaces(process: u32) -> Result<Vec<String>> {
+    inside(Some(process), async |handle| {
+        let links: Vec<LinkMessage> = handle.link().get().execute().try_collect().await?;
+        Ok(links.iter().filter_map(name_of).filter(|name| *name != "lo").map(str::to_owned).collect())
+    })
+}
+
+/// An address that no maker's is. EOS' MLAG does not bear the bit that marks an address as given by hand, so, as in
+/// docker-topo, the first octet's second digit is 0.
+fn address() -> Vec<u8> {
+    let mut octets = [0; 6];
+    octets.fill_with(|| fastrand::u8(..));
+    octets[0] &= 0xf0;
+    octets.to_vec()
+}
+
+/// Works on a connection to rtnetlink in a process' network namespace, or this machine's own, on a thread of its own.
+fn inside<T: Send>(process: Option<u32>, work: impl AsyncFnOnce(Handle) -> Result<T> + Send) -> Result<T> {
+    let on_thread = || -> Result<T> {
+        if let Some(process) = process {
+            let path = format!("/proc/{process}/ns/net");
+            let namespace = File::open(&path).with_context(|| format!("cannot open {path}: has the device ended?"))?;
+            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
+                .context("cannot enter the device's network namespace; this needs root")?;
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        runtime.block_on(async {
+            let (connection, handle, _) = rtnetlink::new_connection().context("cannot open rtnetlink")?;
+            let connection = tokio::spawn(connection);
+            let done = work(handle).await;
+            connection.abort();
+            done
+        })
+    };
+    let ended = thread::scope(|scope| scope.spawn(on_thread).join());
+    ended.map_err(|_| anyhow!("what was done on rtnetlink panicked"))?
+}
+
+fn name_of(link: &LinkMessage) -> Option<&str> {
+    link.attributes.iter().find_map(|attribute| match attribute {
+        LinkAttribute::IfName(name) => Some(name.as_str()),
+        _ => None,
+    })
+}
+
+fn has_address(link: &LinkMessage, mac: &[u8]) -> bool {
+    link.attributes.iter().any(|attribute| matches!(attribute, LinkAttribute::Address(address) if address == mac))
+}
+
+/// The number of a veth's other end, in the namespace that that is in.
+fn other_index(link: &LinkMessage) -> Option<u32> {
+    link.attributes.iter().find_map(|attribute| match attribute {
+        LinkAttribute::Link(index) => Some(*index),
+        _ => None,
+    })
+}
+
+fn is_veth(link: &LinkMessage) -> bool {
+    link.attributes.iter().any(|attribute| {
+        matches!(attribute, LinkAttribute::LinkInfo(infos) if infos.contains(&LinkInfo::Kind(InfoKind::Veth)))
+    })
+}
+
+fn out_of(route: &RouteMessage) -> Option<u32> {
+    route.attributes.iter().find_map(|attribute| match attribute {
+        RouteAttribute::Oif(index) => Some(*index),
+        _ => None,
+    })
 }

@@ -1,6 +1,10 @@
 //! The EOS stand-in and the end host as they are: images made, topologies raised, commands run on them.
 
+mod drivers;
 mod extensions;
+mod hands_off;
+mod links;
 mod one_switch;
+mod over_ssh;
 mod support;
 mod three_switches;

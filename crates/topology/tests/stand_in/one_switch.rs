@@ -18,7 +18,7 @@ fn docker_on_a_switch_runs_a_container_of_an_image_that_was_made_there() {
     assert_eq!(switch.exec_ok(["sh", "-ec", script]).unwrap(), "from a container\n");
     assert_eq!(switch.exec_ok(["dpkg", "--print-architecture"]).unwrap(), "i386\n");
     assert!(switch.exec_ok(["docker", "info", "--format", "{{.Driver}}"]).unwrap().starts_with("overlay2"));
-    assert_eq!(switch.exec_ok(["su", "admin", "-c", "sudo -n id -u"]).unwrap(), "0\n");
+    assert_eq!(switch.exec_ok(["su", "admin", "-c", "enable\nbash sudo -n id -u"]).unwrap(), "0\n");
     assert_eq!(switch.exec_ok(["systemctl", "is-active", "ssh"]).unwrap(), "active\n");
 }
 

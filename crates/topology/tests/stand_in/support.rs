@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use base::progress::Silent;
+use base::{command::Program, progress::Silent};
 use images::Recipe;
 use topology::{Device, Flash, Lab, Topology};
 
@@ -40,9 +40,7 @@ impl TestLab {
         make_images();
         let topology = Topology::load(&repository().join("topo").join(file)).unwrap().under_prefix(prefix);
         // What an earlier run left that was killed.
-        if let Ok(left) = Lab::attach(&topology) {
-            left.destroy().unwrap();
-        }
+        Lab::clear(&topology).unwrap();
         let lab = TestLab { lab: Some(Lab::raise(&topology, flash, &Silent).unwrap()) };
         for switch in topology.switches() {
             let device = lab.device(&switch.name).unwrap();
@@ -70,11 +68,11 @@ pub fn ping(from: &Device, address: &str) {
     until_it_succeeds(from, Duration::from_secs(60), &["ping", "-c", "1", "-W", "1", address]);
 }
 
-fn repository() -> PathBuf {
+pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
-fn make_images() {
+pub fn make_images() {
     static MADE: Once = Once::new();
     MADE.call_once(|| {
         let folder = tempfile::tempdir().unwrap();
@@ -83,4 +81,13 @@ fn make_images() {
             recipe.build(&repository(), &folder.path().join("log"), &Silent).unwrap();
         }
     });
+}
+
+/// Fails where Docker has a container or a network of that prefix.
+pub fn nothing_is_left(prefix: &str) {
+    for command in [["container", "ls", "--all"].as_slice(), &["network", "ls"]] {
+        let docker = Program::new("docker", "look for what was left").unwrap().args(command);
+        let found = docker.args(["--quiet", "--filter", &format!("label={prefix}")]).read().unwrap();
+        assert_eq!(found, "", "{command:?}");
+    }
 }

@@ -1,0 +1,104 @@
+//! Which image a device runs. docker-topo knows its devices' images by fixed names; the stand-ins have names of their
+//! own, so that a real image is never taken for one of them, nor hidden by it.
+
+use anyhow::{Context, Result};
+use base::command::Program;
+
+use crate::build::{exists, stands_in_for};
+
+/// docker-topo's name for the image of a vEOS.
+pub const VEOS: &str = "veos:latest";
+/// docker-topo's name for the image of an end host.
+pub const HOST: &str = "alpine-host:latest";
+
+/// What takes an image's place where it is not there, and how that is made.
+struct StandIn {
+    of: &'static str,
+    image: &'static str,
+    made_by: &'static str,
+}
+
+const STAND_INS: [StandIn; 2] = [
+    StandIn { of: VEOS, image: "kubernetes-on-eos/veos-stand-in:latest", made_by: "cargo xtask image veos" },
+    StandIn { of: HOST, image: "kubernetes-on-eos/host-stand-in:latest", made_by: "cargo xtask image host" },
+];
+
+/// What there is of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// To be used under this name.
+    Image(String),
+    /// Neither the image nor a stand-in; says what to do.
+    Missing { advice: String },
+}
+
+/// The image of that name where Docker has it, else its stand-in.
+pub fn choose(wanted: &str) -> Result<Choice> {
+    if exists(wanted)? {
+        return Ok(Choice::Image(wanted.to_owned()));
+    }
+    let Some(stand_in) = stand_in_of(wanted) else {
+        return Ok(Choice::Missing { advice: format!("bring it with `docker load` or `docker import FILE {wanted}`") });
+    };
+    if exists(stand_in.image)? {
+        return Ok(Choice::Image(stand_in.image.to_owned()));
+    }
+    let advice = format!("bring the real one with `docker load`, or make its stand-in: {}", stand_in.made_by);
+    Ok(Choice::Missing { advice })
+}
+
+fn stand_in_of(image: &str) -> Option<&'static StandIn> {
+    STAND_INS.iter().find(|stand_in| stand_in.of == image)
+}
+
+/// Stand-ins that bear the real images' names, for docker-topo, until this is dropped.
+#[derive(Debug)]
+pub struct Tags {
+    put: Vec<&'static str>,
+}
+
+impl Tags {
+    /// Gives its stand-in each of these names that no image has.
+    pub fn put<'a>(wanted: impl IntoIterator<Item = &'a str>) -> Result<Tags> {
+        let mut tags = Tags { put: vec![] };
+        for image in wanted {
+            let Some(stand_in) = stand_in_of(image) else { continue };
+            if tags.put.contains(&stand_in.of) || exists(stand_in.of)? || !exists(stand_in.image)? {
+                continue;
+            }
+            let docker = Program::new("docker", "give the stand-in the name that docker-topo looks for")?;
+            docker.args(["image", "tag", stand_in.image, stand_in.of]).read()?;
+            tags.put.push(stand_in.of);
+        }
+        Ok(tags)
+    }
+
+    /// Takes from stand-ins what an earlier run left on them that was killed. An image that is not ours keeps its name.
+    pub fn remove_left_over() -> Result<()> {
+        for stand_in in &STAND_INS {
+            if exists(stand_in.image)? && stands_in_for(stand_in.of)?.is_some() {
+                remove(stand_in.of)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The end that may fail and say so.
+    pub fn remove(mut self) -> Result<()> {
+        std::mem::take(&mut self.put).into_iter().try_for_each(remove)
+    }
+}
+
+impl Drop for Tags {
+    fn drop(&mut self) {
+        for tag in &self.put {
+            // What stays, the next `remove_left_over` takes.
+            let _ = remove(tag);
+        }
+    }
+}
+
+fn remove(tag: &str) -> Result<()> {
+    let docker = Program::new("docker", "take docker-topo's name from the stand-in")?;
+    docker.args(["image", "rm", tag]).read().map(drop).with_context(|| format!("{tag} is still a name of the stand-in"))
+}

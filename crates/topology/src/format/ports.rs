@@ -1,0 +1,86 @@
+//! PUBLISH_BASE: by which of this machine's ports the switches are reached.
+
+use serde_json::Value;
+
+use super::Error;
+
+/// One of a device's ports, as it is seen on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Publish {
+    /// With its protocol: `443/tcp`.
+    pub inside: String,
+    /// The machine's address that it is bound to; none for all.
+    pub address: Option<String>,
+    /// None for any free one.
+    pub outside: Option<u16>,
+}
+
+/// The ports of the switch that is `place`th by name. A number publishes HTTPS from there on; a map says for each port
+/// where its numbers begin; 0 publishes nothing.
+pub(super) fn published(base: &Value, place: u16) -> Result<Vec<Publish>, Error> {
+    match base {
+        Value::Number(number) if number.as_u64() == Some(0) => Ok(vec![]),
+        Value::Number(_) => Ok(vec![publish("443/tcp", base, place)?]),
+        Value::Object(map) => map.iter().map(|(inside, outside)| publish(inside, outside, place)).collect(),
+        Value::Null => Ok(vec![]),
+        other => Err(bad(other)),
+    }
+}
+
+fn publish(inside: &str, outside: &Value, place: u16) -> Result<Publish, Error> {
+    let number = |value: &Value| -> Result<u16, Error> {
+        let first = value.as_u64().and_then(|first| u16::try_from(first).ok());
+        first.and_then(|first| first.checked_add(place)).ok_or_else(|| bad(value))
+    };
+    let inside = if inside.contains('/') { inside.to_owned() } else { format!("{inside}/tcp") };
+    let (address, outside) = match outside {
+        Value::Number(_) => (None, Some(number(outside)?)),
+        Value::Array(parts) => match parts.as_slice() {
+            [Value::String(address), first] => (Some(address.clone()), Some(number(first)?)),
+            _ => return Err(bad(outside)),
+        },
+        // docker-topo's own `None` is text in YAML.
+        _ => (None, None),
+    };
+    Ok(Publish { inside, address, outside })
+}
+
+fn bad(value: &Value) -> Error {
+    Error::Value {
+        key: "PUBLISH_BASE".to_owned(),
+        value: value.to_string(),
+        expected: "a first port such as 8000, or a map such as {443/tcp: 8000, 22/tcp: [127.0.0.1, 2000]}",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn each_switch_has_the_next_port_and_none_means_any() {
+        let port = |inside: &str, address: Option<&str>, outside| Publish {
+            inside: inside.into(),
+            address: address.map(str::to_owned),
+            outside,
+        };
+        assert_eq!(published(&json!(9000), 2).unwrap(), [port("443/tcp", None, Some(9002))]);
+        assert_eq!(published(&json!(0), 2).unwrap(), []);
+        let map = json!({"22/tcp": 2000, "161/udp": ["127.0.0.1", 1600], "443/tcp": "None"});
+        let all = published(&map, 1).unwrap();
+        assert_eq!(all.len(), 3);
+        for wanted in [
+            port("22/tcp", None, Some(2001)),
+            port("161/udp", Some("127.0.0.1"), Some(1601)),
+            port("443/tcp", None, None),
+        ] {
+            assert!(all.contains(&wanted), "{wanted:?}");
+        }
+        for wrong in [json!("x"), json!(65536), json!({"22/tcp": [1]})] {
+            assert!(published(&wrong, 0).unwrap_err().to_string().contains("PUBLISH_BASE"), "{wrong}");
+        }
+        assert!(published(&json!(65535), 1).is_err());
+    }
+}
