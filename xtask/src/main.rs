@@ -16,6 +16,7 @@ mod flags;
 mod image;
 mod in_docker;
 mod inspect;
+mod kube_proxy_bench;
 mod patch;
 mod pki;
 mod pki_bench;

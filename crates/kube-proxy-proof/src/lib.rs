@@ -8,6 +8,7 @@
 //! 5. [`cases`] is the table of what is compared, [`compare`] does it; [`random`] makes up the states nobody thought of.
 //! 6. [`differences`] is the list of what is different on purpose, each with its reason.
 //! 7. [`chaos`] lets everything around ours go wrong.
+//! 8. [`figures`] is what both cost and how fast they are.
 
 pub mod addresses;
 pub mod api;
@@ -16,7 +17,9 @@ pub mod cases;
 pub mod chaos;
 pub mod compare;
 pub mod daemon;
+pub mod figures;
 pub mod health;
+mod limits;
 pub mod netns;
 pub mod objects;
 pub mod pair;
