@@ -44,7 +44,8 @@ fn report(rows: &[Row], rounds: usize, machine: &str) -> Result<String> {
          Memory is read 5 s after the last change. Processor time is that of the kube-proxy and of all that it ran.\n\n\
          The floor is what cannot be undercut on this machine: for creations and changes, a bare `iptables-restore --noflush` of an \
          equivalent change with our tables in place (with iptables-legacy, the kernel takes and gives back the whole table); for a \
-         restart, `iptables-save` of both tables and that; for traffic, the same clients and servers without a kube-proxy.\n\n\
+         restart, `iptables-save` of both tables and that; for throughput, a thread for each connection that does nothing but splice \
+         between the same clients and servers on the node; for new connections, the same clients and servers without anything between.\n\n\
          | what | upstream | ours | of upstream's | wanted | met | floor |\n| --- | --- | --- | --- | --- | --- | --- |\n"
     );
     for row in rows {

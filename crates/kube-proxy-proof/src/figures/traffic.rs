@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, bail};
+use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
 
 use crate::{netns::Netns, world::read_answer};
 
@@ -39,6 +40,35 @@ fn pour(mut stream: TcpStream) -> io::Result<()> {
     let piece = vec![0; PIECE];
     loop {
         stream.write_all(&piece)?;
+    }
+}
+
+/// Starts what every proxy comes down to, and nothing else: for each connection to `address`, one to the source, and a thread that
+/// splices from this to that.
+pub fn start_splicer(netns: &Netns, address: SocketAddrV4, source: SocketAddrV4) -> Result<()> {
+    netns.enter(|| {
+        let listener = TcpListener::bind(address).with_context(|| format!("cannot serve on {address}"))?;
+        thread::Builder::new().name("splicer".to_owned()).spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let _ = thread::Builder::new().stack_size(64 * 1024).spawn(move || pass(&stream, source));
+            }
+        })?;
+        Ok(())
+    })?
+}
+
+fn pass(client: &TcpStream, source: SocketAddrV4) -> io::Result<()> {
+    let from = TcpStream::connect(source)?;
+    let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
+    fcntl_setpipe_size(&write, PIECE)?;
+    loop {
+        let mut held = splice(&from, None, &write, None, PIECE, SpliceFlags::MOVE)?;
+        if held == 0 {
+            return Ok(());
+        }
+        while held > 0 {
+            held -= splice(&read, None, client, None, held, SpliceFlags::MOVE)?;
+        }
     }
 }
 

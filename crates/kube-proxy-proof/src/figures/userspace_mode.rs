@@ -18,7 +18,7 @@ use super::{
     traffic,
 };
 use crate::{
-    addresses::{PODS, Vantage},
+    addresses::{BRIDGE, PODS, Vantage},
     objects::{Change, Object, Protocol, Target, endpoints, service},
     probe::{self, Answer},
     world::{Implementation, Iptables},
@@ -28,6 +28,8 @@ use crate::{
 const CLIENT: Vantage = Vantage::Pod(3);
 const ANSWERING: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 10, 15, 1), 80);
 const POURING: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 10, 15, 2), 80);
+/// On the node, and no Service: the least that carrying bytes takes.
+const SPLICER: SocketAddrV4 = SocketAddrV4::new(BRIDGE, 7071);
 /// The port of a world's own servers.
 const ANSWERING_PORT: u16 = 8080;
 
@@ -54,6 +56,8 @@ pub fn measure(setting: &Setting<'_>, services: Services, idle_for: Duration) ->
         setting.progress.note(&format!("{which:?} starts: {with}"));
         let mut side = setting.side(which, Iptables::Legacy, "userspace")?;
         traffic::start_source(side.world.netns(Vantage::Pod(0))?, PODS[0])?;
+        let source = SocketAddrV4::new(PODS[0], traffic::SOURCE_PORT);
+        traffic::start_splicer(side.world.netns(Vantage::Node)?, SPLICER, source)?;
         side.start(setting.api)?;
         wait(&mut side, services)?;
         sides.push((which, side));
@@ -80,8 +84,7 @@ pub fn measure(setting: &Setting<'_>, services: Services, idle_for: Duration) ->
             rate.tell(setting, which, connections.per_second);
             p99.tell(setting, which, connections.p99.as_secs_f64());
             if which == Implementation::Ours {
-                let source = SocketAddrV4::new(PODS[0], traffic::SOURCE_PORT);
-                bytes.floor.push(traffic::bytes_per_second(client, source, TRAFFIC)?);
+                bytes.floor.push(traffic::bytes_per_second(client, SPLICER, TRAFFIC)?);
                 let server = SocketAddrV4::new(PODS[0], ANSWERING_PORT);
                 let direct = traffic::connections(client, server, TRAFFIC)?;
                 rate.floor.push(direct.per_second);
