@@ -211,7 +211,7 @@ pub enum BenchSubject {
     FirstBoot,
     /// The whole PKI of a three-node cluster as a 386 program, against cfssl and openssl for linux/386
     Pki,
-    /// Our kube-proxy against upstream's, both for linux/386 and of the SWIX in dist/: memory, times, traffic, size
+    /// Our kube-proxy against upstream's, both for linux/386 and of the SWIX in dist/ or $KOE_DIST: memory, times, traffic, size
     KubeProxy,
 }
 

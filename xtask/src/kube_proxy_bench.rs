@@ -42,7 +42,7 @@ fn report(rows: &[Row], rounds: usize, machine: &str) -> Result<String> {
          When something is programmed is when the kernel's tables changed last before they were found complete: the kernel is \
          asked every millisecond whether they have changed, in the same way for both. Every third endpoint is on the node. \
          Memory is read 5 s after the last change. Processor time is that of the kube-proxy and of all that it ran.\n\n\
-         The floor is what cannot be undercut on this machine: for creations and changes, a bare `iptables-restore --noflush` of an \
+         The floor is what this machine takes without any kube-proxy: for creations and changes, a bare `iptables-restore --noflush` of an \
          equivalent change with our tables in place (with iptables-legacy, the kernel takes and gives back the whole table); for a \
          restart, `iptables-save` of both tables and that; for throughput, a thread for each connection that does nothing but splice \
          between the same clients and servers on the node; for new connections, the same clients and servers without anything between.\n\n\
