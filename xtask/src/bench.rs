@@ -18,7 +18,7 @@ use indicatif::HumanBytes;
 use crate::{
     compile_bench, first_boot,
     flags::{Bench, BenchSubject, Selection},
-    pki_bench,
+    kube_proxy_bench, pki_bench,
     reproduce::{child, copy_workspace},
     session::{Session, workspace},
 };
@@ -31,6 +31,7 @@ pub fn run(flags: Bench) -> Result<()> {
         BenchSubject::Build => build_figures(&flags),
         BenchSubject::FirstBoot => first_boot::run(&flags),
         BenchSubject::Pki => pki_bench::run(&flags),
+        BenchSubject::KubeProxy => kube_proxy_bench::run(&flags),
     }
 }
 

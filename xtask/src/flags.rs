@@ -200,7 +200,7 @@ pub struct Bench {
     /// build: also time a build from an empty cache
     #[arg(long)]
     pub cold: bool,
-    /// first-boot, pki: how often each way is timed
+    /// first-boot, pki, kube-proxy: how often each way is timed
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub rounds: Option<u16>,
     #[command(flatten)]
@@ -215,6 +215,8 @@ pub enum BenchSubject {
     FirstBoot,
     /// The whole PKI of a three-node cluster as a 386 program, against cfssl and openssl for linux/386
     Pki,
+    /// Our kube-proxy against upstream's, both for linux/386 and of the SWIX in dist/ or $KOE_DIST: memory, times, traffic, size
+    KubeProxy,
 }
 
 #[derive(Args)]

@@ -20,6 +20,7 @@ mod image;
 mod in_docker;
 mod inspect;
 mod interrupt;
+mod kube_proxy_bench;
 mod patch;
 mod pki;
 mod pki_bench;

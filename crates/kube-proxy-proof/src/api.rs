@@ -122,6 +122,7 @@ fn start_etcd(programs: &Programs, netns: &Netns, folder: &Path) -> Result<Daemo
         ],
         // etcd does not run on 32 bits without being told so.
         environment: vec![("ETCD_UNSUPPORTED_ARCH".to_owned(), "386".to_owned())],
+        insists_on_limits: false,
     };
     Daemon::start("etcd", &program, netns, &folder.join("etcd.log"))
 }
@@ -148,6 +149,7 @@ fn start_apiserver(programs: &Programs, netns: &Netns, folder: &Path) -> Result<
             file("token-auth-file", credentials::TOKENS),
         ],
         environment: vec![],
+        insists_on_limits: false,
     };
     Daemon::start("kube-apiserver", &program, netns, &folder.join("apiserver.log"))
 }

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::netns::Netns;
+use crate::{limits, netns::Netns};
 
 /// How much of a log is shown where something went wrong.
 const TAIL: usize = 4096;
@@ -18,6 +18,8 @@ pub struct Program {
     pub path: PathBuf,
     pub arguments: Vec<String>,
     pub environment: Vec<(String, String)>,
+    /// It does not run where it is not granted the limits that it sets.
+    pub insists_on_limits: bool,
 }
 
 /// A running program; it is killed when this is dropped, and when its namespace goes.
@@ -32,6 +34,9 @@ impl Daemon {
     pub fn start(name: &str, program: &Program, netns: &Netns, log: &Path) -> Result<Daemon> {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "--"]).arg(&program.path).args(&program.arguments);
+        if program.insists_on_limits {
+            limits::pretend_where_needed(&mut command);
+        }
         Daemon::start_command(name, command, program, netns, log)
     }
 

@@ -8,6 +8,7 @@
 //! 5. [`cases`] is the table of what is compared, [`compare`] does it; [`random`] makes up the states nobody thought of.
 //! 6. [`differences`] is the list of what is different on purpose, each with its reason.
 //! 7. [`chaos`] lets everything around ours go wrong; [`crash_trap`] is what ours may never step into.
+//! 8. [`figures`] is what both cost and how fast they are.
 
 pub mod addresses;
 pub mod api;
@@ -18,7 +19,9 @@ pub mod compare;
 pub mod crash_trap;
 pub mod daemon;
 pub mod differences;
+pub mod figures;
 pub mod health;
+mod limits;
 pub mod netns;
 pub mod objects;
 pub mod pair;

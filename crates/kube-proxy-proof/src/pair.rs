@@ -2,7 +2,6 @@
 
 use std::{
     net::Ipv4Addr,
-    process::Command,
     sync::atomic::{AtomicU16, Ordering},
     thread,
     time::Duration,
@@ -14,7 +13,7 @@ use crate::{
     api::Api,
     objects::{Change, Object, Protocol, endpoints, service},
     programs::Programs,
-    world::{Implementation, Iptables, World, pretend_limits_are_set},
+    world::{Implementation, Iptables, World},
 };
 
 /// The objects whose changes are looked for in the rules, to know that all changes before them are there; the second one has no
@@ -66,11 +65,7 @@ impl Pair {
         let world = |name, which| -> Result<World> {
             let mut world = World::new(name, api, setting.iptables)?;
             let program = world.program(which, programs, api, &flags);
-            let mut command = Command::new("env");
-            if setting.mode == Mode::Userspace && which == Implementation::Upstream {
-                pretend_limits_are_set(&mut command);
-            }
-            world.start_proxy_by(command, &program, api)?;
+            world.start_proxy(&program, api)?;
             Ok(world)
         };
         let upstream = world("upstream", Implementation::Upstream)?;

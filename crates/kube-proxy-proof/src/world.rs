@@ -5,7 +5,6 @@
 //! Services and external addresses to the node under test, as does the second node. Nothing leads out of a world.
 
 mod kubelet;
-mod open_files;
 mod proxy;
 mod servers;
 
@@ -22,7 +21,6 @@ use tempfile::TempDir;
 use self::servers::Servers;
 pub use self::{
     kubelet::is_kubelets,
-    open_files::pretend_limits_are_set,
     proxy::{Implementation, Iptables},
     servers::{parse_answer, read_answer},
 };

@@ -18,6 +18,9 @@ use ureq::{
 use super::Credentials;
 use crate::objects::{Change, Object};
 
+/// Whoever writes many objects does so with several threads, each with a connection.
+const CONNECTIONS: usize = 16;
+
 /// A client of one API server.
 pub struct Client {
     agent: Agent,
@@ -39,6 +42,8 @@ impl Client {
             .proxy(None)
             .http_status_as_error(false)
             .timeout_global(Some(Duration::from_secs(20)))
+            .max_idle_connections(CONNECTIONS)
+            .max_idle_connections_per_host(CONNECTIONS)
             .build()
             .new_agent();
         Ok(Client {
@@ -80,6 +85,7 @@ impl Client {
                     // The server deletes its Endpoints with it.
                     versions.remove(&Object::endpoints_path(object.name()));
                 }
+                drop(versions);
                 if known { self.delete(&object.path()) } else { Ok(()) }
             }
         })

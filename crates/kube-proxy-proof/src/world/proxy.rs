@@ -85,7 +85,12 @@ impl World {
             Implementation::Ours => &programs.ours,
         };
         arguments.extend(flags.iter().map(|flag| (*flag).to_owned()));
-        Program { path: path.clone(), arguments, environment: environment(self.tools()) }
+        Program {
+            path: path.clone(),
+            arguments,
+            environment: environment(self.tools()),
+            insists_on_limits: which == Implementation::Upstream,
+        }
     }
 
     /// The lock that this world's iptables takes.

@@ -9,10 +9,11 @@ use std::{
 };
 
 use tokio::{
-    runtime,
+    runtime::{self, Runtime},
     sync::{
         Semaphore,
         mpsc::{UnboundedSender, unbounded_channel},
+        watch,
     },
 };
 
@@ -37,12 +38,17 @@ pub struct Carriage {
     pub original_destination: OriginalDestination,
 }
 
+/// Threads that carry traffic: one for each processor, up to this.
+const THREADS: usize = 4;
+
 /// The running data path. It ends, with every connection, when this is dropped.
 pub struct DataPath {
     address: Ipv4Addr,
     directory: Arc<Directory>,
     commands: UnboundedSender<Command>,
     listening: Lanes<u16>,
+    /// The other threads end when this is gone.
+    _running: watch::Sender<()>,
 }
 
 impl DataPath {
@@ -50,8 +56,6 @@ impl DataPath {
         let directory = Arc::new(Directory::default());
         let affinity = Arc::new(Affinity::default());
         let (commands, received) = unbounded_channel();
-        let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-        let mut listening = Lanes::default();
         let proxy = Arc::new(Proxy {
             directory: Arc::clone(&directory),
             affinity: Arc::clone(&affinity),
@@ -64,15 +68,19 @@ impl DataPath {
             sessions: Sessions::new(carriage.limits.sessions),
             idle: carriage.udp_idle,
         });
-        let entered = runtime.enter();
-        for lane in Lane::ALL {
-            let listener = tcp::listen(SocketAddrV4::new(carriage.address, 0))?;
-            *listening.get_mut(lane) = listener.local_addr()?.port();
-            runtime.spawn(tcp::serve(listener, lane, Arc::clone(&proxy)));
+        let mut listening = Lanes::default();
+        let first = thread_runtime()?;
+        listen(&first, carriage.address, &mut listening, &proxy)?;
+        let (running, ended) = watch::channel(());
+        for _ in 1..thread::available_parallelism().map_or(1, usize::from).min(THREADS) {
+            let other = thread_runtime()?;
+            listen(&other, carriage.address, &mut listening, &proxy)?;
+            let mut ended = ended.clone();
+            let until_ended = async move { while ended.changed().await.is_ok() {} };
+            thread::Builder::new().name("proxy".into()).spawn(move || other.block_on(until_ended))?;
         }
-        drop(entered);
-        thread::Builder::new().name("proxy".into()).spawn(move || runtime.block_on(udp::manage(received, udp)))?;
-        Ok(Self { address: carriage.address, directory, commands, listening })
+        thread::Builder::new().name("proxy".into()).spawn(move || first.block_on(udp::manage(received, udp)))?;
+        Ok(Self { address: carriage.address, directory, commands, listening, _running: running })
     }
 
     /// Where TCP connections of a lane are to be sent.
@@ -106,6 +114,22 @@ impl DataPath {
         // It fails only if the thread has died, and then the process with it: it is built to abort at a panic.
         let _ = self.commands.send(command);
     }
+}
+
+fn thread_runtime() -> io::Result<Runtime> {
+    runtime::Builder::new_current_thread().enable_io().enable_time().build()
+}
+
+/// Serves TCP on each lane's port, which the first thread chooses; the kernel spreads connections over the threads.
+fn listen(runtime: &Runtime, address: Ipv4Addr, ports: &mut Lanes<u16>, proxy: &Arc<Proxy>) -> io::Result<()> {
+    let _entered = runtime.enter();
+    for lane in Lane::ALL {
+        let port = ports.get_mut(lane);
+        let listener = tcp::listen(SocketAddrV4::new(address, *port))?;
+        *port = listener.local_addr()?.port();
+        runtime.spawn(tcp::serve(listener, lane, Arc::clone(proxy)));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

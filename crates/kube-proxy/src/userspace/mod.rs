@@ -2,7 +2,7 @@
 //! that name. For kernels that lack what the `iptables` mode needs.
 //!
 //! [`rules`] send what is for a Service to a listening port of ours; they change only when an address, or whether there is
-//! anybody to answer, does. [`data_path`] carries it, on a thread of its own. Endpoints see this node as the source of what
+//! anybody to answer, does. [`data_path`] carries it, on threads of its own. Endpoints see this node as the source of what
 //! comes to them, which is in the nature of the mode.
 
 mod backend;

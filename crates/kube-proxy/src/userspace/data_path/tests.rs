@@ -210,6 +210,21 @@ fn connections_survive_every_change_of_the_table() {
 }
 
 /// Answers each datagram with `name` and the datagram.
+#[test]
+fn every_connection_ends_with_the_data_path_whichever_thread_carries_it() {
+    let path = start();
+    path.replace(table(&[echo("a")]));
+    let mut streams: Vec<TcpStream> = (0..24).map(|_| connect(&path, Lane::Cluster)).collect();
+    streams.iter_mut().for_each(|stream| assert_eq!(name_of(stream), "a"));
+    drop(path);
+    for mut stream in streams {
+        // An end or a reset; a timeout would mean that somebody still carries it.
+        let read = stream.read(&mut [0]);
+        assert!(!matches!(&read, Err(error) if error.kind() == io::ErrorKind::WouldBlock), "{read:?}");
+        assert_ne!(read.ok(), Some(1));
+    }
+}
+
 fn udp_echo(name: &'static str) -> SocketAddrV4 {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let port = socket.local_addr().unwrap().port();

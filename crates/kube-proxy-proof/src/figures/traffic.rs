@@ -1,0 +1,131 @@
+//! Traffic through a Service: as many bytes as will go, and as many new connections.
+
+use std::{
+    io::{self, Read, Write},
+    net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, anyhow, bail};
+use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
+
+use crate::{netns::Netns, world::read_answer};
+
+/// The port on which a source pours out bytes.
+pub const SOURCE_PORT: u16 = 7070;
+
+const PIECE: usize = 256 * 1024;
+/// A connection that takes longer counts as failed.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Connections that are asked for at the same time, and streams side by side.
+const CLIENTS: usize = 4;
+
+/// Starts a source in a namespace. Its threads end with their clients, and with the process.
+pub fn start_source(netns: &Netns, address: Ipv4Addr) -> Result<()> {
+    netns.enter(|| {
+        let listener =
+            TcpListener::bind((address, SOURCE_PORT)).with_context(|| format!("cannot serve on {address}"))?;
+        thread::Builder::new().name("source".to_owned()).spawn(move || {
+            for stream in listener.incoming().flatten() {
+                // A client that is not served notices.
+                let _ = thread::Builder::new().stack_size(64 * 1024).spawn(move || pour(stream));
+            }
+        })?;
+        Ok(())
+    })?
+}
+
+fn pour(mut stream: TcpStream) -> io::Result<()> {
+    let piece = vec![0; PIECE];
+    loop {
+        stream.write_all(&piece)?;
+    }
+}
+
+/// Starts what every proxy comes down to, and nothing else: for each connection to `address`, one to the source, and a thread that
+/// splices from this to that.
+pub fn start_splicer(netns: &Netns, address: SocketAddrV4, source: SocketAddrV4) -> Result<()> {
+    netns.enter(|| {
+        let listener = TcpListener::bind(address).with_context(|| format!("cannot serve on {address}"))?;
+        thread::Builder::new().name("splicer".to_owned()).spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let _ = thread::Builder::new().stack_size(64 * 1024).spawn(move || pass(&stream, source));
+            }
+        })?;
+        Ok(())
+    })?
+}
+
+fn pass(client: &TcpStream, source: SocketAddrV4) -> io::Result<()> {
+    let from = TcpStream::connect(source)?;
+    let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
+    fcntl_setpipe_size(&write, PIECE)?;
+    loop {
+        let mut held = splice(&from, None, &write, None, PIECE, SpliceFlags::MOVE)?;
+        if held == 0 {
+            return Ok(());
+        }
+        while held > 0 {
+            held -= splice(&read, None, client, None, held, SpliceFlags::MOVE)?;
+        }
+    }
+}
+
+/// Bytes in a second that a client in a namespace gets from a source, over several connections.
+pub fn bytes_per_second(netns: &Netns, source: SocketAddrV4, lasting: Duration) -> Result<f64> {
+    let drink = || -> Result<f64> {
+        let mut stream = TcpStream::connect_timeout(&source.into(), PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let mut piece = vec![0; PIECE];
+        let (began, mut bytes) = (Instant::now(), 0);
+        while began.elapsed() < lasting {
+            match stream.read(&mut piece)? {
+                0 => bail!("{source} ended a connection"),
+                length => bytes += length,
+            }
+        }
+        Ok(bytes as f64 / began.elapsed().as_secs_f64())
+    };
+    Ok(side_by_side(netns, drink)?.iter().sum())
+}
+
+/// New connections, one after the other by each of several clients.
+pub struct Connections {
+    pub per_second: f64,
+    /// Of a hundred, one took longer from its first packet to the end of the answer.
+    pub p99: Duration,
+}
+
+/// Opens connections to servers that say something and hang up.
+pub fn connections(netns: &Netns, to: SocketAddrV4, lasting: Duration) -> Result<Connections> {
+    let open = || -> Result<Vec<Duration>> {
+        let began = Instant::now();
+        let mut times = vec![];
+        while began.elapsed() < lasting {
+            let opened = Instant::now();
+            let stream = TcpStream::connect_timeout(&to.into(), PATIENCE)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            if read_answer(stream)?.is_empty() {
+                bail!("{to} hung up without an answer");
+            }
+            times.push(opened.elapsed());
+        }
+        Ok(times)
+    };
+    let mut times: Vec<Duration> = side_by_side(netns, open)?.into_iter().flatten().collect();
+    times.sort();
+    let p99 = *times.get(times.len() * 99 / 100).with_context(|| format!("no connection to {to} came about"))?;
+    Ok(Connections { per_second: times.len() as f64 / lasting.as_secs_f64(), p99 })
+}
+
+fn side_by_side<T: Send>(netns: &Netns, work: impl Fn() -> Result<T> + Sync + Send) -> Result<Vec<T>> {
+    netns.enter(|| {
+        thread::scope(|scope| {
+            let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(&work)).collect();
+            let ended =
+                clients.into_iter().map(|client| client.join().unwrap_or_else(|_| Err(anyhow!("a client panicked"))));
+            ended.collect()
+        })
+    })?
+}
