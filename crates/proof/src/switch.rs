@@ -31,6 +31,12 @@ impl<'a> Deref for Switch<'a> {
     }
 }
 
+impl<'a> From<Device<'a>> for Switch<'a> {
+    fn from(device: Device<'a>) -> Self {
+        Switch(device)
+    }
+}
+
 impl Switch<'_> {
     /// Fails while the extension is not installed.
     pub fn status(&self) -> Result<Status> {

@@ -1,0 +1,46 @@
+//! Plays scenarios, one after the other, on a lab that is up.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    Scenario, Scene,
+    record::{Evidence, Outcome},
+};
+
+/// Plays them. What fails takes along only what needs it.
+pub fn run(scenarios: &[&Scenario], scene: &mut Scene<'_>) {
+    let mut ended: BTreeMap<&str, Outcome> = BTreeMap::new();
+    for scenario in scenarios {
+        scene.recorder.begin_scenario(scenario.name, scenario.purpose);
+        let outcome = match obstacle(scenario, scene, &ended) {
+            Some(why) => Outcome::Skipped(why),
+            None => match (scenario.play)(scene) {
+                Ok(()) => Outcome::Passed,
+                Err(error) => Outcome::Failed(format!("{error:#}")),
+            },
+        };
+        let evidence = if outcome.is_failure() { evidence(scene) } else { Vec::new() };
+        scene.recorder.end_scenario(outcome.clone(), evidence);
+        ended.insert(scenario.name, outcome);
+    }
+}
+
+/// Why a scenario cannot be played, if so.
+fn obstacle(scenario: &Scenario, scene: &Scene<'_>, ended: &BTreeMap<&str, Outcome>) -> Option<String> {
+    if (scene.interrupted)() {
+        return Some("interrupted".to_owned());
+    }
+    let missing = scenario.needs.iter().find(|need| ended.get(**need) != Some(&Outcome::Passed));
+    missing.map(|need| format!("it needs {need}, which has not passed"))
+}
+
+/// What the switches say, at the moment of a failure.
+fn evidence(scene: &Scene<'_>) -> Vec<Evidence> {
+    let switches = scene.switches().unwrap_or_default();
+    let said = |switch: &proof::Switch<'_>| Evidence {
+        device: switch.name().to_owned(),
+        title: "status and journal".to_owned(),
+        text: switch.evidence(),
+    };
+    switches.iter().map(said).collect()
+}

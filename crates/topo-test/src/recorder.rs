@@ -1,0 +1,98 @@
+//! Writes down what happens while it happens, and tells whoever watches.
+
+use std::{
+    sync::{Mutex, MutexGuard},
+    time::Instant,
+};
+
+use crate::record::{Evidence, Figure, Outcome, Scenario, Step};
+
+/// Who watches a run.
+pub trait Observer: Sync {
+    fn scenario_begins(&self, name: &str, purpose: &str);
+    fn step_begins(&self, scenario: &str, step: &str);
+    fn scenario_ended(&self, scenario: &Scenario);
+}
+
+/// What has happened so far.
+pub struct Recorder<'a> {
+    began: Instant,
+    observer: &'a dyn Observer,
+    written: Mutex<Written>,
+}
+
+#[derive(Default)]
+struct Written {
+    scenarios: Vec<Scenario>,
+    figures: Vec<Figure>,
+}
+
+impl<'a> Recorder<'a> {
+    /// The run begins now.
+    pub fn new(observer: &'a dyn Observer) -> Self {
+        Recorder { began: Instant::now(), observer, written: Mutex::default() }
+    }
+
+    /// Seconds since the run began.
+    pub fn now(&self) -> f64 {
+        self.began.elapsed().as_secs_f64()
+    }
+
+    pub fn begin_scenario(&self, name: &str, purpose: &str) {
+        self.observer.scenario_begins(name, purpose);
+        self.written().scenarios.push(Scenario {
+            name: name.to_owned(),
+            purpose: purpose.to_owned(),
+            began: self.now(),
+            took: 0.0,
+            outcome: Outcome::Passed,
+            steps: Vec::new(),
+            evidence: Vec::new(),
+        });
+    }
+
+    pub fn end_scenario(&self, outcome: Outcome, evidence: Vec<Evidence>) {
+        let now = self.now();
+        let mut written = self.written();
+        let Some(scenario) = written.scenarios.last_mut() else { return };
+        scenario.took = now - scenario.began;
+        scenario.outcome = outcome;
+        scenario.evidence = evidence;
+        self.observer.scenario_ended(scenario);
+    }
+
+    /// Begins a step of the scenario that began last, and returns its number.
+    pub fn begin_step(&self, text: &str) -> usize {
+        let began = self.now();
+        let mut written = self.written();
+        let Some(scenario) = written.scenarios.last_mut() else { return 0 };
+        self.observer.step_begins(&scenario.name, text);
+        let outcome = Outcome::Passed;
+        scenario.steps.push(Step { text: text.to_owned(), began, took: 0.0, outcome });
+        scenario.steps.len() - 1
+    }
+
+    pub fn end_step(&self, number: usize, outcome: Outcome) {
+        let now = self.now();
+        let mut written = self.written();
+        let step = written.scenarios.last_mut().and_then(|scenario| scenario.steps.get_mut(number));
+        if let Some(step) = step {
+            step.took = now - step.began;
+            step.outcome = outcome;
+        }
+    }
+
+    pub fn figure(&self, figure: Figure) {
+        self.written().figures.push(figure);
+    }
+
+    /// What has been written, for the report.
+    pub fn finish(&self) -> (Vec<Scenario>, Vec<Figure>) {
+        let written = std::mem::take(&mut *self.written());
+        (written.scenarios, written.figures)
+    }
+
+    fn written(&self) -> MutexGuard<'_, Written> {
+        self.written.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}

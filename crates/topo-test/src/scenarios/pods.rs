@@ -1,0 +1,53 @@
+//! A pod on every switch, and every pod and every switch reaches every other pod.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use anyhow::{Result, ensure};
+use proof::workload;
+
+use crate::{Scenario, Scene};
+
+pub const SCENARIO: Scenario = Scenario {
+    name: "pod-network",
+    purpose: "a pod on every switch, and each reaches each, across switches",
+    needs: &["bring-up"],
+    play,
+};
+
+const READY: Duration = Duration::from_secs(120);
+/// From a node's readiness until the routes of the others lead to its pods.
+const REACHED: Duration = Duration::from_secs(60);
+
+fn play(scene: &mut Scene<'_>) -> Result<()> {
+    let master = scene.master()?;
+    let pods = scene.step("run a pod on every switch", |scene| {
+        workload::start(&master)?;
+        scene.eventually("a pod is ready on every switch", READY, || {
+            let pods = workload::ready_pods(&master)?;
+            let nodes: BTreeSet<&str> = pods.iter().map(|pod| pod.node.as_str()).collect();
+            Ok((nodes.len() == scene.cluster.nodes.len()).then_some(pods))
+        })
+    })?;
+    scene.step("every switch asks every pod", |scene| {
+        for switch in scene.switches()? {
+            for pod in &pods {
+                let what = format!("{} is answered by {}", switch.name(), pod.name);
+                scene.eventually(&what, REACHED, || Ok(workload::answers(&switch, pod).then_some(())))?;
+            }
+        }
+        Ok(())
+    })?;
+    scene.step("every pod asks every other", |_| {
+        for pod in &pods {
+            for other in pods.iter().filter(|other| other.name != pod.name) {
+                let address = format!("{}:{}", other.address, workload::PORT);
+                let answer = master.kubectl(&["exec", &pod.name, "--", "/probe", "ask", &address])?;
+                ensure!(answer.trim() == other.name, "{} asked {}, and {answer:?} answered", pod.name, other.name);
+            }
+        }
+        Ok(())
+    })?;
+    scene.step("take the pods away", |_| {
+        master.kubectl(&["delete", "daemonset", "probe"]).map(drop)
+    })
+}
