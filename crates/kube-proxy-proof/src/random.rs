@@ -79,7 +79,8 @@ pub fn states(
     let mut dice = Dice::new(plan.seed);
     let mut pair = Pair::start(api, programs, setting)?;
     let mut slots = Slots::new();
-    let mut known: BTreeMap<Target, bool> = BTreeMap::new();
+    // All that was ever open, and whose slot it was: an address can outlive the object that named it, in its status.
+    let mut known: BTreeMap<Target, u8> = BTreeMap::new();
     let mut divergences = vec![];
     for state in 0..plan.states {
         let number = if state == 0 { usize::from(SLOTS) } else { dice.draw(1..=CHANGES)? };
@@ -89,12 +90,12 @@ pub fn states(
             let drafted = dice.draw(draft())?;
             changes.extend(replace(&mut slots, slot, &drafted));
         }
-        for object in slots.values().flatten() {
-            let sticky = targets::is_sticky(object);
-            known.extend(targets::of(object).into_iter().map(|target| (target, sticky)));
+        for (slot, objects) in &slots {
+            known.extend(objects.iter().flat_map(targets::of).map(|target| (target, *slot)));
         }
+        let sticky = |slot: &u8| slots.get(slot).is_some_and(|objects| objects.iter().any(targets::is_sticky));
         let rules = pair.apply(api, &changes).with_context(|| format!("seed {}, state {state}", plan.seed))?;
-        let everywhere = compare::questions_from(known.iter().map(|(to, sticky)| (*to, *sticky)), &draft::VANTAGES);
+        let everywhere = compare::questions_from(known.iter().map(|(to, slot)| (*to, sticky(slot))), &draft::VANTAGES);
         let mut differences = Walked::parse(&rules)?.differences(&everywhere)?;
         if plan.by == By::Packets {
             let sample: Vec<Question> = (0..ASKED)
