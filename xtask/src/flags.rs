@@ -44,6 +44,8 @@ pub enum Verb {
     Device(Device),
     /// Cut a switch's power at random moments of its boots and count how often it comes back whole
     PowerCuts(PowerCuts),
+    /// Raise a topology, install the SWIX on its switches, and play scenarios on the cluster that comes of it
+    TopoTest(TopoTest),
     /// Compare our kube-proxy with upstream's: the table of cases, and random Services
     AgainstUpstream(AgainstUpstream),
     /// Let everything around our kube-proxy go wrong, for as long as you like
@@ -291,6 +293,37 @@ pub enum DriverName {
     DockerTopo,
     /// Ours
     BuiltIn,
+}
+
+#[derive(Args)]
+pub struct TopoTest {
+    /// The topology, in docker-topo's format [default: topo/k8s.yml]
+    #[arg(long, value_name = "FILE", default_value_os_t = crate::session::workspace().join("topo/k8s.yml"), hide_default_value = true)]
+    pub topology: PathBuf,
+    /// cluster.toml for the switches [default: topo/cluster.toml]
+    #[arg(long, value_name = "FILE", default_value_os_t = crate::session::workspace().join("topo/cluster.toml"), hide_default_value = true)]
+    pub cluster: PathBuf,
+    /// SWIX to install [default: the newest in dist/]
+    #[arg(long, value_name = "FILE")]
+    pub swix: Option<PathBuf>,
+    /// What raises the topology
+    #[arg(long, value_enum, default_value_t = DriverName::Auto)]
+    pub driver: DriverName,
+    /// The program docker-topo, where it is not on PATH
+    #[arg(long, value_name = "PATH")]
+    pub docker_topo: Option<PathBuf>,
+    /// Only this scenario and what it needs; may be given again
+    #[arg(long, value_name = "NAME")]
+    pub scenario: Vec<String>,
+    /// List the scenarios and do nothing
+    #[arg(long)]
+    pub list: bool,
+    /// Leave the topology up
+    #[arg(long)]
+    pub keep: bool,
+    /// Take away what an earlier run left, and do nothing else
+    #[arg(long, conflicts_with_all = ["list", "keep"])]
+    pub destroy: bool,
 }
 
 #[derive(Args)]

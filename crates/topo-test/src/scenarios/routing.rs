@@ -6,12 +6,8 @@ use anyhow::{Result, bail};
 
 use crate::{Scenario, Scene};
 
-pub const SCENARIO: Scenario = Scenario {
-    name: "routing",
-    purpose: "every switch's loopback address answers every host",
-    needs: &[],
-    play,
-};
+pub const SCENARIO: Scenario =
+    Scenario { name: "routing", purpose: "every switch's loopback address answers every host", needs: &[], play };
 
 /// From power-on, where the machine is busy.
 const CONVERGED: Duration = Duration::from_secs(120);
