@@ -62,7 +62,7 @@ pub fn run(_: Doctor) -> Result<()> {
         ("test", TEST),
         ("build-swix --in-docker", IN_DOCKER),
         ("image (as root)", IMAGE),
-        ("device, power-cuts (as root)", DEVICE),
+        ("device, topo-test, power-cuts (as root)", DEVICE),
     ];
     let mut lacking = 0;
     for (verbs, needs) in groups {
