@@ -134,8 +134,8 @@ mod tests {
         let listener = one.enter(|| TcpListener::bind("10.0.0.1:80")).unwrap().unwrap();
         let stream = two.enter(|| TcpStream::connect(listener.local_addr().unwrap())).unwrap().unwrap();
         assert_eq!(stream.local_addr().unwrap().ip().to_string(), "10.0.0.2");
-        assert!(
-            TcpStream::connect_timeout(&listener.local_addr().unwrap(), std::time::Duration::from_millis(200)).is_err()
-        );
+        // What the machine itself can reach is not known.
+        let three = Netns::new("three").unwrap();
+        assert!(three.enter(|| TcpStream::connect(listener.local_addr().unwrap())).unwrap().is_err());
     }
 }
