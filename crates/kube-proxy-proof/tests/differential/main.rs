@@ -1,6 +1,7 @@
-//! Ours against upstream's kube-proxy: the table of cases, random states, and the crash trap.
+//! Ours against upstream's kube-proxy: the table of cases, random states, the crash trap; and what the running program says of itself.
 
 mod cases;
 mod crash_trap;
 mod random;
+mod readiness;
 mod support;
