@@ -327,6 +327,9 @@ pub struct TopoTest {
     /// SWIX to upgrade to [default: made of the one to install, with a higher release]
     #[arg(long, value_name = "FILE")]
     pub next_swix: Option<PathBuf>,
+    /// flanneld for the switches' architecture, for the scenario flannel [default: the SWIX' own, where it has one]
+    #[arg(long, value_name = "FILE")]
+    pub flanneld: Option<PathBuf>,
     /// List the scenarios and do nothing
     #[arg(long)]
     pub list: bool,

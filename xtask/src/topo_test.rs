@@ -52,12 +52,16 @@ pub fn run(flags: TopoTest) -> Result<()> {
     for file in [Some(&swix), flags.next_swix.as_ref()].into_iter().flatten() {
         ensure!(file.is_file(), "there is no SWIX {}", file.display());
     }
+    if let Some(file) = flags.flanneld.as_ref().filter(|file| !file.is_file()) {
+        bail!("there is no flanneld {}", file.display());
+    }
     let driver = device::driver_of(flags.driver, flags.docker_topo)?;
     [ImageName::Veos, ImageName::Host].into_iter().try_for_each(image::make)?;
 
     let work = tempfile::tempdir().context("cannot make a folder")?;
     let probe_image = proof::workload::archive(&workspace(), work.path())?;
-    let parts = Parts { swix, cluster_toml: flags.cluster, probe_image, next_swix: flags.next_swix };
+    let parts =
+        Parts { swix, cluster_toml: flags.cluster, probe_image, next_swix: flags.next_swix, flanneld: flags.flanneld };
     interrupt::watch()?;
     let first_seed = flags.seed.unwrap_or_else(|| fastrand::u32(..).into());
     let mut failed = 0;

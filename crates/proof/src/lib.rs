@@ -19,5 +19,5 @@ pub mod workload;
 pub use self::{
     lab::{Cluster, NodeLab},
     status::{Service, Stage, Status},
-    switch::{K8S_NODE, Switch},
+    switch::{ADMIN, K8S_NODE, Switch},
 };

@@ -32,6 +32,8 @@ pub struct Parts {
     pub probe_image: PathBuf,
     /// The SWIX to upgrade to; none for one that is made of the first.
     pub next_swix: Option<PathBuf>,
+    /// flanneld for linux/386; none for the SWIX' own.
+    pub flanneld: Option<PathBuf>,
 }
 
 pub struct Scene<'a> {

@@ -2,6 +2,7 @@
 
 mod bring_up;
 mod components;
+mod flannel;
 mod install;
 mod link_cut;
 mod master_away;
@@ -31,5 +32,6 @@ pub const ALL: &[Scenario] = &[
     worker_replaced::SCENARIO,
     master_away::SCENARIO,
     upgrade::SCENARIO,
+    flannel::SCENARIO,
     uninstall::SCENARIO,
 ];
