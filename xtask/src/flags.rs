@@ -315,6 +315,21 @@ pub struct TopoTest {
     /// Only this scenario and what it needs; may be given again
     #[arg(long, value_name = "NAME")]
     pub scenario: Vec<String>,
+    /// How often to raise the topology and play the scenarios, each time anew
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "keep")]
+    pub repeat: u32,
+    /// Take the random choices of an earlier run [default: others each time]
+    #[arg(long, value_name = "S")]
+    pub seed: Option<u64>,
+    /// How long the master's control plane is away in the scenario of that name
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub master_away: u64,
+    /// SWIX to upgrade to [default: made of the one to install, with a higher release]
+    #[arg(long, value_name = "FILE")]
+    pub next_swix: Option<PathBuf>,
+    /// flanneld for the switches' architecture, for the scenario flannel [default: the SWIX' own, where it has one]
+    #[arg(long, value_name = "FILE")]
+    pub flanneld: Option<PathBuf>,
     /// List the scenarios and do nothing
     #[arg(long)]
     pub list: bool,

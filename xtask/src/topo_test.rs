@@ -1,8 +1,12 @@
 //! `topo-test`: raises a topology, installs the SWIX on its switches, plays scenarios, and says what came of them.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    time::{Duration, Instant},
+};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use base::files;
 use cluster::Cluster;
 use topo_test::{
@@ -45,48 +49,109 @@ pub fn run(flags: TopoTest) -> Result<()> {
     }
     let swix =
         flags.swix.or_else(device::newest_swix).context("there is no SWIX: run `cargo xtask build-swix` first")?;
+    for file in [Some(&swix), flags.next_swix.as_ref()].into_iter().flatten() {
+        ensure!(file.is_file(), "there is no SWIX {}", file.display());
+    }
+    if let Some(file) = flags.flanneld.as_ref().filter(|file| !file.is_file()) {
+        bail!("there is no flanneld {}", file.display());
+    }
     let driver = device::driver_of(flags.driver, flags.docker_topo)?;
     [ImageName::Veos, ImageName::Host].into_iter().try_for_each(image::make)?;
 
     let work = tempfile::tempdir().context("cannot make a folder")?;
     let probe_image = proof::workload::archive(&workspace(), work.path())?;
-    let parts = Parts { swix, cluster_toml: flags.cluster, probe_image };
+    let parts =
+        Parts { swix, cluster_toml: flags.cluster, probe_image, next_swix: flags.next_swix, flanneld: flags.flanneld };
     interrupt::watch()?;
-    let began = Instant::now();
-    let name = match &driver {
-        Driver::BuiltIn => "built-in",
-        Driver::DockerTopo(_) => "docker-topo",
-    };
-    let options = Options { driver, interrupted: interrupt::came, ..Options::default() };
-    let lab = Lab::raise_with(&topology, &BTreeMap::new(), &options, &*progress::for_stderr())?;
-    let recorder = Recorder::new(&Lines);
-    let mut scene =
-        Scene { lab: &lab, cluster: &cluster, parts: &parts, recorder: &recorder, interrupted: &interrupt::came };
-    engine::run(&scenarios, &mut scene);
-    let (scenarios, figures) = recorder.finish();
-    let run = Run {
-        took: began.elapsed().as_secs_f64(),
-        driver: name.to_owned(),
-        topology: flags.topology.display().to_string(),
-        prefix: topology.prefix.clone(),
-        swix: parts.swix.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        devices: lab.devices().map(|device| device_of(&device)).collect::<Result<_>>()?,
-        links: topology.links.iter().map(link_of).collect(),
-        scenarios,
-        figures,
-    };
-    let written = report::write_json(&run, &workspace().join("dist/topo-test"));
-    if flags.keep {
-        println!("the topology stays up; `cargo xtask topo-test --destroy` takes it away");
-    } else {
-        lab.destroy()?;
+    let first_seed = flags.seed.unwrap_or_else(|| fastrand::u32(..).into());
+    let mut failed = 0;
+    for round in 0..flags.repeat {
+        let seed = first_seed.wrapping_add(round.into());
+        println!("run {} of {}, seed {seed}", round + 1, flags.repeat);
+        let played = Played {
+            topology: &topology,
+            file: &flags.topology,
+            cluster: &cluster,
+            parts: &parts,
+            driver: &driver,
+            scenarios: &scenarios,
+            seed,
+            master_away: Duration::from_secs(flags.master_away),
+            keep: flags.keep,
+        };
+        let run = played.play()?;
+        let asked_for = |scenario: &&record::Scenario| flags.scenario.contains(&scenario.name);
+        let skipped = |scenario: &record::Scenario| matches!(scenario.outcome, record::Outcome::Skipped(_));
+        let passed = run.has_passed() && !run.scenarios.iter().filter(asked_for).any(skipped);
+        failed += u32::from(!passed);
+        if interrupt::came() {
+            bail!("interrupted");
+        }
     }
-    print!("{}", report::table::scenarios(&run));
-    println!("written to {}", written?.display());
-    if !run.has_passed() {
-        bail!("not everything passed");
+    if failed > 0 {
+        bail!("not everything passed in {failed} of {} runs, seed {first_seed}", flags.repeat);
     }
     Ok(())
+}
+
+/// One run.
+struct Played<'a> {
+    topology: &'a Topology,
+    file: &'a Path,
+    cluster: &'a Cluster,
+    parts: &'a Parts,
+    driver: &'a Driver,
+    scenarios: &'a [&'static topo_test::Scenario],
+    seed: u64,
+    master_away: Duration,
+    keep: bool,
+}
+
+impl Played<'_> {
+    /// Raises the topology, plays the scenarios, and writes down what came of them.
+    fn play(&self) -> Result<Run> {
+        let began = Instant::now();
+        let name = match self.driver {
+            Driver::BuiltIn => "built-in",
+            Driver::DockerTopo(_) => "docker-topo",
+        };
+        let options = Options { driver: self.driver.clone(), interrupted: interrupt::came, ..Options::default() };
+        let lab = Lab::raise_with(self.topology, &BTreeMap::new(), &options, &*progress::for_stderr())?;
+        let recorder = Recorder::new(&Lines);
+        let mut scene = Scene {
+            lab: &lab,
+            cluster: self.cluster,
+            parts: self.parts,
+            recorder: &recorder,
+            seed: self.seed,
+            random: fastrand::Rng::with_seed(self.seed),
+            master_away: self.master_away,
+            interrupted: &interrupt::came,
+        };
+        engine::run(self.scenarios, &mut scene);
+        let (scenarios, figures) = recorder.finish();
+        let run = Run {
+            took: began.elapsed().as_secs_f64(),
+            driver: name.to_owned(),
+            topology: self.file.display().to_string(),
+            prefix: self.topology.prefix.clone(),
+            swix: self.parts.swix.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            seed: self.seed,
+            devices: lab.devices().map(|device| device_of(&device)).collect::<Result<_>>()?,
+            links: self.topology.links.iter().map(link_of).collect(),
+            scenarios,
+            figures,
+        };
+        let written = report::write_json(&run, &workspace().join("dist/topo-test"));
+        if self.keep {
+            println!("the topology stays up; `cargo xtask topo-test --destroy` takes it away");
+        } else {
+            lab.destroy()?;
+        }
+        print!("{}", report::table::scenarios(&run));
+        println!("took {:.0} s; written to {}", run.took, written?.display());
+        Ok(run)
+    }
 }
 
 fn device_of(device: &topology::Device) -> Result<record::Device> {

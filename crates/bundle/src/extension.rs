@@ -1,13 +1,14 @@
 //! Our own package: what it is called, where its parts go on the switch, and what rpm runs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
-use base::{Arch, Sha256};
+use anyhow::{Context, Result, bail};
+use base::{Arch, Sha256, files};
 
 use crate::{
     SourceDate,
-    rpm::{Package, Scriptlets},
+    rpm::{self, Package, Scriptlets},
+    swix,
     tree::{self, Entry},
 };
 
@@ -66,4 +67,22 @@ pub fn package(parts: &Parts<'_>) -> Result<Package> {
         entries,
         scriptlets: Scriptlets { post: Some(POST.into()), preun: Some(PREUN.into()) },
     })
+}
+
+/// Makes the SWIX that would come after another one: the same files as a package of a higher release, so that an upgrade
+/// can be tried where there is only one build. It is written into `folder`, under a name with the release in it.
+pub fn next_release_of(swix: &Path, folder: &Path) -> Result<PathBuf> {
+    let read = swix::parse(&files::read(swix)?).with_context(|| format!("{} cannot be taken", swix.display()))?;
+    let [(name, bytes)] = &read.rpms[..] else {
+        bail!("{} has {} packages, and an extension of ours has one", swix.display(), read.rpms.len());
+    };
+    let release = rpm::parse(bytes).with_context(|| format!("{name} cannot be read"))?.contents.header.release;
+    let number: u32 = release.parse().with_context(|| format!("{name} has the release {release}, not a number"))?;
+    let work = tempfile::tempdir().context("cannot make a folder")?;
+    let next = Package::rereleased(bytes, &(number + 1).to_string(), work.path())?;
+    let package = work.path().join(next.file_name());
+    next.write(&package)?;
+    let written = folder.join(format!("{}-{}-{}-{}.swix", next.name, next.version, next.release, next.arch));
+    swix::write(&[package], &written)?;
+    Ok(written)
 }

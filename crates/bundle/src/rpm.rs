@@ -5,6 +5,7 @@
 //! like the package; the ones above belong to the system.
 
 mod read;
+mod rerelease;
 
 use std::path::Path;
 

@@ -3,12 +3,14 @@
 //! 1. [`NodeLab::raise`] powers on a topology whose switches have the SWIX and cluster.toml on their flash.
 //! 2. A [`Switch`] is asked for its status, waited for, and told to run kubectl.
 //! 3. [`state`] judges what is on its flash with openssl.
-//! 4. [`power_cuts`] cuts the power at random moments and says what came of it.
+//! 4. [`residue`] is what the extension must not leave behind.
+//! 5. [`power_cuts`] cuts the power at random moments and says what came of it.
 //!
 //! `tests/` holds what a first boot has to do; [`workload`] makes the image that its pods run.
 
 pub mod lab;
 pub mod power_cuts;
+pub mod residue;
 pub mod state;
 mod status;
 mod switch;
@@ -17,5 +19,5 @@ pub mod workload;
 pub use self::{
     lab::{Cluster, NodeLab},
     status::{Service, Stage, Status},
-    switch::{K8S_NODE, Switch},
+    switch::{ADMIN, K8S_NODE, Switch},
 };

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::Result;
+
 use crate::{
     Scenario, Scene,
     record::{Evidence, Outcome},
+    scenario::Impossible,
 };
 
 /// Plays them. What fails takes along only what needs it.
@@ -14,15 +17,28 @@ pub fn run(scenarios: &[&Scenario], scene: &mut Scene<'_>) {
         scene.recorder.begin_scenario(scenario.name, scenario.purpose);
         let outcome = match obstacle(scenario, scene, &ended) {
             Some(why) => Outcome::Skipped(why),
-            None => match (scenario.play)(scene) {
-                Ok(()) => Outcome::Passed,
-                Err(error) => Outcome::Failed(format!("{error:#}")),
-            },
+            None => {
+                scene.random = fastrand::Rng::with_seed(seed_of(scene.seed, scenario.name));
+                outcome((scenario.play)(scene))
+            }
         };
         let evidence = if outcome.is_failure() { evidence(scene) } else { Vec::new() };
         scene.recorder.end_scenario(outcome.clone(), evidence);
         ended.insert(scenario.name, outcome);
     }
+}
+
+fn outcome(played: Result<()>) -> Outcome {
+    match played {
+        Ok(()) => Outcome::Passed,
+        Err(error) if error.is::<Impossible>() => Outcome::Skipped(error.to_string()),
+        Err(error) => Outcome::Failed(format!("{error:#}")),
+    }
+}
+
+/// A seed for each scenario.
+fn seed_of(seed: u64, name: &str) -> u64 {
+    name.bytes().fold(seed, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()))
 }
 
 /// Why a scenario cannot be played, if so.

@@ -6,7 +6,12 @@
 //! 3. [`engine::run`] plays them, one after the other, on a lab that is up, and tells an [`Observer`] what happens.
 //! 4. What happened is a [`record::Run`], which [`report`] writes for people and for machines.
 
+mod answering;
 pub mod engine;
+mod extension;
+mod identity;
+mod neighbours;
+mod pinging;
 pub mod record;
 pub mod recorder;
 pub mod report;

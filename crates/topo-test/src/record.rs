@@ -15,6 +15,8 @@ pub struct Run {
     pub prefix: String,
     /// The file's name of the SWIX that was installed.
     pub swix: String,
+    /// Every random choice came from it: the same seed, the same choices.
+    pub seed: u64,
     pub devices: Vec<Device>,
     pub links: Vec<Link>,
     pub scenarios: Vec<Scenario>,

@@ -14,6 +14,11 @@ pub struct Scenario {
     pub play: fn(&mut Scene<'_>) -> Result<()>,
 }
 
+/// What a scenario ends with that cannot be played here, and why: it is skipped, which is no failure.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Impossible(pub String);
+
 /// The scenarios of these names and all that they need, in the table's order; all where no name is given.
 pub fn select(names: &[String]) -> Result<Vec<&'static Scenario>> {
     let mut wanted: Vec<&str> = names.iter().map(String::as_str).collect();

@@ -30,6 +30,10 @@ pub struct Parts {
     pub cluster_toml: PathBuf,
     /// The archive of the test pods' image.
     pub probe_image: PathBuf,
+    /// The SWIX to upgrade to; none for one that is made of the first.
+    pub next_swix: Option<PathBuf>,
+    /// flanneld for linux/386; none for the SWIX' own.
+    pub flanneld: Option<PathBuf>,
 }
 
 pub struct Scene<'a> {
@@ -37,6 +41,12 @@ pub struct Scene<'a> {
     pub cluster: &'a Cluster,
     pub parts: &'a Parts,
     pub recorder: &'a Recorder<'a>,
+    /// Where every random choice of the run comes from.
+    pub seed: u64,
+    /// The scenario's own, so that its choices do not depend on which others are played.
+    pub random: fastrand::Rng,
+    /// How long the master's control plane is away.
+    pub master_away: Duration,
     /// Whether the user wants it to end.
     pub interrupted: &'a (dyn Fn() -> bool + Sync),
 }
@@ -87,6 +97,18 @@ impl<'a> Scene<'a> {
         }
     }
 
+    /// Waits, unless the user wants it to end.
+    pub fn pause(&self, time: Duration) -> Result<()> {
+        let began = Instant::now();
+        while let Some(left) = time.checked_sub(began.elapsed()) {
+            if (self.interrupted)() {
+                bail!("interrupted");
+            }
+            thread::sleep(left.min(INTERVAL));
+        }
+        Ok(())
+    }
+
     pub fn master(&self) -> Result<Switch<'a>> {
         self.switch(&self.cluster.master().name)
     }
@@ -100,6 +122,12 @@ impl<'a> Scene<'a> {
         self.cluster.nodes.iter().map(|node| self.switch(&node.name)).collect()
     }
 
+    /// The switches beside the master.
+    pub fn workers(&self) -> Result<Vec<Switch<'a>>> {
+        let master = &self.cluster.master().name;
+        Ok(self.switches()?.into_iter().filter(|switch| switch.name() != master).collect())
+    }
+
     pub fn hosts(&self) -> Vec<Device<'a>> {
         self.lab.devices().filter(|device| device.kind() == Kind::Host).collect()
     }
@@ -111,5 +139,19 @@ impl<'a> Scene<'a> {
     /// Waits until every switch says that it is ready.
     pub fn wait_until_all_ready(&self, limit: Duration) -> Result<()> {
         self.switches()?.iter().try_for_each(|switch| switch.wait_until_ready(limit).map(drop))
+    }
+
+    /// Waits until every switch says that it is ready, and the API server says it of every node.
+    pub fn wait_until_nodes_ready(&self, limit: Duration) -> Result<()> {
+        self.wait_until_all_ready(limit)?;
+        let master = self.master()?;
+        self.eventually("the API server lists every node as Ready", limit, || {
+            let nodes = master.kubectl(&["get", "nodes", "--no-headers"])?;
+            let ready = nodes.lines().filter(|line| line.contains(" Ready ")).count();
+            match ready == self.cluster.nodes.len() {
+                true => Ok(Some(())),
+                false => bail!("not all are:\n{nodes}"),
+            }
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! Hands off until every switch is a node that is ready.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 
 use crate::{Scenario, Scene, scene::BRING_UP};
 
@@ -16,10 +16,5 @@ fn play(scene: &mut Scene<'_>) -> Result<()> {
     scene.step("wait until every switch says that it is ready", |scene| scene.wait_until_all_ready(BRING_UP))?;
     let took = began.elapsed().as_secs_f64();
     scene.figure("bring-up", took, "s", "from the end of the install to the last switch that says it is ready");
-    scene.step("the API server lists every node as Ready", |scene| {
-        let nodes = scene.master()?.kubectl(&["get", "nodes", "--no-headers"])?;
-        let ready = nodes.lines().filter(|line| line.contains(" Ready ")).count();
-        ensure!(ready == scene.cluster.nodes.len(), "not all are Ready:\n{nodes}");
-        Ok(())
-    })
+    scene.step("the API server lists every node as Ready", |scene| scene.wait_until_nodes_ready(BRING_UP))
 }

@@ -1,8 +1,8 @@
 //! The operator's part: two files on the flash, `extension`, and `boot-extensions`.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 
-use crate::{Scenario, Scene};
+use crate::{Scenario, Scene, extension};
 
 pub const SCENARIO: Scenario = Scenario {
     name: "install",
@@ -12,23 +12,21 @@ pub const SCENARIO: Scenario = Scenario {
 };
 
 fn play(scene: &mut Scene<'_>) -> Result<()> {
-    let swix = scene.parts.swix.clone();
-    let name = swix.file_name().and_then(|name| name.to_str()).context("the SWIX has no name")?.to_owned();
+    let parts = scene.parts;
+    let name = extension::name(&parts.swix)?;
     for switch in scene.switches()? {
-        scene.step(format!("copy cluster.toml, the SWIX and an image to {}'s flash", switch.name()), |scene| {
-            switch.sh("mkdir -p /mnt/flash/.extensions /mnt/flash/k8s/images")?;
-            switch.copy_in(&scene.parts.cluster_toml, "/mnt/flash/cluster.toml")?;
-            switch.copy_in(&scene.parts.probe_image, "/mnt/flash/k8s/images/probe.tar")?;
-            switch.copy_in(&swix, &format!("/mnt/flash/.extensions/{name}"))
+        scene.step(format!("copy cluster.toml, the SWIX and an image to {}'s flash", switch.name()), |_| {
+            switch.sh("mkdir -p /mnt/flash/k8s/images")?;
+            switch.copy_in(&parts.cluster_toml, "/mnt/flash/cluster.toml")?;
+            switch.copy_in(&parts.probe_image, "/mnt/flash/k8s/images/probe.tar")?;
+            extension::copy_in(&switch, &parts.swix)
         })?;
     }
     for switch in scene.switches()? {
         scene.step(format!("install it on {}", switch.name()), |_| {
-            switch.exec_ok(["extension", &name])?;
-            switch.sh(&format!("echo {name} >/mnt/flash/boot-extensions && sync"))?;
-            let packages = switch.exec_ok(["rpm", "--query", "--all"])?;
-            ensure!(packages.contains("kubernetes-on-eos"), "rpm does not list it: {packages}");
-            Ok(())
+            extension::install(&switch, &name)?;
+            extension::boot_with(&switch, &[&name])?;
+            extension::version(&switch).map(drop)
         })?;
     }
     Ok(())

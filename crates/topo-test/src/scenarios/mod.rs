@@ -2,11 +2,19 @@
 
 mod bring_up;
 mod components;
+mod flannel;
 mod install;
+mod link_cut;
+mod master_away;
 mod pods;
+mod reboot_all;
+mod reboot_each;
 mod routing;
 mod secrets;
+mod uninstall;
+mod upgrade;
 mod versions;
+mod worker_replaced;
 
 use crate::Scenario;
 
@@ -18,4 +26,12 @@ pub const ALL: &[Scenario] = &[
     components::SCENARIO,
     secrets::SCENARIO,
     pods::SCENARIO,
+    link_cut::SCENARIO,
+    reboot_each::SCENARIO,
+    reboot_all::SCENARIO,
+    worker_replaced::SCENARIO,
+    master_away::SCENARIO,
+    upgrade::SCENARIO,
+    flannel::SCENARIO,
+    uninstall::SCENARIO,
 ];

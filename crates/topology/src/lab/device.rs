@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use super::{
-    Lab,
+    Flash, Lab,
     access::{self, Access, Ssh},
     docker::docker,
 };
@@ -185,6 +185,18 @@ impl Device<'_> {
             bail!("{} is on already", self.name());
         }
         self.lab.start_again(self.node)
+    }
+
+    /// Puts another switch of the same name and place in its stead: new hardware, switched on for the first time with
+    /// these files on its flash. The startup-config is the same.
+    pub fn replace(&self, flash: &Flash) -> Result<()> {
+        if self.kind() != Kind::Switch || matches!(self.way()?, Way::Ssh(_)) {
+            bail!(
+                "{} cannot be replaced: only a switch that is a container has a flash that can be filled",
+                self.name()
+            );
+        }
+        self.lab.start_another(self.node, flash).with_context(|| format!("cannot replace {}", self.name()))
     }
 
     /// Waits until the device's systemd has nothing left to start, and returns its verdict: `running`, or

@@ -18,6 +18,7 @@ mod flash;
 mod identity;
 mod links;
 mod lock;
+mod network;
 mod raise;
 mod spec;
 mod wires;

@@ -147,6 +147,23 @@ impl Lab {
         self.start(node)
     }
 
+    /// Another device in place of one, on or off: a new root and a new flash with these files on it, then started.
+    pub(super) fn start_another(&self, node: &Node, flash: &Flash) -> Result<()> {
+        let old = self.docker.find(&node.name)?.with_context(|| format!("{} is not there", node.name))?;
+        let config = old.mounts.iter().find(|mount| mount.destination == STARTUP_CONFIG);
+        let own_label = old.config.labels.contains_key(super::docker::LABEL);
+        let parts = Parts {
+            image: old.image_id.clone(),
+            flash: None,
+            startup_config: config.map(|mount| mount.source.clone()),
+            own_label,
+        };
+        self.docker.remove_containers(&[self.docker.name(&node.name)])?;
+        self.docker.create(&self.topology, node, &node.name, &parts)?;
+        self.fill_flash(&node.name, flash)?;
+        self.start(node)
+    }
+
     pub(super) fn has_flash_volume(&self, device: &str) -> Result<bool> {
         let container = self.docker.find(device)?.with_context(|| format!("{device} is not there"))?;
         Ok(container.mounts.iter().any(|mount| mount.destination == FLASH && mount.kind == "volume"))

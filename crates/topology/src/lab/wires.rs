@@ -1,9 +1,9 @@
 //! Cables: veth pairs between the network namespaces of two processes, made, cut and mended by rtnetlink. And the
 //! routes that must not be there.
 
-use std::{fs::File, os::fd::AsFd, thread, time::Duration};
+use std::{thread, time::Duration};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use futures::TryStreamExt;
 use rtnetlink::{
     Handle, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder,
@@ -12,7 +12,8 @@ use rtnetlink::{
         route::{RouteAttribute, RouteMessage},
     },
 };
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use super::network;
 
 /// One end of a cable: a process whose network namespace it is in, and the interface's name there.
 pub(super) type End<'a> = (u32, &'a str);
@@ -159,13 +160,7 @@ fn address() -> Vec<u8> {
 
 /// Works on a connection to rtnetlink in a process' network namespace, or this machine's own, on a thread of its own.
 fn inside<T: Send>(process: Option<u32>, work: impl AsyncFnOnce(Handle) -> Result<T> + Send) -> Result<T> {
-    let on_thread = || -> Result<T> {
-        if let Some(process) = process {
-            let path = format!("/proc/{process}/ns/net");
-            let namespace = File::open(&path).with_context(|| format!("cannot open {path}: has the device ended?"))?;
-            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
-                .context("cannot enter the device's network namespace; this needs root")?;
-        }
+    network::inside(process, || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
         runtime.block_on(async {
             let (connection, handle, _) = rtnetlink::new_connection().context("cannot open rtnetlink")?;
@@ -174,9 +169,7 @@ fn inside<T: Send>(process: Option<u32>, work: impl AsyncFnOnce(Handle) -> Resul
             connection.abort();
             done
         })
-    };
-    let ended = thread::scope(|scope| scope.spawn(on_thread).join());
-    ended.map_err(|_| anyhow!("what was done on rtnetlink panicked"))?
+    })
 }
 
 fn name_of(link: &LinkMessage) -> Option<&str> {

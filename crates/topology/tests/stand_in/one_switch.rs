@@ -57,6 +57,29 @@ fn a_new_root_has_flash_and_the_links_and_nothing_else_of_before() {
 
 #[test]
 #[ignore = "needs root, a Docker engine and debootstrap"]
+fn another_switch_in_a_switch_s_place_has_what_it_is_given_and_nothing_of_the_old_one() {
+    let flash = BTreeMap::from([(SWITCH.to_owned(), Flash::new().with_bytes("old", "given\n"))]);
+    let lab = TestLab::raise("one.yml", "test-other", &flash);
+    let (switch, host) = (lab.device(SWITCH).unwrap(), lab.device("host-c1").unwrap());
+    // A flash that has had a name since a reboot goes like one that never had.
+    for round in ["first", "second"] {
+        switch.exec_ok(["sh", "-ec", "echo written >/mnt/flash/written; touch /etc/forgotten"]).unwrap();
+        switch.reboot().unwrap();
+        switch.wait_until_booted(BOOT).unwrap();
+        switch.cut_power().unwrap();
+        switch.replace(&Flash::new().with_bytes("folder/new", round)).unwrap();
+        assert_eq!(switch.wait_until_booted(BOOT).unwrap(), "running");
+        assert_eq!(switch.exec_ok(["cat", "/mnt/flash/folder/new"]).unwrap(), round);
+        let left = switch.exec_ok(["sh", "-c", "ls -d /mnt/flash/old /mnt/flash/written /etc/forgotten || true"]);
+        assert_eq!(left.unwrap(), "");
+        assert_eq!(switch.exec_ok(["hostname"]).unwrap(), "veos-b\n");
+        ping(&host, "1.1.1.1");
+    }
+    assert!(host.replace(&Flash::new()).is_err(), "a host has no flash");
+}
+
+#[test]
+#[ignore = "needs root, a Docker engine and debootstrap"]
 fn what_a_switch_writes_for_the_whole_machine_stays_on_the_switch() {
     let lab = TestLab::raise("one.yml", "test-kernel", &BTreeMap::new());
     let switch = lab.device(SWITCH).unwrap();

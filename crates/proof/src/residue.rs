@@ -1,0 +1,36 @@
+//! What a switch has beside its flash, to be compared with the same switch when it boots without the extension.
+
+use anyhow::Result;
+
+use crate::Switch;
+
+/// Units, mounts, packet filter, interfaces, routes, containers, programs; a line each.
+pub fn everything(switch: &Switch) -> Result<String> {
+    switch.sh("echo units; systemctl list-units --all --plain --no-legend --type=service,timer,mount | cut -d' ' -f1 |
+             grep -v -e '^run-docker' -e '^var-lib-docker' -e '^systemd-tmpfiles-clean' | sort
+         echo unit files; find /run/systemd/system /etc/systemd/system -mindepth 1 | sort
+         echo mounts; cut -d' ' -f2 /proc/mounts | sort
+         echo filter; iptables-save | grep -e '^-A' -e '^:.* - ' | sed 's/ \\[[0-9:]*\\]$//' | sort
+         echo filter 6; ip6tables-save | grep -e '^-A' -e '^:.* - ' | sed 's/ \\[[0-9:]*\\]$//' | sort || true
+         echo links; ls /sys/class/net
+         echo routes; ip -4 route show | sed 's/ nhid [0-9]*//' | sort
+         echo containers; docker ps --all --quiet
+         echo programs; cat /proc/[0-9]*/comm | sort -u | grep -e kube -e etcd -e k8s -e hyper -e pause || true
+         echo files; find /opt /usr/libexec /run -maxdepth 1 -name '*kube*' | sort")
+}
+
+/// The digests of the flash's files, but for those that services write at any time.
+pub fn flash(switch: &Switch) -> Result<String> {
+    switch.sh(
+        "cd /mnt/flash && find . -type f -not -path './k8s/etcd/*' -not -path './k8s/log/*' -exec sha256sum {} + | sort",
+    )
+}
+
+/// The lines that only one of the two has.
+pub fn difference(removed: &str, plain: &str) -> String {
+    let only = |sign: &'static str, one: &str, other: &str| -> String {
+        let lines = one.lines().filter(|line| other.lines().all(|theirs| theirs != *line));
+        lines.map(|line| format!("{sign} {line}\n")).collect()
+    };
+    only("left:", removed, plain) + &only("missing:", plain, removed)
+}
