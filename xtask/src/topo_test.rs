@@ -1,26 +1,26 @@
 //! `topo-test`: raises a topology, installs the SWIX on its switches, plays scenarios, and says what came of them.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Context, Result, bail};
-use base::files;
+use base::{Progress, digest::Sha256, files};
 use cluster::Cluster;
 use topo_test::{
-    Observer, Parts, Recorder, Scene, engine,
-    record::{self, Run},
+    Parts, Recorder, Scene, devices, engine,
+    record::{Outcome, Run},
     report, scenario,
 };
 use topology::{
     Lab, Topology,
-    format::{self, Kind},
     lab::{Driver, Options},
 };
 
 use crate::{
     device,
     flags::{ImageName, TopoTest},
-    image, interrupt, progress,
+    image, interrupt,
     session::workspace,
+    topo_test_watch::Watch,
 };
 
 pub fn run(flags: TopoTest) -> Result<()> {
@@ -52,82 +52,81 @@ pub fn run(flags: TopoTest) -> Result<()> {
     let probe_image = proof::workload::archive(&workspace(), work.path())?;
     let parts = Parts { swix, cluster_toml: flags.cluster, probe_image };
     interrupt::watch()?;
-    let began = Instant::now();
+    let watch = Watch::for_stderr();
+    let recorder = Recorder::new(&watch);
     let name = match &driver {
         Driver::BuiltIn => "built-in",
         Driver::DockerTopo(_) => "docker-topo",
     };
-    let options = Options { driver, interrupted: interrupt::came, ..Options::default() };
-    let lab = Lab::raise_with(&topology, &BTreeMap::new(), &options, &*progress::for_stderr())?;
-    let recorder = Recorder::new(&Lines);
-    let mut scene =
-        Scene { lab: &lab, cluster: &cluster, parts: &parts, recorder: &recorder, interrupted: &interrupt::came };
-    engine::run(&scenarios, &mut scene);
-    let (scenarios, figures) = recorder.finish();
     let run = Run {
-        took: began.elapsed().as_secs_f64(),
+        began: recorder.began(),
+        took: 0.0,
+        interrupted: false,
         driver: name.to_owned(),
         topology: flags.topology.display().to_string(),
         prefix: topology.prefix.clone(),
         swix: parts.swix.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        devices: lab.devices().map(|device| device_of(&device)).collect::<Result<_>>()?,
-        links: topology.links.iter().map(link_of).collect(),
-        scenarios,
-        figures,
+        swix_sha256: Sha256::of_file(&parts.swix).with_context(|| cannot_read(&parts.swix))?.to_string(),
+        devices: devices::of_topology(&topology),
+        links: devices::links(&topology),
+        scenarios: vec![],
+        figures: vec![],
+        bring_ups: vec![],
     };
-    let written = report::write_json(&run, &workspace().join("dist/topo-test"));
+    let folder = workspace().join("dist/topo-test");
+    files::remove_tree(&folder)?;
+    let options = Options { driver, interrupted: interrupt::came, ..Options::default() };
+    let lab = match raise(&topology, &options, &recorder, &*watch.progress()) {
+        Ok(lab) => lab,
+        Err(error) => {
+            engine::skip(&scenarios, &recorder, "the topology could not be raised");
+            report(run, &recorder, &folder)?;
+            return Err(error);
+        }
+    };
+    let mut scene =
+        Scene { lab: &lab, cluster: &cluster, parts: &parts, recorder: &recorder, interrupted: &interrupt::came };
+    watch.over(&lab, || engine::run(&scenarios, &mut scene));
+    let (devices, without_logs) = devices::of_lab(&lab, &recorder, &folder);
+    without_logs.iter().for_each(|error| eprintln!("remark: {error:#}"));
+    let written = report(Run { devices, ..run }, &recorder, &folder);
     if flags.keep {
         println!("the topology stays up; `cargo xtask topo-test --destroy` takes it away");
     } else {
         lab.destroy()?;
     }
-    print!("{}", report::table::scenarios(&run));
-    println!("written to {}", written?.display());
+    let run = written?;
+    if run.interrupted {
+        bail!("interrupted");
+    }
     if !run.has_passed() {
         bail!("not everything passed");
     }
     Ok(())
 }
 
-fn device_of(device: &topology::Device) -> Result<record::Device> {
-    let kind = if device.kind() == Kind::Switch { "switch" } else { "host" };
-    let identity = device.identity()?;
-    Ok(record::Device {
-        name: device.name().to_owned(),
-        kind: kind.to_owned(),
-        image: device.image().to_owned(),
-        identity: identity.to_string(),
-    })
-}
-
-fn link_of(link: &format::Link) -> record::Link {
-    let driver = match link.driver {
-        format::Driver::Veth => "veth",
-        format::Driver::Bridge => "bridge",
-        format::Driver::Macvlan => "macvlan",
+/// Raising the topology is the first scenario of every run.
+fn raise(topology: &Topology, options: &Options, recorder: &Recorder<'_>, progress: &dyn Progress) -> Result<Lab> {
+    recorder.begin_scenario("raise", "every device is there, on and wired");
+    let raised = Lab::raise_with(topology, &BTreeMap::new(), options, progress);
+    let outcome = match &raised {
+        Ok(_) => Outcome::Passed,
+        Err(error) => Outcome::Failed(format!("{error:#}")),
     };
-    let end =
-        |end: &format::Endpoint| record::Endpoint { device: end.device.clone(), interface: end.interface.clone() };
-    record::Link {
-        name: link.name.clone(),
-        driver: driver.to_owned(),
-        endpoints: link.endpoints.iter().map(end).collect(),
-    }
+    recorder.end_scenario(outcome, vec![]);
+    raised
 }
 
-/// A line for whatever begins and ends.
-struct Lines;
+/// Writes the report and prints the tables.
+fn report(run: Run, recorder: &Recorder<'_>, folder: &Path) -> Result<Run> {
+    let (scenarios, figures) = recorder.finish();
+    let run = Run { took: recorder.now(), interrupted: interrupt::came(), scenarios, figures, ..run };
+    print!("\n{}\n", report::table::all(&run));
+    let page = report::write(&run, folder)?;
+    println!("the report is {}", page.display());
+    Ok(run)
+}
 
-impl Observer for Lines {
-    fn scenario_begins(&self, name: &str, purpose: &str) {
-        eprintln!("== {name}: {purpose}");
-    }
-
-    fn step_begins(&self, _: &str, step: &str) {
-        eprintln!("   {step}");
-    }
-
-    fn scenario_ended(&self, scenario: &record::Scenario) {
-        eprintln!("== {}: {:?} after {:.1} s", scenario.name, scenario.outcome, scenario.took);
-    }
+fn cannot_read(path: &Path) -> String {
+    format!("cannot read {}", path.display())
 }

@@ -6,7 +6,10 @@
 //! 3. [`engine::run`] plays them, one after the other, on a lab that is up, and tells an [`Observer`] what happens.
 //! 4. What happened is a [`record::Run`], which [`report`] writes for people and for machines.
 
+pub mod devices;
 pub mod engine;
+pub mod logs;
+pub mod look;
 pub mod record;
 pub mod recorder;
 pub mod report;
