@@ -31,6 +31,8 @@ mod reproduce;
 mod session;
 mod test;
 mod topo_test;
+mod topo_test_run;
+mod topo_test_watch;
 
 use std::process::ExitCode;
 

@@ -17,6 +17,11 @@ pub fn for_stderr() -> Box<dyn Progress> {
     if std::io::stderr().is_terminal() { Box::new(Bars(MultiProgress::new())) } else { Box::new(Lines) }
 }
 
+/// The sink among lines that are on the terminal already.
+pub fn among(lines: &MultiProgress) -> Box<dyn Progress> {
+    Box::new(Bars(lines.clone()))
+}
+
 struct Bars(MultiProgress);
 
 struct Bar(ProgressBar);
@@ -67,7 +72,7 @@ fn spinner() -> ProgressStyle {
     style("{prefix:28} {spinner} {elapsed} {msg}")
 }
 
-fn style(template: &str) -> ProgressStyle {
+pub fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 

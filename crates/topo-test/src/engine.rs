@@ -5,15 +5,30 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 
 use crate::{
-    Scenario, Scene,
+    Recorder, Scenario, Scene, look,
     record::{Evidence, Outcome},
     scenario::Impossible,
 };
+
+/// The scenario after which there are nodes.
+const BRING_UP: &str = "bring-up";
+
+/// Says of each that it was not played.
+pub fn skip(scenarios: &[&Scenario], recorder: &Recorder<'_>, why: &str) {
+    for scenario in scenarios {
+        recorder.begin_scenario(scenario.name, scenario.purpose);
+        recorder.end_scenario(Outcome::Skipped(why.to_owned()), vec![]);
+    }
+}
 
 /// Plays them. What fails takes along only what needs it.
 pub fn run(scenarios: &[&Scenario], scene: &mut Scene<'_>) {
     let mut ended: BTreeMap<&str, Outcome> = BTreeMap::new();
     for scenario in scenarios {
+        // Before each, because any may end with nodes that are gone, as uninstalling does.
+        if ended.get(BRING_UP) == Some(&Outcome::Passed) {
+            see_memory(scene);
+        }
         scene.recorder.begin_scenario(scenario.name, scenario.purpose);
         let outcome = match obstacle(scenario, scene, &ended) {
             Some(why) => Outcome::Skipped(why),
@@ -25,6 +40,13 @@ pub fn run(scenarios: &[&Scenario], scene: &mut Scene<'_>) {
         let evidence = if outcome.is_failure() { evidence(scene) } else { Vec::new() };
         scene.recorder.end_scenario(outcome.clone(), evidence);
         ended.insert(scenario.name, outcome);
+    }
+    see_memory(scene);
+}
+
+fn see_memory(scene: &Scene<'_>) {
+    for (device, memory) in look::memory_of_nodes(scene.lab) {
+        scene.recorder.memory(device, memory);
     }
 }
 

@@ -7,9 +7,12 @@
 //! 4. What happened is a [`record::Run`], which [`report`] writes for people and for machines.
 
 mod answering;
+pub mod devices;
 pub mod engine;
 mod extension;
 mod identity;
+pub mod logs;
+pub mod look;
 mod neighbours;
 mod pinging;
 pub mod record;

@@ -7,7 +7,11 @@ use serde::Serialize;
 /// One run, from the first device to the last scenario.
 #[derive(Debug, Clone, Serialize)]
 pub struct Run {
+    /// When, in RFC 3339.
+    pub began: String,
     pub took: f64,
+    /// The user ended it before it was done.
+    pub interrupted: bool,
     /// What raised the topology: `docker-topo` or `built-in`.
     pub driver: String,
     /// The topology's file and the prefix that its devices bear.
@@ -17,20 +21,37 @@ pub struct Run {
     pub swix: String,
     /// Every random choice came from it: the same seed, the same choices.
     pub seed: u64,
+    pub swix_sha256: String,
     pub devices: Vec<Device>,
     pub links: Vec<Link>,
     pub scenarios: Vec<Scenario>,
     pub figures: Vec<Figure>,
+    pub bring_ups: Vec<BringUp>,
 }
 
 #[derive(Debug, Clone, Serialize)]
 pub struct Device {
     pub name: String,
-    /// `switch` or `host`.
+    /// `switch`, `host` or `other`.
     pub kind: String,
     pub image: String,
     /// What the image says that it is: `EOS 4.28.0F`, or `stand-in for Arista vEOS`.
     pub identity: String,
+    /// Interface and address with its length: `eth1 10.0.0.0/31`.
+    pub addresses: Vec<String>,
+    /// At the end of the run: `not raised`, `off`, `on`, and for a node what its status says, such as `ready`.
+    pub state: String,
+    /// Resident, by process, when kubelet was last seen to run there.
+    pub memory: Vec<Memory>,
+    /// Where its log bundle is, beside the report.
+    pub logs: Option<String>,
+}
+
+/// What all processes of one name hold.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Memory {
+    pub process: String,
+    pub mib: f64,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -83,6 +104,26 @@ pub struct Evidence {
     pub text: String,
 }
 
+/// A switch on its way to a node that is ready.
+#[derive(Debug, Clone, Serialize)]
+pub struct BringUp {
+    pub device: String,
+    /// What it came after: `install`, or a reboot.
+    pub occasion: String,
+    pub began: f64,
+    pub stages: Vec<Stage>,
+    pub ready: Option<f64>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Stage {
+    pub name: String,
+    pub began: f64,
+    pub ended: f64,
+    /// What the stage says of itself.
+    pub line: String,
+}
+
 /// Something measured.
 #[derive(Debug, Clone, Serialize)]
 pub struct Figure {
@@ -103,6 +144,12 @@ impl Outcome {
 impl Run {
     /// Nothing failed, and what was skipped had a reason of its own.
     pub fn has_passed(&self) -> bool {
-        self.scenarios.iter().all(|scenario| !scenario.outcome.is_failure())
+        !self.interrupted && self.scenarios.iter().all(|scenario| !scenario.outcome.is_failure())
+    }
+
+    /// One of these was not played.
+    pub fn has_skipped(&self, names: &[String]) -> bool {
+        let skipped = self.scenarios.iter().filter(|scenario| matches!(scenario.outcome, Outcome::Skipped(_)));
+        skipped.into_iter().any(|scenario| names.contains(&scenario.name))
     }
 }

@@ -1,11 +1,12 @@
 //! Writes down what happens while it happens, and tells whoever watches.
 
 use std::{
+    collections::BTreeMap,
     sync::{Mutex, MutexGuard},
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 
-use crate::record::{Evidence, Figure, Outcome, Scenario, Step};
+use crate::record::{BringUp, Evidence, Figure, Memory, Outcome, Scenario, Step};
 
 /// Who watches a run.
 pub trait Observer: Sync {
@@ -17,6 +18,7 @@ pub trait Observer: Sync {
 /// What has happened so far.
 pub struct Recorder<'a> {
     began: Instant,
+    began_at: SystemTime,
     observer: &'a dyn Observer,
     written: Mutex<Written>,
 }
@@ -25,17 +27,24 @@ pub struct Recorder<'a> {
 struct Written {
     scenarios: Vec<Scenario>,
     figures: Vec<Figure>,
+    bring_ups: Vec<BringUp>,
+    memory: BTreeMap<String, Vec<Memory>>,
 }
 
 impl<'a> Recorder<'a> {
     /// The run begins now.
     pub fn new(observer: &'a dyn Observer) -> Self {
-        Recorder { began: Instant::now(), observer, written: Mutex::default() }
+        Recorder { began: Instant::now(), began_at: SystemTime::now(), observer, written: Mutex::default() }
     }
 
     /// Seconds since the run began.
     pub fn now(&self) -> f64 {
         self.began.elapsed().as_secs_f64()
+    }
+
+    /// When the run began, in RFC 3339.
+    pub fn began(&self) -> String {
+        humantime::format_rfc3339_seconds(self.began_at).to_string()
     }
 
     pub fn begin_scenario(&self, name: &str, purpose: &str) {
@@ -86,10 +95,23 @@ impl<'a> Recorder<'a> {
         self.written().figures.push(figure);
     }
 
+    /// What the processes of a device hold now, in the place of what they held before.
+    pub fn memory(&self, device: String, memory: Vec<Memory>) {
+        self.written().memory.insert(device, memory);
+    }
+
+    pub fn memory_of(&self, device: &str) -> Vec<Memory> {
+        self.written().memory.get(device).cloned().unwrap_or_default()
+    }
+
+    pub fn bring_up(&self, bring_up: BringUp) {
+        self.written().bring_ups.push(bring_up);
+    }
+
     /// What has been written, for the report.
-    pub fn finish(&self) -> (Vec<Scenario>, Vec<Figure>) {
+    pub fn finish(&self) -> (Vec<Scenario>, Vec<Figure>, Vec<BringUp>) {
         let written = std::mem::take(&mut *self.written());
-        (written.scenarios, written.figures)
+        (written.scenarios, written.figures, written.bring_ups)
     }
 
     fn written(&self) -> MutexGuard<'_, Written> {

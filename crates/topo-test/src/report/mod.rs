@@ -1,6 +1,16 @@
-//! What is left of a run: a table for the terminal, and JSON for machines.
+//! What is left of a run: tables for the terminal, JUnit's XML for CI, JSON for machines, a page for people.
 
+mod drawing;
+mod gantt;
+mod html;
+mod junit;
+mod layout;
+#[cfg(test)]
+mod samples;
 pub mod table;
+mod templates;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 
@@ -9,11 +19,29 @@ use base::files;
 
 use crate::record::Run;
 
-/// Writes the whole record into a folder, and says where.
-pub fn write_json(run: &Run, folder: &Path) -> Result<PathBuf> {
+/// Where the log bundles are, beside the report.
+pub const LOGS: &str = "logs";
+
+/// Writes the report into a folder, each file whole or not at all, and says where the page is.
+pub fn write(run: &Run, folder: &Path) -> Result<PathBuf> {
     files::create_dir(folder)?;
-    let path = folder.join("report.json");
-    let text = serde_json::to_string_pretty(run).context("the report cannot be written as JSON")?;
-    files::write_atomically(&path, text + "\n")?;
-    Ok(path)
+    let json = serde_json::to_string_pretty(run).context("the report cannot be written as JSON")?;
+    // What machines read comes first: it has to be there even where the page fails.
+    files::write_atomically(&folder.join("report.json"), json + "\n")?;
+    files::write_atomically(&folder.join("junit.xml"), junit::xml(run)?)?;
+    files::write_atomically(&folder.join("topology.svg"), drawing::topology(run)?)?;
+    let page = folder.join("report.html");
+    files::write_atomically(&page, html::page(run)?)?;
+    Ok(page)
+}
+
+/// How a device's state is shown: as good, in between, bad, or off; a word that is not known, as none of these.
+fn state_class(state: &str) -> &'static str {
+    match state {
+        "ready" | "on" => "good",
+        "starting" => "wait",
+        "failed" => "bad",
+        "off" | "stopped" | "not raised" => "off",
+        _ => "",
+    }
 }

@@ -1,16 +1,58 @@
-//! The table at the end, as plain text.
+//! The tables at the end, as plain text.
 
-use crate::record::{Outcome, Run};
+use crate::record::{Device, Figure, Outcome, Run, Scenario};
 
-/// A line for each scenario.
-pub fn scenarios(run: &Run) -> String {
-    let line = |scenario: &crate::record::Scenario| {
-        let (word, why) = match &scenario.outcome {
-            Outcome::Passed => ("passed", String::new()),
-            Outcome::Failed(why) => ("FAILED", format!("  {}", why.lines().next().unwrap_or_default())),
-            Outcome::Skipped(why) => ("skipped", format!("  {why}")),
-        };
-        format!("{:20} {word:8} {:6.1} s{why}\n", scenario.name, scenario.took)
+/// Scenarios, figures and devices.
+pub fn all(run: &Run) -> String {
+    let mut tables = vec![table(&["scenario", "", "took", ""], run.scenarios.iter().map(scenario))];
+    if !run.figures.is_empty() {
+        tables.push(table(&["figure", "", "how"], run.figures.iter().map(figure)));
+    }
+    tables.push(table(&["device", "state", "what it is", "addresses"], run.devices.iter().map(device)));
+    tables.join("\n")
+}
+
+fn scenario(scenario: &Scenario) -> Vec<String> {
+    let (word, why) = match &scenario.outcome {
+        Outcome::Passed => ("passed", ""),
+        Outcome::Failed(why) => ("FAILED", why.lines().next().unwrap_or_default()),
+        Outcome::Skipped(why) => ("skipped", why.as_str()),
     };
-    run.scenarios.iter().map(line).collect()
+    vec![scenario.name.clone(), word.to_owned(), format!("{:.1} s", scenario.took), why.to_owned()]
+}
+
+fn figure(figure: &Figure) -> Vec<String> {
+    vec![figure.name.clone(), format!("{:.1} {}", figure.value, figure.unit), figure.how.clone()]
+}
+
+fn device(device: &Device) -> Vec<String> {
+    vec![device.name.clone(), device.state.clone(), device.identity.clone(), device.addresses.join(", ")]
+}
+
+/// Columns as wide as their widest cell, the last one as it is.
+fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let head = head.iter().map(|cell| (*cell).to_owned()).collect();
+    let rows: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        format!("{}\n", cells.join("  ").trim_end())
+    };
+    rows.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples;
+
+    #[test]
+    fn the_tables_name_scenarios_figures_and_devices_in_columns() {
+        let text = all(&samples::failed());
+        assert!(text.contains("\nrouting    passed   12.5 s\n"), "{text}");
+        assert!(text.contains("\nbring-up   FAILED   60.0 s  veos-l1 is not ready after 60 s:\n"), "{text}");
+        assert!(text.contains("\nbring-up  61.5 s  from install to ready\n"), "{text}");
+        assert!(text.contains("\nveos-l1  failed"), "{text}");
+    }
 }

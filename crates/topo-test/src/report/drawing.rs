@@ -1,0 +1,217 @@
+//! The topology as SVG: devices in layers, cables and networks between them, what state each device is in.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::{
+    layout::{self, Layout, Node},
+    state_class, templates,
+};
+use crate::record::{Device, Run};
+
+const WIDTH: f64 = 172.0;
+const HEIGHT: f64 = 74.0;
+const COLUMN: f64 = WIDTH + 46.0;
+const ROW: f64 = HEIGHT + 84.0;
+const MARGIN: f64 = 14.0;
+/// How far beyond a device's edge its interface's name is.
+const LABEL: f64 = 17.0;
+/// Between cables of the same two devices.
+const PARALLEL: f64 = 44.0;
+/// How high a cable rises that passes over devices of its own layer, for each of them.
+const ARC: f64 = 34.0;
+const LINE: f64 = 20.0;
+
+#[derive(Serialize)]
+struct Picture {
+    width: f64,
+    height: f64,
+    boxes: Vec<Box>,
+    wires: Vec<Wire>,
+    notes: Vec<Note>,
+}
+
+#[derive(Serialize)]
+struct Box {
+    x: f64,
+    y: f64,
+    width: f64,
+    height: f64,
+    kind: String,
+    name: String,
+    line: String,
+    state: String,
+    state_class: &'static str,
+    title: String,
+}
+
+#[derive(Serialize)]
+struct Wire {
+    path: String,
+    driver: String,
+    title: String,
+    labels: Vec<Note>,
+}
+
+#[derive(Serialize)]
+struct Note {
+    x: f64,
+    y: f64,
+    text: String,
+}
+
+pub fn topology(run: &Run) -> Result<String> {
+    templates::render("topology.svg", &picture(run))
+}
+
+fn picture(run: &Run) -> Picture {
+    let layout = layout::layout(&run.devices, &run.links);
+    let top = MARGIN + headroom(&layout);
+    let centre = |at: usize| {
+        let node = &layout.nodes[at];
+        (MARGIN + WIDTH / 2.0 + node.x * COLUMN, top + HEIGHT / 2.0 + node.layer as f64 * ROW)
+    };
+    let boxes: Vec<Box> = (0..layout.nodes.len())
+        .map(|at| {
+            let (x, y) = centre(at);
+            match layout.nodes[at].node {
+                Node::Device(device) => device_box(&run.devices[device], x, y),
+                Node::Network(link) => network_box(&run.links[link].name, &run.links[link].driver, x, y),
+            }
+        })
+        .collect();
+    let bottom = boxes.iter().map(|part| part.y + part.height).fold(top, f64::max);
+    let right = boxes.iter().map(|part| part.x + part.width).fold(0.0, f64::max);
+    let notes: Vec<Note> = layout
+        .common
+        .iter()
+        .zip(1..)
+        .map(|(link, number)| {
+            let link = &run.links[*link];
+            let mut interfaces: Vec<&str> = link.endpoints.iter().map(|end| end.interface.as_str()).collect();
+            interfaces.sort_unstable();
+            interfaces.dedup();
+            let text = format!("{} ({}): every device, by {}", link.name, link.driver, interfaces.join(", "));
+            Note { x: MARGIN, y: bottom + f64::from(number) * LINE + 6.0, text }
+        })
+        .collect();
+    let widest = notes.iter().map(|note| note.text.chars().count() as f64 * 6.6).fold(right, f64::max);
+    Picture {
+        width: (widest + MARGIN).round(),
+        height: (notes.last().map_or(bottom, |note| note.y) + MARGIN).round(),
+        boxes,
+        wires: wires(run, &layout, &centre),
+        notes,
+    }
+}
+
+/// What the highest arc over the first layer needs.
+fn headroom(layout: &Layout) -> f64 {
+    let spans =
+        layout.edges.iter().map(|edge| &edge.ends).filter(|ends| ends.iter().all(|at| layout.nodes[*at].layer == 0));
+    let highest = spans.map(|[one, other]| over(layout.nodes[*one].x - layout.nodes[*other].x)).fold(0.0, f64::max);
+    // A curve comes halfway to the point that bends it.
+    (highest / 2.0 - HEIGHT / 2.0).max(0.0)
+}
+
+/// How far above a layer's middle the point is that bends a cable over `columns` of it; none for neighbours.
+fn over(columns: f64) -> f64 {
+    if columns.abs() < 1.5 { 0.0 } else { HEIGHT + ARC * columns.abs() }
+}
+
+fn device_box(device: &Device, x: f64, y: f64) -> Box {
+    let address = main_address(device);
+    Box {
+        x: x - WIDTH / 2.0,
+        y: y - HEIGHT / 2.0,
+        width: WIDTH,
+        height: HEIGHT,
+        kind: device.kind.clone(),
+        name: device.name.clone(),
+        line: address.to_owned(),
+        state: device.state.clone(),
+        state_class: state_class(&device.state),
+        title: [&[device.identity.clone()][..], &device.addresses].concat().join("\n"),
+    }
+}
+
+/// A loopback's, or else the last: that of a link, not of the management network.
+fn main_address(device: &Device) -> &str {
+    let of = |text: &'_ str| text.split_once(' ').map(|(_, address)| address.to_owned());
+    let loopback = device.addresses.iter().find(|text| of(text).is_some_and(|address| address.ends_with("/32")));
+    let chosen = loopback.or(device.addresses.iter().rfind(|text| !text.starts_with("docker")));
+    chosen.and_then(|text| text.split_once(' ')).map_or("", |(_, address)| address)
+}
+
+fn network_box(name: &str, driver: &str, x: f64, y: f64) -> Box {
+    let (width, height) = (WIDTH * 0.6, HEIGHT * 0.5);
+    Box {
+        x: x - width / 2.0,
+        y: y - height / 2.0,
+        width,
+        height,
+        kind: "network".to_owned(),
+        name: name.to_owned(),
+        line: String::new(),
+        state: String::new(),
+        state_class: "",
+        title: driver.to_owned(),
+    }
+}
+
+fn wires(run: &Run, layout: &Layout, centre: &dyn Fn(usize) -> (f64, f64)) -> Vec<Wire> {
+    let mut beside: BTreeMap<[usize; 2], (usize, usize)> = BTreeMap::new();
+    let pair = |ends: [usize; 2]| if ends[0] < ends[1] { ends } else { [ends[1], ends[0]] };
+    layout.edges.iter().for_each(|edge| beside.entry(pair(edge.ends)).or_default().1 += 1);
+    let mut wires = Vec::new();
+    for edge in &layout.edges {
+        let (number, count) = beside.entry(pair(edge.ends)).or_default();
+        let shift = (*number as f64 - (*count - 1) as f64 / 2.0) * PARALLEL.min(HEIGHT / *count as f64);
+        *number += 1;
+        let [one, other] = edge.ends;
+        let same_layer = layout.nodes[one].layer == layout.nodes[other].layer;
+        let moved = |(x, y): (f64, f64)| if same_layer { (x, y + shift) } else { (x + shift, y) };
+        let (from, to) = (moved(centre(one)), moved(centre(other)));
+        let over = if same_layer { over(layout.nodes[one].x - layout.nodes[other].x) } else { 0.0 };
+        let bend = ((from.0 + to.0) / 2.0, (from.1 + to.1) / 2.0 - over);
+        let path = format!("M{:.1} {:.1}Q{:.1} {:.1} {:.1} {:.1}", from.0, from.1, bend.0, bend.1, to.0, to.1);
+        let sizes = [one, other].map(|at| match layout.nodes[at].node {
+            Node::Device(_) => (WIDTH, HEIGHT),
+            Node::Network(_) => (WIDTH * 0.6, HEIGHT * 0.5),
+        });
+        let ends = [(from, sizes[0], centre(one)), (to, sizes[1], centre(other))];
+        let labels = ends.into_iter().zip(&edge.interfaces).filter(|(_, interface)| !interface.is_empty());
+        let link = &run.links[edge.link];
+        let ends: Vec<String> = link.endpoints.iter().map(|end| format!("{}:{}", end.device, end.interface)).collect();
+        wires.push(Wire {
+            path,
+            driver: link.driver.clone(),
+            title: format!("{} ({}): {}", link.name, link.driver, ends.join(", ")),
+            labels: labels
+                .map(|((start, size, middle), interface)| {
+                    let (x, y) = outside(start, bend, size, middle);
+                    Note { x, y: y + 4.0, text: interface.clone() }
+                })
+                .collect(),
+        });
+    }
+    wires
+}
+
+/// The point that is just outside a device on the way from inside of it.
+fn outside(start: (f64, f64), towards: (f64, f64), size: (f64, f64), middle: (f64, f64)) -> (f64, f64) {
+    let (dx, dy) = (towards.0 - start.0, towards.1 - start.1);
+    let length = dx.hypot(dy).max(1.0);
+    let (dx, dy) = (dx / length, dy / length);
+    let until = |step: f64, at: f64, middle: f64, half: f64| match step {
+        step if step > 1e-6 => (middle + half - at) / step,
+        step if step < -1e-6 => (middle - half - at) / step,
+        _ => f64::INFINITY,
+    };
+    let way = until(dx, start.0, middle.0, size.0 / 2.0).min(until(dy, start.1, middle.1, size.1 / 2.0));
+    // A name is wider than it is high.
+    let way = way + LABEL + 6.0 * dx.abs();
+    (start.0 + way * dx, start.1 + way * dy)
+}
