@@ -1,13 +1,14 @@
 //! What runs in the test pods.
 //!
-//!     probe serve PORT      answer every HTTP request with the pod's name
-//!     probe ask HOST:PORT   ask another one, and print its answer
+//!     probe serve PORT      answer every HTTP request, and every UDP datagram, with the pod's name
+//!     probe ask HOST:PORT   ask another one by HTTP, and print its answer
 
 use std::{
     env, fs,
     io::{self, Read, Write},
-    net::{TcpListener, TcpStream, ToSocketAddrs},
+    net::{TcpListener, TcpStream, ToSocketAddrs, UdpSocket},
     process::ExitCode,
+    thread,
     time::Duration,
 };
 
@@ -32,8 +33,11 @@ fn main() -> ExitCode {
 }
 
 fn serve(port: &str) -> io::Result<()> {
-    let listener = TcpListener::bind(format!("0.0.0.0:{port}"))?;
+    let address = format!("0.0.0.0:{port}");
+    let (listener, datagrams) = (TcpListener::bind(&address)?, UdpSocket::bind(&address)?);
     let name = fs::read_to_string("/etc/hostname")?;
+    let by_udp = name.clone();
+    thread::spawn(move || answer_datagrams(&datagrams, by_udp.as_bytes()));
     println!("serving on port {port}");
     for connection in listener.incoming() {
         // One caller that goes away must not end it.
@@ -42,6 +46,16 @@ fn serve(port: &str) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+fn answer_datagrams(socket: &UdpSocket, name: &[u8]) {
+    loop {
+        // One datagram that cannot be read or answered must not end it.
+        let answered = socket.recv_from(&mut [0; 512]).and_then(|(_, from)| socket.send_to(name, from));
+        if let Err(error) = answered {
+            println!("not answered: {error}");
+        }
+    }
 }
 
 fn answer(mut connection: TcpStream, name: &str) -> io::Result<()> {

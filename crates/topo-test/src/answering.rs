@@ -5,8 +5,7 @@
 
 use std::{
     collections::BTreeSet,
-    io::{Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpStream},
+    net::{Ipv4Addr, SocketAddr},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -18,7 +17,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use topology::Device;
 
-use crate::{Scene, neighbours};
+use crate::{Scene, asking, manifest, neighbours};
 
 /// The node port that leads to every pod.
 pub const ANY_POD: u16 = 31081;
@@ -27,9 +26,6 @@ pub const OWN_POD: u16 = 31082;
 
 /// Between two questions.
 pub const INTERVAL: Duration = Duration::from_millis(200);
-
-/// How long a question may take.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// From a node's readiness until its pods run and are reached.
 const SERVED: Duration = Duration::from_secs(120);
@@ -69,9 +65,6 @@ spec:
   ports: [{port: 80, targetPort: 8080, nodePort: 31082}]
 "#;
 
-/// Where the manifest is on the master, until the next boot.
-const FILE: &str = "/root/answering.yaml";
-
 /// A host that asks a node port of the switch beside it.
 #[derive(Debug, Clone)]
 pub struct Question {
@@ -94,12 +87,7 @@ pub struct Answers(Mutex<Vec<Answer>>);
 
 /// Makes the Service, and waits until it answers at every switch.
 pub fn start(scene: &Scene<'_>) -> Result<()> {
-    let master = scene.master()?;
-    let folder = tempfile::tempdir().context("cannot make a folder")?;
-    let manifest = folder.path().join("answering.yaml");
-    base::files::write_atomically(&manifest, MANIFEST)?;
-    master.copy_in(&manifest, FILE)?;
-    master.kubectl(&["apply", &format!("--filename={FILE}")])?;
+    manifest::apply(&scene.master()?, "answering", MANIFEST)?;
     wait(scene)
 }
 
@@ -139,7 +127,7 @@ pub fn question(scene: &Scene<'_>, switch: &str, port: u16) -> Result<Question> 
 }
 
 fn ask_once(scene: &Scene<'_>, question: &Question) -> Result<String> {
-    scene.host(&question.host)?.in_network(|| ask(question.to).context("no answer"))
+    scene.host(&question.host)?.in_network(|| asking::tcp(question.to).context("no answer"))
 }
 
 /// Asks all of these every 200 ms while `work` is done, which may look at the answers.
@@ -171,23 +159,13 @@ fn keep_asking(question: &Question, answers: &Answers, done: &AtomicBool) -> Res
         while !done.load(Ordering::Relaxed) {
             scope.spawn(|| {
                 let asked = Instant::now();
-                let said = ask(question.to).map_err(|error| error.to_string());
+                let said = asking::tcp(question.to).map_err(|error| error.to_string());
                 answers.all().push(Answer { question: question.clone(), asked, said });
             });
             thread::sleep(INTERVAL);
         }
     });
     Ok(())
-}
-
-fn ask(to: SocketAddr) -> std::io::Result<String> {
-    let mut connection = TcpStream::connect_timeout(&to, PATIENCE)?;
-    connection.set_read_timeout(Some(PATIENCE))?;
-    connection.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer)?;
-    let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.trim()).filter(|body| !body.is_empty());
-    body.map(str::to_owned).ok_or_else(|| std::io::Error::other(format!("{answer:?} is no answer of a pod")))
 }
 
 impl Answers {

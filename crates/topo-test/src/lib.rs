@@ -7,12 +7,14 @@
 //! 4. What happened is a [`record::Run`], which [`report`] writes for people and for machines.
 
 mod answering;
+mod asking;
 pub mod devices;
 pub mod engine;
 mod extension;
 mod identity;
 pub mod logs;
 pub mod look;
+mod manifest;
 mod neighbours;
 mod pinging;
 pub mod record;

@@ -65,6 +65,7 @@ pub fn failed() -> Run {
         topology: "topo/k8s.yml".to_owned(),
         prefix: "k".to_owned(),
         swix: "kubernetes-on-eos-1.20.2-386.swix".to_owned(),
+        seed: 7,
         swix_sha256: "00".repeat(32),
         devices: devices.into(),
         links: vec![link("bridge", &names), link("veth", &["veos-b", "host-c1"]), link("veth", &["veos-b", "veos-l1"])],

@@ -4,17 +4,22 @@ mod bring_up;
 mod components;
 mod flannel;
 mod install;
+mod kernel;
 mod link_cut;
 mod master_away;
 mod pods;
+mod rbac;
 mod reboot_all;
 mod reboot_each;
 mod routing;
+mod scale;
 mod secrets;
+mod services;
 mod uninstall;
 mod upgrade;
 mod versions;
 mod worker_replaced;
+mod workload;
 
 use crate::Scenario;
 
@@ -26,6 +31,11 @@ pub const ALL: &[Scenario] = &[
     components::SCENARIO,
     secrets::SCENARIO,
     pods::SCENARIO,
+    rbac::SCENARIO,
+    workload::SCENARIO,
+    services::SCENARIO,
+    kernel::SCENARIO,
+    scale::SCENARIO,
     link_cut::SCENARIO,
     reboot_each::SCENARIO,
     reboot_all::SCENARIO,

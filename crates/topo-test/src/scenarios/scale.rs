@@ -1,0 +1,83 @@
+//! As much as a small cluster carries: 60 pods and 200 Services on it.
+
+use std::{
+    fmt::Write,
+    net::Ipv4Addr,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::{Scenario, Scene, asking, manifest};
+
+pub const SCENARIO: Scenario =
+    Scenario { name: "scale", purpose: "200 Services and 60 pods on three switches", needs: &["services"], play };
+
+const NAME: &str = "many";
+const PODS: usize = 60;
+const SERVICES: usize = 200;
+const LIMIT: Duration = Duration::from_secs(240);
+
+fn objects() -> String {
+    let mut text = format!(
+        r#"
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: {NAME}, namespace: default}}
+spec:
+  replicas: {PODS}
+  selector: {{matchLabels: {{app: {NAME}}}}}
+  template:
+    metadata: {{labels: {{app: {NAME}}}}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      automountServiceAccountToken: false
+      containers:
+        - {{name: probe, image: "example.com/probe:1", imagePullPolicy: Never, args: [serve, "8080"]}}
+"#
+    );
+    for number in 1..=SERVICES {
+        let _ = write!(
+            text,
+            "---\napiVersion: v1\nkind: Service\nmetadata: {{name: {NAME}-{number}, namespace: default, labels: {{app: {NAME}}}}}\n\
+             spec: {{selector: {{app: {NAME}}}, ports: [{{port: 80, targetPort: 8080}}]}}\n"
+        );
+    }
+    text
+}
+
+fn play(scene: &mut Scene<'_>) -> Result<()> {
+    let master = scene.master()?;
+    let began = Instant::now();
+    scene.step(format!("make {PODS} pods and {SERVICES} Services"), |_| manifest::apply(&master, NAME, &objects()))?;
+    scene.step("every pod is ready", |scene| {
+        scene.eventually(&format!("{PODS} pods are ready"), LIMIT, || {
+            let ready = master.kubectl(&["get", "deployment", NAME, "--output=jsonpath={.status.readyReplicas}"])?;
+            ensure!(ready == PODS.to_string(), "{ready} are");
+            Ok(Some(()))
+        })
+    })?;
+    scene.step("every Service answers on every switch", |scene| {
+        let addresses = "--output=jsonpath={range .items[*]}{.spec.clusterIP}{\"\\n\"}{end}";
+        let listed = master.kubectl(&["get", "services", "--selector=app=many", addresses])?;
+        let addresses = listed.lines().map(str::parse).collect::<Result<Vec<Ipv4Addr>, _>>();
+        let addresses = addresses.with_context(|| format!("not all of these are addresses:\n{listed}"))?;
+        ensure!(addresses.len() == SERVICES, "there are {} Services", addresses.len());
+        for switch in scene.switches()? {
+            for address in &addresses {
+                let what = format!("{address} answers on {}", switch.name());
+                scene.eventually(&what, LIMIT, || asking::by_tcp(&switch, (*address, 80).into()).map(Some))?;
+            }
+        }
+        Ok(())
+    })?;
+    let how = "from creating them until every pod was ready and every Service answered on every switch";
+    scene.figure("200 Services and 60 pods", began.elapsed().as_secs_f64(), "s", how);
+    scene.step("take them away", |scene| {
+        manifest::delete(&master, NAME)?;
+        scene.eventually("no pod is left", LIMIT, || {
+            let left = master.kubectl(&["get", "pods", "--selector=app=many", "--output=name"])?;
+            Ok(left.is_empty().then_some(()))
+        })
+    })
+}
