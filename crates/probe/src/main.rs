@@ -33,6 +33,8 @@ fn main() -> ExitCode {
 }
 
 fn serve(port: &str) -> io::Result<()> {
+    // A container's first process is not ended by a signal that it does not handle, and all would wait for it.
+    ctrlc::set_handler(|| std::process::exit(0)).map_err(io::Error::other)?;
     let address = format!("0.0.0.0:{port}");
     let (listener, datagrams) = (TcpListener::bind(&address)?, UdpSocket::bind(&address)?);
     let name = fs::read_to_string("/etc/hostname")?;

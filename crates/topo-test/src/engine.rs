@@ -82,3 +82,24 @@ fn evidence(scene: &Scene<'_>) -> Vec<Evidence> {
     };
     switches.iter().map(said).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_played_here_is_skipped_with_its_reason() {
+        let why = "there is no flanneld".to_owned();
+        assert_eq!(outcome(Err(Impossible(why.clone()).into())), Outcome::Skipped(why));
+        assert_eq!(outcome(Err(anyhow!("wrong"))), Outcome::Failed("wrong".to_owned()));
+    }
+
+    #[test]
+    fn a_scenario_s_choices_depend_on_the_seed_and_its_name_alone() {
+        assert_eq!(seed_of(7, "upgrade"), seed_of(7, "upgrade"));
+        assert_ne!(seed_of(7, "upgrade"), seed_of(8, "upgrade"));
+        assert_ne!(seed_of(7, "upgrade"), seed_of(7, "reboot-each"));
+    }
+}

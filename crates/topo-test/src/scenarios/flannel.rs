@@ -117,7 +117,9 @@ fn start(scene: &Scene<'_>, switch: &Switch<'_>, given: Option<&Path>) -> Result
     let node = format!("--setenv=NODE_NAME={}", switch.name());
     let unit = format!("--unit={UNIT}");
     let kubeconfig = format!("--kubeconfig-file={KUBECONFIG}");
-    let run = ["systemd-run", &unit, &node, program, "--kube-subnet-mgr", &kubeconfig, &interface];
+    // It does not end by itself when it is told to.
+    let kill = "--property=KillSignal=SIGKILL";
+    let run = ["systemd-run", &unit, kill, &node, program, "--kube-subnet-mgr", &kubeconfig, &interface];
     switch.exec_ok(run).map(drop)
 }
 
@@ -125,6 +127,10 @@ fn without_flannel(scene: &Scene<'_>, switch: &Switch<'_>) -> Result<()> {
     // What did not come to be there need not be taken away.
     switch.exec(["systemctl", "stop", UNIT])?;
     switch.exec(["ip", "link", "delete", INTERFACE])?;
+    let range = scene.cluster.pod_cidr.to_string();
+    for direction in ["-s", "-d"] {
+        switch.exec(["iptables", "-w", "-D", "FORWARD", direction, &range, "-j", "ACCEPT"])?;
+    }
     switch.exec_ok(["rm", "-rf", "/etc/kube-flannel", COPIED, KUBECONFIG])?;
     routes(scene, switch, "")
 }

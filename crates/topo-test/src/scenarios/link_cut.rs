@@ -1,6 +1,9 @@
 //! A cable between the master's switch and a worker's is cut, and mended.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::Ipv4Addr,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, bail, ensure};
 use topology::Device;
@@ -25,13 +28,12 @@ fn play(scene: &mut Scene<'_>) -> Result<()> {
     let master = scene.master()?;
     let cable = neighbours::cable(scene, master.name(), worker.name())?.name.clone();
     let host = scene.host(&neighbours::host_of(scene, master.name())?)?;
-    let address =
-        scene.cluster.node(worker.name()).context("cluster.toml does not name the worker")?.address.to_string();
+    let address = scene.cluster.node(worker.name()).context("cluster.toml does not name the worker")?.address;
     scene.step("a Service answers at every switch", |scene| answering::start(scene))?;
 
     let lost = scene.step(
         format!("{} pings {address} while {cable} is cut for {} s and mended", host.name(), CUT.as_secs()),
-        |scene| cut_and_mend(scene, &host, &address, &cable),
+        |scene| cut_and_mend(scene, &host, address, &cable),
     )?;
     scene.figure(
         "convergence after a link cut",
@@ -56,8 +58,9 @@ struct Lost {
     after: Duration,
 }
 
-fn cut_and_mend(scene: &Scene<'_>, host: &Device<'_>, address: &str, cable: &str) -> Result<Lost> {
-    let (cut, packets) = pinging::while_pinging(host, address, || {
+fn cut_and_mend(scene: &Scene<'_>, host: &Device<'_>, to: Ipv4Addr, cable: &str) -> Result<Lost> {
+    let address = &to.to_string();
+    let (cut, packets) = pinging::while_pinging(host, to, || {
         scene.pause(Duration::from_secs(1))?;
         let began = Instant::now();
         scene.lab.cut_link(cable)?;

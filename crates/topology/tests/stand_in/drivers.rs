@@ -197,6 +197,13 @@ fn docker_topo_s_devices_have_their_flash_filled_and_are_rebooted_and_cut_like_o
         assert_eq!(routes_out(&switch), "");
         ping(&host, "2.2.2.2");
     }
+    switch.cut_power().unwrap();
+    switch.replace(&Flash::new().with_bytes("folder/file", "another's\n")).unwrap();
+    switch.wait_until_booted(BOOT).unwrap();
+    assert_eq!(switch.exec_ok(["cat", "/mnt/flash/folder/file"]).unwrap(), "another's\n");
+    assert!(!switch.exec(["test", "-e", "/mnt/flash/written"]).unwrap().status.success());
+    assert_eq!(routes_out(&switch), "");
+    ping(&host, "2.2.2.2");
 }
 
 #[test]
