@@ -77,7 +77,7 @@ fn picture(run: &Run) -> Picture {
         .map(|at| {
             let (x, y) = centre(at);
             match layout.nodes[at].node {
-                Node::Device(device) => device_box(&run.devices[device], x, y),
+                Node::Device(device) => device_box(run, &run.devices[device], x, y),
                 Node::Network(link) => network_box(&run.links[link].name, &run.links[link].driver, x, y),
             }
         })
@@ -121,8 +121,8 @@ fn over(columns: f64) -> f64 {
     if columns.abs() < 1.5 { 0.0 } else { HEIGHT + ARC * columns.abs() }
 }
 
-fn device_box(device: &Device, x: f64, y: f64) -> Box {
-    let address = main_address(device);
+fn device_box(run: &Run, device: &Device, x: f64, y: f64) -> Box {
+    let address = main_address(run, device);
     Box {
         x: x - WIDTH / 2.0,
         y: y - HEIGHT / 2.0,
@@ -137,12 +137,15 @@ fn device_box(device: &Device, x: f64, y: f64) -> Box {
     }
 }
 
-/// A loopback's, or else the last: that of a link, not of the management network.
-fn main_address(device: &Device) -> &str {
-    let of = |text: &'_ str| text.split_once(' ').map(|(_, address)| address.to_owned());
-    let loopback = device.addresses.iter().find(|text| of(text).is_some_and(|address| address.ends_with("/32")));
-    let chosen = loopback.or(device.addresses.iter().rfind(|text| !text.starts_with("docker")));
-    chosen.and_then(|text| text.split_once(' ')).map_or("", |(_, address)| address)
+/// A loopback's, or else that of a cable, or else whatever there is.
+fn main_address<'a>(run: &Run, device: &'a Device) -> &'a str {
+    let on_cable = |interface: &str| {
+        let mut cables = run.links.iter().filter(|link| link.driver == "veth").flat_map(|link| &link.endpoints);
+        cables.any(|end| end.device == device.name && end.interface == interface)
+    };
+    let all = device.addresses.iter().filter_map(|text| text.split_once(' '));
+    let rank = |(interface, _): &(&str, &str)| if *interface == "lo" { 0 } else { 2 - u8::from(on_cable(interface)) };
+    all.min_by_key(rank).map_or("", |(_, address)| address)
 }
 
 fn network_box(name: &str, driver: &str, x: f64, y: f64) -> Box {
