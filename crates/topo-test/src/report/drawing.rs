@@ -13,7 +13,9 @@ use crate::record::{Device, Run};
 
 const WIDTH: f64 = 172.0;
 const HEIGHT: f64 = 74.0;
-const COLUMN: f64 = WIDTH + 46.0;
+/// Between two devices of a layer, and where a cable is between any two of one, so that its ends' names have room.
+const GAP: f64 = 46.0;
+const WIDE_GAP: f64 = 92.0;
 const ROW: f64 = HEIGHT + 84.0;
 const MARGIN: f64 = 14.0;
 /// How far beyond a device's edge its interface's name is.
@@ -69,9 +71,11 @@ pub fn topology(run: &Run) -> Result<String> {
 fn picture(run: &Run) -> Picture {
     let layout = layout::layout(&run.devices, &run.links);
     let top = MARGIN + headroom(&layout);
+    let level = |edge: &layout::Edge| layout.nodes[edge.ends[0]].layer == layout.nodes[edge.ends[1]].layer;
+    let column = WIDTH + if layout.edges.iter().any(level) { WIDE_GAP } else { GAP };
     let centre = |at: usize| {
         let node = &layout.nodes[at];
-        (MARGIN + WIDTH / 2.0 + node.x * COLUMN, top + HEIGHT / 2.0 + node.layer as f64 * ROW)
+        (MARGIN + WIDTH / 2.0 + node.x * column, top + HEIGHT / 2.0 + node.layer as f64 * ROW)
     };
     let boxes: Vec<Box> = (0..layout.nodes.len())
         .map(|at| {
