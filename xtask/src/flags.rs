@@ -44,6 +44,8 @@ pub enum Verb {
     Device(Device),
     /// Cut a switch's power at random moments of its boots and count how often it comes back whole
     PowerCuts(PowerCuts),
+    /// Write a test topology for another program
+    Topo(Topo),
     /// Raise a topology, install the SWIX on its switches, and play scenarios on the cluster that comes of it
     TopoTest(TopoTest),
     /// Compare our kube-proxy with upstream's: the table of cases, and random Services
@@ -293,6 +295,28 @@ pub enum DriverName {
     DockerTopo,
     /// Ours
     BuiltIn,
+}
+
+#[derive(Args)]
+pub struct Topo {
+    #[command(subcommand)]
+    pub action: TopoAction,
+}
+
+#[derive(Subcommand)]
+pub enum TopoAction {
+    /// Write it in another format than docker-topo's
+    Export {
+        /// For containerlab
+        #[arg(long, required = true)]
+        containerlab: bool,
+        /// The topology, in docker-topo's format [default: topo/k8s.yml]
+        #[arg(long, value_name = "FILE", default_value_os_t = crate::session::workspace().join("topo/k8s.yml"), hide_default_value = true)]
+        topology: PathBuf,
+        /// Where to write it [default: standard output]
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
 }
 
 #[derive(Args)]

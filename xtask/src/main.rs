@@ -30,6 +30,7 @@ mod progress;
 mod reproduce;
 mod session;
 mod test;
+mod topo;
 mod topo_test;
 mod topo_test_run;
 mod topo_test_watch;
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         Verb::Image(flags) => image::run(flags),
         Verb::Device(flags) => device::run(flags),
         Verb::PowerCuts(flags) => power_cuts::run(flags),
+        Verb::Topo(flags) => topo::run(flags),
         Verb::TopoTest(flags) => topo_test::run(flags),
         Verb::AgainstUpstream(flags) => against_upstream::run(flags),
         Verb::Chaos(flags) => chaos::run(flags),

@@ -46,6 +46,19 @@ pub fn run(flags: Test) -> Result<()> {
             }),
             None => println!("docker-topo is not on PATH: the built-in driver is not compared with it"),
         }
+        // Nor this, which comes with containerlab's sources.
+        match std::env::var_os("KOE_CLAB_SCHEMA") {
+            Some(_) => groups.push(Group {
+                name: "containerlab's schema",
+                obstacle: None,
+                run: |shell| {
+                    Ok(cmd!(shell, "cargo test --package topology --quiet -- --ignored containerlab_s_schema").run()?)
+                },
+            }),
+            None => {
+                println!("KOE_CLAB_SCHEMA names no schema: what is written for containerlab is not held against it")
+            }
+        }
         groups.push(Group { name: "tests of the SWIX in dist/", obstacle: no_swix(), run: of_the_swix });
         groups.push(Group { name: "kube-proxy against upstream's", obstacle: no_swix(), run: against_upstream });
         let first_boot = if flags.long { first_boot_long } else { first_boot };
@@ -94,7 +107,7 @@ fn scripts(shell: &Shell) -> Result<()> {
 fn with_real_tools(shell: &Shell) -> Result<()> {
     Ok(cmd!(
         shell,
-        "cargo test --workspace --exclude proof --exclude kube-proxy-proof --quiet -- --ignored --skip swix_in_dist --skip drivers::"
+        "cargo test --workspace --exclude proof --exclude kube-proxy-proof --quiet -- --ignored --skip swix_in_dist --skip drivers:: --skip containerlab_s_schema"
     )
     .run()?)
 }

@@ -51,6 +51,11 @@ fn stand_in_of(image: &str) -> Option<&'static StandIn> {
     STAND_INS.iter().find(|stand_in| stand_in.of == image)
 }
 
+/// The name of the stand-in for an image, if it has one.
+pub fn stand_in(image: &str) -> Option<&'static str> {
+    stand_in_of(image).map(|stand_in| stand_in.image)
+}
+
 /// Stand-ins that bear the real images' names, for docker-topo, until this is dropped.
 #[derive(Debug)]
 pub struct Tags {

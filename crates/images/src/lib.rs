@@ -15,6 +15,6 @@ mod recipe;
 
 pub use self::{
     build::{Built, stands_in_for},
-    choice::{Choice, HOST, Tags, VEOS, choose},
+    choice::{Choice, HOST, Tags, VEOS, choose, stand_in},
     recipe::Recipe,
 };

@@ -4,6 +4,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     thread,
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context, Result};
@@ -32,7 +33,7 @@ const OF_SWITCHES: [(&str, &[&str]); 8] = [
     ("kernel.txt", &["dmesg", "--ctime"]),
     ("units.txt", &["systemctl", "--no-pager", "--all", "list-units"]),
     ("iptables.txt", &["iptables-save"]),
-    ("extensions.txt", &["FastCli", "-p", "15", "-c", "show extensions"]),
+    ("packages.txt", &["rpm", "--query", "--all"]),
     ("containers.txt", &["docker", "ps", "--all"]),
     ("processes.txt", &["ps", "axo", "pid,ppid,rss,etime,comm,args"]),
 ];
@@ -97,11 +98,13 @@ fn collected(device: &Device<'_>) -> Option<Vec<u8>> {
 }
 
 fn bundle(device: &str, parts: &[(String, Vec<u8>)], out: &mut impl io::Write) -> io::Result<()> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let mut archive = tar::Builder::new(GzEncoder::new(out, Compression::default()));
     for (name, contents) in parts {
         let mut header = tar::Header::new_gnu();
         header.set_size(contents.len() as u64);
         header.set_mode(0o644);
+        header.set_mtime(now);
         archive.append_data(&mut header, Path::new(device).join(name), contents.as_slice())?;
     }
     io::Write::flush(archive.into_inner()?.finish()?)

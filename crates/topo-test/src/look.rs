@@ -9,6 +9,9 @@ use topology::{Device, Lab, format::Kind, lab::Power};
 
 use crate::record::Memory;
 
+/// Docker's own bridge, which leads nowhere else and is the same on every switch.
+const DOCKER: &str = "docker0";
+
 /// In whose presence a switch's memory is that of a node.
 const KUBELET: &str = "kubelet";
 
@@ -21,7 +24,7 @@ pub fn state(device: &Device<'_>) -> String {
     status.map_or("on".to_owned(), |status| status.state)
 }
 
-/// `INTERFACE ADDRESS/LENGTH` of what leads to other devices, and of loopbacks.
+/// `INTERFACE ADDRESS/LENGTH` of what leads to other devices, and of loopbacks, those first.
 pub fn addresses(device: &Device<'_>) -> Vec<String> {
     said(device, &["ip", "-brief", "-4", "address"]).map_or(vec![], |said| brief_addresses(&said))
 }
@@ -55,9 +58,14 @@ fn brief_addresses(said: &str) -> Vec<String> {
         let mut words = line.split_whitespace();
         let (Some(interface), Some(_)) = (words.next(), words.next()) else { continue };
         let interface = interface.split('@').next().unwrap_or(interface);
+        if interface == DOCKER {
+            continue;
+        }
         let addresses = words.filter(|word| word.contains('/') && !word.starts_with("127."));
         all.extend(addresses.map(|address| format!("{interface} {address}")));
     }
+    // Loopbacks first, then by name.
+    all.sort_by_key(|address| (!address.starts_with("lo"), address.clone()));
     all
 }
 
@@ -85,8 +93,9 @@ mod tests {
 
     #[test]
     fn addresses_are_those_of_links_and_loopbacks() {
-        let said = "lo               UNKNOWN        127.0.0.1/8 1.1.1.1/32 \n\
+        let said = "docker0          DOWN           172.17.0.1/16 \n\
                     eth1@if7         UP             10.0.0.0/31 \n\
+                    lo               UNKNOWN        127.0.0.1/8 1.1.1.1/32 \n\
                     eth2             DOWN           \n";
         assert_eq!(brief_addresses(said), ["lo 1.1.1.1/32", "eth1 10.0.0.0/31"]);
     }

@@ -5,9 +5,12 @@
 //!    links ([`lab`]). [`Lab::attach`] finds a lab that is up, [`Lab::destroy`] takes it away.
 //! 3. A [`Device`] is what a test holds on to: commands, files, reboot, power cut.
 //!
+//! [`export`] writes a topology for another program.
+//!
 //! Needs root on the machine that the Docker engine runs on: cables are made between the containers' network
 //! namespaces.
 
+pub mod export;
 pub mod format;
 pub mod lab;
 

@@ -13,7 +13,9 @@ use crate::record::{Device, Run};
 
 const WIDTH: f64 = 172.0;
 const HEIGHT: f64 = 74.0;
-const COLUMN: f64 = WIDTH + 46.0;
+/// Between two devices of a layer, and where a cable is between any two of one, so that its ends' names have room.
+const GAP: f64 = 46.0;
+const WIDE_GAP: f64 = 92.0;
 const ROW: f64 = HEIGHT + 84.0;
 const MARGIN: f64 = 14.0;
 /// How far beyond a device's edge its interface's name is.
@@ -69,15 +71,17 @@ pub fn topology(run: &Run) -> Result<String> {
 fn picture(run: &Run) -> Picture {
     let layout = layout::layout(&run.devices, &run.links);
     let top = MARGIN + headroom(&layout);
+    let level = |edge: &layout::Edge| layout.nodes[edge.ends[0]].layer == layout.nodes[edge.ends[1]].layer;
+    let column = WIDTH + if layout.edges.iter().any(level) { WIDE_GAP } else { GAP };
     let centre = |at: usize| {
         let node = &layout.nodes[at];
-        (MARGIN + WIDTH / 2.0 + node.x * COLUMN, top + HEIGHT / 2.0 + node.layer as f64 * ROW)
+        (MARGIN + WIDTH / 2.0 + node.x * column, top + HEIGHT / 2.0 + node.layer as f64 * ROW)
     };
     let boxes: Vec<Box> = (0..layout.nodes.len())
         .map(|at| {
             let (x, y) = centre(at);
             match layout.nodes[at].node {
-                Node::Device(device) => device_box(&run.devices[device], x, y),
+                Node::Device(device) => device_box(run, &run.devices[device], x, y),
                 Node::Network(link) => network_box(&run.links[link].name, &run.links[link].driver, x, y),
             }
         })
@@ -121,8 +125,8 @@ fn over(columns: f64) -> f64 {
     if columns.abs() < 1.5 { 0.0 } else { HEIGHT + ARC * columns.abs() }
 }
 
-fn device_box(device: &Device, x: f64, y: f64) -> Box {
-    let address = main_address(device);
+fn device_box(run: &Run, device: &Device, x: f64, y: f64) -> Box {
+    let address = main_address(run, device);
     Box {
         x: x - WIDTH / 2.0,
         y: y - HEIGHT / 2.0,
@@ -137,12 +141,15 @@ fn device_box(device: &Device, x: f64, y: f64) -> Box {
     }
 }
 
-/// A loopback's, or else the last: that of a link, not of the management network.
-fn main_address(device: &Device) -> &str {
-    let of = |text: &'_ str| text.split_once(' ').map(|(_, address)| address.to_owned());
-    let loopback = device.addresses.iter().find(|text| of(text).is_some_and(|address| address.ends_with("/32")));
-    let chosen = loopback.or(device.addresses.iter().rfind(|text| !text.starts_with("docker")));
-    chosen.and_then(|text| text.split_once(' ')).map_or("", |(_, address)| address)
+/// A loopback's, or else that of a cable, or else whatever there is.
+fn main_address<'a>(run: &Run, device: &'a Device) -> &'a str {
+    let on_cable = |interface: &str| {
+        let mut cables = run.links.iter().filter(|link| link.driver == "veth").flat_map(|link| &link.endpoints);
+        cables.any(|end| end.device == device.name && end.interface == interface)
+    };
+    let all = device.addresses.iter().filter_map(|text| text.split_once(' '));
+    let rank = |(interface, _): &(&str, &str)| if *interface == "lo" { 0 } else { 2 - u8::from(on_cable(interface)) };
+    all.min_by_key(rank).map_or("", |(_, address)| address)
 }
 
 fn network_box(name: &str, driver: &str, x: f64, y: f64) -> Box {

@@ -50,8 +50,8 @@ mod tests {
     #[test]
     fn the_tables_name_scenarios_figures_and_devices_in_columns() {
         let text = all(&samples::failed());
-        assert!(text.contains("\nrouting    passed   12.5 s\n"), "{text}");
-        assert!(text.contains("\nbring-up   FAILED   60.0 s  veos-l1 is not ready after 60 s:\n"), "{text}");
+        assert!(text.contains("\nrouting   passed   12.5 s\n"), "{text}");
+        assert!(text.contains("\nbring-up  FAILED   60.0 s  veos-l1 is not ready after 60 s:\n"), "{text}");
         assert!(text.contains("\nbring-up  61.5 s  from install to ready\n"), "{text}");
         assert!(text.contains("\nveos-l1  failed"), "{text}");
     }

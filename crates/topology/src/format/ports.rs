@@ -1,5 +1,7 @@
 //! PUBLISH_BASE: by which of this machine's ports the switches are reached.
 
+use std::fmt;
+
 use serde_json::Value;
 
 use super::Error;
@@ -13,6 +15,18 @@ pub struct Publish {
     pub address: Option<String>,
     /// None for any free one.
     pub outside: Option<u16>,
+}
+
+/// As Docker spells it.
+impl fmt::Display for Publish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let outside = self.outside.map(|outside| outside.to_string()).unwrap_or_default();
+        match &self.address {
+            Some(address) => write!(f, "{address}:{outside}:{}", self.inside),
+            None if outside.is_empty() => f.write_str(&self.inside),
+            None => write!(f, "{outside}:{}", self.inside),
+        }
+    }
 }
 
 /// The ports of the switch that is `place`th by name. A number publishes HTTPS from there on; a map says for each port
@@ -82,5 +96,16 @@ mod tests {
             assert!(published(&wrong, 0).unwrap_err().to_string().contains("PUBLISH_BASE"), "{wrong}");
         }
         assert!(published(&json!(65535), 1).is_err());
+    }
+
+    #[test]
+    fn a_port_is_published_as_docker_spells_it() {
+        let port = |address: Option<&str>, outside| {
+            Publish { inside: "443/tcp".into(), address: address.map(str::to_owned), outside }.to_string()
+        };
+        assert_eq!(port(None, Some(8000)), "8000:443/tcp");
+        assert_eq!(port(None, None), "443/tcp");
+        assert_eq!(port(Some("127.0.0.1"), Some(1)), "127.0.0.1:1:443/tcp");
+        assert_eq!(port(Some("127.0.0.1"), None), "127.0.0.1::443/tcp");
     }
 }

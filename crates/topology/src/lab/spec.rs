@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::docker::{Docker, docker};
-use crate::format::{Driver, Model, Node, Publish, Topology};
+use crate::format::{Driver, Model, Node, Topology};
 use crate::lab::faults::explain;
 
 /// Where the flash is, in a device that has it as a volume.
@@ -41,7 +41,7 @@ impl Docker {
         let network = first_network(topology, node).map(|network| self.name(network));
         command = command.args(["--network", network.as_deref().unwrap_or("none")]);
         for port in &node.ports {
-            command = command.args(["--publish", &publish(port)]);
+            command = command.args(["--publish", &port.to_string()]);
         }
         for (name, value) in environment(node) {
             command = command.args(["--env", &format!("{name}={value}")]);
@@ -64,15 +64,6 @@ pub(super) fn first_network<'a>(topology: &'a Topology, node: &Node) -> Option<&
 
 fn bind(config: &Path) -> String {
     format!("{}:{STARTUP_CONFIG}:rw", config.display())
-}
-
-fn publish(port: &Publish) -> String {
-    let outside = port.outside.map(|outside| outside.to_string()).unwrap_or_default();
-    match &port.address {
-        Some(address) => format!("{address}:{outside}:{}", port.inside),
-        None if outside.is_empty() => port.inside.clone(),
-        None => format!("{outside}:{}", port.inside),
-    }
 }
 
 /// The part of a cEOS' image's name that docker-topo takes for its version.
@@ -139,16 +130,5 @@ mod tests {
         ] {
             assert_eq!(wants_setenv(version), wanted, "{version}");
         }
-    }
-
-    #[test]
-    fn a_port_is_published_as_docker_spells_it() {
-        let port = |address: Option<&str>, outside| {
-            publish(&Publish { inside: "443/tcp".into(), address: address.map(str::to_owned), outside })
-        };
-        assert_eq!(port(None, Some(8000)), "8000:443/tcp");
-        assert_eq!(port(None, None), "443/tcp");
-        assert_eq!(port(Some("127.0.0.1"), Some(1)), "127.0.0.1:1:443/tcp");
-        assert_eq!(port(Some("127.0.0.1"), None), "127.0.0.1::443/tcp");
     }
 }

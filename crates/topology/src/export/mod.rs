@@ -1,0 +1,3 @@
+//! A topology in the formats of other programs.
+
+pub mod containerlab;
