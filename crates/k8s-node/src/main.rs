@@ -15,16 +15,27 @@ mod renew;
 mod reset;
 mod routes;
 mod service;
+mod socat;
 mod stage;
 mod status;
 mod switch;
 mod systemd;
 
-use std::process::ExitCode;
+use std::{ffi::OsString, process::ExitCode};
 
 use arguments::Command;
 
 fn main() -> ExitCode {
+    let called: Vec<OsString> = std::env::args_os().collect();
+    if socat::is_called(&called) {
+        return match socat::run(&called) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("socat: {error:#}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let command = match arguments::parse() {
         Ok(command) => command,
         Err(error) => {
