@@ -74,6 +74,11 @@ pub fn start(master: &Switch) -> Result<()> {
     master.kubectl(&["apply", "--filename=/root/probe.yaml"]).map(drop)
 }
 
+/// Takes the pods away, and waits until they are gone.
+pub fn stop(master: &Switch) -> Result<()> {
+    master.kubectl(&["delete", "daemonset", "probe", "--cascade=foreground", "--timeout=90s"]).map(drop)
+}
+
 /// The pods that are ready now.
 pub fn ready_pods(master: &Switch) -> Result<Vec<Pod>> {
     let listed = master.kubectl_json(&["get", "pods", "--selector=app=probe"])?;

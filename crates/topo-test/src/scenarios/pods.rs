@@ -47,5 +47,5 @@ fn play(scene: &mut Scene<'_>) -> Result<()> {
         }
         Ok(())
     })?;
-    scene.step("take the pods away", |_| master.kubectl(&["delete", "daemonset", "probe"]).map(drop))
+    scene.step("take the pods away", |_| workload::stop(&master))
 }

@@ -35,7 +35,7 @@ fn play(scene: &mut Scene<'_>) -> Result<()> {
             let asked = master.kubectl(&["exec", &pod.name, "--", "/probe", "ask", &own])?;
             ensure!(asked.trim() == pod.name, "{} is answered by {asked}", pod.name);
         }
-        master.kubectl(&["delete", "daemonset", "probe"]).map(drop)
+        workload::stop(&master)
     })?;
     scene.step("a node may read its own Node object, and no Secret that no pod of its uses", |scene| {
         master.kubectl(&["create", "secret", "generic", SECRET, "--from-literal=word=hidden"])?;

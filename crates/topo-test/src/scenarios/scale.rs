@@ -23,7 +23,7 @@ fn objects() -> String {
         r#"
 apiVersion: apps/v1
 kind: Deployment
-metadata: {{name: {NAME}, namespace: default}}
+metadata: {{name: {NAME}, namespace: default, labels: {{app: {NAME}}}}}
 spec:
   replicas: {PODS}
   selector: {{matchLabels: {{app: {NAME}}}}}
@@ -74,9 +74,10 @@ fn play(scene: &mut Scene<'_>) -> Result<()> {
     let how = "from creating them until every pod was ready and every Service answered on every switch";
     scene.figure("200 Services and 60 pods", began.elapsed().as_secs_f64(), "s", how);
     scene.step("take them away", |scene| {
-        manifest::delete(&master, NAME)?;
-        scene.eventually("no pod is left", LIMIT, || {
-            let left = master.kubectl(&["get", "pods", "--selector=app=many", "--output=name"])?;
+        // Not one after the other: kubectl would wait for each.
+        master.kubectl(&["delete", "deployments,services", "--selector=app=many", "--wait=false"])?;
+        scene.eventually("nothing is left", LIMIT, || {
+            let left = master.kubectl(&["get", "pods,services", "--selector=app=many", "--output=name"])?;
             Ok(left.is_empty().then_some(()))
         })
     })
