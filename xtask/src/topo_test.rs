@@ -120,7 +120,8 @@ fn raise(topology: &Topology, options: &Options, recorder: &Recorder<'_>, progre
 /// Writes the report and prints the tables.
 fn report(run: Run, recorder: &Recorder<'_>, folder: &Path) -> Result<Run> {
     let (scenarios, figures) = recorder.finish();
-    let run = Run { took: recorder.now(), interrupted: interrupt::came(), scenarios, figures, ..run };
+    let (took, bring_ups) = (recorder.now(), recorder.bring_ups());
+    let run = Run { took, interrupted: interrupt::came(), scenarios, figures, bring_ups, ..run };
     print!("\n{}\n", report::table::all(&run));
     let page = report::write(&run, folder)?;
     println!("the report is {}", page.display());

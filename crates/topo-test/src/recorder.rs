@@ -6,7 +6,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use crate::record::{Evidence, Figure, Memory, Outcome, Scenario, Step};
+use crate::record::{BringUp, Evidence, Figure, Memory, Outcome, Scenario, Step};
 
 /// Who watches a run.
 pub trait Observer: Sync {
@@ -25,9 +25,10 @@ pub struct Recorder<'a> {
 
 #[derive(Default)]
 struct Written {
+    memory: BTreeMap<String, Vec<Memory>>,
     scenarios: Vec<Scenario>,
     figures: Vec<Figure>,
-    memory: BTreeMap<String, Vec<Memory>>,
+    bring_ups: Vec<BringUp>,
 }
 
 impl<'a> Recorder<'a> {
@@ -90,10 +91,6 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    pub fn figure(&self, figure: Figure) {
-        self.written().figures.push(figure);
-    }
-
     /// What the processes of a device hold now, in the place of what they held before.
     pub fn memory(&self, device: String, memory: Vec<Memory>) {
         self.written().memory.insert(device, memory);
@@ -101,6 +98,19 @@ impl<'a> Recorder<'a> {
 
     pub fn memory_of(&self, device: &str) -> Vec<Memory> {
         self.written().memory.get(device).cloned().unwrap_or_default()
+    }
+
+    pub fn figure(&self, figure: Figure) {
+        self.written().figures.push(figure);
+    }
+
+    pub fn bring_up(&self, bring_up: BringUp) {
+        self.written().bring_ups.push(bring_up);
+    }
+
+    /// The bring-ups that have been written, for the report.
+    pub fn bring_ups(&self) -> Vec<BringUp> {
+        std::mem::take(&mut self.written().bring_ups)
     }
 
     /// What has been written, for the report.
