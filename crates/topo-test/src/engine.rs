@@ -31,6 +31,7 @@ pub fn run(scenarios: &[&Scenario], scene: &mut Scene<'_>) {
             Some(why) => Outcome::Skipped(why),
             None => match (scenario.play)(scene) {
                 Ok(()) => Outcome::Passed,
+                Err(error) if (scene.interrupted)() => Outcome::Skipped(format!("interrupted: {error:#}")),
                 Err(error) => Outcome::Failed(format!("{error:#}")),
             },
         };
