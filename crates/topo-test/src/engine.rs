@@ -34,7 +34,7 @@ pub fn run(scenarios: &[&Scenario], scene: &mut Scene<'_>) {
             Some(why) => Outcome::Skipped(why),
             None => {
                 scene.random = fastrand::Rng::with_seed(seed_of(scene.seed, scenario.name));
-                outcome((scenario.play)(scene))
+                outcome((scenario.play)(scene), scene)
             }
         };
         let evidence = if outcome.is_failure() { evidence(scene) } else { Vec::new() };
@@ -50,10 +50,11 @@ fn see_memory(scene: &Scene<'_>) {
     }
 }
 
-fn outcome(played: Result<()>) -> Outcome {
+fn outcome(played: Result<()>, scene: &Scene<'_>) -> Outcome {
     match played {
         Ok(()) => Outcome::Passed,
         Err(error) if error.is::<Impossible>() => Outcome::Skipped(error.to_string()),
+        Err(error) if (scene.interrupted)() => Outcome::Skipped(format!("interrupted: {error:#}")),
         Err(error) => Outcome::Failed(format!("{error:#}")),
     }
 }

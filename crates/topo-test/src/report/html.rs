@@ -75,13 +75,13 @@ struct Trouble<'a> {
     device: &'a str,
     title: &'a str,
     logs: Option<&'a str>,
-    excerpt: Vec<&'a str>,
-    lines: Vec<Line<'a>>,
+    excerpt: Vec<String>,
+    lines: Vec<Line>,
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
-    text: &'a str,
+struct Line {
+    text: String,
     trouble: bool,
 }
 
@@ -187,8 +187,11 @@ fn row<'a>(run: &'a Run, scenario: &'a Scenario) -> Row<'a> {
 }
 
 fn trouble<'a>(run: &'a Run, evidence: &'a Evidence) -> Trouble<'a> {
-    let lines: Vec<Line<'a>> = evidence.text.lines().map(|text| Line { text, trouble: is_trouble(text) }).collect();
-    let mut excerpt: Vec<&str> = lines.iter().filter(|line| line.trouble).map(|line| line.text).collect();
+    // Programs colour what they take for a terminal's.
+    let plain = strip_ansi_escapes::strip_str(&evidence.text);
+    let line = |text: &str| Line { trouble: is_trouble(text), text: text.to_owned() };
+    let lines: Vec<Line> = plain.lines().map(line).collect();
+    let mut excerpt: Vec<String> = lines.iter().filter(|line| line.trouble).map(|line| line.text.clone()).collect();
     excerpt.drain(..excerpt.len().saturating_sub(EXCERPT));
     let device = run.devices.iter().find(|device| device.name == evidence.device);
     Trouble {

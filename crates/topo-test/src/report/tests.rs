@@ -44,6 +44,7 @@ fn what_a_device_says_is_text_and_no_markup_and_trouble_is_beside_the_failure() 
     assert!(page.contains("<mark>E1125 error: &lt;script&gt;"), "{page}");
     assert!(page.contains("href=\"logs&#x2f;veos-l1.tar.gz\""), "{page}");
     assert!(!page.contains("<mark>all is well"), "{page}");
+    assert!(!page.contains('\u{1b}') && page.contains("alert(1)&lt;&#x2f;script&gt; red"), "{page}");
 }
 
 #[test]
