@@ -18,6 +18,8 @@ pub struct Stage {
     /// `done`, `running`, `failed` or `waiting`.
     pub state: String,
     pub line: Option<String>,
+    /// How long it took, where it has ended.
+    pub seconds: f64,
 }
 
 #[derive(Debug, Clone, Deserialize)]

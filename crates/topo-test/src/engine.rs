@@ -34,7 +34,7 @@ pub fn run(scenarios: &[&Scenario], scene: &mut Scene<'_>) {
             Some(why) => Outcome::Skipped(why),
             None => {
                 scene.random = fastrand::Rng::with_seed(seed_of(scene.seed, scenario.name));
-                outcome((scenario.play)(scene), scene)
+                outcome((scenario.play)(scene), (scene.interrupted)())
             }
         };
         let evidence = if outcome.is_failure() { evidence(scene) } else { Vec::new() };
@@ -50,11 +50,11 @@ fn see_memory(scene: &Scene<'_>) {
     }
 }
 
-fn outcome(played: Result<()>, scene: &Scene<'_>) -> Outcome {
+fn outcome(played: Result<()>, interrupted: bool) -> Outcome {
     match played {
         Ok(()) => Outcome::Passed,
         Err(error) if error.is::<Impossible>() => Outcome::Skipped(error.to_string()),
-        Err(error) if (scene.interrupted)() => Outcome::Skipped(format!("interrupted: {error:#}")),
+        Err(error) if interrupted => Outcome::Skipped(format!("interrupted: {error:#}")),
         Err(error) => Outcome::Failed(format!("{error:#}")),
     }
 }
@@ -93,8 +93,8 @@ mod tests {
     #[test]
     fn what_cannot_be_played_here_is_skipped_with_its_reason() {
         let why = "there is no flanneld".to_owned();
-        assert_eq!(outcome(Err(Impossible(why.clone()).into())), Outcome::Skipped(why));
-        assert_eq!(outcome(Err(anyhow!("wrong"))), Outcome::Failed("wrong".to_owned()));
+        assert_eq!(outcome(Err(Impossible(why.clone()).into()), false), Outcome::Skipped(why));
+        assert_eq!(outcome(Err(anyhow!("wrong")), false), Outcome::Failed("wrong".to_owned()));
     }
 
     #[test]

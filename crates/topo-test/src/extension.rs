@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use proof::Switch;
 
 const FOLDER: &str = "/mnt/flash/.extensions";
@@ -46,8 +46,40 @@ pub fn booted_with(switch: &Switch) -> Result<String> {
     Ok(name.to_owned())
 }
 
+/// Fails where `show extensions` does not have it as installed.
+pub fn check_is_listed(switch: &Switch, name: &str) -> Result<()> {
+    let listed = switch.exec_ok(["FastCli", "-p", "15", "-c", "show extensions"])?;
+    ensure!(is_installed(&listed, name), "{} does not list {name} as installed:\n{listed}", switch.name());
+    Ok(())
+}
+
+/// Whether EOS' table has it with the letter I. A long name may be on a line of its own.
+fn is_installed(listed: &str, name: &str) -> bool {
+    let mut words = listed.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty());
+    words.by_ref().any(|word| word == name) && words.find(|word| ["I", "NI"].contains(word)) == Some("I")
+}
+
 /// `1.20.2-1`, of our package on a switch.
 pub fn version(switch: &Switch) -> Result<String> {
     let printed = switch.exec_ok(["rpm", "--query", "--queryformat", "%{VERSION}-%{RELEASE}", PACKAGE])?;
     Ok(printed.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_extension_that_is_only_available_is_not_installed() {
+        let listed = "Name              Version/Release      Status      Extension
+----------------- -------------------- ----------- ---------
+other.swix        -                    A, NI       1
+ours.swix         1.20.2/1             A, I        1
+
+A: available | NA: not available | I: installed | NI: not installed | F: forced
+";
+        assert!(is_installed(listed, "ours.swix"));
+        assert!(!is_installed(listed, "other.swix"));
+        assert!(!is_installed(listed, "swix"));
+    }
 }

@@ -8,14 +8,17 @@
 
 mod answering;
 mod asking;
+mod bring_ups;
 pub mod devices;
 pub mod engine;
 mod extension;
+mod first_answer;
 mod identity;
 pub mod logs;
 pub mod look;
 mod manifest;
 mod neighbours;
+mod ospf;
 mod pinging;
 pub mod record;
 pub mod recorder;

@@ -26,7 +26,7 @@ fn play(scene: &mut Scene<'_>) -> Result<()> {
         scene.step(format!("install it on {}", switch.name()), |_| {
             extension::install(&switch, &name)?;
             extension::boot_with(&switch, &[&name])?;
-            extension::version(&switch).map(drop)
+            extension::check_is_listed(&switch, &name)
         })?;
     }
     Ok(())

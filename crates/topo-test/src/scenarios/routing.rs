@@ -4,15 +4,33 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use crate::{Scenario, Scene};
+use crate::{Scenario, Scene, ospf};
 
-pub const SCENARIO: Scenario =
-    Scenario { name: "routing", purpose: "every switch's loopback address answers every host", needs: &[], play };
+pub const SCENARIO: Scenario = Scenario {
+    name: "routing",
+    purpose: "OSPF is full, and every switch's loopback answers every host",
+    needs: &[],
+    play,
+};
 
 /// From power-on, where the machine is busy.
 const CONVERGED: Duration = Duration::from_secs(120);
 
 fn play(scene: &mut Scene<'_>) -> Result<()> {
+    scene.step("OSPF is full on every cable between switches", |scene| {
+        for switch in scene.switches()? {
+            let cables = ospf::cables_to_switches(scene, switch.name());
+            let what = format!("{} has {cables} neighbours, and is full with each", switch.name());
+            scene.eventually(&what, CONVERGED, || {
+                let states = ospf::neighbour_states(&switch)?;
+                match states.len() == cables && states.iter().all(|state| state == "FULL") {
+                    true => Ok(Some(())),
+                    false => bail!("their states are {states:?}"),
+                }
+            })?;
+        }
+        Ok(())
+    })?;
     scene.step("every host pings every loopback address", |scene| {
         for host in scene.hosts() {
             for node in &scene.cluster.nodes {
