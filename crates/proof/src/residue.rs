@@ -4,7 +4,8 @@ use anyhow::Result;
 
 use crate::Switch;
 
-/// Units, mounts, packet filter, interfaces, routes, containers, programs; a line each.
+/// Units, mounts, packet filter, interfaces, routes, containers, programs; a line each. Without what differs from boot to
+/// boot: routes' numbers of next hops, and the address that Docker gives a device.
 pub fn everything(switch: &Switch) -> Result<String> {
     switch.sh("echo units; systemctl list-units --all --plain --no-legend --type=service,timer,mount | cut -d' ' -f1 |
              grep -v -e '^run-docker' -e '^var-lib-docker' -e '^systemd-tmpfiles-clean' | sort
@@ -13,7 +14,7 @@ pub fn everything(switch: &Switch) -> Result<String> {
          echo filter; iptables-save | grep -e '^-A' -e '^:.* - ' | sed 's/ \\[[0-9:]*\\]$//' | sort
          echo filter 6; ip6tables-save | grep -e '^-A' -e '^:.* - ' | sed 's/ \\[[0-9:]*\\]$//' | sort || true
          echo links; ls /sys/class/net
-         echo routes; ip -4 route show | sed 's/ nhid [0-9]*//' | sort
+         echo routes; ip -4 route show | sed 's/ nhid [0-9]*//; s/ src [0-9.]*//' | sort
          echo containers; docker ps --all --quiet
          echo programs; cat /proc/[0-9]*/comm | sort -u | grep -e kube -e etcd -e k8s -e hyper -e pause || true
          echo files; find /opt /usr/libexec /run -maxdepth 1 -name '*kube*' | sort")

@@ -126,6 +126,7 @@ fn start(scene: &Scene<'_>, switch: &Switch<'_>, given: Option<&Path>) -> Result
 fn without_flannel(scene: &Scene<'_>, switch: &Switch<'_>) -> Result<()> {
     // What did not come to be there need not be taken away.
     switch.exec(["systemctl", "stop", UNIT])?;
+    switch.exec(["systemctl", "reset-failed", UNIT])?;
     switch.exec(["ip", "link", "delete", INTERFACE])?;
     let range = scene.cluster.pod_cidr.to_string();
     for direction in ["-s", "-d"] {
