@@ -18,6 +18,7 @@ pub mod logs;
 pub mod look;
 mod manifest;
 mod neighbours;
+mod operator;
 mod ospf;
 mod pinging;
 pub mod record;

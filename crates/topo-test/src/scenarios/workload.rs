@@ -2,10 +2,9 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use anyhow::{Context, Result, ensure};
-use proof::Switch;
+use anyhow::{Result, ensure};
 
-use crate::{Scenario, Scene, manifest};
+use crate::{Scenario, Scene, manifest, operator::Operator};
 
 pub const SCENARIO: Scenario = Scenario {
     name: "workload",
@@ -65,28 +64,13 @@ fn play(scene: &mut Scene<'_>) -> Result<()> {
         }
         Ok(())
     })?;
-    scene.step("every pod answers over a forwarded port", |_| {
-        pods.iter().try_for_each(|pod| port_forward_leads_to(&master, pod))
+    scene.step("every pod answers an operator over a forwarded port", |scene| {
+        let operator = Operator::of(scene)?;
+        for pod in &pods {
+            let answer = operator.ask_by_port_forward(pod, 8080)?;
+            ensure!(answer.trim() == pod, "{answer} answered in {pod}'s place");
+        }
+        Ok(())
     })?;
     scene.step("take it away", |_| manifest::delete(&master, NAME))
-}
-
-/// kubectl forwards a port of the master for as long as it is asked.
-fn port_forward_leads_to(master: &Switch<'_>, pod: &str) -> Result<()> {
-    let script = r#"
-        "$1" --kubeconfig "$2" port-forward "$3" 18080:8080 >/run/port-forward 2>&1 &
-        trap 'kill $!' EXIT
-        for try in $(seq 50); do
-            if answer=$(curl --silent --max-time 2 http://127.0.0.1:18080/); then echo "$answer"; exit; fi
-            sleep 0.2
-        done
-        cat /run/port-forward >&2
-        exit 1
-    "#;
-    let kubectl = "/opt/kubernetes-on-eos/bin/kubectl";
-    let answer = master
-        .exec_ok(["sh", "-euc", script, "sh", kubectl, "/mnt/flash/k8s/admin.kubeconfig", pod])
-        .with_context(|| format!("no answer from {pod}"))?;
-    ensure!(answer.trim() == pod, "{answer} answered in {pod}'s place");
-    Ok(())
 }
