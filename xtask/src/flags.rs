@@ -345,8 +345,8 @@ pub struct TopoTest {
     /// Take the random choices of an earlier run [default: others each time]
     #[arg(long, value_name = "S")]
     pub seed: Option<u64>,
-    /// How long the master's control plane is away in the scenario of that name
-    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    /// How long the master's control plane is away in the scenario of that name; 300 is a whole five minutes
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub master_away: u64,
     /// SWIX to upgrade to [default: made of the one to install, with a higher release]
     #[arg(long, value_name = "FILE")]

@@ -1,6 +1,7 @@
 //! What a device is answered by a pod, over TCP and UDP: asked with sockets of ours in the device's network.
 
 use std::{
+    collections::BTreeSet,
     io::{self, Read, Write},
     net::{SocketAddr, TcpStream, UdpSocket},
     time::Duration,
@@ -17,9 +18,30 @@ pub fn by_tcp(from: &Device<'_>, to: SocketAddr) -> Result<String> {
     from.in_network(|| tcp(to).with_context(|| format!("{to} gave no answer")))
 }
 
-/// The name of the pod that answers a device's datagram.
-pub fn by_udp(from: &Device<'_>, to: SocketAddr) -> Result<String> {
-    from.in_network(|| udp(to).with_context(|| format!("{to} gave no answer by UDP")))
+/// Over what is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    Tcp,
+    Udp,
+}
+
+/// Asks so many times, and returns the names of the pods that answered.
+pub fn meet(from: &Device<'_>, to: SocketAddr, protocol: Protocol, times: usize) -> Result<BTreeSet<String>> {
+    let ask = match protocol {
+        Protocol::Tcp => tcp,
+        Protocol::Udp => udp,
+    };
+    from.in_network(|| {
+        let answers = (0..times).map(|_| ask(to).with_context(|| format!("{to} gave no answer over {protocol:?}")));
+        answers.collect()
+    })
+}
+
+/// Asks all of these by HTTP, and fails with the first that does not answer.
+pub fn all(from: &Device<'_>, addresses: &[SocketAddr]) -> Result<()> {
+    from.in_network(|| {
+        addresses.iter().try_for_each(|to| tcp(*to).map(drop).with_context(|| format!("{to} gave no answer")))
+    })
 }
 
 /// Whether a device's connection is refused at once.

@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Write,
-    net::Ipv4Addr,
+    net::{Ipv4Addr, SocketAddr},
     time::{Duration, Instant},
 };
 
@@ -49,7 +49,7 @@ spec:
 fn play(scene: &mut Scene<'_>) -> Result<()> {
     let master = scene.master()?;
     let began = Instant::now();
-    scene.step(format!("make {PODS} pods and {SERVICES} Services"), |_| manifest::apply(&master, NAME, &objects()))?;
+    scene.step(format!("make {PODS} pods and {SERVICES} Services"), |_| manifest::create(&master, NAME, &objects()))?;
     scene.step("every pod is ready", |scene| {
         scene.eventually(&format!("{PODS} pods are ready"), LIMIT, || {
             let ready = master.kubectl(&["get", "deployment", NAME, "--output=jsonpath={.status.readyReplicas}"])?;
@@ -63,11 +63,10 @@ fn play(scene: &mut Scene<'_>) -> Result<()> {
         let addresses = listed.lines().map(str::parse).collect::<Result<Vec<Ipv4Addr>, _>>();
         let addresses = addresses.with_context(|| format!("not all of these are addresses:\n{listed}"))?;
         ensure!(addresses.len() == SERVICES, "there are {} Services", addresses.len());
+        let all: Vec<SocketAddr> = addresses.into_iter().map(|address| (address, 80).into()).collect();
         for switch in scene.switches()? {
-            for address in &addresses {
-                let what = format!("{address} answers on {}", switch.name());
-                scene.eventually(&what, LIMIT, || asking::by_tcp(&switch, (*address, 80).into()).map(Some))?;
-            }
+            let what = format!("every Service answers on {}", switch.name());
+            scene.eventually(&what, LIMIT, || asking::all(&switch, &all).map(Some))?;
         }
         Ok(())
     })?;

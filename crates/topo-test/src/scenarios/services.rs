@@ -2,16 +2,19 @@
 //! come and go.
 
 use std::{
-    collections::BTreeSet,
     net::{Ipv4Addr, SocketAddr},
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use proof::Switch;
 use topology::Device;
 
-use crate::{Scenario, Scene, asking, manifest};
+use crate::{
+    Scenario, Scene,
+    asking::{self, Protocol},
+    manifest,
+};
 
 pub const SCENARIO: Scenario = Scenario {
     name: "services",
@@ -81,16 +84,16 @@ fn play(scene: &mut Scene<'_>) -> Result<()> {
 
     scene.step("three pods answer, at the cluster address from every switch", |scene| {
         let cluster = address_of(&master)?;
-        scene.switches()?.iter().try_for_each(|switch| all_answer(scene, switch, (cluster, 80).into(), asking::by_tcp))
+        scene.switches()?.iter().try_for_each(|switch| all_answer(scene, switch, (cluster, 80).into(), Protocol::Tcp))
     })?;
     scene.step("and at every switch's node port from every host", |scene| {
         hosts.iter().try_for_each(|host| {
-            at.iter().try_for_each(|address| all_answer(scene, host, (*address, NODE_PORT).into(), asking::by_tcp))
+            at.iter().try_for_each(|address| all_answer(scene, host, (*address, NODE_PORT).into(), Protocol::Tcp))
         })
     })?;
     scene.step("and by UDP", |scene| {
         hosts.iter().try_for_each(|host| {
-            at.iter().try_for_each(|address| all_answer(scene, host, (*address, UDP_PORT).into(), asking::by_udp))
+            at.iter().try_for_each(|address| all_answer(scene, host, (*address, UDP_PORT).into(), Protocol::Udp))
         })
     })?;
     scene.step("with affinity, a host is answered by one pod alone", |_| {
@@ -132,26 +135,16 @@ fn scale(master: &Switch<'_>, replicas: usize) -> Result<()> {
 }
 
 /// Asks until all three pods have answered.
-fn all_answer(
-    scene: &Scene<'_>,
-    from: &Device<'_>,
-    to: SocketAddr,
-    ask: fn(&Device<'_>, SocketAddr) -> Result<String>,
-) -> Result<()> {
-    let mut met = BTreeSet::new();
+fn all_answer(scene: &Scene<'_>, from: &Device<'_>, to: SocketAddr, protocol: Protocol) -> Result<()> {
     scene.eventually(&format!("three pods answer {} at {to}", from.name()), STARTED, || {
-        for _ in 0..QUESTIONS {
-            met.insert(ask(from, to)?);
-            if met.len() == 3 {
-                return Ok(Some(()));
-            }
-        }
-        bail!("these have: {met:?}")
+        let met = asking::meet(from, to, protocol, QUESTIONS)?;
+        ensure!(met.len() == 3, "these have: {met:?}");
+        Ok(Some(()))
     })
 }
 
 fn one_answers(host: &Device<'_>, to: SocketAddr) -> Result<()> {
-    let answers = (0..12).map(|_| asking::by_tcp(host, to)).collect::<Result<BTreeSet<_>>>()?;
+    let answers = asking::meet(host, to, Protocol::Tcp, 12)?;
     ensure!(answers.len() == 1, "{} was answered at {to} by {answers:?}", host.name());
     Ok(())
 }
