@@ -5,10 +5,11 @@ use anyhow::Result;
 use crate::Switch;
 
 /// Units, mounts, packet filter, interfaces, routes, containers, programs; a line each. Without what differs from boot to
-/// boot: routes' numbers of next hops, and the address that Docker gives a device.
+/// boot: routes' numbers of next hops, and the address that Docker gives a device. Mounts are asked of the kernel alone:
+/// systemd looks at them at most five times a second, so that its mount units come late when a boot makes many.
 pub fn everything(switch: &Switch) -> Result<String> {
-    switch.sh("echo units; systemctl list-units --all --plain --no-legend --type=service,timer,mount | cut -d' ' -f1 |
-             grep -v -e '^run-docker' -e '^var-lib-docker' -e '^systemd-tmpfiles-clean' | sort
+    switch.sh("echo units; systemctl list-units --all --plain --no-legend --type=service,timer | cut -d' ' -f1 |
+             grep -v -e '^systemd-tmpfiles-clean' | sort
          echo unit files; find /run/systemd/system /etc/systemd/system -mindepth 1 | sort
          echo mounts; cut -d' ' -f2 /proc/mounts | sort
          echo filter; iptables-save | grep -e '^-A' -e '^:.* - ' | sed 's/ \\[[0-9:]*\\]$//' | sort
