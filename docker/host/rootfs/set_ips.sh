@@ -6,6 +6,10 @@ set -eu
 # The host's first process has not come so far: it runs this itself.
 [ -e /run/addresses ] || exit 0
 
+# The two may come at the same moment.
+exec 9>/run/set_ips.lock
+flock 9
+
 while IFS=: read -r interface address; do
     if [ -z "$address" ] || [ ! -e "/sys/class/net/$interface" ]; then
         continue
@@ -18,7 +22,7 @@ while IFS=: read -r interface address; do
         *) gateway=$network.1 ;;
     esac
     ip address flush dev "$interface"
-    ip address add "$address" dev "$interface"
+    ip address replace "$address" dev "$interface"
     ip link set "$interface" up
     ip route replace default via "$gateway" dev "$interface"
 done </run/addresses
