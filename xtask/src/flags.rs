@@ -3,7 +3,7 @@
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use base::Arch;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Command, FromArgMatches, Parser, Subcommand, ValueEnum};
 use recipes::OriginKind;
 
 /// Kubernetes on Arista EOS switches: builds the SWIX, proves it, looks inside it.
@@ -90,6 +90,15 @@ pub struct BuildSwix {
     /// Do the same in a container, for hosts that are not Debian 12
     #[arg(long)]
     pub in_docker: bool,
+}
+
+impl BuildSwix {
+    /// What `build-swix` without any flag would do.
+    pub fn without_flags() -> BuildSwix {
+        let command = BuildSwix::augment_args(Command::new("build-swix"));
+        let matches = command.get_matches_from(["build-swix"]);
+        BuildSwix::from_arg_matches(&matches).expect("every flag has a default")
+    }
 }
 
 #[derive(Args)]
@@ -327,7 +336,7 @@ pub struct TopoTest {
     /// cluster.toml for the switches [default: topo/cluster.toml]
     #[arg(long, value_name = "FILE", default_value_os_t = crate::session::workspace().join("topo/cluster.toml"), hide_default_value = true)]
     pub cluster: PathBuf,
-    /// SWIX to install [default: the newest in dist/]
+    /// SWIX to install [default: the newest in dist/, which is built where there is none]
     #[arg(long, value_name = "FILE")]
     pub swix: Option<PathBuf>,
     /// What raises the topology

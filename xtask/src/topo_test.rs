@@ -1,16 +1,16 @@
 //! `topo-test`: checks what the user asks for, and plays it, once or several times.
 
-use std::time::Duration;
+use std::{fs, path::PathBuf, time::Duration};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use base::files;
 use cluster::Cluster;
 use topo_test::{Parts, scenario};
 use topology::{Lab, Topology};
 
 use crate::{
-    device,
-    flags::{ImageName, TopoTest},
+    build_swix, device,
+    flags::{BuildSwix, ImageName, TopoTest},
     image, interrupt,
     session::workspace,
     topo_test_run::Play,
@@ -33,15 +33,18 @@ pub fn run(flags: TopoTest) -> Result<()> {
     if let Some(node) = cluster.nodes.iter().find(|node| topology.switches().all(|switch| switch.name != node.name)) {
         bail!("{} names the node {}, and the topology has no such switch", flags.cluster.display(), node.name);
     }
-    let swix =
-        flags.swix.or_else(device::newest_swix).context("there is no SWIX: run `cargo xtask build-swix` first")?;
-    for file in [Some(&swix), flags.next_swix.as_ref()].into_iter().flatten() {
-        ensure!(file.is_file(), "there is no SWIX {}", file.display());
+    for file in [&flags.swix, &flags.next_swix].into_iter().flatten() {
+        let bytes = fs::read(file).with_context(|| format!("cannot read the SWIX {}", file.display()))?;
+        bundle::swix::parse(&bytes).with_context(|| format!("{} is no SWIX to install", file.display()))?;
     }
     if let Some(file) = flags.flanneld.as_ref().filter(|file| !file.is_file()) {
         bail!("there is no flanneld {}", file.display());
     }
     let driver = device::driver_of(flags.driver, flags.docker_topo)?;
+    let swix = match flags.swix {
+        Some(swix) => swix,
+        None => of_dist()?,
+    };
     [ImageName::Veos, ImageName::Host].into_iter().try_for_each(image::make)?;
 
     let work = tempfile::tempdir().context("cannot make a folder")?;
@@ -78,4 +81,14 @@ pub fn run(flags: TopoTest) -> Result<()> {
         0 => Ok(()),
         _ => bail!("not everything passed in {failed} of {} runs, the first seed was {first_seed}", flags.repeat),
     }
+}
+
+/// The newest SWIX of dist/, which is built where there is none.
+fn of_dist() -> Result<PathBuf> {
+    if let Some(swix) = device::newest_swix() {
+        return Ok(swix);
+    }
+    eprintln!("there is no SWIX in dist/: it is built first");
+    build_swix::run(BuildSwix::without_flags())?;
+    device::newest_swix().context("there is still no SWIX in dist/")
 }

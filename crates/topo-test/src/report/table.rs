@@ -4,7 +4,8 @@ use crate::record::{Device, Figure, Outcome, Run, Scenario};
 
 /// Scenarios, figures and devices.
 pub fn all(run: &Run) -> String {
-    let mut tables = vec![table(&["scenario", "", "took", ""], run.scenarios.iter().map(scenario))];
+    let scenarios = run.scenarios.iter().map(scenario).chain([total(run)]);
+    let mut tables = vec![table(&["scenario", "", "took", ""], scenarios)];
     if !run.figures.is_empty() {
         tables.push(table(&["figure", "", "how"], run.figures.iter().map(figure)));
     }
@@ -19,6 +20,12 @@ fn scenario(scenario: &Scenario) -> Vec<String> {
         Outcome::Skipped(why) => ("skipped", why.as_str()),
     };
     vec![scenario.name.clone(), word.to_owned(), format!("{:.1} s", scenario.took), why.to_owned()]
+}
+
+/// The whole run, with what is between the scenarios.
+fn total(run: &Run) -> Vec<String> {
+    let word = if run.has_passed() { "passed" } else { "FAILED" };
+    vec!["all".to_owned(), word.to_owned(), format!("{:.1} s", run.took), String::new()]
 }
 
 fn figure(figure: &Figure) -> Vec<String> {
@@ -52,6 +59,7 @@ mod tests {
         let text = all(&samples::failed());
         assert!(text.contains("\nrouting   passed   12.5 s\n"), "{text}");
         assert!(text.contains("\nbring-up  FAILED   60.0 s  veos-l1 is not ready after 60 s:\n"), "{text}");
+        assert!(text.contains("\nall       FAILED   "), "{text}");
         assert!(text.contains("\nbring-up  61.5 s  from install to ready\n"), "{text}");
         assert!(text.contains("\nveos-l1  failed"), "{text}");
     }
