@@ -7,7 +7,8 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use proof::Switch;
 use topology::Device;
 
 /// How long a question may take.
@@ -37,11 +38,16 @@ pub fn meet(from: &Device<'_>, to: SocketAddr, protocol: Protocol, times: usize)
     })
 }
 
-/// Asks all of these by HTTP, and fails with the first that does not answer.
-pub fn all(from: &Device<'_>, addresses: &[SocketAddr]) -> Result<()> {
-    from.in_network(|| {
-        addresses.iter().try_for_each(|to| tcp(*to).map(drop).with_context(|| format!("{to} gave no answer")))
-    })
+/// What a switch is answered by each of these, by HTTP; fails with the first that does not answer. By a program on the
+/// switch, as a switch may be a machine inside its container.
+pub fn from_switch(switch: &Switch<'_>, addresses: &[SocketAddr]) -> Result<Vec<String>> {
+    let patience = PATIENCE.as_secs().to_string();
+    let flags = ["curl", "--silent", "--show-error", "--fail-early", "--max-time", &patience, "--write-out", "\n"];
+    let urls = addresses.iter().map(|to| format!("http://{to}/"));
+    let answers = switch.exec_ok(flags.into_iter().map(str::to_owned).chain(urls))?;
+    let answers: Vec<String> = answers.lines().map(str::to_owned).filter(|answer| !answer.is_empty()).collect();
+    ensure!(answers.len() == addresses.len(), "{} of {} gave an answer", answers.len(), addresses.len());
+    Ok(answers)
 }
 
 /// Whether a device's connection is refused at once.

@@ -34,7 +34,6 @@ pub const ALL: &[Scenario] = &[
     rbac::SCENARIO,
     workload::SCENARIO,
     services::SCENARIO,
-    kernel::SCENARIO,
     scale::SCENARIO,
     link_cut::SCENARIO,
     reboot_each::SCENARIO,
@@ -43,5 +42,6 @@ pub const ALL: &[Scenario] = &[
     master_away::SCENARIO,
     upgrade::SCENARIO,
     flannel::SCENARIO,
+    kernel::SCENARIO,
     uninstall::SCENARIO,
 ];

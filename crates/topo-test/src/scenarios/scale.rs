@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
+use super::kernel;
 use crate::{Scenario, Scene, asking, manifest};
 
 pub const SCENARIO: Scenario =
@@ -66,12 +67,13 @@ fn play(scene: &mut Scene<'_>) -> Result<()> {
         let all: Vec<SocketAddr> = addresses.into_iter().map(|address| (address, 80).into()).collect();
         for switch in scene.switches()? {
             let what = format!("every Service answers on {}", switch.name());
-            scene.eventually(&what, LIMIT, || asking::all(&switch, &all).map(Some))?;
+            scene.eventually(&what, LIMIT, || asking::from_switch(&switch, &all).map(Some))?;
         }
         Ok(())
     })?;
     let how = "from creating them until every pod was ready and every Service answered on every switch";
     scene.figure("200 Services and 60 pods", began.elapsed().as_secs_f64(), "s", how);
+    scene.step("conntrack's hash table has its size of the boot", |scene| kernel::hash_table_was_left_alone(scene))?;
     scene.step("take them away", |scene| {
         // Not one after the other: kubectl would wait for each.
         master.kubectl(&["delete", "deployments,services", "--selector=app=many", "--wait=false"])?;

@@ -2,6 +2,7 @@
 //! come and go.
 
 use std::{
+    collections::BTreeSet,
     net::{Ipv4Addr, SocketAddr},
     time::{Duration, Instant},
 };
@@ -83,8 +84,12 @@ fn play(scene: &mut Scene<'_>) -> Result<()> {
     scene.figure("a new Service's first answer", began.elapsed().as_secs_f64(), "s", &how);
 
     scene.step("three pods answer, at the cluster address from every switch", |scene| {
-        let cluster = address_of(&master)?;
-        scene.switches()?.iter().try_for_each(|switch| all_answer(scene, switch, (cluster, 80).into(), Protocol::Tcp))
+        let questions = vec![(address_of(&master)?, 80).into(); QUESTIONS];
+        scene.switches()?.iter().try_for_each(|switch| {
+            scene.eventually(&format!("three pods answer {}", switch.name()), STARTED, || {
+                three(asking::from_switch(switch, &questions)?.into_iter().collect())
+            })
+        })
     })?;
     scene.step("and at every switch's node port from every host", |scene| {
         hosts.iter().try_for_each(|host| {
@@ -137,10 +142,13 @@ fn scale(master: &Switch<'_>, replicas: usize) -> Result<()> {
 /// Asks until all three pods have answered.
 fn all_answer(scene: &Scene<'_>, from: &Device<'_>, to: SocketAddr, protocol: Protocol) -> Result<()> {
     scene.eventually(&format!("three pods answer {} at {to}", from.name()), STARTED, || {
-        let met = asking::meet(from, to, protocol, QUESTIONS)?;
-        ensure!(met.len() == 3, "these have: {met:?}");
-        Ok(Some(()))
+        three(asking::meet(from, to, protocol, QUESTIONS)?)
     })
+}
+
+fn three(met: BTreeSet<String>) -> Result<Option<()>> {
+    ensure!(met.len() == 3, "these have: {met:?}");
+    Ok(Some(()))
 }
 
 fn one_answers(host: &Device<'_>, to: SocketAddr) -> Result<()> {
