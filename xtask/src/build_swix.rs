@@ -1,4 +1,4 @@
-//! `build-swix`: the whole build, then dist/.
+//! `build-swix`: the whole build, or one program of it, then dist/.
 
 use std::time::Instant;
 
@@ -13,7 +13,10 @@ pub fn run(flags: BuildSwix) -> Result<()> {
         return in_docker::run(&flags);
     }
     let began = Instant::now();
-    let session = Session::open(flags.selection)?;
+    let mut session = Session::open(flags.selection)?;
+    if let Some(name) = &flags.program {
+        session.plan = session.plan.of_program(&session.release, session.selection.arch, name)?;
+    }
     let goals = session.plan.goals();
     let summary = session.with_engine(flags.jobs, |engine| {
         session.require_sources(engine, &goals)?;

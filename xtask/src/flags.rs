@@ -87,6 +87,9 @@ pub struct BuildSwix {
     /// Folder for the results
     #[arg(long, value_name = "DIR", default_value_os_t = crate::session::workspace().join("dist"), hide_default_value = true)]
     pub dist: PathBuf,
+    /// Only this program of the release, and no SWIX
+    #[arg(long, value_name = "NAME")]
+    pub program: Option<String>,
     /// Do the same in a container, for hosts that are not Debian 12
     #[arg(long)]
     pub in_docker: bool,
@@ -360,7 +363,7 @@ pub struct TopoTest {
     /// SWIX to upgrade to [default: made of the one to install, with a higher release]
     #[arg(long, value_name = "FILE")]
     pub next_swix: Option<PathBuf>,
-    /// flanneld for the switches' architecture, for the scenario flannel [default: the SWIX' own, where it has one]
+    /// flanneld for the switches' architecture, for the scenario flannel [default: the SWIX' own, or the one in dist/]
     #[arg(long, value_name = "FILE")]
     pub flanneld: Option<PathBuf>,
     /// List the scenarios and do nothing

@@ -64,6 +64,7 @@ fn arguments(flags: &BuildSwix, recipes: &Path) -> Result<Vec<String>> {
     let mut arguments = vec![format!("--arch={}", selection.arch), format!("--jobs={}", flags.jobs)];
     arguments.push(format!("--recipes={}", recipes.display()));
     arguments.push(format!("--dist={}", std::path::absolute(&flags.dist)?.display()));
+    arguments.extend(flags.program.iter().map(|name| format!("--program={name}")));
     arguments.extend(selection.release.iter().map(|name| format!("--release={name}")));
     arguments.extend(selection.origin.iter().map(|kind| format!("--origin={kind}")));
     arguments.extend(selection.source.iter().map(|(name, path)| format!("--source={name}={}", path.display())));

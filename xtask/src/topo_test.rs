@@ -40,6 +40,7 @@ pub fn run(flags: TopoTest) -> Result<()> {
     if let Some(file) = flags.flanneld.as_ref().filter(|file| !file.is_file()) {
         bail!("there is no flanneld {}", file.display());
     }
+    let flanneld = flags.flanneld.or_else(flanneld_of_dist);
     let driver = device::driver_of(flags.driver, flags.docker_topo)?;
     let swix = match flags.swix {
         Some(swix) => swix,
@@ -49,8 +50,7 @@ pub fn run(flags: TopoTest) -> Result<()> {
 
     let work = tempfile::tempdir().context("cannot make a folder")?;
     let probe_image = proof::workload::archive(&workspace(), work.path())?;
-    let parts =
-        Parts { swix, cluster_toml: flags.cluster, probe_image, next_swix: flags.next_swix, flanneld: flags.flanneld };
+    let parts = Parts { swix, cluster_toml: flags.cluster, probe_image, next_swix: flags.next_swix, flanneld };
     interrupt::watch()?;
     let folder = workspace().join("dist/topo-test");
     files::remove_tree(&folder)?;
@@ -91,4 +91,14 @@ fn of_dist() -> Result<PathBuf> {
     eprintln!("there is no SWIX in dist/: it is built first");
     build_swix::run(BuildSwix::without_flags())?;
     device::newest_swix().context("there is still no SWIX in dist/")
+}
+
+/// Where `build-swix --release 1.12 --program flanneld` leaves it.
+fn flanneld_of_dist() -> Option<PathBuf> {
+    let files = workspace().join("dist").read_dir().ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+    let is_flanneld = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with("flanneld-") && name.ends_with("-linux-386")
+    };
+    files.filter(is_flanneld).max()
 }

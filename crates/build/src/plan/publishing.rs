@@ -1,9 +1,34 @@
 //! The end of the plan: what goes into dist/.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
+use base::Arch;
+use recipes::{Component, Program, Release};
 
 use super::{Artifact, Plan, Planner, step_of};
 use crate::step::{Record, Sbom, SbomComponent, Swix, Work};
+
+impl Plan {
+    /// The same steps, with one program and its checks as all that is wanted of them.
+    pub fn of_program(self, release: &Release, arch: Arch, name: &str) -> Result<Plan> {
+        let Some((component, program)) = release.programs().find(|(_, program)| *program.name == *name) else {
+            let known: Vec<&str> = release.programs().map(|(_, program)| &*program.name).collect();
+            bail!("release {} has no program {name}; there are {}", release.name, known.join(", "));
+        };
+        let (artifact, gate) = published_alone(component, program, arch);
+        Ok(Plan { steps: self.steps, artifacts: vec![artifact], gates: vec![gate] })
+    }
+}
+
+/// A program as a file of its own in dist/, and the step that checks it.
+fn published_alone(component: &Component, program: &Program, arch: Arch) -> (Artifact, String) {
+    let (name, arch) = (program.name.trim_end_matches("-operator"), program.operator.unwrap_or(arch));
+    let artifact = Artifact {
+        step: step_of(program),
+        file: program.name.to_string(),
+        name: format!("{name}-{}-linux-{arch}", component.version),
+    };
+    (artifact, format!("check-{}", program.name))
+}
 
 impl Planner<'_> {
     /// What goes into dist/.
@@ -11,8 +36,10 @@ impl Planner<'_> {
         let release = self.release;
         let arch = self.request.arch;
         let base = format!("kubernetes-on-eos-{}-{arch}", release.version);
+        let for_operators = release.programs().filter(|(_, program)| program.operator.is_some());
+        let (for_operators, gates): (Vec<Artifact>, Vec<String>) =
+            for_operators.map(|(component, program)| published_alone(component, program, arch)).unzip();
         let mut artifacts = Vec::new();
-        let mut gates = Vec::new();
         let mut publish = |step: &str, file: &str, name: &str| {
             artifacts.push(Artifact { step: step.into(), file: file.into(), name: name.into() });
         };
@@ -20,14 +47,6 @@ impl Planner<'_> {
         let file_name = format!("{base}.swix");
         publish("swix", &file_name, &file_name);
         self.add("swix", Work::Swix(Swix { file_name }), &["rpm".into()]);
-
-        for (component, program) in release.programs() {
-            if let Some(arch) = program.operator {
-                let name = format!("{}-{}-linux-{arch}", program.name.trim_end_matches("-operator"), component.version);
-                publish(&step_of(program), &program.name, &name);
-                gates.push(format!("check-{}", program.name));
-            }
-        }
 
         let programs: Vec<String> = release.programs().map(|(_, program)| step_of(program)).collect();
         let file_name = format!("{base}.cdx.json");
@@ -60,6 +79,7 @@ impl Planner<'_> {
         publish("record", &file_name, &file_name);
         let needs: Vec<String> = programs.into_iter().chain(["image".into(), "rpm".into(), "swix".into()]).collect();
         self.add("record", Work::Record(record), &needs);
+        artifacts.extend(for_operators);
         Ok(Plan { steps: self.steps, artifacts, gates })
     }
 }

@@ -4,5 +4,6 @@ mod damage;
 mod dist;
 mod engine;
 mod killed;
+mod plan;
 mod support;
 mod together;
