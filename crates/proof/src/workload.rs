@@ -74,11 +74,11 @@ pub fn start(master: &Switch) -> Result<()> {
     master.kubectl(&["apply", "--filename=/root/probe.yaml"]).map(drop)
 }
 
-/// Takes the pods away, and waits until they are gone. They are named beside their owner, as the garbage collector of a
-/// control plane that has just begun finds them half a minute later.
+/// Takes the pods away. They are named beside their owner, as the garbage collector of a control plane that has just begun
+/// finds them half a minute later; and by force, as kubelet takes 10 s and more to say that they are gone.
 pub fn stop(master: &Switch) -> Result<()> {
     master.kubectl(&["delete", "daemonset", "probe"])?;
-    master.kubectl(&["delete", "pods", "--selector=app=probe", "--timeout=90s"]).map(drop)
+    master.kubectl(&["delete", "pods", "--selector=app=probe", "--force", "--grace-period=0"]).map(drop)
 }
 
 /// The pods that are ready now.
