@@ -1,6 +1,10 @@
 //! `topo-test`: checks what the user asks for, and plays it, once or several times.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{
+    fs::{self, File, TryLockError},
+    path::PathBuf,
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail};
 use base::files;
@@ -53,6 +57,7 @@ pub fn run(flags: TopoTest) -> Result<()> {
     let parts = Parts { swix, cluster_toml: flags.cluster, probe_image, next_swix: flags.next_swix, flanneld };
     interrupt::watch()?;
     let folder = workspace().join("dist/topo-test");
+    let _alone = lock_reports()?;
     files::remove_tree(&folder)?;
     let first_seed = flags.seed.unwrap_or_else(|| fastrand::u32(..).into());
     let mut failed = 0;
@@ -91,6 +96,21 @@ fn of_dist() -> Result<PathBuf> {
     eprintln!("there is no SWIX in dist/: it is built first");
     build_swix::run(BuildSwix::without_flags())?;
     device::newest_swix().context("there is still no SWIX in dist/")
+}
+
+/// Two runs at once would take each other's report away. Held until it is dropped.
+fn lock_reports() -> Result<File> {
+    let dist = workspace().join("dist");
+    files::create_dir(&dist)?;
+    let path = dist.join(".topo-test.lock");
+    let lock = File::create(&path).with_context(|| format!("cannot open {}", path.display()))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => {
+            bail!("another topo-test writes its report into {}: wait for it", dist.join("topo-test").display())
+        }
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
+    }
 }
 
 /// Where `build-swix --release 1.12 --program flanneld` leaves it.
