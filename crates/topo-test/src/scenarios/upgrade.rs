@@ -50,12 +50,13 @@ fn play(scene: &mut Scene<'_>) -> Result<()> {
                 answers.none_failed(|_| true).context("at the other switches").map(drop)
             })
         })?;
+        // A node is ready before its pods are, and the next switch is not to be touched before.
+        scene.step("the Service answers at every switch", |scene| answering::wait(scene))?;
     }
     scene.step("every switch has the same version", |_| {
         let versions: Vec<String> = order.iter().map(extension::version).collect::<Result<_>>()?;
         ensure!(versions.windows(2).all(|pair| pair[0] == pair[1]), "the versions are {}", versions.join(", "));
         Ok(())
     })?;
-    scene.step("the Service answers at every switch", |scene| answering::wait(scene))?;
     scene.step("it is the same cluster", |scene| before.has_stayed(&scene.master()?))
 }
