@@ -64,6 +64,22 @@ impl fmt::Display for Difference {
 }
 
 impl Reply {
+    /// Asks on for as long as chance may be why the answers are not enough.
+    pub fn ask_until(&mut self, pair: &Pair, enough: impl Fn(&Reply) -> bool) -> Result<()> {
+        let Question { from, to, .. } = self.question;
+        for _ in 0..ROUNDS {
+            if enough(self) {
+                break;
+            }
+            for (world, answers) in [(&pair.upstream, &mut self.upstream), (&pair.ours, &mut self.ours)] {
+                for (answer, count) in probe::ask(world, from, to, MORE)? {
+                    *answers.entry(answer).or_default() += count;
+                }
+            }
+        }
+        Ok(())
+    }
+
     pub fn difference(&self) -> Option<Difference> {
         let ours = without_losses(&self.ours);
         let upstream = differences::asked(self.question, &without_losses(&self.upstream), &ours);
@@ -143,16 +159,7 @@ fn ask_both(pair: &Pair, question: Question) -> Result<Reply> {
     let upstream = probe::ask(&pair.upstream, from, to, FIRST)?;
     let ours = probe::ask(&pair.ours, from, to, FIRST)?;
     let mut reply = Reply { question, upstream, ours };
-    for _ in 0..ROUNDS {
-        if reply.difference().is_none() {
-            break;
-        }
-        for (world, answers) in [(&pair.upstream, &mut reply.upstream), (&pair.ours, &mut reply.ours)] {
-            for (answer, count) in probe::ask(world, from, to, MORE)? {
-                *answers.entry(answer).or_default() += count;
-            }
-        }
-    }
+    reply.ask_until(pair, |reply| reply.difference().is_none())?;
     Ok(reply)
 }
 
