@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use proof::Switch;
+use proof::{Switch, workload};
 
+use super::pods;
 use crate::{
     Scenario, Scene,
     answering::{self, ANY_POD, Answer, Answers, OWN_POD},
@@ -53,6 +54,11 @@ fn play(scene: &mut Scene<'_>) -> Result<()> {
             );
             Ok(())
         })
+    })?;
+    // kubelet tries the API server again after up to half a minute; until then it has not heard of its pods, though its node is Ready.
+    scene.step("every kubelet takes orders again: a new pod runs on every switch", |scene| {
+        pods::on_every_switch(scene)?;
+        workload::stop(&scene.master()?)
     })?;
     scene.step("the Service answers at every switch", |scene| answering::wait(scene))
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::{Result, ensure};
-use proof::workload;
+use proof::workload::{self, Pod};
 
 use crate::{Scenario, Scene};
 
@@ -20,14 +20,7 @@ const REACHED: Duration = Duration::from_secs(60);
 
 fn play(scene: &mut Scene<'_>) -> Result<()> {
     let master = scene.master()?;
-    let pods = scene.step("run a pod on every switch", |scene| {
-        workload::start(&master)?;
-        scene.eventually("a pod is ready on every switch", READY, || {
-            let pods = workload::ready_pods(&master)?;
-            let nodes: BTreeSet<&str> = pods.iter().map(|pod| pod.node.as_str()).collect();
-            Ok((nodes.len() == scene.cluster.nodes.len()).then_some(pods))
-        })
-    })?;
+    let pods = scene.step("run a pod on every switch", |scene| on_every_switch(scene))?;
     scene.step("every switch asks every pod", |scene| {
         for switch in scene.switches()? {
             for pod in &pods {
@@ -48,4 +41,15 @@ fn play(scene: &mut Scene<'_>) -> Result<()> {
         Ok(())
     })?;
     scene.step("take the pods away", |_| workload::stop(&master))
+}
+
+/// Has new pods made, and waits until one is ready on every switch.
+pub(super) fn on_every_switch(scene: &Scene<'_>) -> Result<Vec<Pod>> {
+    let master = scene.master()?;
+    workload::start(&master)?;
+    scene.eventually("a pod is ready on every switch", READY, || {
+        let pods = workload::ready_pods(&master)?;
+        let nodes: BTreeSet<&str> = pods.iter().map(|pod| pod.node.as_str()).collect();
+        Ok((nodes.len() == scene.cluster.nodes.len()).then_some(pods))
+    })
 }

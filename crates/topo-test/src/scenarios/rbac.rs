@@ -1,10 +1,9 @@
 //! Who may do what: the API server at the kubelets, a node at Secrets, and a stranger.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result, ensure};
 use proof::{Switch, workload};
 
+use super::pods;
 use crate::{Scenario, Scene};
 
 pub const SCENARIO: Scenario = Scenario {
@@ -16,18 +15,12 @@ pub const SCENARIO: Scenario = Scenario {
 
 const KUBECTL: &str = "/opt/kubernetes-on-eos/bin/kubectl";
 const NODE: &str = "/mnt/flash/k8s/kubeconfigs/node.kubeconfig";
-/// For a pod on every switch.
-const READY: Duration = Duration::from_secs(120);
 const SECRET: &str = "for-no-pod";
 
 fn play(scene: &mut Scene<'_>) -> Result<()> {
     let master = scene.master()?;
     scene.step("the API server reads logs and runs commands by every kubelet", |scene| {
-        workload::start(&master)?;
-        let pods = scene.eventually("a pod is ready on every switch", READY, || {
-            let pods = workload::ready_pods(&master)?;
-            Ok((pods.len() == scene.cluster.nodes.len()).then_some(pods))
-        })?;
+        let pods = pods::on_every_switch(scene)?;
         for pod in pods {
             let logs = master.kubectl(&["logs", &pod.name])?;
             ensure!(logs.starts_with("serving on port"), "{} has other logs: {logs}", pod.name);
