@@ -97,6 +97,17 @@ pub fn ready_pods(master: &Switch) -> Result<Vec<Pod>> {
     Ok(items.iter().filter_map(pod).collect())
 }
 
+/// What the cluster says of its nodes and pods, for the word on a pod that did not come.
+pub fn story(master: &Switch) -> String {
+    let told = |arguments: &[&str]| master.kubectl(arguments).unwrap_or_else(|error| format!("{error:#}\n"));
+    [
+        told(&["get", "nodes,pods", "--output=wide"]),
+        told(&["get", "nodes", "--output=custom-columns=NODE:.metadata.name,TAINTS:.spec.taints[*].key"]),
+        told(&["get", "events", "--sort-by=.lastTimestamp"]),
+    ]
+    .join("\n")
+}
+
 /// Asks a pod from a device, and whether it answers with its own name.
 pub fn answers(from: &topology::Device, pod: &Pod) -> bool {
     let url = format!("http://{}:{PORT}/", pod.address);

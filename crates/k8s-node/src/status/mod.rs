@@ -98,6 +98,7 @@ pub fn collect() -> Result<Status> {
         }
         _ => Vec::new(),
     };
+    problems.extend(conditions.iter().filter_map(pressure));
     let state = state(bring_up, &stages, &services, &conditions);
     let node = switch.map_or_else(switch::hostname, |switch| switch.node.name);
     Ok(Status { node, release: release(), state, stages, services, certificates, conditions, problems })
@@ -146,8 +147,34 @@ fn certificate_problem(certificate: &CertificateStatus) -> Option<String> {
     }
 }
 
+/// What keeps pods from this node while everything is healthy.
+fn pressure(condition: &Condition) -> Option<String> {
+    (condition.kind.ends_with("Pressure") && condition.status == "True").then(|| {
+        let Condition { kind, message, .. } = condition;
+        format!("{kind}: {message}; until room is made, pods are evicted and no new ones are placed here")
+    })
+}
+
 /// The release's version, from the mounted image.
 fn release() -> Option<String> {
     let release: Value = serde_json::from_slice(&fs::read(places::RELEASE).ok()?).ok()?;
     release["version"].as_str().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_under_pressure_is_a_problem_and_one_that_is_well_is_none() {
+        let condition = |kind: &str, status: &str, message: &str| -> Condition {
+            serde_json::from_value(serde_json::json!({"type": kind, "status": status, "message": message})).unwrap()
+        };
+        assert_eq!(
+            pressure(&condition("DiskPressure", "True", "kubelet has disk pressure")).unwrap(),
+            "DiskPressure: kubelet has disk pressure; until room is made, pods are evicted and no new ones are placed here"
+        );
+        assert_eq!(pressure(&condition("DiskPressure", "False", "kubelet has no disk pressure")), None);
+        assert_eq!(pressure(&condition("Ready", "True", "kubelet is posting ready status")), None);
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proof::{Cluster, NodeLab, Switch, workload};
 
 use crate::{
-    support::{HOST, MASTER, eventually, raise_with_workload, wait_until_ready},
+    support::{HOST, MASTER, eventually, eventually_pods, raise_with_workload, wait_until_ready},
     uninstall,
 };
 
@@ -65,7 +65,9 @@ fn secrets_are_stored_encrypted(switch: &Switch) {
 
 fn a_pod_of_an_image_on_flash_runs_and_answers(switch: &Switch) {
     workload::start(switch).unwrap();
-    let pod = eventually("the pod is ready", Duration::from_secs(90), || workload::ready_pods(switch).ok()?.pop());
+    let pod = eventually_pods(switch, "the pod is ready", Duration::from_secs(90), || {
+        workload::ready_pods(switch).ok()?.pop()
+    });
     eventually("the pod answers", Duration::from_secs(20), || workload::answers(switch, &pod).then_some(()));
     let logs = switch.kubectl(&["logs", &pod.name]).unwrap();
     assert!(logs.starts_with("serving on port 8080\n"), "{logs}");

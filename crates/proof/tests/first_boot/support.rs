@@ -7,7 +7,7 @@ use std::{
 };
 
 use base::progress::Silent;
-use proof::{Cluster, NodeLab, lab::Parts, workload};
+use proof::{Cluster, NodeLab, Switch, lab::Parts, workload};
 use topology::Flash;
 
 /// How long a bring-up may take where the machine is busy.
@@ -50,13 +50,23 @@ pub fn wait_until_ready(lab: &NodeLab) {
 }
 
 /// Tries again until `attempt` gives something.
-pub fn eventually<T>(what: &str, limit: Duration, mut attempt: impl FnMut() -> Option<T>) -> T {
+pub fn eventually<T>(what: &str, limit: Duration, attempt: impl FnMut() -> Option<T>) -> T {
+    attempted(limit, attempt).unwrap_or_else(|| panic!("{what}: not within {:.0} s", limit.as_secs_f64()))
+}
+
+/// The same of pods, with what the cluster says of them where they do not come.
+pub fn eventually_pods<T>(master: &Switch, what: &str, limit: Duration, attempt: impl FnMut() -> Option<T>) -> T {
+    attempted(limit, attempt)
+        .unwrap_or_else(|| panic!("{what}: not within {:.0} s\n{}", limit.as_secs_f64(), workload::story(master)))
+}
+
+fn attempted<T>(limit: Duration, mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
     let began = Instant::now();
     loop {
-        if let Some(got) = attempt() {
+        let got = attempt();
+        if got.is_some() || began.elapsed() >= limit {
             return got;
         }
-        assert!(began.elapsed() < limit, "{what}: not within {:.0} s", limit.as_secs_f64());
         std::thread::sleep(Duration::from_millis(500));
     }
 }

@@ -6,7 +6,7 @@ use proof::{Cluster, NodeLab, workload};
 
 use crate::{
     power::Identity,
-    support::{HOST, MASTER, dist, eventually, raise_with_workload, wait_until_ready},
+    support::{HOST, MASTER, dist, eventually_pods, raise_with_workload, wait_until_ready},
 };
 
 /// How long pods may take once the nodes are ready.
@@ -38,7 +38,7 @@ fn three_switches_become_one_cluster_by_themselves_and_again_after_a_reboot_of_a
 /// Every pod asks every other by way of the API server's `exec`, and every switch asks every pod.
 pub fn pods_on_all_switches_reach_each_other(lab: &NodeLab) {
     let (master, switches) = (lab.switch(MASTER).unwrap(), lab.switches().unwrap());
-    eventually("a pod on every switch, and all reach each other", PODS, || {
+    eventually_pods(&master, "a pod on every switch, and all reach each other", PODS, || {
         let pods = workload::ready_pods(&master).ok()?;
         let nodes: BTreeSet<_> = pods.iter().map(|pod| pod.node.as_str()).collect();
         if nodes.len() != switches.len() {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 use proof::workload::{self, Pod};
 
 use crate::{Scenario, Scene};
@@ -47,9 +47,11 @@ fn play(scene: &mut Scene<'_>) -> Result<()> {
 pub(super) fn on_every_switch(scene: &Scene<'_>) -> Result<Vec<Pod>> {
     let master = scene.master()?;
     workload::start(&master)?;
-    scene.eventually("a pod is ready on every switch", READY, || {
-        let pods = workload::ready_pods(&master)?;
-        let nodes: BTreeSet<&str> = pods.iter().map(|pod| pod.node.as_str()).collect();
-        Ok((nodes.len() == scene.cluster.nodes.len()).then_some(pods))
-    })
+    scene
+        .eventually("a pod is ready on every switch", READY, || {
+            let pods = workload::ready_pods(&master)?;
+            let nodes: BTreeSet<&str> = pods.iter().map(|pod| pod.node.as_str()).collect();
+            Ok((nodes.len() == scene.cluster.nodes.len()).then_some(pods))
+        })
+        .map_err(|error| anyhow!("{error:#}\n{}", workload::story(&master)))
 }
