@@ -7,7 +7,7 @@ use base::{Arch, Sha256, files};
 
 use crate::{
     SourceDate,
-    rpm::{self, Package, Scriptlets},
+    rpm::{self, Header, Package, Scriptlets},
     swix,
     tree::{self, Entry},
 };
@@ -72,17 +72,38 @@ pub fn package(parts: &Parts<'_>) -> Result<Package> {
 /// Makes the SWIX that would come after another one: the same files as a package of a higher release, so that an upgrade
 /// can be tried where there is only one build. It is written into `folder`, under a name with the release in it.
 pub fn next_release_of(swix: &Path, folder: &Path) -> Result<PathBuf> {
-    let read = swix::parse(&files::read(swix)?).with_context(|| format!("{} cannot be taken", swix.display()))?;
-    let [(name, bytes)] = &read.rpms[..] else {
-        bail!("{} has {} packages, and an extension of ours has one", swix.display(), read.rpms.len());
-    };
-    let release = rpm::parse(bytes).with_context(|| format!("{name} cannot be read"))?.contents.header.release;
-    let number: u32 = release.parse().with_context(|| format!("{name} has the release {release}, not a number"))?;
+    let bytes = package_of(swix)?;
+    let release = header_of(swix, &bytes)?.release;
+    let number: u32 =
+        release.parse().with_context(|| format!("{} has the release {release}, not a number", swix.display()))?;
     let work = tempfile::tempdir().context("cannot make a folder")?;
-    let next = Package::rereleased(bytes, &(number + 1).to_string(), work.path())?;
+    let next = Package::rereleased(&bytes, &(number + 1).to_string(), work.path())?;
     let package = work.path().join(next.file_name());
     next.write(&package)?;
     let written = folder.join(format!("{}-{}-{}-{}.swix", next.name, next.version, next.release, next.arch));
     swix::write(&[package], &written)?;
     Ok(written)
+}
+
+/// What a SWIX can be called beside another build of the same version: its file's name leaves the release out.
+pub fn name_with_release(swix: &Path) -> Result<String> {
+    let Header { name, version, release, arch, .. } = header_of(swix, &package_of(swix)?)?;
+    let arch = Arch::ALL
+        .into_iter()
+        .find(|known| known.rpm() == arch)
+        .with_context(|| format!("{} is for {arch}, which is no architecture of EOS", swix.display()))?;
+    Ok(format!("{name}-{version}-{release}-{arch}.swix"))
+}
+
+fn package_of(swix: &Path) -> Result<Vec<u8>> {
+    let read = swix::parse(&files::read(swix)?).with_context(|| format!("{} cannot be taken", swix.display()))?;
+    match <[_; 1]>::try_from(read.rpms) {
+        Ok([(_, bytes)]) => Ok(bytes),
+        Err(rpms) => bail!("{} has {} packages, and an extension of ours has one", swix.display(), rpms.len()),
+    }
+}
+
+fn header_of(swix: &Path, package: &[u8]) -> Result<Header> {
+    let read = rpm::parse(package).with_context(|| format!("the package in {} cannot be read", swix.display()))?;
+    Ok(read.contents.header)
 }

@@ -132,6 +132,20 @@ fn unzip_tests_and_lists_the_swix() {
 }
 
 #[test]
+fn the_next_release_is_newer_to_rpm_and_has_a_name_of_its_own() {
+    let (folder, sample) = default_sample();
+    let next = extension::next_release_of(&sample.swix, folder.path()).unwrap();
+    assert_eq!(next.file_name().unwrap(), "kubernetes-on-eos-1.20.2-2-386.swix");
+    assert_eq!(extension::name_with_release(&next).unwrap(), "kubernetes-on-eos-1.20.2-2-386.swix");
+    assert_eq!(extension::name_with_release(&sample.swix).unwrap(), "kubernetes-on-eos-1.20.2-1-386.swix");
+    run(tool("unzip").arg("-q").arg(&next).arg("-d").arg(folder.path()));
+    let package = folder.path().join("kubernetes-on-eos-1.20.2-2.i686.rpm");
+    run(rpm(folder.path()).args(["--install", "--justdb", "--nodeps", "--noscripts"]).arg(&sample.rpm));
+    run(rpm(folder.path()).args(["--upgrade", "--justdb", "--nodeps", "--noscripts"]).arg(&package));
+    assert_eq!(run(rpm(folder.path()).args(["--query", "--queryformat", "%{RELEASE} ", extension::NAME])), "2 ");
+}
+
+#[test]
 fn a_64_bit_package_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let entries = common::image_entries(folder.path(), Arch::Amd64);

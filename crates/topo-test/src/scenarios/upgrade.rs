@@ -1,6 +1,9 @@
 //! From one SWIX to the next, one switch after the other, the master first.
 
+use std::fs;
+
 use anyhow::{Context, Result, ensure};
+use bundle::extension::{name_with_release, next_release_of};
 
 use crate::{
     Scenario, Scene,
@@ -20,10 +23,21 @@ pub const SCENARIO: Scenario = Scenario {
 fn play(scene: &mut Scene<'_>) -> Result<()> {
     let folder = tempfile::tempdir().context("cannot make a folder")?;
     let next = match &scene.parts.next_swix {
-        Some(next) => next.clone(),
+        Some(given) => {
+            let next_name = name_with_release(given)?;
+            ensure!(
+                next_name != name_with_release(&scene.parts.swix)?,
+                "{} has the release that is on the switches, and so there is nothing to upgrade to",
+                given.display()
+            );
+            // Two builds of one version have files of the same name.
+            let next = folder.path().join(next_name);
+            fs::copy(given, &next).with_context(|| format!("cannot copy {}", given.display()))?;
+            next
+        }
         None => scene
             .step("make the next SWIX of the first: the same files as a package of a higher release", |scene| {
-                bundle::extension::next_release_of(&scene.parts.swix, folder.path())
+                next_release_of(&scene.parts.swix, folder.path())
             })?,
     };
     let next_name = extension::name(&next)?;
