@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use base::files;
+use bundle::extension;
 use cluster::Cluster;
 use topo_test::{Parts, scenario};
 use topology::{Lab, Topology};
@@ -50,6 +51,11 @@ pub fn run(flags: TopoTest) -> Result<()> {
         Some(swix) => swix,
         None => of_dist()?,
     };
+    if let Some(next) = &flags.next_swix
+        && extension::name_with_release(next)? == extension::name_with_release(&swix)?
+    {
+        bail!("{} is of the same release as {}: there is nothing to upgrade to", next.display(), swix.display());
+    }
     [ImageName::Veos, ImageName::Host].into_iter().try_for_each(image::make)?;
 
     let work = tempfile::tempdir().context("cannot make a folder")?;

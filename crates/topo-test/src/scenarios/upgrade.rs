@@ -24,14 +24,8 @@ fn play(scene: &mut Scene<'_>) -> Result<()> {
     let folder = tempfile::tempdir().context("cannot make a folder")?;
     let next = match &scene.parts.next_swix {
         Some(given) => {
-            let next_name = name_with_release(given)?;
-            ensure!(
-                next_name != name_with_release(&scene.parts.swix)?,
-                "{} has the release that is on the switches, and so there is nothing to upgrade to",
-                given.display()
-            );
             // Two builds of one version have files of the same name.
-            let next = folder.path().join(next_name);
+            let next = folder.path().join(name_with_release(given)?);
             fs::copy(given, &next).with_context(|| format!("cannot copy {}", given.display()))?;
             next
         }
