@@ -3,6 +3,7 @@
 use anyhow::Result;
 use base::files;
 use images::{Built, Recipe};
+use topology::Lab;
 
 use crate::{
     flags::{Image, ImageName},
@@ -16,6 +17,7 @@ pub fn run(flags: Image) -> Result<()> {
 
 /// Makes an image unless it is there, and says which of the two it was.
 pub fn make(which: ImageName) -> Result<()> {
+    Lab::check_engine()?;
     let name = match which {
         ImageName::Veos => "veos",
         ImageName::Host => "host",

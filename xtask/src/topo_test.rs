@@ -47,6 +47,8 @@ pub fn run(flags: TopoTest) -> Result<()> {
     }
     let flanneld = flags.flanneld.or_else(flanneld_of_dist);
     let driver = device::driver_of(flags.driver, flags.docker_topo)?;
+    // Before a SWIX is built, which takes minutes.
+    Lab::check_engine()?;
     let swix = match flags.swix {
         Some(swix) => swix,
         None => of_dist()?,

@@ -8,3 +8,4 @@ mod network;
 mod plan;
 mod selection;
 mod support;
+mod topo_test;

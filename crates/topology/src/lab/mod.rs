@@ -64,6 +64,11 @@ pub struct Lab {
 }
 
 impl Lab {
+    /// Fails, with what to do, where no Docker engine answers.
+    pub fn check_engine() -> Result<()> {
+        Docker::check()
+    }
+
     /// [`Lab::raise_with`] the built-in driver.
     pub fn raise(topology: &Topology, flash: &BTreeMap<String, Flash>, progress: &dyn Progress) -> Result<Lab> {
         Self::raise_with(topology, flash, &Options::default(), progress)

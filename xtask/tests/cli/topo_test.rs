@@ -1,0 +1,69 @@
+//! What `topo-test` refuses before anything is made or raised.
+
+use std::{fs, path::Path};
+
+use crate::support::{assert_says, refused, succeeds, xtask};
+
+/// What it says of a folder's file, given by a flag.
+#[track_caller]
+fn refusal_of(flag: &str, contents: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("given");
+    fs::write(&file, contents).unwrap();
+    refused(topo_test(folder.path()).arg(flag).arg(&file))
+}
+
+fn topo_test(folder: &Path) -> assert_cmd::Command {
+    let mut command = xtask(folder);
+    command.arg("topo-test").env("DOCKER_HOST", "unix:///no/such/engine.sock");
+    command
+}
+
+#[test]
+fn a_file_that_is_no_topology_is_refused_by_name() {
+    for contents in ["", "- a list", "VERSION: 2\nlinks: 5\n", "not: [closed"] {
+        assert_says(&refusal_of("--topology", contents), &["given"]);
+    }
+}
+
+#[test]
+fn a_link_by_veth_has_two_ends() {
+    let topology = |ends: &str| format!("VERSION: 2\ndriver: veth\nlinks:\n  - endpoints: [{ends}]\n");
+    for ends in ["\"a:eth1\"", "\"a:eth1\", \"b:eth1\", \"c:eth1\""] {
+        assert_says(&refusal_of("--topology", &topology(ends)), &["given", "veth"]);
+    }
+}
+
+#[test]
+fn a_driver_that_docker_topo_has_not_is_refused() {
+    let topology = "VERSION: 2\ndriver: teleport\nlinks:\n  - endpoints: [\"a:eth1\", \"b:eth1\"]\n";
+    assert_says(&refusal_of("--topology", topology), &["given", "teleport"]);
+}
+
+#[test]
+fn a_file_that_is_no_swix_is_refused() {
+    for flag in ["--swix", "--next-swix"] {
+        assert_says(&refusal_of(flag, "PK, but no archive"), &["given is no SWIX to install"]);
+    }
+}
+
+#[test]
+fn an_empty_cluster_toml_is_refused() {
+    assert_says(&refusal_of("--cluster", ""), &["given"]);
+}
+
+#[test]
+fn a_scenario_that_is_not_there_is_refused_and_the_list_has_those_that_are() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_says(&refused(topo_test(folder.path()).args(["--scenario", "no-such"])), &["no-such"]);
+    let list = succeeds(topo_test(folder.path()).arg("--list")).out;
+    assert_says(&list, &["routing", "bring-up", "master-away", "uninstall"]);
+}
+
+#[test]
+fn without_a_docker_engine_nothing_is_built_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = refused(&mut topo_test(folder.path()));
+    assert!(said.contains("no Docker engine answers") || said.contains("no `docker` on PATH"), "{said}");
+    assert!(!said.contains("it is built first"), "{said}");
+}
