@@ -358,7 +358,7 @@ pub struct TopoTest {
     #[arg(long, value_name = "S")]
     pub seed: Option<u64>,
     /// How long the master's control plane is away in the scenario of that name; 300 is a whole five minutes
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 45)]
     pub master_away: u64,
     /// SWIX to upgrade to [default: made of the one to install, with a higher release]
     #[arg(long, value_name = "FILE")]
