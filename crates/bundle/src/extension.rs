@@ -80,19 +80,22 @@ pub fn next_release_of(swix: &Path, folder: &Path) -> Result<PathBuf> {
     let next = Package::rereleased(&bytes, &(number + 1).to_string(), work.path())?;
     let package = work.path().join(next.file_name());
     next.write(&package)?;
-    let written = folder.join(format!("{}-{}-{}-{}.swix", next.name, next.version, next.release, next.arch));
+    let written = folder.join(file_name(&next.name, &next.version, &next.release, next.arch));
     swix::write(&[package], &written)?;
     Ok(written)
 }
 
 /// What a SWIX can be called beside another build of the same version: its file's name leaves the release out.
 pub fn name_with_release(swix: &Path) -> Result<String> {
-    let Header { name, version, release, arch, .. } = header_of(swix, &package_of(swix)?)?;
-    let arch = Arch::ALL
-        .into_iter()
-        .find(|known| known.rpm() == arch)
-        .with_context(|| format!("{} is for {arch}, which is no architecture of EOS", swix.display()))?;
-    Ok(format!("{name}-{version}-{release}-{arch}.swix"))
+    let header = header_of(swix, &package_of(swix)?)?;
+    let arch = header
+        .known_arch()
+        .with_context(|| format!("{} is for {}, which is no architecture of EOS", swix.display(), header.arch))?;
+    Ok(file_name(&header.name, &header.version, &header.release, arch))
+}
+
+fn file_name(name: &str, version: &str, release: &str, arch: Arch) -> String {
+    format!("{name}-{version}-{release}-{arch}.swix")
 }
 
 fn package_of(swix: &Path) -> Result<Vec<u8>> {

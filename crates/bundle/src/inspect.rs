@@ -157,8 +157,7 @@ fn examine(path: &Path, probes: Probes, progress: &dyn Progress) -> Result<Repor
 
 /// The architecture, once image and RPM have been found to speak of the same thing.
 fn agreed(release: &ReleaseInfo, header: &rpm::Header) -> Result<Arch, Reason> {
-    let arch = Arch::ALL.into_iter().find(|arch| arch.rpm() == header.arch);
-    let arch = arch.ok_or_else(|| Reason::Arch(header.arch.clone()))?;
+    let arch = header.known_arch().ok_or_else(|| Reason::Arch(header.arch.clone()))?;
     for (what, image, rpm) in
         [("architecture", release.arch.rpm(), arch.rpm()), ("version", &release.version, &header.version)]
     {

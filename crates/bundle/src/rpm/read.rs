@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ::rpm::{DigestAlgorithm, DigestStatus, FileType, PackageMetadata};
-use base::Sha256;
+use base::{Arch, Sha256};
 use serde::Serialize;
 
 /// A package whose digests have all been found right.
@@ -35,6 +35,13 @@ pub struct Header {
     pub build_host: String,
     pub build_time: u64,
     pub requires: Vec<String>,
+}
+
+impl Header {
+    /// The architecture, where EOS has one of that name.
+    pub fn known_arch(&self) -> Option<Arch> {
+        Arch::ALL.into_iter().find(|known| known.rpm() == self.arch)
+    }
 }
 
 /// What rpm runs, as text for /bin/sh.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use base::{Arch, files};
+use base::files;
 
 use super::{FileKind, Package, parse};
 use crate::{
@@ -18,7 +18,7 @@ impl Package {
         let read = parse(bytes)?;
         let header = read.contents.header;
         let description = ::rpm::Package::parse(&mut &bytes[..])?.metadata.get_description()?.to_owned();
-        let arch = Arch::ALL.into_iter().find(|arch| arch.rpm() == header.arch);
+        let arch = header.known_arch();
         let mut entries = Vec::new();
         for (number, file) in read.contents.files.into_iter().enumerate() {
             let mode = file.mode & 0o7777;
@@ -53,6 +53,8 @@ impl Package {
 
 #[cfg(test)]
 mod tests {
+    use base::Arch;
+
     use super::*;
     use crate::rpm::Scriptlets;
 
