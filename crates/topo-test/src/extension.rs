@@ -17,10 +17,10 @@ pub fn name(swix: &Path) -> Result<String> {
     name.map(str::to_owned).with_context(|| format!("{} has no name", swix.display()))
 }
 
-/// `copy … extension:`.
-pub fn copy_in(switch: &Switch, swix: &Path) -> Result<()> {
+/// `copy … extension:NAME`.
+pub fn copy_in(switch: &Switch, swix: &Path, name: &str) -> Result<()> {
     switch.sh(&format!("mkdir -p {FOLDER}"))?;
-    switch.copy_in(swix, &format!("{FOLDER}/{}", name(swix)?))
+    switch.copy_in(swix, &format!("{FOLDER}/{name}"))
 }
 
 /// `extension NAME`.

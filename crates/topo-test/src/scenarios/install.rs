@@ -19,7 +19,7 @@ fn play(scene: &mut Scene<'_>) -> Result<()> {
             switch.sh("mkdir -p /mnt/flash/k8s/images")?;
             switch.copy_in(&parts.cluster_toml, "/mnt/flash/cluster.toml")?;
             switch.copy_in(&parts.probe_image, "/mnt/flash/k8s/images/probe.tar")?;
-            extension::copy_in(&switch, &parts.swix)
+            extension::copy_in(&switch, &parts.swix, &name)
         })?;
     }
     for switch in scene.switches()? {

@@ -1,7 +1,5 @@
 //! From one SWIX to the next, one switch after the other, the master first.
 
-use std::fs;
-
 use anyhow::{Context, Result, ensure};
 use bundle::extension::{name_with_release, next_release_of};
 
@@ -23,18 +21,14 @@ pub const SCENARIO: Scenario = Scenario {
 fn play(scene: &mut Scene<'_>) -> Result<()> {
     let folder = tempfile::tempdir().context("cannot make a folder")?;
     let next = match &scene.parts.next_swix {
-        Some(given) => {
-            // Two builds of one version have files of the same name.
-            let next = folder.path().join(name_with_release(given)?);
-            fs::copy(given, &next).with_context(|| format!("cannot copy {}", given.display()))?;
-            next
-        }
+        Some(next) => next.clone(),
         None => scene
             .step("make the next SWIX of the first: the same files as a package of a higher release", |scene| {
                 next_release_of(&scene.parts.swix, folder.path())
             })?,
     };
-    let next_name = extension::name(&next)?;
+    // Two builds of one version have files of the same name.
+    let next_name = name_with_release(&next)?;
     scene.step("a Service answers at every switch", |scene| answering::start(scene))?;
     let before = Identity::of(&scene.master()?)?;
     let master = scene.master()?;
@@ -47,7 +41,7 @@ fn play(scene: &mut Scene<'_>) -> Result<()> {
                 let old_name = extension::booted_with(switch)?;
                 ensure!(old_name != next_name, "{} has {next_name} already", switch.name());
                 let old = extension::version(switch)?;
-                extension::copy_in(switch, &next)?;
+                extension::copy_in(switch, &next, &next_name)?;
                 extension::remove(switch, &old_name)?;
                 extension::install(switch, &next_name)?;
                 extension::boot_with(switch, &[&next_name])?;

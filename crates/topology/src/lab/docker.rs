@@ -177,7 +177,7 @@ impl Docker {
     /// `from` in `docker cp`'s terms: what ends with `/.` is a folder's contents.
     pub(super) fn copy_in(&self, device: &str, from: &str, to: &str) -> Result<()> {
         let to = format!("{}:{to}", self.name(device));
-        docker("copy files to the device")?.args(["cp", from, &to]).read().map(drop)
+        docker("copy files to the device")?.args(["cp", "--follow-link", from, &to]).read().map(drop)
     }
 
     pub(super) fn copy_out(&self, device: &str, from: &str, to: &OsStr) -> Result<()> {
