@@ -15,7 +15,7 @@ use ipnet::Ipv4Net;
 use minijinja::{Environment, UndefinedBehavior, Value, syntax::SyntaxConfig, value::Serde};
 use serde::Serialize;
 
-use crate::{Cluster, KubeProxy, Node};
+use crate::{BRIDGE, Cluster, KubeProxy, Node};
 
 const SECTION: &str = "[X-Kubernetes-On-EOS]";
 const RESTART_ON: &str = "RestartOn=";
@@ -40,6 +40,8 @@ pub struct ClusterValues<'a> {
     pub pod_cidr: Ipv4Net,
     pub dns: std::net::Ipv4Addr,
     pub domain: &'a str,
+    /// What each node's pods are on.
+    pub bridge: &'static str,
     pub kube_proxy: KubeProxy,
 }
 
@@ -73,6 +75,7 @@ impl<'a> From<&'a Cluster> for ClusterValues<'a> {
             pod_cidr: cluster.pod_cidr,
             dns: cluster.dns,
             domain: &cluster.domain,
+            bridge: BRIDGE,
             kube_proxy: cluster.kube_proxy,
         }
     }

@@ -20,5 +20,6 @@ pub mod options;
 pub mod run;
 pub mod service_health;
 pub mod syncer;
+pub mod transit;
 pub mod userspace;
 pub mod watch;

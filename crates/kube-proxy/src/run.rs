@@ -16,6 +16,7 @@ use crate::objects::Reader;
 use crate::observer::{Reports, Standing, UdpEntries, tell_systemd};
 use crate::options::{Options, ProxyMode};
 use crate::syncer::{News, Syncer};
+use crate::transit::{self, BesideTransit, Transit};
 use crate::userspace::{self, Userspace};
 use crate::watch::{self, Connection};
 use crate::{conntrack, events, healthz, metrics, service_health};
@@ -122,13 +123,18 @@ fn choose_backend(options: &Options) -> anyhow::Result<Box<dyn Backend>> {
             }
         },
     };
-    match mode {
+    let transit = match local(options) {
+        Some(local) => Transit::new(tool.clone(), local),
+        // What an earlier run left out may be a Service's by now.
+        None => transit::remove(&tool).map(|_| None)?,
+    };
+    let backend: Box<dyn Backend> = match mode {
         ProxyMode::Iptables => {
             if let Err(lacking) = tool.can_do_iptables_mode() {
                 bail!("--proxy-mode=iptables is not possible here: {lacking}; --proxy-mode=userspace may be");
             }
             let settings = iptables_settings(options, tool.features());
-            Ok(Box::new(Iptables::new(tool, settings)))
+            Box::new(Iptables::new(tool, settings))
         }
         ProxyMode::Userspace => {
             if let Err(lacking) = tool.can_do_userspace_mode() {
@@ -140,9 +146,13 @@ fn choose_backend(options: &Options) -> anyhow::Result<Box<dyn Backend>> {
                 node_port_addresses: options.nodeport_addresses.clone(),
                 udp_timeout: options.udp_timeout,
             };
-            Ok(Box::new(Userspace::start(tool, &settings).context("the userspace mode cannot start")?))
+            Box::new(Userspace::start(tool, &settings).context("the userspace mode cannot start")?)
         }
-    }
+    };
+    Ok(match transit {
+        Some(transit) => Box::new(BesideTransit::new(transit, backend)),
+        None => backend,
+    })
 }
 
 /// What the iptables mode's rules depend on.
@@ -153,8 +163,15 @@ pub fn iptables_settings(options: &Options, features: iptables::Features) -> ipt
         masquerade_bit: options.masquerade_bit,
         nodeport_addresses: options.nodeport_addresses.clone(),
         node_ip: Some(options.bind_address).filter(|&address| address != Ipv4Addr::UNSPECIFIED),
+        pod_bridge: options.pod_bridge_interface.clone(),
         features,
     }
+}
+
+/// What tells this node's own from what only passes through, where the operator has said all of it.
+fn local(options: &Options) -> Option<transit::Local> {
+    let bridge = options.pod_bridge_interface.clone()?;
+    Some(transit::Local { bridge, pods: options.pod_cidr?, services: options.service_cluster_ip_range? })
 }
 
 /// Makes the kernel spare this process when memory runs out. Not being allowed to is no reason not to proxy.

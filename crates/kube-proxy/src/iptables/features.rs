@@ -17,11 +17,12 @@ pub enum Feature {
     RandomFully,
     Reject,
     Sctp,
+    Notrack,
 }
 
 impl Feature {
     /// All of them, in the order in which they are looked for.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Comment,
         Self::Statistic,
         Self::Recent,
@@ -34,6 +35,7 @@ impl Feature {
         Self::RandomFully,
         Self::Reject,
         Self::Sctp,
+        Self::Notrack,
     ];
 
     /// What it is called in iptables' manual.
@@ -51,6 +53,7 @@ impl Feature {
             Self::RandomFully => "MASQUERADE's --random-fully",
             Self::Reject => "the target REJECT",
             Self::Sctp => "the match sctp",
+            Self::Notrack => "the table raw or the target CT",
         }
     }
 
@@ -69,6 +72,7 @@ impl Feature {
             Self::RandomFully => "masqueraded connections may collide in their source ports under load",
             Self::Reject => "connections to Services without endpoints time out instead of being refused",
             Self::Sctp => "SCTP ports are left out",
+            Self::Notrack => "conntrack tracks what only passes through this node, too",
         }
     }
 
@@ -87,6 +91,7 @@ impl Feature {
             Self::RandomFully => (Table::Nat, "-j MASQUERADE --random-fully"),
             Self::Reject => (Table::Filter, "-p tcp -j REJECT --reject-with tcp-reset"),
             Self::Sctp => (Table::Filter, "-p sctp -m sctp --dport 80"),
+            Self::Notrack => (Table::Raw, "-j CT --notrack"),
         }
     }
 

@@ -23,7 +23,7 @@ pub use backend::Iptables;
 pub use error::Error;
 pub use features::{Feature, Features};
 pub use print::{print_changes, print_rules};
-pub use remove::{Mode, clean_up, remove, remove_from_other_variant};
+pub use remove::{Mode, clean_up, has_table, remove, remove_from_other_variant};
 pub use saved::{Line, target, words};
 pub use settings::Settings;
 pub use tool::{Table, Tool, Variant};

@@ -44,7 +44,7 @@ fn look(tool: &Tool) -> Found {
 fn works(tool: &Tool, wait: &[&str], features: &[Feature]) -> bool {
     let attempt = || {
         tool.restore_with(wait, &mut |out| {
-            for table in Table::ALL {
+            for table in Table::ALL.into_iter().chain([Table::Raw]) {
                 let trials = features.iter().map(|feature| feature.trial()).filter(|trial| trial.0 == table);
                 let rules: Vec<_> = trials.map(|(_, rule)| rule).collect();
                 if rules.is_empty() {

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use super::layout::{Shared, is_userspace};
 use super::saved::{Found, target};
 use super::{Error, Table, Tool, Variant};
+use crate::transit;
 
 /// Whose rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,23 +31,29 @@ pub fn remove(tool: &Tool, modes: &[Mode]) -> Result<bool, Error> {
 
 /// As [`remove`] with both modes, from this iptables and from the variant that it is not. For `--cleanup`.
 pub fn clean_up(tool: &Tool) -> Result<bool, Error> {
-    let here = remove(tool, &[Mode::Iptables, Mode::Userspace])?;
+    let here = remove_all(tool)?;
     Ok(remove_from_other_variant(tool)? || here)
 }
 
 /// What a kube-proxy left in the tables of the variant of iptables that is not used, where packets pass them all the same.
 pub fn remove_from_other_variant(tool: &Tool) -> Result<bool, Error> {
     match tool.other_variant() {
-        Some(other) if other.variant() == Variant::Legacy && !has_legacy_tables() => Ok(false),
-        Some(other) => remove(&other, &[Mode::Iptables, Mode::Userspace]),
+        Some(other) => remove_all(&other),
         None => Ok(false),
     }
 }
 
-/// Only looking at them would make them, otherwise.
-fn has_legacy_tables() -> bool {
-    let names = fs::read_to_string("/proc/thread-self/net/ip_tables_names").unwrap_or_default();
-    Table::ALL.iter().all(|table| names.lines().any(|name| name == table.as_str()))
+/// The rules for Services, and those that leave connections untracked.
+fn remove_all(tool: &Tool) -> Result<bool, Error> {
+    let tables = Table::ALL.into_iter().all(|table| has_table(tool, table));
+    let services = tables && remove(tool, &[Mode::Iptables, Mode::Userspace])?;
+    Ok(transit::remove(tool)? || services)
+}
+
+/// Of iptables-legacy, only looking at a table would make it. iptables-nft makes nothing by looking.
+pub fn has_table(tool: &Tool, table: Table) -> bool {
+    let names = || fs::read_to_string("/proc/thread-self/net/ip_tables_names").unwrap_or_default();
+    tool.variant() == Variant::Nft || names().lines().any(|name| name == table.as_str())
 }
 
 /// What of one table is to go.

@@ -19,6 +19,8 @@ pub struct Settings {
     pub nodeport_addresses: Vec<Ipv4Net>,
     /// This node's address, which decides whether it may itself use load balancer addresses with source ranges.
     pub node_ip: Option<Ipv4Addr>,
+    /// `--pod-bridge-interface`: where this node's pods are. What only passes through is not judged by conntrack then.
+    pub pod_bridge: Option<String>,
     pub features: Features,
 }
 
@@ -58,6 +60,7 @@ pub(super) fn complete() -> Settings {
         masquerade_bit: 14,
         nodeport_addresses: Vec::new(),
         node_ip: None,
+        pod_bridge: None,
         features: Features::all(),
     }
 }

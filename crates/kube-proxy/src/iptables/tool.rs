@@ -15,20 +15,24 @@ const LOCKED: &str = "xtables lock";
 /// Enough for any error message of iptables.
 const STDERR_LIMIT: u64 = 16 << 10;
 
-/// The tables that Services need.
+/// The tables that kube-proxy writes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Table {
     Nat,
     Filter,
+    /// Where packets come before conntrack sees them.
+    Raw,
 }
 
 impl Table {
+    /// Those that Services need.
     pub const ALL: [Self; 2] = [Self::Nat, Self::Filter];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Nat => "nat",
             Self::Filter => "filter",
+            Self::Raw => "raw",
         }
     }
 }

@@ -16,7 +16,7 @@ pub type Mark = [u32; 4];
 /// An open question to the kernel.
 #[derive(Debug)]
 pub enum Watch {
-    /// iptables-legacy: how many entries nat and filter have, and how large they are.
+    /// iptables-legacy: how many entries the tables have, and how large they are.
     Legacy(OwnedFd),
     /// iptables-nft: the generation of the rule set.
     Nft(OwnedFd),
@@ -40,11 +40,21 @@ impl Watch {
         matches!(self, Self::Nft(_))
     }
 
+    /// Of the tables that Services need.
     pub fn mark(&self) -> io::Result<Mark> {
+        self.mark_of(&Table::ALL)
+    }
+
+    /// Of two tables, or of one.
+    pub fn mark_of(&self, tables: &[Table]) -> io::Result<Mark> {
         match self {
             Self::Legacy(socket) => {
-                let [nat, filter] = [table_info(socket, Table::Nat)?, table_info(socket, Table::Filter)?];
-                Ok([nat.num_entries, nat.size, filter.num_entries, filter.size])
+                let mut mark = Mark::default();
+                for (numbers, table) in mark.chunks_exact_mut(2).zip(tables) {
+                    let info = table_info(socket, *table)?;
+                    numbers.copy_from_slice(&[info.num_entries, info.size]);
+                }
+                Ok(mark)
             }
             Self::Nft(socket) => Ok([generation(socket)?, 0, 0, 0]),
         }

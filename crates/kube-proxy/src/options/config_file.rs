@@ -21,6 +21,10 @@ pub(super) fn read(path: &Path, draft: &Draft) -> Result<Options, UsageError> {
         options.node_name = draft.options.node_name.clone();
     }
     options.master = draft.options.master.clone();
+    // The file of 1.20 has no field for these.
+    options.pod_bridge_interface = draft.options.pod_bridge_interface.clone();
+    options.pod_cidr = draft.options.pod_cidr;
+    options.service_cluster_ip_range = draft.options.service_cluster_ip_range;
     options.verbosity = draft.options.verbosity;
     for flag in draft.given.iter().filter(|flag| !flag.beside_config) {
         options.warnings.push(format!("--{} has no effect: the file of --config decides", flag.name));
@@ -51,7 +55,7 @@ pub(super) fn parse(text: &str) -> Result<Options, String> {
         .set(&mut options.healthz_bind_address, |text| values::listen_address(text, HEALTHZ_PORT))?;
     text("metricsBindAddress", &file.metrics_bind_address)
         .set(&mut options.metrics_bind_address, |text| values::listen_address(text, METRICS_PORT))?;
-    text("clusterCIDR", &file.cluster_cidr).set(&mut options.cluster_cidr, values::cluster_cidr)?;
+    text("clusterCIDR", &file.cluster_cidr).set(&mut options.cluster_cidr, values::ipv4_block)?;
     text("detectLocalMode", &file.detect_local_mode).set(&mut options.detect_local_mode, values::detect_local_mode)?;
     text("hostnameOverride", &file.hostname_override).set(&mut options.node_name, values::node_name)?;
     text("mode", &file.mode).set(&mut options.proxy_mode, values::proxy_mode)?;

@@ -57,6 +57,11 @@ pub struct Options {
     /// Traffic to cluster IPs from anywhere else is masqueraded.
     pub cluster_cidr: Option<Ipv4Net>,
     pub detect_local_mode: DetectLocalMode,
+    /// The bridge that this node's pods are on. Forwarded packets that conntrack takes for invalid are dropped there, and nowhere else.
+    pub pod_bridge_interface: Option<String>,
+    /// This node's pods, and all cluster IPs: with the bridge they tell what only passes through, which is not tracked then.
+    pub pod_cidr: Option<Ipv4Net>,
+    pub service_cluster_ip_range: Option<Ipv4Net>,
     pub masquerade_all: bool,
     /// The bit of packets' marks that says: to be masqueraded.
     pub masquerade_bit: u8,
@@ -91,6 +96,9 @@ impl Default for Options {
             metrics_bind_address: Some((Ipv4Addr::LOCALHOST, METRICS_PORT).into()),
             cluster_cidr: None,
             detect_local_mode: DetectLocalMode::ClusterCidr,
+            pod_bridge_interface: None,
+            pod_cidr: None,
+            service_cluster_ip_range: None,
             masquerade_all: false,
             masquerade_bit: 14,
             sync_period: Duration::from_secs(30),
@@ -154,6 +162,14 @@ pub fn parse<A: Into<OsString>>(arguments: impl IntoIterator<Item = A>) -> Resul
             "--iptables-min-sync-period (minSyncPeriod) is {:?}, which must not be more than --iptables-sync-period (syncPeriod), {:?}",
             options.min_sync_period, options.sync_period
         )));
+    }
+    let told = [options.pod_cidr, options.service_cluster_ip_range].into_iter().flatten().count();
+    if told == 1 || (told == 2 && options.pod_bridge_interface.is_none()) {
+        return Err(UsageError(
+            "--pod-bridge-interface, --pod-cidr and --service-cluster-ip-range are needed together to tell what only passes through \
+             this node: give all three, or the first alone"
+                .to_owned(),
+        ));
     }
     if options.node_name.is_empty() {
         let host = rustix::system::uname();

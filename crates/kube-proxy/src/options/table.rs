@@ -29,7 +29,7 @@ pub(super) const FLAGS: &[Flag] = &[
     },
     Flag {
         name: "cluster-cidr",
-        kind: Value("cidr", |draft, text| set(&mut draft.options.cluster_cidr, values::cluster_cidr(text))),
+        kind: Value("cidr", |draft, text| set(&mut draft.options.cluster_cidr, values::ipv4_block(text))),
         default: "",
         beside_config: false,
         help: "the addresses of pods; traffic to a Service from anywhere else is masqueraded",
@@ -188,6 +188,20 @@ pub(super) const FLAGS: &[Flag] = &[
         help: "this process' oom_score_adj, -1000 to 1000",
     },
     Flag {
+        name: "pod-bridge-interface",
+        kind: Value("name", |draft, text| set(&mut draft.options.pod_bridge_interface, values::interface(text))),
+        default: "",
+        beside_config: true,
+        help: "the bridge that this node's pods are on; packets that conntrack takes for invalid are dropped only there",
+    },
+    Flag {
+        name: "pod-cidr",
+        kind: Value("cidr", |draft, text| set(&mut draft.options.pod_cidr, values::ipv4_block(text))),
+        default: "",
+        beside_config: true,
+        help: "the addresses of this node's pods; with the bridge and the cluster IPs they tell what only passes through, which is not tracked",
+    },
+    Flag {
         name: "print-rules",
         kind: Switch(|draft, on| choose(draft, Action::PrintRules, on)),
         default: "false",
@@ -200,6 +214,13 @@ pub(super) const FLAGS: &[Flag] = &[
         default: "",
         beside_config: false,
         help: "iptables or userspace; empty is the best that works here",
+    },
+    Flag {
+        name: "service-cluster-ip-range",
+        kind: Value("cidr", |draft, text| set(&mut draft.options.service_cluster_ip_range, values::ipv4_block(text))),
+        default: "",
+        beside_config: true,
+        help: "the cluster IPs, as the API server has them; for --pod-cidr",
     },
     Flag {
         name: "udp-timeout",

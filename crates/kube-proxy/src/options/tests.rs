@@ -36,6 +36,9 @@ fn flags_of_unit(unit: &str) -> String {
         .replace("{{ kubeconfigs }}", "/etc/kubernetes")
         .replace("{{ node.name }}", "veos-b")
         .replace("{{ cluster.pod_cidr }}", "10.16.0.0/16")
+        .replace("{{ cluster.service_cidr }}", "10.10.0.0/22")
+        .replace("{{ cluster.bridge }}", "kube0")
+        .replace("{{ node.pod_cidr }}", "10.16.0.0/24")
 }
 
 #[test]
@@ -49,6 +52,9 @@ fn the_units_of_every_release_are_followed() {
         assert_eq!(options.proxy_mode, Some(ProxyMode::Userspace));
         assert_eq!(options.cluster_cidr, Some("10.16.0.0/16".parse().unwrap()));
         assert_eq!(options.kubeconfig, Some("/etc/kubernetes/kube-proxy.kubeconfig".into()));
+        assert_eq!(options.pod_bridge_interface.as_deref(), Some("kube0"));
+        assert_eq!(options.pod_cidr, Some("10.16.0.0/24".parse().unwrap()));
+        assert_eq!(options.service_cluster_ip_range, Some("10.10.0.0/22".parse().unwrap()));
     }
 }
 
@@ -70,6 +76,9 @@ fn every_flag_says_its_default_and_has_it() {
         );
     }
 }
+
+/// What tells traffic that only passes through.
+const TRANSIT: &str = "--pod-bridge-interface=kube0 --pod-cidr=10.16.0.0/24 --service-cluster-ip-range=10.10.0.0/22";
 
 #[test]
 fn every_flag_has_an_effect() {
@@ -114,6 +123,12 @@ fn every_flag_has_an_effect() {
         ("--config", with_file("mode: iptables", "").unwrap().proxy_mode == Some(ProxyMode::Iptables)),
         ("--cleanup", matches!(parsed("--cleanup"), Ok(Command::Cleanup(_)))),
         ("--print-rules", matches!(parsed("--print-rules"), Ok(Command::PrintRules(_)))),
+        (
+            "--pod-bridge-interface",
+            run("--pod-bridge-interface=kube0").pod_bridge_interface.as_deref() == Some("kube0"),
+        ),
+        ("--pod-cidr", run(TRANSIT).pod_cidr == "10.16.0.0/24".parse().ok()),
+        ("--service-cluster-ip-range", run(TRANSIT).service_cluster_ip_range == "10.10.0.0/22".parse().ok()),
         ("--help", parsed("-h") == Ok(Command::Help) && parsed("--help") == Ok(Command::Help)),
         ("--version", parsed("--version") == Ok(Command::Version)),
     ];
@@ -144,6 +159,10 @@ fn a_wrong_value_is_named_with_its_flag_and_what_is_right() {
         ("--feature-gates=A", "gate=true"),
         ("--logtostderr=false", "logs go to standard error"),
         ("--iptables-min-sync-period=2m", "must not be more than --iptables-sync-period"),
+        ("--pod-bridge-interface=eth+", "is no name of a network interface, such as kube0"),
+        ("--pod-bridge-interface=of-sixteen-bytes", "is no name of a network interface"),
+        ("--pod-cidr=10.16.0.0/24", "give all three, or the first alone"),
+        ("--pod-cidr=10.16.0.0/24 --service-cluster-ip-range=10.10.0.0/22", "give all three, or the first alone"),
         ("--kubeconfig", "--kubeconfig needs a value"),
         ("--config=/nowhere/at-all", "--config=/nowhere/at-all: No such file"),
         ("run", "\"run\" is no flag"),

@@ -99,8 +99,19 @@ pub fn listen_address(text: &str, default_port: u16) -> Result<Option<SocketAddr
     Ok(Some(address))
 }
 
-/// The addresses of pods, one IPv4 block; empty is `None`.
-pub fn cluster_cidr(text: &str) -> Result<Option<Ipv4Net>, String> {
+/// A network interface; empty is `None`.
+pub fn interface(text: &str) -> Result<Option<String>, String> {
+    let can_be_one = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'/' | b':' | b'+' | b'"' | b'\'' | b'\\');
+    match text {
+        "" => Ok(None),
+        "." | ".." => Err("is no name of a network interface".to_owned()),
+        _ if text.len() < libc::IF_NAMESIZE && text.bytes().all(can_be_one) => Ok(Some(text.to_owned())),
+        _ => Err("is no name of a network interface, such as kube0".to_owned()),
+    }
+}
+
+/// One IPv4 block; empty is `None`.
+pub fn ipv4_block(text: &str) -> Result<Option<Ipv4Net>, String> {
     if text.is_empty() {
         return Ok(None);
     }
@@ -226,9 +237,9 @@ mod tests {
 
     #[test]
     fn one_ipv4_block_is_the_cluster_s() {
-        assert_eq!(cluster_cidr("10.16.0.0/16"), Ok(Some("10.16.0.0/16".parse().unwrap())));
-        assert!(cluster_cidr("10.16.0.0/16,fd00::/8").is_err());
-        assert!(cluster_cidr("fd00::/8").is_err());
-        assert!(cluster_cidr("10.16.0.0/33").is_err());
+        assert_eq!(ipv4_block("10.16.0.0/16"), Ok(Some("10.16.0.0/16".parse().unwrap())));
+        assert!(ipv4_block("10.16.0.0/16,fd00::/8").is_err());
+        assert!(ipv4_block("fd00::/8").is_err());
+        assert!(ipv4_block("10.16.0.0/33").is_err());
     }
 }

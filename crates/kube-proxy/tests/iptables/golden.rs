@@ -139,6 +139,14 @@ fn terminating_endpoints_where_none_is_ready() {
     golden("terminating-but-one", &one(service(), &endpoints), &settings());
 }
 
+/// What conntrack takes for invalid is dropped on its way from pods and to them, and nothing that only passes through.
+#[test]
+fn pods_on_a_bridge() {
+    let settings = Settings { pod_bridge: Some("kube0".to_owned()), ..settings() };
+    let service = Service { external_traffic_policy: TrafficPolicy::Local, ..external_service() };
+    golden("pod-bridge", &one(service, &mixed()), &settings);
+}
+
 #[test]
 fn everything_masqueraded() {
     let settings = Settings { masquerade_all: true, masquerade_bit: 0, ..settings() };

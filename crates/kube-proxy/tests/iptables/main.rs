@@ -11,3 +11,4 @@ mod states;
 mod sync;
 mod takeover;
 mod tool;
+mod transit;

@@ -14,10 +14,13 @@ fn all_settings() -> [Settings; 3] {
         masquerade_bit: 14,
         nodeport_addresses: vec![],
         node_ip: Some([192, 168, 50, 1].into()),
+        pod_bridge: None,
         features: Features::all(),
     };
     let chosen = "192.168.50.0/24".parse().into_iter().collect();
-    let other = Settings { nodeport_addresses: chosen, cluster_cidr: None, masquerade_bit: 0, ..complete.clone() };
+    let pod_bridge = Some("kube0".to_owned());
+    let other =
+        Settings { nodeport_addresses: chosen, cluster_cidr: None, masquerade_bit: 0, pod_bridge, ..complete.clone() };
     let bare = Settings { features: Features::NONE, ..complete.clone() };
     [complete, other, bare]
 }

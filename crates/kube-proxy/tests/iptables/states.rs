@@ -16,6 +16,7 @@ pub fn settings() -> Settings {
         masquerade_bit: 14,
         nodeport_addresses: Vec::new(),
         node_ip: Some(Ipv4Addr::new(1, 1, 1, 1)),
+        pod_bridge: None,
         features: Features::all(),
     }
 }

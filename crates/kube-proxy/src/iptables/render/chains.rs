@@ -104,6 +104,11 @@ fn external_chain(port: &Port<'_>) -> (ChainId, String) {
         return (id, rules);
     }
     if let Some(pods) = port.settings.pods() {
+        // The answers to another node's pod would take their own way there, or pass through here untracked.
+        if let Some(bridge) = &port.settings.pod_bridge {
+            let remote = said("masquerade remote pod");
+            line(&mut rules, format_args!("-A {id} -s {pods} ! -i {bridge} {remote}-j KUBE-MARK-MASQ"));
+        }
         line(&mut rules, format_args!("-A {id} -s {pods} {}-j {everywhere}", said("pod")));
     }
     if port.settings.features.has(Feature::Addrtype) {

@@ -138,14 +138,13 @@ pub fn head_and_tail(settings: &Settings, chain: Shared) -> (String, String) {
         }
         Shared::Forward => {
             let marked = comment(settings, "kubernetes forwarding rules");
-            let mut wanted = vec![format!("{marked}-m mark --mark {mark} -j ACCEPT")];
-            if settings.features.has(Feature::Conntrack) {
-                // Answers that conntrack takes for none would reach the client without our address, and reset its connection.
-                wanted.insert(0, "-m conntrack --ctstate INVALID -j DROP".to_owned());
-                let known = comment(settings, "kubernetes forwarding conntrack rule");
-                wanted.push(format!("{known}-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"));
+            let accept_marked = format!("{marked}-m mark --mark {mark} -j ACCEPT");
+            if !settings.features.has(Feature::Conntrack) {
+                return (rules(&[accept_marked]), String::new());
             }
-            (rules(&wanted), String::new())
+            let known = comment(settings, "kubernetes forwarding conntrack rule");
+            let accept_known = format!("{known}-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT");
+            (rules(&[drop_invalid(settings), vec![accept_marked, accept_known]].concat()), String::new())
         }
         Shared::Services if settings.features.has(Feature::Addrtype) => {
             let comment =
@@ -158,6 +157,16 @@ pub fn head_and_tail(settings: &Settings, chain: Shared) -> (String, String) {
         Shared::Services | Shared::NodePorts | Shared::Refused | Shared::RefusedExternally | Shared::ProxyFirewall => {
             (String::new(), String::new())
         }
+    }
+}
+
+/// Answers that conntrack takes for none would reach the client without our address, and reset its connection. But of what only passes
+/// through a switch conntrack may see one half, and that is none of ours.
+fn drop_invalid(settings: &Settings) -> Vec<String> {
+    let invalid = "-m conntrack --ctstate INVALID -j DROP";
+    match &settings.pod_bridge {
+        Some(bridge) => ["-i", "-o"].map(|way| format!("{way} {bridge} {invalid}")).into(),
+        None => vec![invalid.to_owned()],
     }
 }
 

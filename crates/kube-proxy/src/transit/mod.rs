@@ -1,0 +1,233 @@
+//! What only passes through this node is not tracked by conntrack. A switch is a router: of a connection whose answers take another path
+//! it sees one half, and conntrack, made for hosts, takes that for invalid; and connections of others fill conntrack's table.
+//!
+//! 1. [`rules`] says, as a pure function, what is tracked all the same: what comes from this node's pods, or is for them, for this node
+//!    itself or for an address of a Service. The rest gets `CT --notrack`, in a chain of the table `raw`.
+//! 2. [`others`] looks for rules of somebody else's that need every connection tracked. Where there are any, nothing is left out.
+//! 3. [`Transit`] keeps the chain as it is wanted, beside whichever backend there is ([`BesideTransit`]).
+
+mod others;
+mod rules;
+
+use std::collections::BTreeSet;
+
+use tracing::{info, warn};
+
+use crate::backend::{Backend, SyncError};
+use crate::iptables::{Error, Feature, Line, Mark, Table, Tool, Watch, has_table, target};
+use crate::model::{Model, ServiceName};
+
+pub use rules::Local;
+
+/// In the table `raw`.
+const CHAIN: &str = "KUBE-TRANSIT";
+
+/// The keeper of the chain.
+pub struct Transit {
+    tool: Tool,
+    local: Local,
+    /// What this node's pods and Services need tracked, as it was written; `None` where it is not known what stands.
+    written: Option<Vec<String>>,
+    /// As iptables-save prints what was written: versions differ in how they spell a rule.
+    saved: Found,
+    watch: Option<Watch>,
+    /// What the kernel answered when all of it stood.
+    mark: Option<Mark>,
+    /// Somebody else's rule that needs every connection tracked; `None` before the first look.
+    needed_by: Option<Option<String>>,
+}
+
+/// What of it is in the table.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Found {
+    chain: bool,
+    rules: Vec<String>,
+    /// Rules that lead to the chain, with the chain that they stand in.
+    leads: Vec<String>,
+}
+
+impl Found {
+    /// What iptables-save prints of these rules, if it spells them as they are here.
+    fn of(rules: &[String]) -> Self {
+        let some = !rules.is_empty();
+        Self { chain: some, rules: rules.to_vec(), leads: some.then(lead).into_iter().collect() }
+    }
+}
+
+/// It comes behind the rules of others, who may have reasons of their own to track or not to.
+fn lead() -> String {
+    format!("PREROUTING -j {CHAIN}")
+}
+
+impl Transit {
+    /// `None` where the kernel or iptables cannot leave connections out.
+    pub fn new(tool: Tool, local: Local) -> Option<Self> {
+        let features = tool.features();
+        if !features.has(Feature::Notrack) || !features.has(Feature::Addrtype) {
+            return None;
+        }
+        let watch = Watch::new(tool.variant()).ok();
+        Some(Self { tool, local, written: None, saved: Found::default(), watch, mark: None, needed_by: None })
+    }
+
+    /// Follows the Services' addresses.
+    fn follow(&mut self, model: &Model) -> Result<(), Error> {
+        if self.needed_by.is_none() {
+            self.look_for_others()?;
+        }
+        let wanted = self.wanted(model);
+        if self.written.as_ref() != Some(&wanted) {
+            let mark = self.look();
+            let found = read(&self.tool)?;
+            if found == Found::of(&wanted) {
+                // An earlier run's, and still right.
+                (self.written, self.saved, self.mark) = (Some(wanted), found, mark);
+            } else {
+                self.write(wanted, &found)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Repairs what somebody else has changed; returns whether there was anything.
+    fn repair(&mut self, model: &Model) -> Result<bool, Error> {
+        let mark = self.look();
+        let found = read(&self.tool)?;
+        let wanted = self.wanted(model);
+        if self.written.as_ref() == Some(&wanted) && found == self.saved {
+            self.mark = mark;
+            return Ok(false);
+        }
+        self.write(wanted, &found)?;
+        Ok(true)
+    }
+
+    fn is_undisturbed(&self) -> bool {
+        self.written.is_some() && self.mark.is_some() && self.look() == self.mark
+    }
+
+    fn look(&self) -> Option<Mark> {
+        self.watch.as_ref()?.mark_of(&[Table::Raw]).ok()
+    }
+
+    /// No rules at all where somebody else needs every connection tracked.
+    fn wanted(&self, model: &Model) -> Vec<String> {
+        match &self.needed_by {
+            Some(None) => rules::rules(&self.local, self.tool.features(), model),
+            _ => Vec::new(),
+        }
+    }
+
+    fn look_for_others(&mut self) -> Result<(), Error> {
+        let needed_by = others::who_needs_tracking(&self.tool)?;
+        if self.needed_by.as_ref() != Some(&needed_by) {
+            match &needed_by {
+                None => info!("what only passes through this node is not tracked"),
+                Some(rule) => warn!("what only passes through this node stays tracked: a rule needs it: {rule}"),
+            }
+        }
+        self.needed_by = Some(needed_by);
+        Ok(())
+    }
+
+    /// Makes the chain hold `wanted`, in one go, and reads back what came of it.
+    fn write(&mut self, wanted: Vec<String>, found: &Found) -> Result<(), Error> {
+        // Whatever happens from here on, only a look can tell what stands there.
+        (self.written, self.mark) = (None, None);
+        if wanted.is_empty() {
+            remove_found(&self.tool, found)?;
+        } else {
+            self.tool.restore(&mut |out| {
+                writeln!(out, "*{}\n:{CHAIN} - [0:0]", Table::Raw)?;
+                found.leads.iter().try_for_each(|lead| writeln!(out, "-D {lead}"))?;
+                wanted.iter().try_for_each(|rule| writeln!(out, "-A {CHAIN} {rule}"))?;
+                writeln!(out, "-A {}\nCOMMIT", lead())
+            })?;
+        }
+        let mark = self.look();
+        self.saved = read(&self.tool)?;
+        let leads = usize::from(!wanted.is_empty());
+        // Otherwise someone else was at it meanwhile: the next look writes it all again.
+        if self.saved.rules.len() == wanted.len() && self.saved.leads.len() == leads {
+            (self.written, self.mark) = (Some(wanted), mark);
+        }
+        Ok(())
+    }
+}
+
+fn read(tool: &Tool) -> Result<Found, Error> {
+    let mut found = Found::default();
+    if !has_table(tool, Table::Raw) {
+        return Ok(found);
+    }
+    tool.save(Table::Raw, &mut |line| match Line::parse(line) {
+        Some(Line::Chain { name: CHAIN, .. }) => found.chain = true,
+        Some(Line::Rule { chain: CHAIN, words }) => found.rules.push(words.to_owned()),
+        Some(Line::Rule { chain, words }) if target(words) == Some(CHAIN) => {
+            found.leads.push(format!("{chain} {words}"));
+        }
+        _ => {}
+    })?;
+    Ok(found)
+}
+
+/// Takes the chain away; returns whether there was one.
+pub fn remove(tool: &Tool) -> Result<bool, Error> {
+    remove_found(tool, &read(tool)?)
+}
+
+fn remove_found(tool: &Tool, found: &Found) -> Result<bool, Error> {
+    if !found.chain {
+        return Ok(false);
+    }
+    tool.restore(&mut |out| {
+        writeln!(out, "*{}\n:{CHAIN} - [0:0]", Table::Raw)?;
+        found.leads.iter().try_for_each(|lead| writeln!(out, "-D {lead}"))?;
+        writeln!(out, "-X {CHAIN}\nCOMMIT")
+    })?;
+    Ok(true)
+}
+
+/// A backend, with [`Transit`] kept beside it.
+pub struct BesideTransit {
+    transit: Transit,
+    backend: Box<dyn Backend>,
+}
+
+impl BesideTransit {
+    pub fn new(transit: Transit, backend: Box<dyn Backend>) -> Self {
+        Self { transit, backend }
+    }
+}
+
+impl Backend for BesideTransit {
+    fn name(&self) -> &'static str {
+        self.backend.name()
+    }
+
+    fn sync(&mut self, model: &Model, touched: &BTreeSet<ServiceName>) -> Result<(), SyncError> {
+        // First: what is for a Service's new address has to be tracked when the rules come that translate it.
+        self.transit.follow(model).map_err(failed)?;
+        self.backend.sync(model, touched)
+    }
+
+    fn check(&mut self, model: &Model) -> Result<bool, SyncError> {
+        let undisturbed = self.transit.watch.is_none() || self.transit.is_undisturbed();
+        let repaired = !undisturbed && self.transit.repair(model).map_err(failed)?;
+        Ok(self.backend.check(model)? || repaired)
+    }
+
+    fn check_fully(&mut self, model: &Model) -> Result<bool, SyncError> {
+        let exact = self.transit.watch.as_ref().is_some_and(Watch::is_exact);
+        let mut repaired = false;
+        if !exact || !self.transit.is_undisturbed() {
+            self.transit.look_for_others().map_err(failed)?;
+            repaired = self.transit.repair(model).map_err(failed)?;
+        }
+        Ok(self.backend.check_fully(model)? || repaired)
+    }
+}
+
+fn failed(error: Error) -> SyncError {
+    SyncError(format!("cannot leave what only passes through untracked: {error}"))
+}
