@@ -9,9 +9,11 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use base::command::Program;
-use cluster::{Cluster, Node};
+use cluster::{BRIDGE, Cluster, KubeProxyImplementation, Node};
 
 const RESTORE_TRIES: u32 = 10;
+/// What iptables says where the kernel has no such table.
+const NO_TABLE: &str = "can't initialize iptables table";
 
 /// A chain of ours, and the system's chain that packets come to it from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,11 +66,27 @@ pub fn wanted(cluster: &Cluster, node: &Node) -> [Chain; 3] {
     ]
 }
 
+/// Pods of two other switches, passing through: conntrack would see but half of what they say to each other where paths differ. Our
+/// kube-proxy sees to that itself, and to all others that pass through; upstream's does not.
+pub fn transit(cluster: &Cluster, node: &Node) -> Chain {
+    if !node.worker || cluster.kube_proxy.implementation != KubeProxyImplementation::Upstream {
+        return TRANSIT;
+    }
+    let (own, pods) = (node.pod_cidr, cluster.pod_cidr);
+    let passing = format!("-s {pods} -d {pods} -m comment --comment kubernetes-on-eos-transit -j CT --notrack");
+    Chain { rules: vec![format!("-i {BRIDGE} -j RETURN"), format!("-d {own} -j RETURN"), passing], ..TRANSIT }
+}
+
+const TRANSIT: Chain = Chain { table: "raw", system: "PREROUTING", name: "KOE-TRANSIT", rules: Vec::new() };
 const INPUT: Chain = Chain { table: "filter", system: "INPUT", name: "KOE-INPUT", rules: Vec::new() };
 const FORWARD: Chain = Chain { table: "filter", system: "FORWARD", name: "KOE-FORWARD", rules: Vec::new() };
 const POSTROUTING: Chain = Chain { table: "nat", system: "POSTROUTING", name: "KOE-POSTROUTING", rules: Vec::new() };
 
 impl Chain {
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
     /// Makes the chain so and asks for it first; says whether anything was to be done.
     pub fn ensure(&self) -> Result<bool> {
         let wanted: Vec<String> = [format!("-N {}", self.name)]
@@ -95,7 +113,7 @@ impl Chain {
     }
 
     /// Takes the chain away, however often it is asked for.
-    fn remove(&self) -> Result<()> {
+    pub fn remove(&self) -> Result<()> {
         while self.asked_for()? {
             self.run(&["-D", self.system, "-j", self.name])?;
         }
@@ -130,7 +148,7 @@ impl Chain {
 
 /// Takes every chain of ours away.
 pub fn remove_all() -> Result<()> {
-    for chain in [INPUT, FORWARD, POSTROUTING] {
+    for chain in [TRANSIT, INPUT, FORWARD, POSTROUTING] {
         chain.remove().with_context(|| format!("cannot remove the chain {}", chain.name))?;
     }
     Ok(())
@@ -138,9 +156,12 @@ pub fn remove_all() -> Result<()> {
 
 /// Takes away the chains that kube-proxy, kubelet and the CNI plugins have made, and every rule that leads to them.
 pub fn remove_of_kubernetes() -> Result<()> {
-    for table in ["mangle", "nat", "filter"] {
-        let listed = Program::new("iptables", "look for Kubernetes' rules")?.args(["-w", "-t", table, "-S"]).read()?;
-        let removal = removal(&listed);
+    for table in ["raw", "mangle", "nat", "filter"] {
+        let mut list = Program::new("iptables", "look for Kubernetes' rules")?.args(["-w", "-t", table, "-S"]);
+        if table == "raw" && String::from_utf8_lossy(&list.output()?.stderr).contains(NO_TABLE) {
+            continue;
+        }
+        let removal = removal(&list.read()?);
         if !removal.is_empty() {
             restore(&format!("*{table}\n{removal}COMMIT\n"))
                 .with_context(|| format!("cannot remove Kubernetes' chains from the table {table}"))?;

@@ -13,10 +13,17 @@ pub fn firewall(switch: &Switch) -> Result<String> {
     for chain in &chains {
         changed += usize::from(chain.ensure()?);
     }
-    Ok(match changed {
+    let mut line = match changed {
         0 => format!("kept all {} chains", chains.len()),
         changed => format!("made {changed} of {} chains", chains.len()),
-    })
+    };
+    let transit = iptables::transit(&switch.cluster, &switch.node);
+    if transit.is_empty() {
+        transit.remove()?;
+    } else if let Err(error) = transit.ensure() {
+        line.push_str(&format!("; other switches' pods are tracked on their way through: {error:#}"));
+    }
+    Ok(line)
 }
 
 pub fn cni(switch: &Switch) -> Result<String> {
