@@ -20,6 +20,12 @@ pub const PODS: [Ipv4Addr; 4] = [
 /// Pods on the other node.
 pub const REMOTE_PODS: [Ipv4Addr; 2] = [Ipv4Addr::new(10, 16, 1, 2), Ipv4Addr::new(10, 16, 1, 3)];
 
+/// A host beyond the other node. The network leads there through the node under test, and back past it.
+pub const BEYOND: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
+
+/// The bridge that [`PODS`] are on, and the range of their addresses.
+pub const POD_BRIDGE: &str = "kube0";
+pub const NODE_POD_CIDR: &str = "10.16.0.0/24";
 pub const POD_CIDR: &str = "10.16.0.0/16";
 pub const SERVICE_CIDR: &str = "10.10.0.0/16";
 /// Where external and load balancers' addresses are taken from; the network leads all of them to the node.

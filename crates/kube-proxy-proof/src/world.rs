@@ -25,7 +25,9 @@ pub use self::{
     servers::{parse_answer, read_answer},
 };
 use crate::{
-    addresses::{BRIDGE, EXTERNAL_CIDR, NODE, NODE_2, OUTSIDE, PODS, REMOTE_PODS, SERVICE_CIDR, Vantage},
+    addresses::{
+        BEYOND, BRIDGE, EXTERNAL_CIDR, NODE, NODE_2, OUTSIDE, POD_BRIDGE, PODS, REMOTE_PODS, SERVICE_CIDR, Vantage,
+    },
     api::Api,
     daemon::Daemon,
     netns::Netns,
@@ -51,10 +53,15 @@ impl World {
         uplink(&node, &outside, NODE, "lan1")?;
         let pods = PODS.iter().enumerate().map(|(index, ip)| pod(&node, index, *ip)).collect::<Result<Vec<_>>>()?;
         let node_2 = node_2(&format!("{name} node 2"), &outside)?;
-        node.ip(&[format!("route add 10.16.1.0/24 via {NODE_2}"), format!("route add default via {}", OUTSIDE[0])])?;
+        let beyond = format!("route add {BEYOND} via {NODE_2}");
+        node.ip(&[
+            format!("route add 10.16.1.0/24 via {NODE_2}"),
+            beyond,
+            format!("route add default via {}", OUTSIDE[0]),
+        ])?;
         api.link(&node)?;
         let mut servers = vec![Servers::start(&node, &[NODE])?];
-        servers.push(Servers::start(&node_2, &[&[NODE_2], &REMOTE_PODS[..]].concat())?);
+        servers.push(Servers::start(&node_2, &[&[NODE_2, BEYOND], &REMOTE_PODS[..]].concat())?);
         for (pod, ip) in pods.iter().zip(PODS) {
             servers.push(Servers::start(pod, &[ip])?);
         }
@@ -147,9 +154,9 @@ fn node(name: &str) -> Result<Netns> {
     node.sysctl(&[("bridge/bridge-nf-call-iptables", "1")])
         .context("kube-proxy's rules have to see what crosses the pods' bridge: the kernel needs br_netfilter")?;
     node.ip(&[
-        "link add kube0 type bridge".to_owned(),
-        format!("address add {BRIDGE}/24 dev kube0"),
-        "link set kube0 up".to_owned(),
+        format!("link add {POD_BRIDGE} type bridge"),
+        format!("address add {BRIDGE}/24 dev {POD_BRIDGE}"),
+        format!("link set {POD_BRIDGE} up"),
     ])?;
     Ok(node)
 }
@@ -165,6 +172,7 @@ fn outside(name: &str) -> Result<Netns> {
     lines.extend(OUTSIDE.map(|address| format!("address add {address}/24 dev lan")));
     lines.push(format!("route add 10.16.0.0/24 via {NODE}"));
     lines.push(format!("route add 10.16.1.0/24 via {NODE_2}"));
+    lines.push(format!("route add {BEYOND} via {NODE}"));
     lines.extend(to_services());
     outside.ip(&lines)?;
     Ok(outside)
@@ -174,7 +182,8 @@ fn node_2(name: &str, outside: &Netns) -> Result<Netns> {
     let node_2 = Netns::new(name)?;
     node_2.sysctl(&[("ipv4/conf/all/rp_filter", "0"), ("ipv4/conf/default/rp_filter", "0")])?;
     uplink(&node_2, outside, NODE_2, "lan2")?;
-    let mut lines: Vec<String> = REMOTE_PODS.iter().map(|ip| format!("address add {ip}/32 dev lo")).collect();
+    let mut lines: Vec<String> =
+        REMOTE_PODS.iter().chain([&BEYOND]).map(|ip| format!("address add {ip}/32 dev lo")).collect();
     lines.push(format!("route add 10.16.0.0/24 via {NODE}"));
     lines.extend(to_services());
     node_2.ip(&lines)?;
@@ -195,7 +204,10 @@ fn pod(node: &Netns, index: usize, address: Ipv4Addr) -> Result<Netns> {
     let pod = Netns::new(&format!("{} pod {address}", node.name()))?;
     let port = format!("pod{index}");
     node.cable(&port, &pod, "eth0")?;
-    node.ip(&[format!("link set {port} master kube0"), format!("link set {port} type bridge_slave hairpin on")])?;
+    node.ip(&[
+        format!("link set {port} master {POD_BRIDGE}"),
+        format!("link set {port} type bridge_slave hairpin on"),
+    ])?;
     pod.ip(&[format!("address add {address}/24 dev eth0"), format!("route add default via {BRIDGE}")])?;
     Ok(pod)
 }

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use super::World;
 use crate::{
-    addresses::NODE_NAME,
+    addresses::{NODE_NAME, NODE_POD_CIDR, POD_BRIDGE, SERVICE_CIDR},
     api::Api,
     daemon::{Daemon, Program},
     programs::Programs,
@@ -75,6 +75,7 @@ impl World {
             "--conntrack-min=0".to_owned(),
             "--conntrack-tcp-timeout-established=0s".to_owned(),
             "--conntrack-tcp-timeout-close-wait=0s".to_owned(),
+            format!("--pod-bridge-interface={POD_BRIDGE}"),
         ];
         let path = match which {
             Implementation::Upstream => {
@@ -82,7 +83,11 @@ impl World {
                 arguments.push("--feature-gates=EndpointSliceProxying=false".to_owned());
                 &programs.upstream
             }
-            Implementation::Ours => &programs.ours,
+            Implementation::Ours => {
+                arguments.push(format!("--pod-cidr={NODE_POD_CIDR}"));
+                arguments.push(format!("--service-cluster-ip-range={SERVICE_CIDR}"));
+                &programs.ours
+            }
         };
         arguments.extend(flags.iter().map(|flag| (*flag).to_owned()));
         Program {

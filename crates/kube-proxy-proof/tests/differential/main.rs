@@ -5,3 +5,4 @@ mod crash_trap;
 mod random;
 mod readiness;
 mod support;
+mod transit;
