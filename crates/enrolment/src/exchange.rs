@@ -22,7 +22,8 @@ pub trait Signer: Send + Sync {
     /// Whether a node of this name is to be in the cluster.
     fn knows(&self, name: &str) -> bool;
 
-    /// A certificate for each request, or the reason why not, for the worker's operator to read.
+    /// A certificate for each request, or the reason why not, for the worker's operator to read. Knowing the token
+    /// makes nobody a master: never for the name of one.
     fn sign(&self, name: &str, csrs: &[String]) -> Result<Issued, String>;
 }
 

@@ -15,7 +15,8 @@
 //!    Master: `{"answer": {"proof": PROOF, "body": BODY}}`,
 //!    PROOF = HMAC(key, field("master") ‖ transcript ‖ field(SHA-256(BODY))).
 //!    BODY is a string, itself JSON: `{"issued": {"ca": PEM, "certificates": [PEM, …], "time": seconds since 1970}}`,
-//!    or `{"declined": {"reason": TEXT}}` when the proof was good and the requests were not.
+//!    or `{"declined": {"reason": TEXT}}` when the proof was good and the requests were not. The token makes nobody a
+//!    master: whoever asks for a master's name is declined, too, and being proven, the reason is for no stranger.
 //! 6. The worker compares the proof, and before that believes nothing.
 //!
 //! where
@@ -31,6 +32,8 @@
 //!
 //! Whoever answers in the master's place gets a worker's proof and may guess tokens against it at leisure. A token must
 //! therefore be too random to guess; [`Token::new`] refuses short ones.
+//!
+//! What is in a request is not looked at here: the [`Signer`] sees to it that no master's name is signed.
 //!
 //! - [`Server`]: the master's side. It asks a [`Signer`] and reports [`Event`]s.
 //! - [`enrol`], [`enrol_until_answered`]: the worker's side.

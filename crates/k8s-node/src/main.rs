@@ -9,6 +9,8 @@ mod enrolment_server;
 mod health;
 mod image_archive;
 mod iptables;
+#[cfg(test)]
+mod master_fixture;
 mod places;
 mod record;
 mod renew;

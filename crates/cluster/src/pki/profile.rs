@@ -33,6 +33,16 @@ pub(super) struct Profile {
     pub(super) usage: Usage,
 }
 
+impl Profile {
+    /// A name or an address that both certificates are good for. DNS names are the same in any case of letters.
+    pub(super) fn shared_with(&self, other: &Profile) -> Option<String> {
+        let name = |name: &&String| other.dns_names.iter().any(|theirs| theirs.eq_ignore_ascii_case(name));
+        let address = |address: &&Ipv4Addr| other.addresses.contains(address);
+        let name = self.dns_names.iter().find(name).cloned();
+        name.or_else(|| self.addresses.iter().find(address).map(Ipv4Addr::to_string))
+    }
+}
+
 pub(super) fn authority_subject(authority: Credential, cluster: &Cluster) -> Result<Name, PkiError> {
     let made = match authority {
         Credential::EtcdCa => name(&cluster.subject, None, None, "etcd-ca"),

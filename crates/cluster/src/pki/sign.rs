@@ -1,5 +1,5 @@
 //! Signing for workers, on the master. A request gives its public key and nothing else: what the certificate says
-//! comes out of cluster.toml.
+//! comes out of cluster.toml. A master's own certificates are never made here, nor any that would pass for one of them.
 
 use std::{path::Path, time::SystemTime};
 
@@ -44,7 +44,8 @@ pub struct Issued {
     pub certificates: Vec<String>,
 }
 
-/// Signs the requests of one node. Who may call this for `node_name` is enrolment's business.
+/// Signs the requests of one worker. Who may call this for `node_name` is enrolment's business; that it is no master,
+/// and has none of a master's names, is seen to here.
 pub fn sign(
     path: &Path,
     cluster: &Cluster,
@@ -55,14 +56,19 @@ pub fn sign(
     check_clock(now)?;
     let node = cluster.node(node_name).ok_or_else(|| SignError::Refused {
         asked: format!("certificates for the node {:?}", node_name.chars().take(80).collect::<String>()),
-        allowed: format!("one of cluster.toml's nodes: {}", names(cluster)),
+        allowed: workers(cluster),
     })?;
+    if node.master {
+        let asked = format!("certificates for {}, which is a master and makes its own", node.name);
+        return Err(SignError::Refused { asked, allowed: workers(cluster) });
+    }
     if requests.len() > Credential::WORKER.len() {
         let few = Credential::WORKER.len();
         return Err(SignError::BadRequest(format!("{} requests at once; a node has {few}", requests.len())));
     }
     let allowed = Credential::WORKER.map(|credential| profile::leaf(credential, cluster, node));
     let allowed: Vec<Profile> = allowed.into_iter().collect::<Result<_, _>>()?;
+    require_own_names(cluster, node, &allowed)?;
     let checked: Vec<(PublicKey, &Profile)> =
         requests.iter().map(|request| check(request, &allowed, node)).collect::<Result<_, _>>()?;
     let (key, certificate) = match standing(path, Credential::Ca, cluster, now)? {
@@ -84,6 +90,23 @@ pub fn sign(
     let ca_pem = folder::read_certificate(path, Credential::Ca)?.unwrap_or_default();
     let ca_pem = String::from_utf8(ca_pem.to_vec()).map_err(|why| PkiError::crypto("read ca.pem", why))?;
     Ok(Issued { ca_pem, certificates })
+}
+
+/// Fails where a worker's certificate would be good for something that the API server is reached at.
+fn require_own_names(cluster: &Cluster, node: &Node, profiles: &[Profile]) -> Result<(), SignError> {
+    for master in cluster.nodes.iter().filter(|node| node.master) {
+        let api_server = profile::leaf(Credential::ApiServer, cluster, master)?;
+        if let Some(shared) = profiles.iter().find_map(|profile| profile.shared_with(&api_server)) {
+            return Err(SignError::Refused {
+                asked: format!(
+                    "a certificate of {} for {shared}, which is the API server's on {}",
+                    node.name, master.name
+                ),
+                allowed: "a worker with a name and an address of its own: give it others in cluster.toml".into(),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// The request's public key and the profile of the certificate that it asks for.
@@ -131,7 +154,7 @@ fn bits(number: &[u8]) -> usize {
     number.first().map_or(0, |first| number.len() * 8 - first.leading_zeros() as usize)
 }
 
-fn names(cluster: &Cluster) -> String {
-    let names: Vec<&str> = cluster.nodes.iter().map(|node| node.name.as_str()).collect();
-    names.join(", ")
+fn workers(cluster: &Cluster) -> String {
+    let workers = cluster.nodes.iter().filter(|node| !node.master).map(|node| node.name.as_str());
+    format!("one of cluster.toml's workers: {}", workers.collect::<Vec<_>>().join(", "))
 }

@@ -2,20 +2,7 @@
 
 use cluster::pki::{Issued, Outcome, PkiError, SignError};
 
-use crate::support::{DAY, Switch, mode, now, openssl, text};
-
-/// A request that openssl makes.
-fn request(dir: &tempfile::TempDir, key: &str, subject: &str, more: &[&str]) -> String {
-    let (key_file, file) = (text(&dir.path().join("key.pem")), text(&dir.path().join("request.pem")));
-    let mut args = vec!["req", "-new", "-nodes", "-keyout", &key_file, "-out", &file, "-subj", subject, "-newkey"];
-    args.extend(key.split(' '));
-    args.extend(more);
-    crate::support::run("openssl", args);
-    std::fs::read_to_string(file).unwrap()
-}
-
-const P256: &str = "ec -pkeyopt ec_paramgen_curve:P-256";
-const OWN: &str = "/C=UK/L=London/O=system:nodes/OU=Kubernetes/CN=system:node:veos-l1";
+use crate::support::{DAY, OWN, P256, PROXY, Switch, mode, now, openssl, request, text};
 
 #[test]
 fn a_worker_enrols_once_and_then_has_nothing_to_ask_for() {
@@ -71,10 +58,7 @@ fn requests_are_refused_unless_the_subject_is_the_nodes_own() {
     let dir = tempfile::tempdir().unwrap();
     let sign = |subject: &str| master.sign("veos-l1", &[request(&dir, P256, subject, &[])], now());
     assert_eq!(sign(OWN).unwrap().certificates.len(), 1);
-    assert_eq!(
-        sign("/C=UK/L=London/O=system:node-proxier/OU=Kubernetes/CN=system:kube-proxy").unwrap().certificates.len(),
-        1
-    );
+    assert_eq!(sign(PROXY).unwrap().certificates.len(), 1);
     for subject in [
         "/C=UK/L=London/O=system:nodes/OU=Kubernetes/CN=system:node:veos-l2",
         "/C=UK/L=London/O=system:nodes/OU=Kubernetes/CN=system:node:veos-b",

@@ -5,6 +5,7 @@ mod damage;
 mod encryption;
 mod enrolment;
 mod kubeconfigs;
+mod masters_names;
 mod openssl;
 mod operator_ca;
 mod power_cut;

@@ -17,6 +17,12 @@ use tempfile::TempDir;
 
 pub const DAY: Duration = Duration::from_secs(24 * 3600);
 
+/// The key of a request.
+pub const P256: &str = "ec -pkeyopt ec_paramgen_curve:P-256";
+/// The subjects that veos-l1 may ask for.
+pub const OWN: &str = "/C=UK/L=London/O=system:nodes/OU=Kubernetes/CN=system:node:veos-l1";
+pub const PROXY: &str = "/C=UK/L=London/O=system:node-proxier/OU=Kubernetes/CN=system:kube-proxy";
+
 pub fn now() -> SystemTime {
     SystemTime::now()
 }
@@ -193,4 +199,14 @@ pub fn run<S: AsRef<std::ffi::OsStr>>(program: &str, args: impl IntoIterator<Ite
 /// `openssl` with its arguments in one line, without blanks in any of them.
 pub fn openssl(line: &str) -> String {
     run("openssl", line.split_whitespace())
+}
+
+/// A request that openssl makes.
+pub fn request(dir: &TempDir, key: &str, subject: &str, more: &[&str]) -> String {
+    let (key_file, file) = (text(&dir.path().join("key.pem")), text(&dir.path().join("request.pem")));
+    let mut args = vec!["req", "-new", "-nodes", "-keyout", &key_file, "-out", &file, "-subj", subject, "-newkey"];
+    args.extend(key.split(' '));
+    args.extend(more);
+    run("openssl", args);
+    fs::read_to_string(file).unwrap()
 }

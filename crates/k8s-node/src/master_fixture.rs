@@ -1,0 +1,84 @@
+//! A master for tests: a PKI in a folder of its own, and the server that workers enrol at on a free port.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::{Arc, Mutex},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant, SystemTime},
+};
+
+use cluster::{Cluster, pki};
+use enrolment::{Event, Limits, Server, Stop, Token};
+use tempfile::TempDir;
+
+use crate::enrolment_server::Authority;
+
+const CLUSTER: &str = r#"
+[cluster]
+service_cidr = "10.10.0.0/22"
+pod_cidr = "10.16.0.0/16"
+
+[[node]]
+name = "veos-b"
+address = "1.1.1.1"
+roles = ["master", "worker"]
+
+[[node]]
+name = "veos-l1"
+address = "2.2.2.2"
+roles = ["worker"]
+
+[join]
+token = "9f86d081884c7d659a2feaa0c55ad015"
+"#;
+
+/// It ends with the test.
+pub struct Master {
+    pub cluster: Cluster,
+    pub address: SocketAddr,
+    _folder: TempDir,
+    events: Arc<Mutex<Vec<Event>>>,
+    stop: Stop,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Master {
+    /// One whose certificates were made at `made`.
+    pub fn start(made: SystemTime) -> Master {
+        let folder = tempfile::tempdir().unwrap();
+        let cluster = Cluster::parse(CLUSTER, "cluster.toml").unwrap();
+        pki::ensure_master(folder.path(), &cluster, cluster.master(), made).unwrap();
+        let events: Arc<Mutex<Vec<Event>>> = Arc::default();
+        let sink = events.clone();
+        let server = Server::bind(
+            (Ipv4Addr::LOCALHOST, 0).into(),
+            Token::new(cluster.token.reveal()).unwrap(),
+            Arc::new(Authority { pki: folder.path().into(), cluster: cluster.clone() }),
+            Limits::default(),
+            move |event| sink.lock().unwrap().push(event),
+        )
+        .unwrap();
+        let (address, stop) = (server.address(), server.stop_handle().unwrap());
+        let thread = Some(thread::spawn(move || server.run()));
+        Master { cluster, address, _folder: folder, events, stop, thread }
+    }
+
+    /// Waits for so many events; they are told after the answer.
+    pub fn events_of(&self, count: usize) -> Vec<Event> {
+        let patience = Instant::now() + Duration::from_secs(20);
+        while self.events.lock().unwrap().len() < count {
+            assert!(Instant::now() < patience, "{count} events were expected: {:?}", self.events.lock().unwrap());
+            thread::sleep(Duration::from_millis(2));
+        }
+        self.events.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Master {
+    fn drop(&mut self) {
+        self.stop.stop();
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+    }
+}
