@@ -17,7 +17,8 @@
 //!    BODY is a string, itself JSON: `{"issued": {"ca": PEM, "certificates": [PEM, …], "time": seconds since 1970}}`,
 //!    or `{"declined": {"reason": TEXT}}` when the proof was good and the requests were not. The token makes nobody a
 //!    master: whoever asks for a master's name is declined, too, and being proven, the reason is for no stranger.
-//! 6. The worker compares the proof, and before that believes nothing.
+//! 6. The worker compares the proof, and before that believes nothing. When it has a CA certificate from before, it takes
+//!    no other public key for the CA after that either.
 //!
 //! where
 //!
@@ -33,7 +34,8 @@
 //! Whoever answers in the master's place gets a worker's proof and may guess tokens against it at leisure. A token must
 //! therefore be too random to guess; [`Token::new`] refuses short ones.
 //!
-//! What is in a request is not looked at here: the [`Signer`] sees to it that no master's name is signed.
+//! What is in a request and in a certificate is not looked at here: the [`Signer`] sees to it that no master's name is
+//! signed, and who takes what [`enrol`] brings that the CA is the one from before. Both are in `cluster::pki`.
 //!
 //! - [`Server`]: the master's side. It asks a [`Signer`] and reports [`Event`]s.
 //! - [`enrol`], [`enrol_until_answered`]: the worker's side.

@@ -2,6 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
+    path::Path,
     sync::{Arc, Mutex},
     thread::{self, JoinHandle},
     time::{Duration, Instant, SystemTime},
@@ -36,7 +37,7 @@ token = "9f86d081884c7d659a2feaa0c55ad015"
 pub struct Master {
     pub cluster: Cluster,
     pub address: SocketAddr,
-    _folder: TempDir,
+    folder: TempDir,
     events: Arc<Mutex<Vec<Event>>>,
     stop: Stop,
     thread: Option<JoinHandle<()>>,
@@ -60,7 +61,11 @@ impl Master {
         .unwrap();
         let (address, stop) = (server.address(), server.stop_handle().unwrap());
         let thread = Some(thread::spawn(move || server.run()));
-        Master { cluster, address, _folder: folder, events, stop, thread }
+        Master { cluster, address, folder, events, stop, thread }
+    }
+
+    pub fn pki(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Waits for so many events; they are told after the answer.

@@ -32,8 +32,11 @@ pub(super) struct Certificate {
 impl Certificate {
     /// The first certificate of a PEM file.
     pub(super) fn parse(pem: &[u8]) -> Result<Self, String> {
-        let der = CertificateDer::from_pem_slice(pem).map_err(|_| "no certificate in PEM form is in it")?;
-        let x509 = X509::from_der(&der).map_err(|why| format!("its certificate cannot be read: {why}"))?;
+        Self::from_der(&CertificateDer::from_pem_slice(pem).map_err(|_| "no certificate in PEM form is in it")?)
+    }
+
+    pub(super) fn from_der(der: &[u8]) -> Result<Self, String> {
+        let x509 = X509::from_der(der).map_err(|why| format!("its certificate cannot be read: {why}"))?;
         let names = extension::<SubjectAltName>(&x509)?.map(|names| names.0).unwrap_or_default();
         let dns_names = names.iter().filter_map(|name| match name {
             GeneralName::DnsName(name) => Some(name.to_string()),

@@ -19,6 +19,7 @@ mod key;
 mod keys;
 mod master;
 mod name;
+mod pinned;
 mod profile;
 mod service_account;
 mod sign;

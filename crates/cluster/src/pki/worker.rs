@@ -9,6 +9,7 @@ use super::{
     issue,
     judge::{self, State, deviation, validity},
     keys,
+    pinned::{self, Authorities},
     profile::{self, Profile},
     time::check_clock,
 };
@@ -55,7 +56,7 @@ pub fn requests(
     Credential::WORKER.into_iter().map(request).collect::<Result<_, _>>().map(Some)
 }
 
-/// Verifies what the master has handed over, whole, and then writes it.
+/// Verifies what the master has handed over, whole, and then writes it. A worker that has an authority keeps to it.
 pub fn accept(
     path: &Path,
     cluster: &Cluster,
@@ -67,11 +68,13 @@ pub fn accept(
     let folder = Folder::open(path)?;
     let refuse =
         |what: &str, why: &str| PkiError::NotAccepted(format!("{what} from the master is not accepted: {why}"));
-    let authority = Certificate::parse(issued.ca_pem.as_bytes()).map_err(|why| refuse("ca.pem", &why))?;
+    let authorities = Authorities::parse(issued.ca_pem.as_bytes()).map_err(|why| refuse("ca.pem", &why))?;
+    let authority = &authorities.signing;
     if !authority.is_authority() {
         return Err(refuse("ca.pem", "it may not sign certificates"));
     }
-    check_validity("ca.pem", &authority, now)?;
+    pinned::require(path, &authorities)?;
+    check_validity("ca.pem", authority, now)?;
     if issued.certificates.len() != Credential::WORKER.len() {
         let why = format!("there are {} instead of {}", issued.certificates.len(), Credential::WORKER.len());
         return Err(refuse("the list of certificates", &why));
@@ -79,8 +82,8 @@ pub fn accept(
     let before = worker_states(path, cluster, node, now)?;
     let mut batch = Batch::default();
     let mut outcomes = Vec::new();
-    let pems =
-        [(Credential::Ca, &issued.ca_pem)].into_iter().chain(Credential::WORKER.into_iter().zip(&issued.certificates));
+    let ca_pem = authorities.to_pem()?;
+    let pems = [(Credential::Ca, &ca_pem)].into_iter().chain(Credential::WORKER.into_iter().zip(&issued.certificates));
     for (credential, pem) in pems {
         let file = credential.certificate_file();
         if credential != Credential::Ca {
@@ -89,12 +92,16 @@ pub fn accept(
                 return Err(refuse(&file, "it does not belong to this node's key"));
             }
             let profile: Profile = profile::leaf(credential, cluster, node)?;
-            if let Some(why) = deviation(&certificate, &profile, &authority) {
+            if let Some(why) = deviation(&certificate, &profile, authority) {
                 return Err(refuse(&file, &why));
             }
             check_validity(&file, &certificate, now)?;
         }
-        if folder::read_certificate(path, credential)?.is_some_and(|old| old.as_slice() == pem.as_bytes()) {
+        let is_there = |old: &[u8]| match credential {
+            Credential::Ca => Authorities::parse(old).is_ok_and(|old| old.has_the_certificates_of(&authorities)),
+            _ => old == pem.as_bytes(),
+        };
+        if folder::read_certificate(path, credential)?.is_some_and(|old| is_there(&old)) {
             outcomes.push((credential, Outcome::Kept));
             continue;
         }

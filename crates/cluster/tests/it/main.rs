@@ -8,6 +8,7 @@ mod kubeconfigs;
 mod masters_names;
 mod openssl;
 mod operator_ca;
+mod pinned_authority;
 mod power_cut;
 mod renewal;
 mod support;

@@ -85,3 +85,35 @@ fn an_enrolment_that_was_cut_off_ends_whole() {
     }
     worker.require_sound(now());
 }
+
+#[test]
+fn a_renewal_of_a_worker_that_was_cut_off_ends_whole() {
+    let master = Switch::master();
+    let worker = Switch::worker(&master, "veos-l1");
+    let before = worker.files();
+    let later = now() + DAY * 1300;
+    master.ensure(later).unwrap();
+    worker.enrol(&master, later).unwrap().unwrap();
+    for cut in cuts(&before, &worker.files()) {
+        worker.set_files(&cut);
+        worker.enrol(&master, later).unwrap();
+        assert_eq!(worker.requests(later).unwrap(), None);
+    }
+    worker.require_sound(later);
+}
+
+#[test]
+fn a_change_of_authority_that_was_cut_off_ends_whole() {
+    let old = Switch::master();
+    let new = Switch::master();
+    let worker = Switch::worker(&old, "veos-l1");
+    worker.remove("ca.pem");
+    let before = worker.files();
+    worker.enrol(&new, now()).unwrap().unwrap();
+    for cut in cuts(&before, &worker.files()) {
+        worker.set_files(&cut);
+        worker.enrol(&new, now()).unwrap();
+        assert_eq!(worker.requests(now()).unwrap(), None);
+    }
+    worker.require_sound(now());
+}

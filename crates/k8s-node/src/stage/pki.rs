@@ -2,13 +2,14 @@
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     path::Path,
     sync::atomic::AtomicBool,
     time::{Duration, SystemTime},
 };
 
 use anyhow::{Context, Result};
-use cluster::pki::{self, Credential, Issued, Outcome, State};
+use cluster::pki::{self, Credential, Issued, Outcome, PkiError, State};
 use enrolment::{Backoff, Enrolled, FailedAttempt, Token};
 
 use super::{Stage, waiting_for};
@@ -24,7 +25,7 @@ const BACKOFF: Backoff = Backoff { first: Duration::from_secs(1), longest: Durat
 const CLOCKS_APART: Duration = Duration::from_secs(3600);
 
 pub fn pki(switch: &Switch) -> Result<String> {
-    let outcomes = if switch.node.master { master(switch)? } else { worker(switch)? };
+    let outcomes = if switch.node.master { master(switch)? } else { Worker::of(switch).bring_up()? };
     Ok(summary(&outcomes))
 }
 
@@ -33,74 +34,94 @@ pub fn renew(switch: &Switch) -> Result<String> {
     if switch.node.master {
         return pki(switch);
     }
-    let Some(requests) = pki::requests(places::PKI.as_ref(), &switch.cluster, &switch.node, SystemTime::now())? else {
-        return Ok("kept every certificate".into());
-    };
-    let csrs: Vec<String> = requests.into_iter().map(|request| request.pem).collect();
-    let token = switch.enrolment_token()?;
-    let enrolled = enrolment::enrol(&request(switch, &token, &csrs))?;
-    Ok(summary(&accept(switch, enrolled)?))
+    let outcomes = Worker::of(switch).renew()?;
+    Ok(outcomes.map_or_else(|| "kept every certificate".into(), |outcomes| summary(&outcomes)))
 }
 
 fn master(switch: &Switch) -> Result<Vec<(Credential, Outcome)>> {
     Ok(pki::ensure_master(places::PKI.as_ref(), &switch.cluster, &switch.node, SystemTime::now())?)
 }
 
-fn worker(switch: &Switch) -> Result<Vec<(Credential, Outcome)>> {
-    let (folder, now) = (Path::new(places::PKI), SystemTime::now());
-    let Some(requests) = pki::requests(folder, &switch.cluster, &switch.node, now)? else {
-        return Ok(vec![(Credential::Node, Outcome::Kept), (Credential::KubeProxy, Outcome::Kept)]);
-    };
-    let csrs: Vec<String> = requests.into_iter().map(|request| request.pem).collect();
-    let token = switch.enrolment_token()?;
-    let request = request(switch, &token, &csrs);
-    let states = pki::inspect(folder, &switch.cluster, &switch.node, now);
-    if states.iter().all(|certificate| matches!(certificate.state, State::Ok | State::Due(_))) {
-        // What is there still serves: a master that is away must not keep this switch from coming up.
-        return match enrolment::enrol(&request) {
-            Ok(enrolled) => accept(switch, enrolled),
-            Err(error) => {
-                let why = format!("renewal is due and the master did not renew: {error}");
-                Ok(vec![(Credential::Node, Outcome::Due { why })])
+/// A worker, where its certificates are, and where it gets them.
+struct Worker<'a> {
+    switch: &'a Switch,
+    folder: &'a Path,
+    master: SocketAddr,
+}
+
+impl<'a> Worker<'a> {
+    fn of(switch: &'a Switch) -> Self {
+        let master = (switch.cluster.master().address, enrolment::PORT).into();
+        Worker { switch, folder: Path::new(places::PKI), master }
+    }
+
+    fn renew(&self) -> Result<Option<Vec<(Credential, Outcome)>>> {
+        let Some(csrs) = self.requests(SystemTime::now())? else { return Ok(None) };
+        let token = self.switch.enrolment_token()?;
+        self.accept(enrolment::enrol(&self.request(&token, &csrs))?).map(Some)
+    }
+
+    fn bring_up(&self) -> Result<Vec<(Credential, Outcome)>> {
+        let now = SystemTime::now();
+        let Some(csrs) = self.requests(now)? else {
+            return Ok(vec![(Credential::Node, Outcome::Kept), (Credential::KubeProxy, Outcome::Kept)]);
+        };
+        let token = self.switch.enrolment_token()?;
+        let request = self.request(&token, &csrs);
+        let states = pki::inspect(self.folder, &self.switch.cluster, &self.switch.node, now);
+        if states.iter().all(|certificate| matches!(certificate.state, State::Ok | State::Due(_))) {
+            // What is there still serves: neither a master that is away nor an answer that cannot be taken must keep
+            // this switch from coming up.
+            let renewed = enrolment::enrol(&request).map_err(Into::into).and_then(|enrolled| self.accept(enrolled));
+            return Ok(renewed.unwrap_or_else(|error| {
+                let why = format!("renewal is due and did not succeed: {error:#}");
+                vec![(Credential::Node, Outcome::Due { why })]
+            }));
+        }
+        let begun = SystemTime::now();
+        let (mut said, mut failure) = (String::new(), None);
+        let mut tell = |attempt: &FailedAttempt| {
+            let what = format!("waiting for the master {}: {}", request.master, attempt.error);
+            if let Err(error) = waiting_for(Stage::Pki, begun, &mut said, &what) {
+                failure.get_or_insert(error);
             }
         };
+        let never = AtomicBool::new(false);
+        let enrolled = enrolment::enrol_until_answered(&request, &BACKOFF, std::thread::sleep, &mut tell, &never)?;
+        self.accept(enrolled.context("enrolment was stopped")?)
     }
-    let begun = SystemTime::now();
-    let (mut said, mut failure) = (String::new(), None);
-    let mut tell = |attempt: &FailedAttempt| {
-        let what = format!("waiting for the master {}: {}", request.master, attempt.error);
-        if let Err(error) = waiting_for(Stage::Pki, begun, &mut said, &what) {
-            failure.get_or_insert(error);
-        }
-    };
-    let never = AtomicBool::new(false);
-    let enrolled = enrolment::enrol_until_answered(&request, &BACKOFF, std::thread::sleep, &mut tell, &never)?;
-    accept(switch, enrolled.context("enrolment was stopped")?)
+
+    fn requests(&self, now: SystemTime) -> Result<Option<Vec<String>>> {
+        let requests = pki::requests(self.folder, &self.switch.cluster, &self.switch.node, now)?;
+        Ok(requests.map(|requests| requests.into_iter().map(|request| request.pem).collect()))
+    }
+
+    fn request<'r>(&'r self, token: &'r Token, csrs: &'r [String]) -> enrolment::Request<'r> {
+        enrolment::Request { master: self.master, name: &self.switch.node.name, token, csrs, timeout: TRY }
+    }
+
+    fn accept(&self, enrolled: Enrolled) -> Result<Vec<(Credential, Outcome)>> {
+        let Enrolled { issued, master_time } = enrolled;
+        let now = SystemTime::now();
+        let issued = Issued { ca_pem: issued.ca, certificates: issued.certificates };
+        let accepted = pki::accept(self.folder, &self.switch.cluster, &self.switch.node, &issued, now);
+        accepted.map_err(|error| {
+            let context = match &error {
+                // What only the operator can decide about is no matter of clocks.
+                PkiError::Operator { .. } => None,
+                _ => clocks_apart(now, master_time),
+            };
+            anyhow::Error::new(error).context(context.unwrap_or_else(|| "the master's answer is not taken".into()))
+        })
+    }
 }
 
-fn request<'a>(switch: &'a Switch, token: &'a Token, csrs: &'a [String]) -> enrolment::Request<'a> {
-    enrolment::Request {
-        master: (switch.cluster.master().address, enrolment::PORT).into(),
-        name: &switch.node.name,
-        token,
-        csrs,
-        timeout: TRY,
-    }
-}
-
-fn accept(switch: &Switch, enrolled: Enrolled) -> Result<Vec<(Credential, Outcome)>> {
-    let Enrolled { issued, master_time } = enrolled;
-    let now = SystemTime::now();
+fn clocks_apart(now: SystemTime, master_time: SystemTime) -> Option<String> {
     let apart = now.duration_since(master_time).unwrap_or_else(|behind| behind.duration());
-    let issued = Issued { ca_pem: issued.ca, certificates: issued.certificates };
-    pki::accept(places::PKI.as_ref(), &switch.cluster, &switch.node, &issued, now).with_context(|| {
-        if apart > CLOCKS_APART {
-            let side = if now < master_time { "behind" } else { "ahead of" };
-            let hours = apart.as_secs() / 3600;
-            format!("this switch's clock is {hours} hours {side} the master's: set both by NTP, or by `clock set`")
-        } else {
-            "the master's answer is not taken".into()
-        }
+    (apart > CLOCKS_APART).then(|| {
+        let side = if now < master_time { "behind" } else { "ahead of" };
+        let hours = apart.as_secs() / 3600;
+        format!("this switch's clock is {hours} hours {side} the master's: set both by NTP, or by `clock set`")
     })
 }
 
@@ -148,7 +169,44 @@ pub fn renewal(switch: &Switch) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::master_fixture::Master;
+
+    fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+        let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
+        entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())).collect()
+    }
+
+    #[test]
+    fn a_worker_that_another_authority_answers_comes_up_with_what_it_has_and_renew_says_what_to_do() {
+        // Two years ago: a third of the certificates' life is left.
+        let made = SystemTime::now() - Duration::from_secs(740 * 24 * 3600);
+        let (ours, other) = (Master::start(made), Master::start(SystemTime::now()));
+        let (cluster, folder) = (ours.cluster.clone(), tempfile::tempdir().unwrap());
+        let node = cluster.node("veos-l1").unwrap().clone();
+        let switch = Switch { cluster, node };
+        let at = |master: &Master| Worker { switch: &switch, folder: folder.path(), master: master.address };
+        let csrs = at(&ours).requests(made).unwrap().unwrap();
+        let issued = pki::sign(ours.pki(), &switch.cluster, "veos-l1", &csrs, made).unwrap();
+        pki::accept(folder.path(), &switch.cluster, &switch.node, &issued, made).unwrap();
+        let before = files(folder.path());
+
+        let outcomes = at(&other).bring_up().unwrap();
+        let [(Credential::Node, Outcome::Due { why })] = outcomes.as_slice() else { panic!("{outcomes:?}") };
+        let advice = format!("remove {} and run `k8s-node renew`", folder.path().join("ca.pem").display());
+        assert!(why.contains("another public key") && why.contains(&advice), "{why}");
+        assert_eq!(files(folder.path()), before);
+        let error = format!("{:#}", at(&other).renew().unwrap_err());
+        assert!(error.contains(&advice), "{error}");
+        assert_eq!(files(folder.path()), before);
+
+        assert_eq!(at(&ours).renew().unwrap().unwrap().len(), 3);
+        fs::remove_file(folder.path().join("ca.pem")).unwrap();
+        at(&other).renew().unwrap().unwrap();
+        assert_eq!(fs::read(folder.path().join("ca.pem")).unwrap(), fs::read(other.pki().join("ca.pem")).unwrap());
+    }
 
     #[test]
     fn the_line_names_what_was_done_and_counts_what_was_kept() {
