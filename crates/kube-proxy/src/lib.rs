@@ -4,6 +4,7 @@
 //! 2. [`choice`]: which endpoints a Service's port has on this node, a pure function.
 //! 3. [`backend`]: makes the kernel (or this process) do so, and applies only what differs.
 
+mod access;
 pub mod backend;
 pub mod choice;
 pub mod conntrack;

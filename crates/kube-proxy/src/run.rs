@@ -28,7 +28,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     }
     adjust_oom_score(options.oom_score_adj);
     conntrack::settings::apply(&options.conntrack);
-    let client = watch::connect(&connection(&options)).await?;
+    let client = watch::connect(&connection(&options))?;
     let backend = choose_backend(&options)?;
     tracing::info!(mode = backend.name(), node = options.node_name, "kube-proxy {}", env!("CARGO_PKG_VERSION"));
 
@@ -183,7 +183,7 @@ fn adjust_oom_score(score: i32) {
 
 /// Reads both sets once, and gives the model that they make.
 pub async fn model_of_now(options: &Options, patience: Duration) -> anyhow::Result<crate::model::Model> {
-    let client = watch::connect(&connection(options)).await?;
+    let client = watch::connect(&connection(options))?;
     let (news, arriving) = mpsc::channel();
     let reader = Arc::new(Reader::new(&options.node_name));
     let watches = tokio::spawn(watch::run(client, reader, options.endpoint_slices, news));

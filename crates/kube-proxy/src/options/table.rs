@@ -136,7 +136,7 @@ pub(super) const FLAGS: &[Flag] = &[
         kind: Value("file", |draft, text| set(&mut draft.options.kubeconfig, Ok(values::path(text)))),
         default: "",
         beside_config: false,
-        help: "how to reach the API server, and as whom; without it, as a pod does",
+        help: "how to reach the API server, and as whom, by certificate, token or password; without it, as a pod does",
     },
     Flag {
         name: "logtostderr",
@@ -157,7 +157,7 @@ pub(super) const FLAGS: &[Flag] = &[
         kind: Value("url", |draft, text| set(&mut draft.options.master, Ok(values::text(text)))),
         default: "",
         beside_config: true,
-        help: "the API server's address, instead of the kubeconfig's",
+        help: "the API server's URL or HOST:PORT, instead of the kubeconfig's",
     },
     Flag {
         name: "metrics-bind-address",

@@ -6,8 +6,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
+use hyper::Request;
+use kube::Client;
+use kube::client::{Body, ClientBuilder};
+use tower::filter::FilterLayer;
+
+use crate::access::{self, Access};
 
 /// How long a watch lasts before it is made anew: so long at most goes by before a connection that died in silence is noticed.
 pub(super) const WATCH_SECONDS: u32 = 60;
@@ -24,27 +28,19 @@ pub struct Connection {
     pub master: Option<String>,
 }
 
-/// Makes a client; does not connect yet. An error is one of the files, and names them.
-pub async fn connect(to: &Connection) -> anyhow::Result<Client> {
-    let mut config = match (&to.kubeconfig, &to.master) {
-        (Some(path), _) => {
-            let kubeconfig = Kubeconfig::read_from(path).with_context(|| format!("--kubeconfig={}", path.display()))?;
-            Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
-                .await
-                .with_context(|| format!("--kubeconfig={}", path.display()))?
-        }
-        (None, Some(master)) => Config::new(master.parse().with_context(|| format!("--master={master}"))?),
-        (None, None) => Config::incluster().context(
-            "neither --kubeconfig nor --master is given, and this is no pod with a service account; give --kubeconfig",
-        )?,
-    };
-    if let Some(master) = &to.master {
-        config.cluster_url = master.parse().with_context(|| format!("--master={master}"))?;
+/// Makes a client, within a runtime; does not connect yet. An error is one of the files, and names them.
+pub fn connect(to: &Connection) -> anyhow::Result<Client> {
+    let Access { mut config, authorization } = access::find(to.kubeconfig.as_deref(), to.master.as_deref())?;
+    if std::env::var_os("HTTPS_PROXY").or(std::env::var_os("https_proxy")).is_some_and(|proxy| !proxy.is_empty()) {
+        tracing::warn!("HTTPS_PROXY has no effect: the API server is reached without a proxy");
     }
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     config.read_timeout = Some(Duration::from_secs(u64::from(WATCH_SECONDS) + 5));
     config.write_timeout = Some(Duration::from_secs(15));
-    Client::try_from(config).context("the kubeconfig's credentials cannot be used")
+    let builder =
+        ClientBuilder::try_from(config).context("TLS cannot be set up; see to the cluster's certificate-authority")?;
+    let prepare = FilterLayer::new(move |request: Request<Body>| access::prepare(request, authorization.as_ref()));
+    Ok(builder.with_layer(&prepare).build())
 }
 
 /// An error with what caused it, in one line.

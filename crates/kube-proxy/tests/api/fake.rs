@@ -37,6 +37,8 @@ struct State {
     /// Connections are ended at once, as if there were no server.
     away: bool,
     requests: Vec<String>,
+    /// What the last request had for its Authorization.
+    authorization: Option<String>,
 }
 
 #[derive(Default)]
@@ -132,6 +134,11 @@ impl FakeApi {
         self.state().requests.clone()
     }
 
+    /// What the last request had for its Authorization.
+    pub fn authorization(&self) -> Option<String> {
+        self.state().authorization.clone()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.shared.state()
     }
@@ -151,10 +158,17 @@ impl Shared {
                 return Ok(());
             }
             let target = line.split(' ').nth(1).unwrap_or_default().to_owned();
+            let mut authorization = None;
             while line.trim_end() != "" {
                 line.clear();
                 reader.read_line(&mut line)?;
+                if let Some((name, value)) = line.split_once(':')
+                    && name.eq_ignore_ascii_case("authorization")
+                {
+                    authorization = Some(value.trim().to_owned());
+                }
             }
+            self.state().authorization = authorization;
             if self.state().away {
                 return Ok(());
             }

@@ -2,5 +2,7 @@
 //! so old, one that serves nonsense. The server is a [`fake`].
 
 mod bad_objects;
+mod bench;
 mod fake;
+mod kubeconfigs;
 mod versions;

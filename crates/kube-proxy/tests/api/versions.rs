@@ -32,7 +32,7 @@ impl Watched {
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                let client = watch::connect(&connection).await.unwrap();
+                let client = watch::connect(&connection).unwrap();
                 watch::run(client, Arc::new(Reader::new("node-1")), true, sender).await;
             });
         });
