@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use base::files;
+use base::{command::Program, files};
 use build::cache;
 use bundle::{
     SourceDate, squashfs,
@@ -16,10 +16,12 @@ use bundle::{
 use indicatif::HumanBytes;
 
 use crate::{
-    compile_bench, first_boot,
+    compile_bench,
+    figures::machine,
+    first_boot,
     flags::{Bench, BenchSubject, Selection},
     kube_proxy_bench, pki_bench,
-    reproduce::{child, copy_workspace},
+    reproduce::{as_child, child, copy_workspace},
     session::{Session, workspace},
 };
 
@@ -38,17 +40,17 @@ pub fn run(flags: Bench) -> Result<()> {
 fn build_figures(flags: &Bench) -> Result<()> {
     let session = Session::open(flags.selection.clone())?;
     let release = &session.release;
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let mut text = format!(
-        "# Figures of the build\n\nWritten by `cargo xtask bench build{}`: release {}, linux/{}, {cores} cores.\n\
-         Run it again to repeat them; every run replaces this file.\n\n",
+        "# Figures of the build\n\nWritten by `cargo xtask bench build{}{}`; run it again to repeat them, every run replaces this \
+         file. Release {}, linux/{}. {}.\n\n",
         if flags.cold { " --cold" } else { "" },
+        if flags.by_hand { " --by-hand" } else { "" },
         release.name,
-        flags.selection.arch
+        flags.selection.arch,
+        machine()
     );
     if flags.cold {
-        let cold = cold(&flags.selection)?;
-        text += &format!("## A cold build\n\nFrom an empty cache, downloads and all: {}.\n\n", seconds(cold));
+        text += &from_clone(&flags.selection)?;
     }
     println!("making sure that everything is built");
     let dist = tempfile::tempdir().context("cannot make a temporary folder")?;
@@ -67,7 +69,9 @@ fn build_figures(flags: &Bench) -> Result<()> {
         seconds(times[RUNS / 2])
     );
     text += &changed_rootfs(&root, &flags.selection)?;
-    text += &compile_bench::compare(&session)?;
+    if flags.by_hand {
+        text += &compile_bench::compare(&session)?;
+    }
     text += &sizes(&session, dist.path())?;
     let file = workspace().join("docs/build-figures.md");
     files::write_atomically(&file, &text)?;
@@ -79,11 +83,32 @@ fn seconds(time: Duration) -> String {
     format!("{:.2} s", time.as_secs_f64())
 }
 
-/// The whole of `build-swix` from nothing.
-fn cold(selection: &Selection) -> Result<Duration> {
-    println!("building from an empty cache");
+/// What a newcomer waits for: a copy of the repository with nothing in it but its files, and cargo's and our caches empty.
+fn from_clone(selection: &Selection) -> Result<String> {
+    println!("building from a clone, with every cache empty");
     let scratch = tempfile::tempdir().context("cannot make a temporary folder")?;
-    second_run(&workspace(), &scratch.path().join("cache"), selection, &scratch.path().join("dist"))
+    let copy = copy_workspace(scratch.path())?;
+    let [cargo_home, target] = ["cargo-home", "target"].map(|name| scratch.path().join(name));
+    let log = scratch.path().join("log");
+    let began = Instant::now();
+    Program::new("cargo", "compile xtask as `cargo xtask` does")?
+        .args(["build", "--quiet", "--package", "xtask"])
+        .env("CARGO_HOME", &cargo_home)
+        .env("CARGO_TARGET_DIR", &target)
+        .dir(&copy)
+        .run_logged(&log)?;
+    let compiled = began.elapsed();
+    let program = Program::new(target.join("debug/xtask"), "build in another folder")?;
+    as_child(program, &copy, &scratch.path().join("cache"), "build-swix", selection)
+        .env("CARGO_HOME", &cargo_home)
+        .run_logged(&log)?;
+    let all = began.elapsed();
+    Ok(format!(
+        "## From a clone to the SWIX\n\nWith every cache empty, downloads and all: {}. {} of it is cargo compiling xtask, the rest the \
+         steps of `build-swix`.\n\n",
+        humantime::format_duration(Duration::from_secs(all.as_secs())),
+        humantime::format_duration(Duration::from_secs(compiled.as_secs())),
+    ))
 }
 
 /// One `build-swix` as a process of its own.

@@ -3,6 +3,9 @@
 use std::{fmt, fs, time::Duration};
 
 use anyhow::Result;
+use base::command::Program;
+
+use crate::session::workspace;
 
 /// The shortest, the middle and the longest of some times.
 pub struct Spread {
@@ -36,12 +39,22 @@ impl fmt::Display for Spread {
     }
 }
 
-/// The machine, and how busy it was with whatever ran on it before this is called.
+/// What is measured on which machine, and how busy that was with whatever ran on it before this is called.
 pub fn machine() -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load = load.split_whitespace().next().unwrap_or("unknown").to_owned();
-    format!("{cores} cores, with a load average of {load} before it began")
+    format!("{cores} cores, with a load average of {load} before it began; {}", commit())
+}
+
+/// The commit of the repository's folder.
+fn commit() -> String {
+    let asked = Program::new("git", "say which commit is measured").and_then(|git| {
+        git.args(["describe", "--always", "--abbrev=12", "--exclude=*", "--dirty=, with changes"])
+            .dir(&workspace())
+            .read()
+    });
+    asked.map_or_else(|_| "not a commit".to_owned(), |commit| format!("commit {}", commit.trim()))
 }
 
 /// Runs both so that each is as often the first of a pair as the second: A B, B A, A B.

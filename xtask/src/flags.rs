@@ -213,9 +213,12 @@ pub struct Reproduce {
 #[derive(Args)]
 pub struct Bench {
     pub what: BenchSubject,
-    /// build: also time a build from an empty cache
+    /// build: also time all that a newcomer waits for, from a clone to the SWIX, with every cache empty
     #[arg(long)]
     pub cold: bool,
+    /// build: also compile hyperkube through xtask and by hand, each with an empty Go cache
+    #[arg(long)]
+    pub by_hand: bool,
     /// first-boot, pki, kube-proxy: how often each way is timed
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub rounds: Option<u16>,
@@ -225,7 +228,7 @@ pub struct Bench {
 
 #[derive(Clone, Copy, ValueEnum)]
 pub enum BenchSubject {
-    /// The build: a second run, a changed rootfs/ file, compiling against `go build` by hand, sizes
+    /// The build: a second run, a changed rootfs/ file, sizes; if asked for, from a clone to the SWIX, and against `go build` by hand
     Build,
     /// From the start of first boot to a Ready node, against the same services started by hand; memory of our daemon
     FirstBoot,

@@ -65,7 +65,12 @@ pub fn copy_workspace(folder: &Path) -> Result<PathBuf> {
 /// This same program, working on another copy of the repository with another cache.
 pub fn child(repository: &Path, cache: &Path, verb: &str, selection: &Selection) -> Result<Program> {
     let this = std::env::current_exe().context("cannot tell which program this is")?;
-    let mut program = Program::new(this, "build in another folder")?
+    Ok(as_child(Program::new(this, "build in another folder")?, repository, cache, verb, selection))
+}
+
+/// `xtask`, working on a copy of the repository.
+pub fn as_child(xtask: Program, repository: &Path, cache: &Path, verb: &str, selection: &Selection) -> Program {
+    let mut program = xtask
         .arg(verb)
         .args(["--arch", selection.arch.goarch()])
         .env("CARGO_MANIFEST_DIR", repository.join("xtask"))
@@ -85,5 +90,5 @@ pub fn child(repository: &Path, cache: &Path, verb: &str, selection: &Selection)
     if selection.offline {
         program = program.arg("--offline");
     }
-    Ok(program)
+    program
 }
