@@ -10,6 +10,8 @@ use std::{
 
 use anyhow::{Context, Result};
 
+pub use crate::removal::remove_tree;
+
 /// How the name of a file begins while it is being written.
 pub const UNFINISHED: &str = ".new-";
 
@@ -113,28 +115,6 @@ pub fn write_together(folder: &Path, files: &[NewFile]) -> Result<()> {
     sync.with_context(|| format!("cannot write {}", folder.display()))
 }
 
-/// Removes a folder with everything in it, also where folders are read-only (Go's module cache
-/// and unpacked packages have such); nothing there is fine.
-pub fn remove_tree(path: &Path) -> Result<()> {
-    let remove = || -> io::Result<()> {
-        if !path.try_exists()? && !path.is_symlink() {
-            return Ok(());
-        }
-        for entry in walkdir::WalkDir::new(path) {
-            let entry = entry?;
-            if entry.file_type().is_dir() {
-                let mut mode = entry.metadata()?.permissions();
-                if mode.mode() & 0o700 != 0o700 {
-                    mode.set_mode(mode.mode() | 0o700);
-                    fs::set_permissions(entry.path(), mode)?;
-                }
-            }
-        }
-        if path.is_dir() && !path.is_symlink() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
-    };
-    remove().with_context(|| format!("cannot remove {}", path.display()))
-}
-
 /// Copies a file or a tree: files with their permissions, links as links.
 pub fn copy_tree(from: &Path, to: &Path) -> Result<()> {
     for entry in walkdir::WalkDir::new(from).sort_by_file_name() {
@@ -206,16 +186,5 @@ mod tests {
         for copied in ["copy/below/program", "alone"] {
             assert_eq!(fs::metadata(dir.path().join(copied)).unwrap().permissions().mode() & 0o777, 0o755, "{copied}");
         }
-    }
-
-    #[test]
-    fn a_tree_with_read_only_folders_can_be_removed() {
-        let dir = tempfile::tempdir().unwrap();
-        let tree = dir.path().join("tree");
-        fs::create_dir_all(tree.join("locked")).unwrap();
-        fs::write(tree.join("locked/file"), "x").unwrap();
-        fs::set_permissions(tree.join("locked"), fs::Permissions::from_mode(0o555)).unwrap();
-        remove_tree(&tree).unwrap();
-        assert!(!tree.exists());
     }
 }

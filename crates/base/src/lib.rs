@@ -2,7 +2,8 @@
 //!
 //! - [`arch`]: the one type that knows an architecture's name in Go, Rust, RPM, Debian and ELF
 //! - [`digest`]: SHA-256 digests of bytes, files and whole trees
-//! - [`files`]: files that are there whole or not at all
+//! - [`files`]: files that are there whole or not at all, trees copied and removed
+//! - [`mounts`]: what is mounted where
 //! - [`command`]: programs run as argument lists, with a log and an error that says enough
 //! - [`progress`]: the sink that libraries report to; they never print
 
@@ -10,7 +11,9 @@ pub mod arch;
 pub mod command;
 pub mod digest;
 pub mod files;
+pub mod mounts;
 pub mod progress;
+mod removal;
 
 pub use arch::Arch;
 pub use digest::Sha256;
