@@ -5,7 +5,7 @@ use std::{fs, io, path::Path};
 use anyhow::{Context, Result};
 use base::{command::Program, files};
 
-use crate::{containers, iptables, places, routes, service, switch::Switch, systemd};
+use crate::{containers, iptables, places, routes, service, switch::Switch, systemd, volumes};
 
 /// Goes on where a step fails, so that as much as possible goes away, and fails with everything that did not.
 pub fn run() -> Result<()> {
@@ -33,7 +33,8 @@ pub fn run() -> Result<()> {
         step("route for Services", routes::remove_service_range(&switch.cluster));
     }
     step("the pods' bridge", bridge());
-    step("mounts of pods", unmount_below(places::KUBELET));
+    // What stays mounted keeps the folder whole: it is removed only where nothing is mounted in it.
+    step("volumes of pods", volumes::unmount_below(places::KUBELET.as_ref()));
     for folder in [places::KUBELET, places::CNI_STATE, places::RUN] {
         step(folder, files::remove_tree(folder.as_ref()));
     }
@@ -54,22 +55,6 @@ fn bridge() -> Result<()> {
         return Ok(());
     }
     Program::new("ip", "remove the pods' bridge")?.args(["link", "delete", cluster::BRIDGE]).read().map(drop)
-}
-
-/// Unmounts everything below a folder, the last mounted first.
-fn unmount_below(folder: &str) -> Result<()> {
-    let mounts = fs::read_to_string("/proc/self/mounts").context("cannot read the mounts")?;
-    let below: Vec<&str> = mounts
-        .lines()
-        .filter_map(|line| line.split(' ').nth(1))
-        .filter(|place| Path::new(place).starts_with(folder))
-        .collect();
-    for place in below.into_iter().rev() {
-        // /proc/self/mounts writes a blank as \040.
-        let place = place.replace("\\040", " ");
-        Program::new("umount", "unmount a pod's volume")?.arg(&place).read()?;
-    }
-    Ok(())
 }
 
 fn units() -> Result<()> {

@@ -11,6 +11,7 @@ mod image_archive;
 mod iptables;
 #[cfg(test)]
 mod master_fixture;
+mod namespace;
 mod places;
 mod record;
 mod renew;
@@ -22,6 +23,7 @@ mod stage;
 mod status;
 mod switch;
 mod systemd;
+mod volumes;
 
 use std::{ffi::OsString, process::ExitCode};
 
