@@ -21,6 +21,7 @@ Kubernetes on this switch.
 What systemd runs:
 
     k8s-node stage NAME                 one stage of the bring-up; /usr/libexec/kubernetes-on-eos/first-boot has them in order
+    k8s-node renew --in-turn            the same as `renew`, but a worker waits for its turn before it asks the master
     k8s-node enrolment-server           on the master: sign the workers' certificates
 ";
 
@@ -33,7 +34,7 @@ pub enum Command {
     Logs { service: Option<String>, follow: bool },
     Check { file: Option<PathBuf> },
     Collect { output: Option<PathBuf> },
-    Renew,
+    Renew { in_turn: bool },
     EnrolmentServer,
     Down,
     Reset { yes: bool },
@@ -60,19 +61,20 @@ fn parse_from(arguments: impl IntoIterator<Item = OsString, IntoIter: 'static>) 
             ("status", Long("json")) => options.json = true,
             ("logs", Long("follow") | Short('f')) => options.follow = true,
             ("collect", Long("output") | Short('o')) => options.output = Some(parser.value()?.into()),
+            ("renew", Long("in-turn")) => options.in_turn = true,
             ("reset", Long("yes") | Short('y')) => options.yes = true,
             ("logs" | "check" | "stage", Value(value)) if options.value.is_none() => options.value = Some(value),
             (_, other) => return Err(other.unexpected().into()),
         }
     }
-    let Options { json, follow, yes, output, value } = options;
+    let Options { json, follow, in_turn, yes, output, value } = options;
     Ok(match verb.as_str() {
         "stage" => Command::Stage(Stage::named(value)?),
         "status" => Command::Status { json },
         "logs" => Command::Logs { service: value.map(|value| value.string()).transpose()?, follow },
         "check" => Command::Check { file: value.map(PathBuf::from) },
         "collect" => Command::Collect { output },
-        "renew" => Command::Renew,
+        "renew" => Command::Renew { in_turn },
         "enrolment-server" => Command::EnrolmentServer,
         "down" => Command::Down,
         "reset" => Command::Reset { yes },
@@ -85,6 +87,7 @@ fn parse_from(arguments: impl IntoIterator<Item = OsString, IntoIter: 'static>) 
 struct Options {
     json: bool,
     follow: bool,
+    in_turn: bool,
     yes: bool,
     output: Option<PathBuf>,
     value: Option<OsString>,
@@ -92,7 +95,10 @@ struct Options {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, path::Path};
+
     use super::*;
+    use crate::systemd;
 
     fn parse(line: &str) -> Result<Command> {
         parse_from(line.split_whitespace().map(OsString::from).collect::<Vec<_>>())
@@ -102,9 +108,23 @@ mod tests {
     fn commands_are_read_with_their_options() {
         assert_eq!(parse("k8s-node status --json").unwrap(), Command::Status { json: true });
         assert_eq!(parse("k8s-node reset").unwrap(), Command::Reset { yes: false });
+        assert_eq!(parse("k8s-node renew").unwrap(), Command::Renew { in_turn: false });
         assert_eq!(parse("k8s-node stage kube-proxy").unwrap(), Command::Stage(Stage::KubeProxy));
         let logs = Command::Logs { service: Some("etcd".into()), follow: true };
         assert_eq!(parse("k8s-node logs etcd -f").unwrap(), logs);
+    }
+
+    /// What a unit of rootfs/ starts.
+    fn started_by(unit: &str) -> Command {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../rootfs/usr/lib/systemd/system");
+        let text = fs::read_to_string(folder.join(unit)).unwrap();
+        parse(text.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn what_the_timer_starts_waits_for_its_turn_at_the_master() {
+        assert_eq!(started_by(systemd::RENEWAL), Command::Renew { in_turn: true });
+        assert_eq!(started_by(systemd::ENROLMENT), Command::EnrolmentServer);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod image_archive;
 mod iptables;
 #[cfg(test)]
 mod master_fixture;
+#[cfg(test)]
 mod namespace;
 mod places;
 mod record;
@@ -65,7 +66,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Logs { service, follow } => systemd::logs(service.as_deref(), follow)?,
         Command::Check { file } => println!("{}", switch::check(file.as_deref())?),
         Command::Collect { output } => collect::run(output.as_deref())?,
-        Command::Renew => renew::run()?,
+        Command::Renew { in_turn } => renew::run(in_turn)?,
         Command::EnrolmentServer => enrolment_server::run()?,
         Command::Down => down::run()?,
         Command::Reset { yes } => reset::run(yes)?,
