@@ -41,6 +41,7 @@ pub const TEST: &[Need] = &[
     need("ip", "wire network namespaces for the kube-proxy", "iproute2"),
     need("iptables", "let kube-proxies write rules", "iptables"),
     need("conntrack", "let upstream's kube-proxy forget UDP flows", "conntrack"),
+    need("systemd-analyze", "verify the units", "systemd"),
     need("ssh", "reach a stand-in as a vEOS is reached", "openssh-client"),
 ];
 

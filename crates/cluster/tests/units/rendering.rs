@@ -1,61 +1,14 @@
-//! The units of every release in recipes/, rendered for the seed's master.
+//! What cluster.toml and the switch say reaches the flags.
 
-use std::{fs, path::PathBuf};
+use std::fs;
 
-use cluster::{
-    Cluster,
-    units::{ClusterValues, Docker, Places, Unit, Values, render},
-};
+use cluster::{Cluster, units::render};
 
-const CLUSTER: &str = r#"
-[cluster]
-service_cidr = "10.10.0.0/22"
-pod_cidr = "10.16.0.0/16"
-
-[[node]]
-name = "veos-b"
-address = "1.1.1.1"
-roles = ["master", "worker"]
-
-[join]
-token = "9f86d081884c7d659a2feaa0c55ad015"
-"#;
-
-const SERVICES: [&str; 6] =
-    ["etcd", "kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler", "kubelet"];
-
-fn recipes() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../recipes")
-}
-
-fn rendered(release: &str, service: &str, ca_key: bool) -> Unit {
-    rendered_for(CLUSTER, release, service, ca_key)
-}
-
-fn rendered_for(cluster: &str, release: &str, service: &str, ca_key: bool) -> Unit {
-    let cluster = Cluster::parse(cluster, "cluster.toml").unwrap();
-    let values = Values {
-        cluster: ClusterValues::from(&cluster),
-        node: cluster.master(),
-        docker: Some(Docker { cgroup_driver: "cgroupfs" }),
-        ca_key,
-        places: Places {
-            bin: "/opt/kubernetes-on-eos/bin".into(),
-            cni_plugins: "/opt/kubernetes-on-eos/cni/bin".into(),
-            units: "/opt/kubernetes-on-eos/units".into(),
-            state: "/mnt/flash/k8s".into(),
-            pki: "/mnt/flash/k8s/pki".into(),
-            kubeconfigs: "/mnt/flash/k8s/kubeconfigs".into(),
-            run: "/run/kubernetes-on-eos".into(),
-        },
-    };
-    let file = recipes().join(release).join(format!("units/{service}.service"));
-    render(service, &fs::read_to_string(file).unwrap(), &values).unwrap()
-}
+use crate::support::{CLUSTER, RELEASES, SERVICES, recipes, rendered, rendered_for, values};
 
 #[test]
 fn every_release_has_every_service() {
-    for release in ["1.20", "1.12"] {
+    for release in RELEASES {
         for service in SERVICES {
             let unit = rendered(release, service, true);
             let words: Vec<&str> = unit.text.lines().filter(|line| line.starts_with("ExecStart=")).collect();
@@ -99,22 +52,8 @@ fn a_controller_manager_without_the_authoritys_key_signs_nothing() {
 #[test]
 fn a_template_that_names_what_is_not_known_is_an_error() {
     let cluster = Cluster::parse(CLUSTER, "cluster.toml").unwrap();
-    let values = Values {
-        cluster: ClusterValues::from(&cluster),
-        node: cluster.master(),
-        docker: Some(Docker { cgroup_driver: "cgroupfs" }),
-        ca_key: true,
-        places: Places {
-            bin: "/b".into(),
-            cni_plugins: "/c".into(),
-            units: "/u".into(),
-            state: "/s".into(),
-            pki: "/p".into(),
-            kubeconfigs: "/k".into(),
-            run: "/r".into(),
-        },
-    };
-    let error = render("etcd.service", "ExecStart={{ bni }}/etcd", &values).unwrap_err().to_string();
+    let error = render("etcd.service", "ExecStart={{ bni }}/etcd", &values(&cluster, cluster.master(), true));
+    let error = error.unwrap_err().to_string();
     assert!(error.contains("etcd.service"), "{error}");
 }
 
@@ -123,7 +62,7 @@ fn the_kubelets_pause_image_is_the_one_that_is_packed() {
     let recipe: toml::Table =
         toml::from_str(&fs::read_to_string(recipes().join("shared/pause.toml")).unwrap()).unwrap();
     let tag = recipe["image"][0]["tag"].as_str().unwrap();
-    for release in ["1.20", "1.12"] {
+    for release in RELEASES {
         let flag = format!("--pod-infra-container-image={tag} \\");
         assert!(rendered(release, "kubelet", true).text.contains(&flag), "{release}: {flag}");
     }
@@ -131,7 +70,7 @@ fn the_kubelets_pause_image_is_the_one_that_is_packed() {
 
 #[test]
 fn conntrack_is_left_alone_whichever_kube_proxy_it_is() {
-    for release in ["1.20", "1.12"] {
+    for release in RELEASES {
         let ours = rendered(release, "kube-proxy", true).text;
         assert!(!ours.contains("conntrack-"), "{ours}");
         let cluster = format!("{CLUSTER}\n[kube-proxy]\nimplementation = \"upstream\"\n");
@@ -142,7 +81,7 @@ fn conntrack_is_left_alone_whichever_kube_proxy_it_is() {
 
 #[test]
 fn cluster_toml_chooses_the_kube_proxy_and_its_mode() {
-    for release in ["1.20", "1.12"] {
+    for release in RELEASES {
         let of = |choice: &str| {
             rendered_for(&format!("{CLUSTER}\n[kube-proxy]\n{choice}\n"), release, "kube-proxy", true).text
         };

@@ -1,0 +1,7 @@
+//! The units of every release in recipes/ and those in rootfs/: rendered, and held against what the systemd of a switch knows.
+
+mod rendering;
+mod support;
+mod systemd_219;
+mod unit_file;
+mod verify;
