@@ -5,6 +5,7 @@ mod config;
 pub mod encryption;
 pub mod kubeconfig;
 pub mod pki;
+pub mod room;
 pub mod units;
 
 pub use cni::{BRIDGE, conflist};

@@ -15,7 +15,7 @@ use ipnet::Ipv4Net;
 use minijinja::{Environment, UndefinedBehavior, Value, syntax::SyntaxConfig, value::Serde};
 use serde::Serialize;
 
-use crate::{BRIDGE, Cluster, KubeProxy, Node};
+use crate::{BRIDGE, Cluster, KubeProxy, Node, room::Limits};
 
 const SECTION: &str = "[X-Kubernetes-On-EOS]";
 const RESTART_ON: &str = "RestartOn=";
@@ -29,6 +29,7 @@ pub struct Values<'a> {
     pub docker: Option<Docker<'a>>,
     /// Whether the authority's key is on this switch, so that the controller manager can sign with it.
     pub ca_key: bool,
+    pub limits: Limits,
     #[serde(flatten)]
     pub places: Places,
 }

@@ -11,12 +11,11 @@ mod image_archive;
 mod iptables;
 #[cfg(test)]
 mod master_fixture;
-#[cfg(test)]
-mod namespace;
 mod places;
 mod record;
 mod renew;
 mod reset;
+mod room;
 mod routes;
 mod service;
 mod socat;
@@ -24,6 +23,8 @@ mod stage;
 mod status;
 mod switch;
 mod systemd;
+#[cfg(test)]
+mod test_support;
 mod volumes;
 
 use std::{ffi::OsString, process::ExitCode};

@@ -8,7 +8,10 @@ use std::{fmt, fs, io::Read, path::PathBuf};
 
 use anyhow::{Context, Result};
 use base::{digest::Hasher, files};
-use cluster::units::{self, ClusterValues, Docker, Unit, Values};
+use cluster::{
+    room::LIMITS,
+    units::{self, ClusterValues, Docker, Unit, Values},
+};
 
 use crate::{places, switch::Switch, systemd};
 
@@ -56,6 +59,7 @@ pub fn ensure(name: &str, switch: &Switch, docker: Option<Docker>) -> Result<Out
         node: &switch.node,
         docker,
         ca_key: fs::exists(PathBuf::from(places::PKI).join("ca-key.pem")).unwrap_or(false),
+        limits: LIMITS,
         places: places::for_units(),
     };
     let unit = units::render(name, &template, &values)?;

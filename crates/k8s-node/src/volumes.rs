@@ -95,7 +95,7 @@ mod tests {
     use rustix::mount::{MountFlags, mount, mount_bind};
 
     use super::*;
-    use crate::namespace::in_mount_namespace;
+    use crate::test_support::in_mount_namespace;
 
     struct Sleeper(Child);
 

@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use cluster::{Cluster, units::render};
+use cluster::{Cluster, room, units::render};
 
-use crate::support::{CLUSTER, RELEASES, SERVICES, recipes, rendered, rendered_for, values};
+use crate::support::{CLUSTER, RELEASES, SERVICES, recipes, rendered, rendered_for, repository, values};
 
 #[test]
 fn every_release_has_every_service() {
@@ -39,6 +39,28 @@ fn values_of_cluster_toml_reach_the_flags() {
     ] {
         assert!(unit.contains(flag), "{flag} in {unit}");
     }
+}
+
+#[test]
+fn etcd_and_the_audit_log_keep_to_the_room_that_is_made_for_them() {
+    for release in RELEASES {
+        let etcd = rendered(release, "etcd", true).text;
+        assert!(etcd.contains("--quota-backend-bytes=536870912 \\\n"), "{etcd}");
+        let server = rendered(release, "kube-apiserver", true).text;
+        assert!(server.contains("--audit-log-maxbackup=3 \\\n    --audit-log-maxsize=10 \\\n"), "{server}");
+    }
+}
+
+#[test]
+fn what_the_manual_says_of_the_room_on_the_flash_is_what_is_asked_for() {
+    let manual = fs::read_to_string(repository().join("docs/operations.md")).unwrap();
+    let cluster = Cluster::parse(CLUSTER, "cluster.toml").unwrap();
+    let mib = |bytes: u64| format!("{} MiB", bytes.div_ceil(1 << 20));
+    let (begin, most) = (mib(room::to_begin(cluster.master())), mib(room::at_most(cluster.master())));
+    let said = format!("has to have {begin} free on its flash before its first boot");
+    assert!(manual.contains(&said), "{said}");
+    let said = format!("can come to {most}");
+    assert!(manual.contains(&said), "{said}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::{
 
 use cluster::{
     Cluster, Node,
+    room::LIMITS,
     units::{ClusterValues, Docker, Places, Unit, Values, render},
 };
 
@@ -64,6 +65,7 @@ pub fn values<'a>(cluster: &'a Cluster, node: &'a Node, ca_key: bool) -> Values<
         node,
         docker: Some(Docker { cgroup_driver: "cgroupfs" }),
         ca_key,
+        limits: LIMITS,
         places: Places {
             bin: "/opt/kubernetes-on-eos/bin".into(),
             cni_plugins: "/opt/kubernetes-on-eos/cni/bin".into(),

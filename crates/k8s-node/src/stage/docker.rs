@@ -38,9 +38,12 @@ pub fn images() -> Result<String> {
             kept += 1;
         }
     }
-    // An archive of the operator's that is broken is no reason to keep the node down.
+    // An archive of the operator's that is broken is no reason to keep the node down. Nor is a folder that is not there, as
+    // on a flash that is too full to make it.
     let mut broken = String::new();
-    for archive in archives(places::OWN_IMAGES.as_ref())? {
+    let folder = Path::new(places::OWN_IMAGES);
+    let own = if folder.is_dir() { archives(folder)? } else { Vec::new() };
+    for archive in own {
         match ensure(&archive) {
             Ok(true) => loaded.push(file_name(&archive)),
             Ok(false) => kept += 1,

@@ -1,15 +1,16 @@
 //! What everything else stands on: the flash, this switch's address, the kernel.
 
-use std::{fs, path::Path};
+use std::{fs, io, path::Path};
 
 use anyhow::{Context, Result, bail};
 use base::{command::Program, files};
-use rustix::fs::statvfs;
+use cluster::Node;
 
-use crate::{places, switch::Switch};
-
-/// etcd, certificates and the audit log need this much of the flash to begin with.
-const ROOM_MIB: u64 = 64;
+use crate::{
+    places,
+    room::{self, Room},
+    switch::Switch,
+};
 
 /// What the kernel may have as modules. One that is built in or not there shows later, where it is needed.
 const MODULES: [&str; 6] = ["overlay", "br_netfilter", "nf_conntrack", "iptable_nat", "iptable_filter", "xt_comment"];
@@ -19,7 +20,7 @@ const FORWARDING: [&str; 2] = ["net/ipv4/ip_forward", "net/bridge/bridge-nf-call
 
 pub fn prepare(switch: &Switch) -> Result<String> {
     switch.check_address()?;
-    flash()?;
+    let short = flash(&switch.node)?.map(|what| format!("; warning: {what}")).unwrap_or_default();
     for module in MODULES {
         // Not all kernels have all of them as modules, and some have no modprobe.
         let _ = Program::new("modprobe", "load a kernel module")?.args(["--quiet", module]).output();
@@ -31,30 +32,45 @@ pub fn prepare(switch: &Switch) -> Result<String> {
         (true, false) => "master",
         _ => "worker",
     };
-    Ok(format!("{} at {}, {role} of {} nodes{changed}", node.name, node.address, switch.cluster.nodes.len()))
+    Ok(format!("{} at {}, {role} of {} nodes{changed}{short}", node.name, node.address, switch.cluster.nodes.len()))
 }
 
-/// The flash can be written, synced, and has room.
-fn flash() -> Result<()> {
+/// The flash can be written and synced, and has the room that a first boot needs. Says what is short on a later one: what
+/// need not be written then need not fail.
+fn flash(node: &Node) -> Result<Option<String>> {
     let state = Path::new(places::STATE);
-    let probe = state.join("written-at-boot");
-    let mend = "see what `mount` and `dmesg` say of /mnt/flash";
-    let make_folders = || -> Result<()> {
-        files::create_dir(state)?;
-        for folder in [places::LOG, places::OWN_IMAGES, places::KUBECONFIGS] {
-            files::create_dir(folder.as_ref())?;
+    let room = Room::on_flash(state, node)?;
+    let full = match write_to(state) {
+        Ok(()) => None,
+        Err(error) if is_full(&error) && !room.first_boot => Some(format!("{error:#}: {}", room::MEND)),
+        Err(error) if is_full(&error) => return Err(error.context(format!("the flash is full: {}", room::MEND))),
+        Err(error) => {
+            return Err(error.context("the flash cannot be written: see what `mount` and `dmesg` say of /mnt/flash"));
         }
-        // What was there before a power cut took it half-way.
-        remove_unfinished(state)?;
-        files::write_atomically(&probe, "this file is written at every boot to see whether the flash can be\n")
     };
-    make_folders().with_context(|| format!("the flash cannot be written: {mend}"))?;
-    let space = statvfs("/mnt/flash").context("cannot ask how much room the flash has")?;
-    let room = space.f_bavail * space.f_frsize / (1 << 20);
-    if room < ROOM_MIB {
-        bail!("the flash has {room} MiB left, and {ROOM_MIB} are needed: remove old images or logs from /mnt/flash");
+    match room.refusal(node) {
+        Some(why) => bail!(why),
+        None => Ok(room.remark(node).or(full)),
     }
-    Ok(())
+}
+
+fn write_to(state: &Path) -> Result<()> {
+    files::create_dir(state)?;
+    // What was there before a power cut took it half-way.
+    remove_unfinished(state)?;
+    for folder in [places::LOG, places::OWN_IMAGES, places::KUBECONFIGS] {
+        files::create_dir(folder.as_ref())?;
+    }
+    let probe = state.join("written-at-boot");
+    files::write_atomically(&probe, "this file is written at every boot to see whether the flash can be\n")
+}
+
+/// Whether something was not written because there is no room; a flash that is read-only or broken is another matter.
+fn is_full(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.kind() == io::ErrorKind::StorageFull)
 }
 
 fn remove_unfinished(state: &Path) -> Result<()> {
@@ -87,3 +103,6 @@ fn forwarding() -> Result<String> {
     }
     Ok(changed)
 }
+
+#[cfg(test)]
+mod tests;

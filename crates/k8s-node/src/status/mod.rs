@@ -5,7 +5,10 @@ mod screen;
 use std::{fs, process::ExitCode, time::SystemTime};
 
 use anyhow::Result;
-use cluster::pki::{self, CertificateStatus, State as CertificateState};
+use cluster::{
+    Node,
+    pki::{self, CertificateStatus, State as CertificateState},
+};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -13,6 +16,7 @@ use crate::{
     health::{self, Condition},
     places,
     record::{self, Progress},
+    room::Room,
     service,
     stage::Stage,
     switch::{self, Switch},
@@ -81,6 +85,7 @@ pub fn collect() -> Result<Status> {
     for stage in stages.iter().filter(|stage| stage.record.state == Progress::Failed) {
         problems.push(format!("stage {}: {}", stage.stage, stage.record.line));
     }
+    problems.extend(switch.as_ref().and_then(|switch| short_of_room(&switch.node)));
     let bring_up = systemd::is_active(systemd::BRING_UP)?;
     let services = match &switch {
         Some(switch) => services(switch, &mut problems)?,
@@ -135,6 +140,14 @@ fn services(switch: &Switch, problems: &mut Vec<String>) -> Result<Vec<ServiceSt
     Ok(services)
 }
 
+/// What the flash lacks now, whatever it had when the switch came up.
+fn short_of_room(node: &Node) -> Option<String> {
+    match Room::on_flash(places::STATE.as_ref(), node) {
+        Ok(room) => room.remark(node),
+        Err(error) => Some(format!("the room on the flash is not known: {error:#}")),
+    }
+}
+
 fn certificates(switch: &Switch) -> Vec<CertificateStatus> {
     pki::inspect(places::PKI.as_ref(), &switch.cluster, &switch.node, SystemTime::now())
 }
@@ -163,7 +176,25 @@ fn release() -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use rustix::mount::{MountFlags, mount_remount};
+
     use super::*;
+    use crate::test_support::{FLASH, came_up_before, flash_of, in_mount_namespace, node};
+
+    #[test]
+    #[ignore = "needs root, for a mount namespace"]
+    fn the_room_on_the_flash_is_that_of_now() {
+        in_mount_namespace(|| {
+            flash_of(950);
+            came_up_before();
+            assert_eq!(short_of_room(&node(true, true)), None);
+            // Others take what they like of it.
+            mount_remount(FLASH, MountFlags::empty(), c"size=20m").unwrap();
+            let said = short_of_room(&node(true, true)).unwrap();
+            assert!(said.starts_with("the flash has 19 MiB left: with less than 62"), "{said}");
+            assert_eq!(short_of_room(&node(false, true)), None);
+        });
+    }
 
     #[test]
     fn a_node_under_pressure_is_a_problem_and_one_that_is_well_is_none() {

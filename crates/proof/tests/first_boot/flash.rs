@@ -1,4 +1,5 @@
-//! A flash that cannot be written: read-only, then full. The switch says so, and goes on once it is mended.
+//! A flash that cannot be written: read-only, then full. The switch says so, and goes on once it is mended. Later, a flash that
+//! others have filled keeps no working cluster down.
 
 use std::time::Duration;
 
@@ -35,6 +36,17 @@ fn a_flash_that_is_read_only_or_full_is_named_and_the_bring_up_goes_on_once_it_i
 
     switch.exec_ok(["rm", "/mnt/flash/filler"]).unwrap();
     switch.wait_until_ready(LIMIT).unwrap_or_else(|error| panic!("{error:#}"));
+
+    // As after a reboot: everything begins anew, but for the flash, where less is left than etcd's next file takes.
+    switch.exec_ok(["k8s-node", "down"]).unwrap();
+    switch
+        .sh("left=$(df --output=avail --block-size=1M /mnt/flash | tail -n 1)
+             head -c $(((left - 40) * 1048576)) /dev/zero >/mnt/flash/filler")
+        .unwrap();
+    switch.exec_ok(["systemctl", "start", "kubernetes-on-eos"]).unwrap();
+    let status = switch.wait_until_ready(LIMIT).unwrap_or_else(|error| panic!("{error:#}"));
+    let complaints = status.complaints();
+    assert!(complaints.contains("the flash has") && complaints.contains("MiB left"), "{complaints}");
 }
 
 fn says(switch: &Switch, words: &[&str]) {
