@@ -53,11 +53,9 @@ fn in_the_way(mount: &Mount, error: Errno) -> String {
     let Mount { place, kind, source } = mount;
     let holders = holders(place);
     let what = match holders.len() {
-        0 => format!(
-            "no process that /proc shows holds it: see `losetup --all` and `cat /proc/swaps`, unmount it, then `k8s-node \
-             down` again (`umount {}`)",
-            place.display()
-        ),
+        0 => "no process that /proc shows holds it, but perhaps a loop device or swap: see `losetup --all` and `cat \
+              /proc/swaps`, then `k8s-node down` again"
+            .to_owned(),
         more if more > NAMED => {
             format!(
                 "held by {} and {} others: end them, then `k8s-node down` again",
