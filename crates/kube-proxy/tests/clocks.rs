@@ -1,12 +1,14 @@
 //! The clock of the day may jump, and no test can make it jump for one process alone: the kernel has no namespace for it. So what holds
-//! is that nothing is decided by it. It is read in the files below, to be shown to people and to Prometheus, and nowhere else; timeouts,
-//! periods and affinity go by the monotonic clock.
+//! is that nothing is decided by it but when an `exec` plugin is run again, as a token's end is given as a time of day; the server's 401
+//! has it run too, whatever the clock says. It is read in the files below, to be shown to people and to Prometheus, and nowhere else;
+//! timeouts, periods and affinity go by the monotonic clock.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Files that may read it, and what for.
-const READERS: [(&str, &str); 4] = [
+const READERS: [(&str, &str); 5] = [
+    ("access/exec/credential.rs", "how long a plugin's token is good yet, whose end is a time of day"),
     ("events.rs", "the time in an event"),
     ("healthz.rs", "the times in the answer, not whether it is healthy"),
     ("log.rs", "the time in a line"),
@@ -35,7 +37,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 #[test]
-fn nothing_is_decided_by_the_clock_of_the_day() {
+fn nothing_else_is_decided_by_the_clock_of_the_day() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = vec![];
     sources(&source, &mut files);

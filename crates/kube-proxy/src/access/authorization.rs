@@ -1,14 +1,15 @@
-//! The `Authorization` of requests: a token, a file with a token that may change, or a name and a password.
+//! The `Authorization` of requests: a token, a file with a token that may change, what a plugin gives, or a name and a password.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use data_encoding::BASE64;
-use hyper::Request;
 use hyper::header::{AUTHORIZATION, HeaderValue};
+use hyper::{Request, Response, StatusCode};
 use kube::client::Body;
 
+use super::exec;
 use super::kubeconfig::{User, read_file, utf_8};
 
 /// As long is a token from a file used before the file is read again.
@@ -21,6 +22,7 @@ const LONGEST_TARGET: usize = 32 << 10;
 pub(crate) enum Authorization {
     Fixed(HeaderValue),
     File(Arc<Mutex<TokenFile>>),
+    Plugin(exec::Current),
 }
 
 pub(crate) struct TokenFile {
@@ -51,8 +53,17 @@ pub(crate) fn prepare(
     Ok(request)
 }
 
+/// Looks at whether the server takes who one says to be.
+pub(crate) fn look_at<B>(response: &Response<B>, authorization: Option<&Authorization>) {
+    if response.status() == StatusCode::UNAUTHORIZED
+        && let Some(Authorization::Plugin(current)) = authorization
+    {
+        current.refused();
+    }
+}
+
 impl Authorization {
-    /// Of a user's several ways the first counts, in kube's order.
+    /// Of a user's several ways the first counts, in kube's order; `exec` comes after these.
     pub(super) fn of(user: &User, folder: &Path) -> Result<Option<Authorization>, String> {
         if user.auth_provider.is_some() {
             return Err("it has an auth-provider, and this kube-proxy has none: give a certificate or a token".into());
@@ -70,12 +81,6 @@ impl Authorization {
         if let Some(path) = user.token_file.get() {
             return Authorization::file(folder.join(path)).map(Some).map_err(|why| format!("its tokenFile: {why}"));
         }
-        if user.exec.is_some() {
-            return Err(
-                "it has exec, and this kube-proxy runs no program for its credentials: give a certificate or a token"
-                    .into(),
-            );
-        }
         Ok(None)
     }
 
@@ -87,6 +92,7 @@ impl Authorization {
     fn value(&self) -> HeaderValue {
         match self {
             Authorization::Fixed(value) => value.clone(),
+            Authorization::Plugin(current) => current.value(),
             Authorization::File(file) => {
                 file.lock().unwrap_or_else(PoisonError::into_inner).value_at(Instant::now()).clone()
             }
@@ -124,7 +130,7 @@ fn read(path: &Path) -> Result<HeaderValue, String> {
     }
 }
 
-fn bearer(token: &str) -> Result<HeaderValue, String> {
+pub(super) fn bearer(token: &str) -> Result<HeaderValue, String> {
     header(&format!("Bearer {token}"))
 }
 

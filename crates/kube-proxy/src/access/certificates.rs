@@ -43,7 +43,8 @@ pub(super) fn identity(user: &User, folder: &Path) -> Result<Option<(String, Str
     }
 }
 
-fn try_identity(certificate: &[u8], key: &[u8]) -> Result<(), String> {
+/// Whether a client can have this certificate and this key, both in PEM.
+pub(super) fn try_identity(certificate: &[u8], key: &[u8]) -> Result<(), String> {
     let chain = CertificateDer::pem_slice_iter(certificate).collect::<Result<Vec<_>, _>>();
     let chain = chain.map_err(|error| format!("the certificate is no PEM: {error}"))?;
     if chain.is_empty() {
@@ -55,7 +56,7 @@ fn try_identity(certificate: &[u8], key: &[u8]) -> Result<(), String> {
 }
 
 /// What is inside comes before what is named.
-fn pem(field: &str, file: &Text, data: &Text, folder: &Path) -> Result<Option<Vec<u8>>, String> {
+pub(super) fn pem(field: &str, file: &Text, data: &Text, folder: &Path) -> Result<Option<Vec<u8>>, String> {
     if let Some(data) = data.get() {
         // Line breaks do not count in base64, as Go reads it.
         let data: Vec<u8> = data.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();

@@ -8,6 +8,9 @@ use std::path::Path;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::Value;
+
+use super::exec::Exec;
 
 /// Larger than any kubeconfig, token or bundle of certificates, and small enough for a switch: what is named may be a device.
 const LARGEST_MIB: u64 = 4;
@@ -56,6 +59,7 @@ pub(super) struct Cluster {
     pub insecure_skip_tls_verify: Option<bool>,
     pub tls_server_name: Text,
     pub proxy_url: Text,
+    pub extensions: Option<Vec<Value>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -76,7 +80,7 @@ pub(super) struct User {
     pub as_groups: Option<Vec<String>>,
     pub as_user_extra: Option<HashMap<String, Vec<String>>>,
     pub auth_provider: Option<IgnoredAny>,
-    pub exec: Option<IgnoredAny>,
+    pub exec: Option<Exec>,
 }
 
 /// The text of a field. Blanks around it do not count, and an empty one is not there, as client-go has it.

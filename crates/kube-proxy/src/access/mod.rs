@@ -3,10 +3,12 @@
 //!
 //! That client takes what it is given for valid: it panics at an address without a scheme and at a token that is no header. So the
 //! [`kubeconfig`] is read here, addresses become whole ([`server`]), certificates are tried ([`certificates`]), and the client is never
-//! given a token: [`authorization`] puts it into requests. An error names the file, the entry and the field.
+//! given a token: [`authorization`] puts it into requests. Programs that give credentials are run by [`exec`]. An error names the file,
+//! the entry and the field.
 
 mod authorization;
 mod certificates;
+mod exec;
 mod kubeconfig;
 mod server;
 
@@ -21,7 +23,7 @@ use kube::config::AuthInfo;
 use rustls::pki_types::ServerName;
 
 use authorization::Authorization;
-pub(crate) use authorization::prepare;
+pub(crate) use authorization::{look_at, prepare};
 use kubeconfig::{Chosen, Kubeconfig, User};
 
 /// Groups and the like that a user may act as. A request with headers of some 24,000 names ends the client.
@@ -30,7 +32,7 @@ const MOST_IMPERSONATED: usize = 1000;
 /// What the client is built of.
 pub(crate) struct Access {
     pub config: Config,
-    /// For [`prepare`].
+    /// For [`prepare`] and [`look_at`].
     pub authorization: Option<Authorization>,
 }
 
@@ -39,27 +41,25 @@ pub(crate) fn find(kubeconfig: Option<&Path>, master: Option<&str>) -> anyhow::R
     match (kubeconfig, master) {
         (None, None) => of_a_pod(),
         (None, Some(_)) => of(Chosen::default(), Path::new(""), master),
-        (Some(path), _) => {
-            let folder = path.parent().unwrap_or(Path::new(""));
-            Kubeconfig::read(path)
-                .and_then(Kubeconfig::choose)
-                .map_err(|why| anyhow!(why))
-                .and_then(|chosen| of(chosen, folder, master))
-                .with_context(|| format!("--kubeconfig={}", path.display()))
-        }
+        (Some(path), _) => Kubeconfig::read(path)
+            .and_then(Kubeconfig::choose)
+            .map_err(|why| anyhow!(why))
+            .and_then(|chosen| of(chosen, path, master))
+            .with_context(|| format!("--kubeconfig={}", path.display())),
     }
 }
 
-/// `folder` is what paths in the kubeconfig are relative to.
-fn of(chosen: Chosen, folder: &Path, master: Option<&str>) -> anyhow::Result<Access> {
+/// Paths in the kubeconfig `path` are relative to its folder.
+fn of(chosen: Chosen, path: &Path, master: Option<&str>) -> anyhow::Result<Access> {
     let Chosen { cluster_name, cluster, user_name, user } = chosen;
+    let folder = path.parent().unwrap_or(Path::new(""));
     let of_cluster = |why: String| anyhow!("cluster {cluster_name:?}: {why}");
     let of_user = |why: String| anyhow!("user {user_name:?}: {why}");
 
     let authorities =
         certificates::authorities(&cluster.certificate_authority, &cluster.certificate_authority_data, folder)
             .map_err(of_cluster)?;
-    let identity = certificates::identity(&user, folder).map_err(of_user)?;
+    let mut identity = certificates::identity(&user, folder).map_err(of_user)?;
     let insecure = cluster.insecure_skip_tls_verify.unwrap_or(false);
     // As client-go has it.
     let with_tls = authorities.is_some() || identity.is_some() || insecure;
@@ -80,17 +80,24 @@ fn of(chosen: Chosen, folder: &Path, master: Option<&str>) -> anyhow::Result<Acc
     }
 
     let unverified = insecure || address.scheme_str() == Some("http");
-    let mut config = Config::new(address);
+    let mut config = Config::new(address.clone());
     // Without any the client wants the system's, which a switch need not have.
     config.root_cert = authorities.or(unverified.then(Vec::new));
     config.accept_invalid_certs = insecure;
     config.tls_server_name = tls_server_name;
     config.auth_info = impersonation(&user).map_err(of_user)?;
+    let mut authorization = Authorization::of(&user, folder).map_err(of_user)?;
+    if let (Some(exec), None) = (&user.exec, &authorization) {
+        let plugin = exec.plugin(folder, &cluster, &address).map_err(of_user)?;
+        let whose = format!("{}: user {user_name:?}", path.display());
+        let given = exec::start(plugin, whose).map_err(of_user)?;
+        authorization = given.token.map(Authorization::Plugin);
+        identity = identity.or(given.identity);
+    }
     if let Some((certificate, key)) = identity {
         config.auth_info.client_certificate_data = Some(certificate);
         config.auth_info.client_key_data = Some(key.into());
     }
-    let authorization = Authorization::of(&user, folder).map_err(of_user)?;
     Ok(Access { config, authorization })
 }
 

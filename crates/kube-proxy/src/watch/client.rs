@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use hyper::Request;
+use hyper::{Request, Response};
 use kube::Client;
-use kube::client::{Body, ClientBuilder};
+use kube::client::{Body, ClientBuilder, DynBody};
 use tower::filter::FilterLayer;
+use tower::util::MapResponseLayer;
 
 use crate::access::{self, Access};
 
@@ -39,8 +40,13 @@ pub fn connect(to: &Connection) -> anyhow::Result<Client> {
     config.write_timeout = Some(Duration::from_secs(15));
     let builder =
         ClientBuilder::try_from(config).context("TLS cannot be set up; see to the cluster's certificate-authority")?;
+    let known = authorization.clone();
+    let look = MapResponseLayer::new(move |response: Response<Box<DynBody>>| {
+        access::look_at(&response, known.as_ref());
+        response
+    });
     let prepare = FilterLayer::new(move |request: Request<Body>| access::prepare(request, authorization.as_ref()));
-    Ok(builder.with_layer(&prepare).build())
+    Ok(builder.with_layer(&look).with_layer(&prepare).build())
 }
 
 /// An error with what caused it, in one line.

@@ -39,6 +39,8 @@ struct State {
     requests: Vec<String>,
     /// What the last request had for its Authorization.
     authorization: Option<String>,
+    /// Whoever has this for its Authorization is nobody.
+    refused: Option<String>,
 }
 
 #[derive(Default)]
@@ -139,6 +141,11 @@ impl FakeApi {
         self.state().authorization.clone()
     }
 
+    /// From now on this Authorization is answered with 401.
+    pub fn refuse(&self, authorization: &str) {
+        self.state().refused = Some(authorization.to_owned());
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.shared.state()
     }
@@ -191,6 +198,9 @@ impl Shared {
 
     fn answer(&self, path: &str, query: &BTreeMap<&str, &str>) -> (&'static str, Value) {
         let state = self.state();
+        if state.refused.is_some() && state.refused == state.authorization {
+            return ("401 Unauthorized", failure(401, "Unauthorized"));
+        }
         if let Some(kind) = state.kinds.get(path) {
             let number = |name| query.get(name).and_then(|text: &&str| text.parse::<usize>().ok());
             let (from, limit) = (number("continue").unwrap_or(0), number("limit").unwrap_or(usize::MAX));

@@ -120,9 +120,6 @@ fn other_ways_to_say_who_one_is_work_or_are_refused() {
     ] {
         bench.refuses("impersonation", with(user), &["user \"proxy\"", "as"]);
     }
-    let script = bench.file("plugin", "#!/bin/sh\nprintf '{\"status\": {\"token\": \"a\\\\nb\"}}'");
-    let exec = json!({"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "sh", "args": [script]}});
-    bench.refuses("exec", with(exec), &["user \"proxy\"", "exec"]);
     for provider in [
         json!({"name": "oidc", "config": {"id-token": "a\nb"}}),
         json!({"name": "gcp", "config": {"cmd-path": "echo", "cmd-args": "a"}}),

@@ -5,4 +5,5 @@ mod bad_objects;
 mod bench;
 mod fake;
 mod kubeconfigs;
+mod plugins;
 mod versions;

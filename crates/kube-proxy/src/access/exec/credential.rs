@@ -1,0 +1,81 @@
+//! What a plugin prints: an ExecCredential, with a token, a certificate or both.
+
+use std::time::Duration;
+
+use data_encoding::BASE64;
+use hyper::header::HeaderValue;
+use k8s_openapi::jiff::Timestamp;
+use serde_json::Value;
+
+use super::super::authorization::bearer;
+use super::super::certificates::try_identity;
+
+#[derive(Debug)]
+pub(super) struct Credential {
+    pub authorization: Option<HeaderValue>,
+    /// A certificate and its key, in base64 as kube takes them.
+    pub identity: Option<(String, String)>,
+    pub ends: Option<Timestamp>,
+}
+
+impl Credential {
+    pub(super) fn parse(printed: &[u8], api_version: &str) -> Result<Credential, String> {
+        // client-go takes YAML too. Nothing is said of what it is instead, as that may be a token.
+        let answer: Value = serde_json::from_slice(printed)
+            .ok()
+            .or_else(|| serde_saphyr::from_slice(printed).ok())
+            .filter(Value::is_object)
+            .ok_or_else(|| {
+                let number = printed.len();
+                format!("the {number} bytes that it printed are no ExecCredential in JSON: run it by hand to see them")
+            })?;
+        let kind = text(&answer, "kind")?.unwrap_or_default();
+        if kind != "ExecCredential" {
+            return Err(format!("it printed an object of kind {kind:?}, and ExecCredential is wanted"));
+        }
+        let version = text(&answer, "apiVersion")?.unwrap_or_default();
+        if version != api_version {
+            return Err(format!(
+                "it printed an ExecCredential of {version:?}, and exec in the kubeconfig has the apiVersion \
+                 {api_version:?}: make it the same there"
+            ));
+        }
+        let status = &answer["status"];
+        let field = |name: &str| text(status, name).map_err(|why| format!("its status.{why}"));
+        let authorization = field("token")?.map(bearer).transpose().map_err(|why| format!("its status.token {why}"))?;
+        let identity = match (field("clientCertificateData")?, field("clientKeyData")?) {
+            (Some(certificate), Some(key)) => {
+                try_identity(certificate.as_bytes(), key.as_bytes()).map_err(|why| {
+                    format!("its status.clientCertificateData and clientKeyData cannot be used: {why}")
+                })?;
+                Some((BASE64.encode(certificate.as_bytes()), BASE64.encode(key.as_bytes())))
+            }
+            (None, None) => None,
+            _ => return Err("its status has only one of clientCertificateData and clientKeyData".to_owned()),
+        };
+        if authorization.is_none() && identity.is_none() {
+            return Err("its answer has no status.token, and no certificate: run it by hand to see why".to_owned());
+        }
+        let ends = field("expirationTimestamp")?.map(|time| {
+            time.parse().map_err(|_| {
+                let time: String = time.chars().take(100).collect();
+                format!("its status.expirationTimestamp {time:?} is no time as in 2006-01-02T15:04:05Z")
+            })
+        });
+        Ok(Credential { authorization, identity, ends: ends.transpose()? })
+    }
+
+    /// As long is it good yet: from when on it is not, is a time of day and nothing else.
+    pub(super) fn good_for(&self) -> Option<Duration> {
+        self.ends.map(|ends| Timestamp::now().duration_until(ends).try_into().unwrap_or_default())
+    }
+}
+
+/// A field's text without blanks around it; none where it is empty or not there.
+fn text<'a>(object: &'a Value, name: &str) -> Result<Option<&'a str>, String> {
+    match &object[name] {
+        Value::Null => Ok(None),
+        Value::String(text) => Ok(Some(text.trim()).filter(|text| !text.is_empty())),
+        _ => Err(format!("{name} is no text")),
+    }
+}
