@@ -110,6 +110,8 @@ fn cluster_toml_chooses_the_kube_proxy_and_its_mode() {
         let ours = of("");
         assert!(ours.starts_with("[Unit]\nDescription=Kubernetes on EOS kube-proxy\n"), "{ours}");
         assert!(ours.contains("\nType=notify\n") && !ours.contains("--proxy-mode"), "{ours}");
+        let ranges = "--pod-bridge-interface=kube0 \\\n    --pod-cidr=10.16.0.0/24 \\\n    --service-cluster-ip-range=10.10.0.0/22 \\\n";
+        assert!(ours.contains(ranges), "{ours}");
         let userspace = of("mode = \"userspace\"");
         assert!(
             userspace.contains("bin/kube-proxy \\\n    --proxy-mode=userspace \\\n    --kubeconfig="),
@@ -121,7 +123,7 @@ fn cluster_toml_chooses_the_kube_proxy_and_its_mode() {
             upstream.contains(start) && upstream.contains("--proxy-mode=iptables \\\n    --kubeconfig="),
             "{upstream}"
         );
-        assert!(!upstream.contains("Type=notify"), "{upstream}");
+        assert!(!upstream.contains("Type=notify") && !upstream.contains("--pod-cidr"), "{upstream}");
         let upstream = of("implementation = \"upstream\"\nmode = \"userspace\"");
         assert!(upstream.contains("--proxy-mode=userspace \\\n"), "{upstream}");
     }
