@@ -22,8 +22,12 @@ fn many() -> Topology {
 }
 
 fn seed_s() -> String {
+    repository_s("k8s.yml")
+}
+
+fn repository_s(file: &str) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../topo").canonicalize().unwrap();
-    containerlab::export(&Topology::load(&folder.join("k8s.yml")).unwrap(), &folder).unwrap().text
+    containerlab::export(&Topology::load(&folder.join(file)).unwrap(), &folder).unwrap().text
 }
 
 /// Compares with a file of `expected/`; `KOE_BLESS=1` writes it anew, to be read before it is committed.
@@ -38,6 +42,11 @@ fn golden(name: &str, got: &str) {
 #[test]
 fn the_seed_s_topology_is_as_expected() {
     golden("k8s.clab.yml", &seed_s());
+}
+
+#[test]
+fn the_fabric_is_as_expected() {
+    golden("leaf-spine.clab.yml", &repository_s("leaf-spine.yml"));
 }
 
 #[test]
@@ -71,7 +80,8 @@ fn containerlab_s_schema_accepts_what_is_written() {
         let file: Value = serde_saphyr::from_str(text).unwrap();
         schema.iter_errors(&file).map(|error| format!("{}: {error}", error.instance_path())).collect::<Vec<_>>()
     };
-    for text in [seed_s(), containerlab::export(&many(), Path::new("/")).unwrap().text] {
+    for text in [seed_s(), repository_s("leaf-spine.yml"), containerlab::export(&many(), Path::new("/")).unwrap().text]
+    {
         assert_eq!(check(&text), [""; 0], "{text}");
         // It would not accept just anything.
         assert_ne!(check(&text.replace("kind: linux", "kind: linus")), [""; 0], "{text}");

@@ -48,6 +48,41 @@ fn the_one_switch_topology_has_a_switch_and_a_host() {
 }
 
 #[test]
+fn the_fabric_has_every_leaf_on_every_spine_a_host_beside_each_switch_and_startup_configs_that_fit() {
+    let topology = repository_file("leaf-spine.yml");
+    let switches: Vec<_> = topology.switches().map(|switch| switch.name.as_str()).collect();
+    assert_eq!(switches, ["veos-spine-1", "veos-spine-2", "veos-leaf-1", "veos-leaf-2", "veos-leaf-3"]);
+    let addresses = |device: &str| -> Vec<String> {
+        let node = topology.node(device).unwrap();
+        let config = std::fs::read_to_string(topology.startup_config(device)).unwrap_or_default();
+        let configured = config.lines().filter_map(|line| line.trim().strip_prefix("ip address ")).map(str::to_owned);
+        configured.chain(node.addresses.iter().map(|(_, address)| address.clone())).collect()
+    };
+    // The interfaces of a startup-config are in their order, the loopback behind them.
+    let address = |end: &topology::format::Endpoint| {
+        let at: usize = end.interface.trim_start_matches("eth").parse().unwrap();
+        addresses(&end.device)[at - 1].clone()
+    };
+    for (spine, leaf) in switches[..2].iter().flat_map(|spine| switches[2..].iter().map(move |leaf| (spine, leaf))) {
+        let joins = |link: &&topology::format::Link| {
+            link.driver == Driver::Veth
+                && [spine, leaf].iter().all(|name| link.endpoints.iter().any(|end| end.device == **name))
+        };
+        assert_eq!(topology.links.iter().filter(joins).count(), 1, "{spine} and {leaf}");
+    }
+    for link in topology.links.iter().filter(|link| link.driver == Driver::Veth) {
+        let [one, other] = [&link.endpoints[0], &link.endpoints[1]].map(address);
+        let even = one.strip_suffix("/31").unwrap();
+        let (network, last) = even.rsplit_once('.').unwrap();
+        assert_eq!(other, format!("{network}.{}/31", last.parse::<u8>().unwrap() + 1), "{}", link.name);
+    }
+    for switch in switches {
+        let text = std::fs::read_to_string(topology.startup_config(switch)).unwrap();
+        assert!(text.contains(&format!("hostname {switch}\n")), "{switch}");
+    }
+}
+
+#[test]
 fn what_a_file_leaves_out_is_as_docker_topo_has_it() {
     let topology = parse("VERSION: 2\nlinks:\n  - endpoints: [\"a-veos\", \"b-veos\"]\n").unwrap();
     let here = std::env::current_dir().unwrap();
