@@ -369,6 +369,9 @@ pub struct TopoTest {
     /// flanneld for the switches' architecture, for the scenario flannel [default: the SWIX' own, or the one in dist/]
     #[arg(long, value_name = "FILE")]
     pub flanneld: Option<PathBuf>,
+    /// Where the report goes, in place of what an earlier run left there [default: dist/topo-test]
+    #[arg(long, value_name = "DIR", default_value_os_t = crate::session::workspace().join("dist/topo-test"), hide_default_value = true)]
+    pub report: PathBuf,
     /// List the scenarios and do nothing
     #[arg(long)]
     pub list: bool,

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, TryLockError},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use base::files;
 use bundle::extension;
 use cluster::Cluster;
-use topo_test::{Parts, scenario};
+use topo_test::{Parts, report, scenario};
 use topology::{Lab, Topology};
 
 use crate::{
@@ -38,6 +38,7 @@ pub fn run(flags: TopoTest) -> Result<()> {
     if let Some(node) = cluster.nodes.iter().find(|node| topology.switches().all(|switch| switch.name != node.name)) {
         bail!("{} names the node {}, and the topology has no such switch", flags.cluster.display(), node.name);
     }
+    report::check_replaceable(&flags.report)?;
     for file in [&flags.swix, &flags.next_swix].into_iter().flatten() {
         let bytes = fs::read(file).with_context(|| format!("cannot read the SWIX {}", file.display()))?;
         bundle::swix::parse(&bytes).with_context(|| format!("{} is no SWIX to install", file.display()))?;
@@ -64,8 +65,8 @@ pub fn run(flags: TopoTest) -> Result<()> {
     let probe_image = proof::workload::archive(&workspace(), work.path())?;
     let parts = Parts { swix, cluster_toml: flags.cluster, probe_image, next_swix: flags.next_swix, flanneld };
     interrupt::watch()?;
-    let folder = workspace().join("dist/topo-test");
-    let _alone = lock_reports()?;
+    let folder = flags.report;
+    let _alone = lock_report(&folder)?;
     files::remove_tree(&folder)?;
     let first_seed = flags.seed.unwrap_or_else(|| fastrand::u32(..).into());
     let mut failed = 0;
@@ -107,15 +108,15 @@ fn of_dist() -> Result<PathBuf> {
 }
 
 /// Two runs at once would take each other's report away. Held until it is dropped.
-fn lock_reports() -> Result<File> {
-    let dist = workspace().join("dist");
-    files::create_dir(&dist)?;
-    let path = dist.join(".topo-test.lock");
+fn lock_report(folder: &Path) -> Result<File> {
+    let name = folder.file_name().with_context(|| format!("{} is no folder for a report", folder.display()))?;
+    let path = folder.with_file_name(format!(".{}.lock", name.to_string_lossy()));
+    files::create_dir(path.parent().unwrap_or(Path::new(".")))?;
     let lock = File::create(&path).with_context(|| format!("cannot open {}", path.display()))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => {
-            bail!("another topo-test writes its report into {}: wait for it", dist.join("topo-test").display())
+            bail!("another topo-test writes its report into {}: wait for it, or use another --report", folder.display())
         }
         Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
     }

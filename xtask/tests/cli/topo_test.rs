@@ -48,6 +48,15 @@ fn a_file_that_is_no_swix_is_refused() {
 }
 
 #[test]
+fn a_folder_that_holds_more_than_a_report_is_not_replaced_by_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = folder.path().join("kept");
+    fs::write(&kept, "").unwrap();
+    assert_says(&refused(topo_test(folder.path()).arg("--report").arg(folder.path())), &["kept in there"]);
+    assert!(kept.exists());
+}
+
+#[test]
 fn an_empty_cluster_toml_is_refused() {
     assert_says(&refusal_of("--cluster", ""), &["given"]);
 }
