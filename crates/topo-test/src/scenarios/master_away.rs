@@ -96,8 +96,10 @@ fn control_plane_absent(scene: &mut Scene<'_>, answers: &Answers, workers: &[Swi
         victim.exec_ok(["systemctl", "restart", "kubelet"])?;
         comes_back(scene, victim, "kubelet", &before)
     })?;
-    let victim = scene.random.choice(workers).context("there is no worker")?;
-    let cable = neighbours::cable(scene, &scene.cluster.master().name, victim.name())?.name.clone();
+    let master = &scene.cluster.master().name;
+    let cables = workers.iter().filter_map(|worker| neighbours::cable(scene, master, worker.name()).ok());
+    let cables: Vec<String> = cables.map(|cable| cable.name.clone()).collect();
+    let cable = scene.random.choice(cables).context("no cable leads from the master's switch to a worker")?;
     let cut = scene.step(format!("cut {cable} for {} s, and mend it", CUT.as_secs()), |scene| {
         let began = Instant::now();
         scene.lab.cut_link(&cable)?;
