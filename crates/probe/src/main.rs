@@ -1,7 +1,8 @@
 //! What runs in the test pods.
 //!
-//!     probe serve PORT      answer every HTTP request, and every UDP datagram, with the pod's name
-//!     probe ask HOST:PORT   ask another one by HTTP, and print its answer
+//!     probe serve PORT            answer every HTTP request, and every UDP datagram, with the pod's name
+//!     probe ask HOST:PORT         ask another one by HTTP, and print its answer
+//!     probe ask HOST:PORT TIMES   the same so many times; fails where an answer is not there at once
 
 use std::{
     env, fs,
@@ -9,11 +10,14 @@ use std::{
     net::{TcpListener, TcpStream, ToSocketAddrs, UdpSocket},
     process::ExitCode,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// For connecting and for each read or write.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// TCP sends again what it has no answer to after a second, at a connection's beginning.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -21,7 +25,8 @@ fn main() -> ExitCode {
     let result = match arguments[..] {
         ["serve", port] => serve(port),
         ["ask", address] => ask(address),
-        _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "usage: probe serve PORT | ask HOST:PORT")),
+        ["ask", address, times] => ask_often(address, times),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "usage: probe serve PORT | ask HOST:PORT [TIMES]")),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -78,5 +83,20 @@ fn ask(address: &str) -> io::Result<()> {
     let mut answer = String::new();
     connection.read_to_string(&mut answer)?;
     print!("{}", answer.split_once("\r\n\r\n").map_or("", |(_, body)| body));
+    Ok(())
+}
+
+fn ask_often(address: &str, times: &str) -> io::Result<()> {
+    let times: u32 = times.parse().map_err(io::Error::other)?;
+    for number in 1..=times {
+        let asked = Instant::now();
+        let said = ask(address);
+        let took = asked.elapsed();
+        let at = |what: String| io::Error::other(format!("question {number} of {times} to {address}: {what}"));
+        said.map_err(|error| at(error.to_string()))?;
+        if took >= AT_ONCE {
+            return Err(at(format!("answered after {} ms", took.as_millis())));
+        }
+    }
     Ok(())
 }
