@@ -58,6 +58,7 @@ impl Play<'_> {
             seed: self.seed,
             random: fastrand::Rng::with_seed(self.seed),
             master_away: self.master_away,
+            long_lived: vec![],
             interrupted: &interrupt::came,
         };
         watch.over(&lab, || engine::run(self.scenarios, &mut scene));

@@ -69,8 +69,11 @@ fn obstacle(scenario: &Scenario, scene: &Scene<'_>, ended: &BTreeMap<&str, Outco
     if (scene.interrupted)() {
         return Some("interrupted".to_owned());
     }
-    let missing = scenario.needs.iter().find(|need| ended.get(**need) != Some(&Outcome::Passed));
-    missing.map(|need| format!("it needs {need}, which has not passed"))
+    let missing = scenario.needs.iter().find(|need| ended.get(**need) != Some(&Outcome::Passed))?;
+    Some(match ended.get(missing) {
+        Some(Outcome::Skipped(why)) => format!("it needs {missing}, which was skipped: {why}"),
+        _ => format!("it needs {missing}, which has not passed"),
+    })
 }
 
 /// What the switches say, at the moment of a failure.

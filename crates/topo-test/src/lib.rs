@@ -8,18 +8,21 @@
 
 mod answering;
 mod asking;
+mod asymmetry;
 mod bring_ups;
 pub mod devices;
 pub mod engine;
 mod extension;
 mod first_answer;
 mod identity;
+mod invalid;
 pub mod logs;
 pub mod look;
 mod manifest;
 mod neighbours;
 mod operator;
 mod ospf;
+pub mod passing;
 mod pinging;
 pub mod record;
 pub mod recorder;

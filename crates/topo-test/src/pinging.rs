@@ -24,19 +24,26 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const ECHO_REQUEST: u8 = 8;
 const ECHO_REPLY: u8 = 0;
 
-/// Does the work while pings go out, and returns what it returned and how many packets were not answered.
-pub fn while_pinging<T>(from: &Device, to: Ipv4Addr, work: impl FnOnce() -> Result<T>) -> Result<(T, u32)> {
+/// How many packets were sent, and how many of them were not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pings {
+    pub sent: u32,
+    pub lost: u32,
+}
+
+/// Does the work while pings go out, and returns what it returned and what came of the pings.
+pub fn while_pinging<T>(from: &Device, to: Ipv4Addr, work: impl FnOnce() -> Result<T>) -> Result<(T, Pings)> {
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         let pings = scope.spawn(|| from.in_network(|| ping_until(to, &done)));
         let worked = work();
         done.store(true, Ordering::Relaxed);
-        let lost = pings.join().map_err(|_| anyhow!("the thread that pinged panicked"))?;
-        Ok((worked?, lost?))
+        let pings = pings.join().map_err(|_| anyhow!("the thread that pinged panicked"))?;
+        Ok((worked?, pings?))
     })
 }
 
-fn ping_until(to: Ipv4Addr, done: &AtomicBool) -> Result<u32> {
+fn ping_until(to: Ipv4Addr, done: &AtomicBool) -> Result<Pings> {
     let mut socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4)).context("cannot ping: needs root")?;
     socket.set_nonblocking(true)?;
     let identifier = fastrand::u16(..);
@@ -53,7 +60,7 @@ fn ping_until(to: Ipv4Addr, done: &AtomicBool) -> Result<u32> {
         thread::sleep(SPACING);
         take_answers(&mut socket, identifier, &mut answered)?;
     }
-    Ok(sent.saturating_sub(answered.len() as u32))
+    Ok(Pings { sent, lost: sent.saturating_sub(answered.len() as u32) })
 }
 
 /// Takes the numbers of those that have come.
@@ -108,12 +115,13 @@ mod tests {
     #[ignore = "needs root"]
     fn this_machine_answers_itself() {
         let done = AtomicBool::new(false);
-        let lost = thread::scope(|scope| {
+        let pings = thread::scope(|scope| {
             let pings = scope.spawn(|| ping_until(Ipv4Addr::LOCALHOST, &done));
             thread::sleep(Duration::from_millis(300));
             done.store(true, Ordering::Relaxed);
             pings.join().unwrap()
         });
-        assert_eq!(lost.unwrap(), 0);
+        let pings = pings.unwrap();
+        assert!(pings.sent > 0 && pings.lost == 0, "{pings:?}");
     }
 }

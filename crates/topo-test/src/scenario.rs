@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn an_unknown_name_is_answered_with_those_that_there_are() {
         let error = select(&["rooting".to_owned()]).err().unwrap().to_string();
-        assert!(error.contains("no scenario rooting") && error.contains("routing, install"), "{error}");
+        assert!(error.contains("no scenario rooting") && error.contains("routing, long-lived, install"), "{error}");
     }
 
     #[test]

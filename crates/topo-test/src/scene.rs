@@ -13,6 +13,7 @@ use topology::{Device, Lab, format::Kind};
 
 use crate::{
     Recorder,
+    passing::Passing,
     record::{Figure, Outcome},
 };
 
@@ -47,6 +48,8 @@ pub struct Scene<'a> {
     pub random: fastrand::Rng,
     /// How long the master's control plane is away.
     pub master_away: Duration,
+    /// Traffic between hosts that began before anything was installed.
+    pub long_lived: Vec<Passing>,
     /// Whether the user wants it to end.
     pub interrupted: &'a (dyn Fn() -> bool + Sync),
 }

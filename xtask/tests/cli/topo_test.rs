@@ -66,7 +66,7 @@ fn a_scenario_that_is_not_there_is_refused_and_the_list_has_those_that_are() {
     let folder = tempfile::tempdir().unwrap();
     assert_says(&refused(topo_test(folder.path()).args(["--scenario", "no-such"])), &["no-such"]);
     let list = succeeds(topo_test(folder.path()).arg("--list")).out;
-    assert_says(&list, &["routing", "bring-up", "master-away", "uninstall"]);
+    assert_says(&list, &["routing", "bring-up", "transit", "master-away", "uninstall"]);
 }
 
 #[test]

@@ -82,7 +82,7 @@ fn cut_and_mend(
     cable: &str,
     meanwhile: impl FnOnce(&Scene<'_>, Instant) -> Result<()>,
 ) -> Result<Lost> {
-    let (cut, packets) = pinging::while_pinging(host, to, || {
+    let (cut, pings) = pinging::while_pinging(host, to, || {
         scene.pause(Duration::from_secs(1))?;
         let began = Instant::now();
         scene.lab.cut_link(cable)?;
@@ -95,7 +95,7 @@ fn cut_and_mend(
         scene.pause(Duration::from_secs(1))?;
         Ok(cut)
     })?;
-    Ok(Lost { packets, cut })
+    Ok(Lost { packets: pings.lost, cut })
 }
 
 fn answers(host: &Device<'_>, address: Ipv4Addr) -> Result<Option<()>> {

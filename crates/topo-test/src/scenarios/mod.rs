@@ -6,6 +6,7 @@ mod flannel;
 mod install;
 mod kernel;
 mod link_cut;
+mod long_lived;
 mod master_away;
 mod pods;
 mod rbac;
@@ -15,6 +16,7 @@ mod routing;
 mod scale;
 mod secrets;
 mod services;
+mod transit;
 mod uninstall;
 mod upgrade;
 mod versions;
@@ -25,6 +27,7 @@ use crate::Scenario;
 
 pub const ALL: &[Scenario] = &[
     routing::SCENARIO,
+    long_lived::SCENARIO,
     install::SCENARIO,
     bring_up::SCENARIO,
     versions::SCENARIO,
@@ -34,6 +37,7 @@ pub const ALL: &[Scenario] = &[
     rbac::SCENARIO,
     workload::SCENARIO,
     services::SCENARIO,
+    transit::SCENARIO,
     scale::SCENARIO,
     link_cut::SCENARIO,
     reboot_each::SCENARIO,
