@@ -113,7 +113,10 @@ pub const REASONED: &[Reasoned] = &[
             })
         },
         asked: |question, upstream, ours| {
-            let masqueraded = ours.keys().all(|answer| answer.source().is_some_and(|source| LOCAL.contains(&source)));
+            let as_the_node = |answer: &Answer| answer.source().is_some_and(|source| LOCAL.contains(&source));
+            // What is on the node itself is reached without leaving it, and so unmasqueraded.
+            let on_the_node = |answer: &Answer| answer.endpoint().is_some() && upstream.contains_key(answer);
+            let masqueraded = ours.keys().all(|answer| as_the_node(answer) || on_the_node(answer));
             let reached = |endpoint| ours.keys().any(|answer| answer.endpoint() == Some(endpoint));
             let same = upstream.keys().filter_map(Answer::endpoint).all(reached);
             if is_external_from_another_nodes_pod(question) && masqueraded && same { ours.clone() } else { upstream }
