@@ -100,28 +100,6 @@ pub const REASONED: &[Reasoned] = &[
             upstream.into_iter().filter(|(answer, _)| !itself(answer)).chain(lost).collect()
         },
     },
-    Reasoned {
-        what: "a pod of another node that asks an external address through this node is masqueraded under the policy Local, too",
-        why: "else the endpoint's answer takes its own way to the pod, or passes through this node as anybody's, and is not known there",
-        walked: |question, upstream, ours| {
-            each(upstream, |outcome| {
-                let masqueraded = ours.keys().find(|one| Outcome { masquerade: None, ..(*one).clone() } == outcome);
-                match masqueraded {
-                    Some(masqueraded) if is_external_from_another_nodes_pod(question) => masqueraded.clone(),
-                    _ => outcome,
-                }
-            })
-        },
-        asked: |question, upstream, ours| {
-            let as_the_node = |answer: &Answer| answer.source().is_some_and(|source| LOCAL.contains(&source));
-            // What is on the node itself is reached without leaving it, and so unmasqueraded.
-            let on_the_node = |answer: &Answer| answer.endpoint().is_some() && upstream.contains_key(answer);
-            let masqueraded = ours.keys().all(|answer| as_the_node(answer) || on_the_node(answer));
-            let reached = |endpoint| ours.keys().any(|answer| answer.endpoint() == Some(endpoint));
-            let same = upstream.keys().filter_map(Answer::endpoint).all(reached);
-            if is_external_from_another_nodes_pod(question) && masqueraded && same { ours.clone() } else { upstream }
-        },
-    },
 ];
 
 /// What rules of ours have to come to where upstream's come to this.
@@ -171,11 +149,6 @@ fn is_external_ip_from_the_node(question: Question) -> bool {
 
 fn is_cluster_ip_from_another_node(question: Question) -> bool {
     matches!(question.from, Vantage::RemotePod(_)) && contains(SERVICE_CIDR, *question.to.address.ip())
-}
-
-/// A node port, an external or a load balancer's address.
-fn is_external_from_another_nodes_pod(question: Question) -> bool {
-    matches!(question.from, Vantage::RemotePod(_)) && !contains(SERVICE_CIDR, *question.to.address.ip())
 }
 
 fn contains(range: &str, ip: Ipv4Addr) -> bool {

@@ -44,14 +44,6 @@ impl Answer {
             _ => None,
         }
     }
-
-    /// The client's address as whoever answered saw it.
-    pub fn source(&self) -> Option<Ipv4Addr> {
-        match self {
-            Answer::From { source, .. } => Some(*source),
-            _ => None,
-        }
-    }
 }
 
 impl std::fmt::Display for Answer {

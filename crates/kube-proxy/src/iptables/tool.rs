@@ -15,13 +15,14 @@ const LOCKED: &str = "xtables lock";
 /// Enough for any error message of iptables.
 const STDERR_LIMIT: u64 = 16 << 10;
 
-/// The tables that kube-proxy writes to.
+/// The tables of iptables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Table {
     Nat,
     Filter,
     /// Where packets come before conntrack sees them.
     Raw,
+    Mangle,
 }
 
 impl Table {
@@ -33,6 +34,7 @@ impl Table {
             Self::Nat => "nat",
             Self::Filter => "filter",
             Self::Raw => "raw",
+            Self::Mangle => "mangle",
         }
     }
 }

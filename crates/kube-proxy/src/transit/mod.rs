@@ -2,10 +2,12 @@
 //! it sees one half, and conntrack, made for hosts, takes that for invalid; and connections of others fill conntrack's table.
 //!
 //! 1. [`rules`] says, as a pure function, what is tracked all the same: what comes from this node's pods, or is for them, for this node
-//!    itself or for an address of a Service. The rest gets `CT --notrack`, in a chain of the table `raw`.
+//!    itself, for a container of Docker's ([`docker`]) or for an address of a Service. The rest gets `CT --notrack`, in a chain of the
+//!    table `raw`.
 //! 2. [`others`] looks for rules of somebody else's that need every connection tracked. Where there are any, nothing is left out.
 //! 3. [`Transit`] keeps the chain as it is wanted, beside whichever backend there is ([`BesideTransit`]).
 
+mod docker;
 mod others;
 mod rules;
 
@@ -35,6 +37,8 @@ pub struct Transit {
     mark: Option<Mark>,
     /// Somebody else's rule that needs every connection tracked; `None` before the first look.
     needed_by: Option<Option<String>>,
+    /// What the kernel answered at the last look for such rules.
+    looked: Option<Mark>,
 }
 
 /// What of it is in the table.
@@ -67,7 +71,16 @@ impl Transit {
             return None;
         }
         let watch = Watch::new(tool.variant()).ok();
-        Some(Self { tool, local, written: None, saved: Found::default(), watch, mark: None, needed_by: None })
+        Some(Self {
+            tool,
+            local,
+            written: None,
+            saved: Found::default(),
+            watch,
+            mark: None,
+            needed_by: None,
+            looked: None,
+        })
     }
 
     /// Follows the Services' addresses.
@@ -87,6 +100,22 @@ impl Transit {
             }
         }
         Ok(())
+    }
+
+    /// Looks whether the chain still stands, as cheaply as can be, and repairs it.
+    fn check(&mut self, model: &Model) -> Result<bool, Error> {
+        if self.watch.is_none() || self.is_undisturbed() { Ok(false) } else { self.repair(model) }
+    }
+
+    /// The same, whatever a cheap look says, and looks for others' rules.
+    fn check_fully(&mut self, model: &Model) -> Result<bool, Error> {
+        let exact = self.watch.as_ref().is_some_and(Watch::is_exact);
+        let nobody_wrote = |mark: Option<Mark>| exact && mark.is_some() && self.look() == mark;
+        if nobody_wrote(self.looked) && nobody_wrote(self.mark) {
+            return Ok(false);
+        }
+        self.look_for_others()?;
+        self.repair(model)
     }
 
     /// Repairs what somebody else has changed; returns whether there was anything.
@@ -112,13 +141,15 @@ impl Transit {
 
     /// No rules at all where somebody else needs every connection tracked.
     fn wanted(&self, model: &Model) -> Vec<String> {
-        match &self.needed_by {
-            Some(None) => rules::rules(&self.local, self.tool.features(), model),
-            _ => Vec::new(),
+        if self.needed_by != Some(None) {
+            return Vec::new();
         }
+        let containers = docker::networks().inspect_err(|error| warn!("cannot ask for this node's addresses: {error}"));
+        rules::rules(&self.local, self.tool.features(), &containers.unwrap_or_default(), model)
     }
 
     fn look_for_others(&mut self) -> Result<(), Error> {
+        let looked = self.look();
         let needed_by = others::who_needs_tracking(&self.tool)?;
         if self.needed_by.as_ref() != Some(&needed_by) {
             match &needed_by {
@@ -126,7 +157,7 @@ impl Transit {
                 Some(rule) => warn!("what only passes through this node stays tracked: a rule needs it: {rule}"),
             }
         }
-        self.needed_by = Some(needed_by);
+        (self.needed_by, self.looked) = (Some(needed_by), looked);
         Ok(())
     }
 
@@ -192,11 +223,33 @@ fn remove_found(tool: &Tool, found: &Found) -> Result<bool, Error> {
 pub struct BesideTransit {
     transit: Transit,
     backend: Box<dyn Backend>,
+    failed: bool,
 }
 
 impl BesideTransit {
     pub fn new(transit: Transit, backend: Box<dyn Backend>) -> Self {
-        Self { transit, backend }
+        Self { transit, backend, failed: false }
+    }
+
+    /// Services do not have to wait for what leaves transit untracked: where that fails, all is tracked, as far as can be.
+    fn or_track(&mut self, done: Result<bool, Error>) -> Result<bool, SyncError> {
+        match done {
+            Ok(repaired) => {
+                self.failed = false;
+                Ok(repaired)
+            }
+            Err(error) if error.is_locked() => Err(SyncError(error.to_string())),
+            Err(error) => {
+                if !self.failed {
+                    warn!("what only passes through this node stays tracked: {error}");
+                    if let Err(error) = remove(&self.transit.tool) {
+                        warn!("new addresses of Services may not be served until this succeeds: {error}");
+                    }
+                }
+                (self.failed, self.transit.written) = (true, None);
+                Ok(false)
+            }
+        }
     }
 }
 
@@ -207,27 +260,20 @@ impl Backend for BesideTransit {
 
     fn sync(&mut self, model: &Model, touched: &BTreeSet<ServiceName>) -> Result<(), SyncError> {
         // First: what is for a Service's new address has to be tracked when the rules come that translate it.
-        self.transit.follow(model).map_err(failed)?;
+        let followed = self.transit.follow(model).map(|()| false);
+        self.or_track(followed)?;
         self.backend.sync(model, touched)
     }
 
     fn check(&mut self, model: &Model) -> Result<bool, SyncError> {
-        let undisturbed = self.transit.watch.is_none() || self.transit.is_undisturbed();
-        let repaired = !undisturbed && self.transit.repair(model).map_err(failed)?;
+        let checked = self.transit.check(model);
+        let repaired = self.or_track(checked)?;
         Ok(self.backend.check(model)? || repaired)
     }
 
     fn check_fully(&mut self, model: &Model) -> Result<bool, SyncError> {
-        let exact = self.transit.watch.as_ref().is_some_and(Watch::is_exact);
-        let mut repaired = false;
-        if !exact || !self.transit.is_undisturbed() {
-            self.transit.look_for_others().map_err(failed)?;
-            repaired = self.transit.repair(model).map_err(failed)?;
-        }
+        let checked = self.transit.check_fully(model);
+        let repaired = self.or_track(checked)?;
         Ok(self.backend.check_fully(model)? || repaired)
     }
-}
-
-fn failed(error: Error) -> SyncError {
-    SyncError(format!("cannot leave what only passes through untracked: {error}"))
 }

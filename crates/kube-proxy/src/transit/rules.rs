@@ -19,19 +19,19 @@ pub struct Local {
     pub services: Ipv4Net,
 }
 
-/// The rules of the chain, in the language of iptables-restore.
-pub fn rules(local: &Local, features: Features, model: &Model) -> Vec<String> {
+/// The rules of the chain, in the language of iptables-restore. `containers` are the networks of Docker's bridges.
+pub fn rules(local: &Local, features: Features, containers: &BTreeSet<Ipv4Net>, model: &Model) -> Vec<String> {
     let Local { bridge, pods, services } = local;
     let said = if features.has(Feature::Comment) {
         "-m comment --comment \"what only passes through this node is not tracked\" "
     } else {
         ""
     };
-    // Docker translates for its own bridges what comes from there; all that comes back is for this node's address.
     let from = ["lo", bridge, "docker+", "br-+"].map(|interface| format!("-i {interface} -j RETURN"));
     // This node's own addresses, and whatever is no single host's.
     let not_for_hosts = "-m addrtype ! --dst-type UNICAST -j RETURN".to_owned();
-    let ranges = [pods, services].map(|range| format!("-d {} -j RETURN", range.trunc()));
+    let ranges = [pods, services].into_iter().chain(containers);
+    let ranges = ranges.map(|range| format!("-d {} -j RETURN", range.trunc()));
     let addresses = addresses(model).into_iter().filter(|address| !pods.contains(address));
     let addresses = addresses.map(|address| format!("-d {address}/32 -j RETURN"));
     from.into_iter()

@@ -1,6 +1,7 @@
 //! What only passes through is not tracked: the chain of the table `raw`, on real iptables.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 
 use kube_proxy::backend::Backend;
 use kube_proxy::iptables::{Iptables, Table, clean_up};
@@ -107,12 +108,36 @@ fn an_operator_s_own_translation_of_addresses_keeps_everything_tracked() {
         real.restore(&format!("*nat\n-A {rule}\nCOMMIT\n"));
         let mut backend = started(real, &model);
         assert_eq!(raw(real), "", "it is needed from the beginning");
+        // The cheap check of every second comes first.
+        let mut check = || {
+            backend.check(&model).expect("checked");
+            assert!(backend.check_fully(&model).expect("checked"));
+            assert!(!backend.check(&model).expect("checked") && !backend.check_fully(&model).expect("checked"));
+        };
         real.restore(&format!("*nat\n-D {rule}\nCOMMIT\n"));
-        assert!(backend.check_fully(&model).expect("checked"));
+        check();
         assert_eq!(raw(real), EXPECTED);
         real.restore(&format!("*nat\n-A {rule}\nCOMMIT\n"));
-        assert!(backend.check_fully(&model).expect("checked"));
+        check();
         assert_eq!(raw(real), "", "it is needed again");
+    });
+}
+
+#[test]
+#[ignore = "needs root, iptables-legacy and iptables-nft"]
+fn what_is_for_docker_s_containers_is_tracked() {
+    let model = one(external_service(), &remote(1));
+    with_each_variant(|real| {
+        let mut backend = started(real, &model);
+        for words in ["link add br-0a1b2c3d4e5f type bridge", "address add 172.18.0.1/16 dev br-0a1b2c3d4e5f"] {
+            let done = Command::new("ip").args(words.split(' ')).status().expect("ip can be run");
+            assert!(done.success(), "ip {words}");
+        }
+        // As Docker does for the new network.
+        real.restore("*nat\n-A POSTROUTING -s 172.18.0.0/16 ! -o br-0a1b2c3d4e5f -j MASQUERADE\nCOMMIT\n");
+        backend.check(&model).expect("checked");
+        backend.check_fully(&model).expect("checked");
+        assert!(raw(real).contains("-A KUBE-TRANSIT -d 172.18.0.0/16 -j RETURN\n"), "{}", raw(real));
     });
 }
 

@@ -104,14 +104,6 @@ fn external_chain(port: &Port<'_>) -> (ChainId, String) {
         return (id, rules);
     }
     if let Some(pods) = port.settings.pods() {
-        // The answers to another node's pod would take their own way there, or pass through here untracked.
-        if let Some(bridge) = &port.settings.pod_bridge
-            && port.settings.features.has(Feature::Addrtype)
-        {
-            let from =
-                format_args!("-s {pods} ! -i {bridge} {}-m addrtype ! --src-type LOCAL", said("masquerade remote pod"));
-            line(&mut rules, format_args!("-A {id} {from} -j KUBE-MARK-MASQ"));
-        }
         line(&mut rules, format_args!("-A {id} -s {pods} {}-j {everywhere}", said("pod")));
     }
     if port.settings.features.has(Feature::Addrtype) {
