@@ -59,10 +59,15 @@ pub fn wanted(cluster: &Cluster, node: &Node) -> [Chain; 3] {
     // To other pods they go with their own addresses; nobody else knows the way back to these.
     let own = node.pod_cidr;
     let leaving = format!("-s {own} ! -d {pods} -m comment --comment kubernetes-on-eos-pods-outwards -j MASQUERADE");
+    // A pod of another switch that this one has led to an endpoint elsewhere: the answer would take its own way to the pod, or pass
+    // through here as anybody's. What is led to pods of this switch comes back by itself, and keeps the pod's address.
+    let stay = format!("-s {own} -j RETURN");
+    let led_on = "-m conntrack --ctstate DNAT -m comment --comment kubernetes-on-eos-remote-pods -j MASQUERADE";
+    let led_on = format!("-s {pods} ! -o {BRIDGE} {led_on}");
     [
         Chain { rules: master.iter().chain(worker).map(open).chain(services).collect(), ..INPUT },
         Chain { rules: if node.worker { forward.into() } else { Vec::new() }, ..FORWARD },
-        Chain { rules: if node.worker { vec![leaving] } else { Vec::new() }, ..POSTROUTING },
+        Chain { rules: if node.worker { vec![leaving, stay, led_on] } else { Vec::new() }, ..POSTROUTING },
     ]
 }
 

@@ -22,16 +22,12 @@ const TURNS: Duration = Duration::from_secs(15 * 60);
 
 /// `in_turn` is for the timer; a person who asks is served at once.
 pub fn run(in_turn: bool) -> Result<()> {
+    if in_turn {
+        wait_for_turn(&Switch::load()?)?;
+    }
+    // Loaded after the wait: cluster.toml may have been changed meanwhile.
     let switch = Switch::load()?;
-    let before_asking = || {
-        if in_turn {
-            let turn = turn(&switch.cluster, &switch.node);
-            println!("certificates: due; it is this switch's turn to ask the master in {} s", turn.as_secs());
-            thread::sleep(turn);
-        }
-    };
-    let renewed = stage::renew_certificates(&switch, before_asking).context("cannot renew certificates")?;
-    println!("certificates: {renewed}");
+    println!("certificates: {}", stage::renew_certificates(&switch).context("cannot renew certificates")?);
     println!("kubeconfigs: {}", stage::renew_kubeconfigs(&switch)?);
     for name in service::of(&switch) {
         let driver = if name == "kubelet" { Some(containers::cgroup_driver()?) } else { None };
@@ -41,6 +37,15 @@ pub fn run(in_turn: bool) -> Result<()> {
         if outcome != service::Outcome::Kept {
             wait_for(name)?;
         }
+    }
+    Ok(())
+}
+
+fn wait_for_turn(switch: &Switch) -> Result<()> {
+    if stage::asks_the_master(switch)? {
+        let turn = turn(&switch.cluster, &switch.node);
+        println!("certificates: due; it is this switch's turn to ask the master in {} s", turn.as_secs());
+        thread::sleep(turn);
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ use crate::{
 };
 
 pub use identity::kubeconfigs as renew_kubeconfigs;
-pub use pki::renew as renew_certificates;
+pub use pki::{asks_the_master, renew as renew_certificates};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {

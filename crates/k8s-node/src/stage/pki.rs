@@ -29,13 +29,18 @@ pub fn pki(switch: &Switch) -> Result<String> {
     Ok(summary(&outcomes))
 }
 
-/// As the stage, but a master that does not answer is an error at once. Only where it is asked, `before_asking` is called.
-pub fn renew(switch: &Switch, before_asking: impl FnOnce()) -> Result<String> {
+/// What the timer calls: as the stage, but a master that does not answer is an error at once.
+pub fn renew(switch: &Switch) -> Result<String> {
     if switch.node.master {
         return pki(switch);
     }
-    let outcomes = Worker::of(switch).renew(before_asking)?;
+    let outcomes = Worker::of(switch).renew()?;
     Ok(outcomes.map_or_else(|| "kept every certificate".into(), |outcomes| summary(&outcomes)))
+}
+
+/// Whether [`renew`] would have to ask the master.
+pub fn asks_the_master(switch: &Switch) -> Result<bool> {
+    Ok(!switch.node.master && Worker::of(switch).requests(SystemTime::now())?.is_some())
 }
 
 fn master(switch: &Switch) -> Result<Vec<(Credential, Outcome)>> {
@@ -55,12 +60,7 @@ impl<'a> Worker<'a> {
         Worker { switch, folder: Path::new(places::PKI), master }
     }
 
-    fn renew(&self, before_asking: impl FnOnce()) -> Result<Option<Vec<(Credential, Outcome)>>> {
-        if self.requests(SystemTime::now())?.is_none() {
-            return Ok(None);
-        }
-        before_asking();
-        // Meanwhile somebody may have renewed them by hand.
+    fn renew(&self) -> Result<Option<Vec<(Credential, Outcome)>>> {
         let Some(csrs) = self.requests(SystemTime::now())? else { return Ok(None) };
         let token = self.switch.enrolment_token()?;
         self.accept(enrolment::enrol(&self.request(&token, &csrs))?).map(Some)
@@ -203,13 +203,13 @@ mod tests {
         let advice = format!("remove {} and run `k8s-node renew`", folder.path().join("ca.pem").display());
         assert!(why.contains("another public key") && why.contains(&advice), "{why}");
         assert_eq!(files(folder.path()), before);
-        let error = format!("{:#}", at(&other).renew(|| ()).unwrap_err());
+        let error = format!("{:#}", at(&other).renew().unwrap_err());
         assert!(error.contains(&advice), "{error}");
         assert_eq!(files(folder.path()), before);
 
-        assert_eq!(at(&ours).renew(|| ()).unwrap().unwrap().len(), 3);
+        assert_eq!(at(&ours).renew().unwrap().unwrap().len(), 3);
         fs::remove_file(folder.path().join("ca.pem")).unwrap();
-        at(&other).renew(|| ()).unwrap().unwrap();
+        at(&other).renew().unwrap().unwrap();
         assert_eq!(fs::read(folder.path().join("ca.pem")).unwrap(), fs::read(other.pki().join("ca.pem")).unwrap());
     }
 
