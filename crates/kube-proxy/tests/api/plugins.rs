@@ -58,6 +58,7 @@ fn a_plugin_s_token_reaches_the_server() {
             Some("Bearer b"),
         ),
         ("one that never ends", json!({"token": "c", "expirationTimestamp": null}), Some("Bearer c")),
+        ("never", json!({"token": "d", "expirationTimestamp": "9999-12-31T23:59:59Z"}), Some("Bearer d")),
     ] {
         bench.reaches(what, bench.of_user(prints(&bench, answer(V1, status))), arrives);
     }

@@ -56,19 +56,30 @@ impl Credential {
         if authorization.is_none() && identity.is_none() {
             return Err("its answer has no status.token, and no certificate: run it by hand to see why".to_owned());
         }
-        let ends = field("expirationTimestamp")?.map(|time| {
-            time.parse().map_err(|_| {
-                let time: String = time.chars().take(100).collect();
-                format!("its status.expirationTimestamp {time:?} is no time as in 2006-01-02T15:04:05Z")
-            })
-        });
-        Ok(Credential { authorization, identity, ends: ends.transpose()? })
+        let ends = field("expirationTimestamp")?.map_or(Ok(None), end)?;
+        Ok(Credential { authorization, identity, ends })
     }
 
     /// As long is it good yet: from when on it is not, is a time of day and nothing else.
     pub(super) fn good_for(&self) -> Option<Duration> {
         self.ends.map(|ends| Timestamp::now().duration_until(ends).try_into().unwrap_or_default())
     }
+}
+
+/// The time of an end. There is none where it is in so late a year that a timestamp cannot be: that is how some write "never".
+fn end(time: &str) -> Result<Option<Timestamp>, String> {
+    // Any other year, and a leap year as the late one may be, shows whether the rest is a time.
+    let is_late =
+        |digits: &str| digits.bytes().all(|digit| digit.is_ascii_digit()) && (digits.len() > 4 || digits == "9999");
+    let never = || {
+        let (year, rest) = time.strip_prefix('+').unwrap_or(time).split_once('-')?;
+        let year = year.trim_start_matches('0');
+        (is_late(year) && format!("8000-{rest}").parse::<Timestamp>().is_ok()).then_some(None)
+    };
+    time.parse().map(Some).ok().or_else(never).ok_or_else(|| {
+        let time: String = time.chars().take(100).collect();
+        format!("its status.expirationTimestamp {time:?} is no time as in 2006-01-02T15:04:05Z")
+    })
 }
 
 /// A field's text without blanks around it; none where it is empty or not there.

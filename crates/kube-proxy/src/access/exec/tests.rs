@@ -82,6 +82,25 @@ fn a_token_is_given_anew_shortly_before_it_ends() {
 }
 
 #[test]
+fn an_end_later_than_any_timestamp_is_none() {
+    let ends = |time: &str| {
+        let status = json!({"token": "t", "expirationTimestamp": time});
+        let answer = json!({"apiVersion": API_VERSIONS[0], "kind": "ExecCredential", "status": status}).to_string();
+        Credential::parse(answer.as_bytes(), API_VERSIONS[0])
+            .map(|credential| credential.ends.map(|end| end.to_string()))
+    };
+    for time in ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59.999999999-12:00", "+292278994-08-17T07:12:55.807Z"] {
+        assert_eq!(ends(time), Ok(None), "{time}");
+    }
+    for time in ["9999-12-01T00:00:00Z", "2020-02-29T00:00:00Z"] {
+        assert_eq!(ends(time), Ok(Some(time.to_owned())));
+    }
+    for time in ["9999-12-31", "9999-13-31T23:59:59Z", "9999", "99999", "12345-x", "2020-13-01T00:00:00Z", "-", "é-"] {
+        assert!(ends(time).unwrap_err().contains("is no time"), "{time}");
+    }
+}
+
+#[test]
 fn a_program_s_words_are_shown_in_a_line_and_not_without_end() {
     let failed = child::output(Command::new("sh").args(["-c", "yes a 1>&2"]), SHORT).unwrap_err();
     assert!(matches!(failed, Failure::TooLong(_)), "{failed}");
