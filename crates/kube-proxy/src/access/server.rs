@@ -12,7 +12,7 @@ pub(super) const LONGEST_PATH: usize = 1024;
 /// of where `text` is.
 pub(super) fn address(text: &str, with_tls: bool) -> Result<Uri, String> {
     let text = text.trim();
-    let shown: String = text.chars().take(100).collect();
+    let shown = without_secrets(text);
     let (scheme, rest) = match text.split_once("://") {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => ("https", rest),
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => ("http", rest),
@@ -37,6 +37,13 @@ pub(super) fn address(text: &str, with_tls: bool) -> Result<Uri, String> {
     format!("{scheme}://{host}{port}{path}")
         .parse()
         .map_err(|error| format!("{shown:?} has a path that is none: {error}"))
+}
+
+/// What an error may show of it: a password can stand before an @, and a token behind a question mark, whatever else is wrong.
+fn without_secrets(text: &str) -> String {
+    let shown = text.split(['?', '#']).next().unwrap_or_default();
+    let shown = shown.rsplit_once('@').map_or_else(|| shown.to_owned(), |(_, host)| format!("…@{host}"));
+    shown.chars().take(100).collect()
 }
 
 /// The host as a URL has it, and the port if there is one.
@@ -91,6 +98,21 @@ mod tests {
         ] {
             let is = |with_tls| address(text, with_tls).map(|uri| uri.to_string());
             assert_eq!((is(false), is(true)), (Ok(without_tls.to_owned()), Ok(with_tls.to_owned())), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_error_shows_a_password_or_what_is_asked_for() {
+        for text in [
+            "ftp://u:secret@h",
+            "u:secret/x@h",
+            "https://u:secret@h",
+            "https://h h?token=secret",
+            "u:secret@h:1:2",
+            "a b#secret",
+        ] {
+            let error = address(text, true).unwrap_err();
+            assert!(!error.contains("secret"), "{text}: {error}");
         }
     }
 
