@@ -12,7 +12,7 @@ pub(super) const LONGEST_PATH: usize = 1024;
 /// of where `text` is.
 pub(super) fn address(text: &str, with_tls: bool) -> Result<Uri, String> {
     let text = text.trim();
-    let shown = without_secrets(text);
+    let shown = shown(text);
     let (scheme, rest) = match text.split_once("://") {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => ("https", rest),
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => ("http", rest),
@@ -39,11 +39,22 @@ pub(super) fn address(text: &str, with_tls: bool) -> Result<Uri, String> {
         .map_err(|error| format!("{shown:?} has a path that is none: {error}"))
 }
 
-/// What an error may show of it: a password can stand before an @, and a token behind a question mark, whatever else is wrong.
-fn without_secrets(text: &str) -> String {
-    let shown = text.split(['?', '#']).next().unwrap_or_default();
-    let shown = shown.rsplit_once('@').map_or_else(|| shown.to_owned(), |(_, host)| format!("…@{host}"));
-    shown.chars().take(100).collect()
+/// What an error may show of it: nothing from a `?` or `#` on, and no user or password, wherever something is missing or too much.
+pub(crate) fn shown(text: &str) -> String {
+    let is_scheme = |scheme: &str| scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    let (scheme, rest) = match text.find("://") {
+        Some(at) if is_scheme(&text[..at]) => text.split_at(at + 3),
+        _ => ("", text),
+    };
+    // A password may have slashes and a `?` in it, and what comes after `?` an `@`.
+    let end = rest.find(['?', '#']).unwrap_or(rest.len());
+    let rest = match rest.rfind('@') {
+        Some(at) if at < end => format!("…{}", &rest[at..end]),
+        Some(_) => "…".to_owned(),
+        None if end < rest.len() => format!("{}…", &rest[..end]),
+        None => rest.to_owned(),
+    };
+    scheme.chars().chain(rest.chars()).take(100).collect()
 }
 
 /// The host as a URL has it, and the port if there is one.
@@ -102,18 +113,28 @@ mod tests {
     }
 
     #[test]
-    fn no_error_shows_a_password_or_what_is_asked_for() {
-        for text in [
-            "ftp://u:secret@h",
-            "u:secret/x@h",
-            "https://u:secret@h",
-            "https://h h?token=secret",
-            "u:secret@h:1:2",
-            "a b#secret",
+    fn an_error_shows_nothing_secret_whatever_else_is_wrong() {
+        for (text, is) in [
+            ("ftp://u:SECRET@h", "ftp://…@h"),
+            ("u:SECRET/x@h", "…@h"),
+            ("https://h h?token=SECRET", "https://h h…"),
+            ("https://h h#SECRET", "https://h h…"),
+            ("https://u:SECRET/x@h:x/p?token=SECRET", "https://…@h:x/p"),
+            ("https://u:SEC?RET@h", "https://…"),
+            ("https://u:SEC#RET@h", "https://…"),
+            ("https://h h?user=a@SECRET", "https://…"),
+            ("https://SECRET@SECRET@h h", "https://…@h h"),
+            ("https://u:SECRET://x@h h", "https://…@h h"),
+            ("u:SECRET@h://x", "…@h://x"),
+            ("u?SECRET://x", "u…"),
+            ("https:/u:SECRET@h", "…@h"),
+            ("unix:/run/api.sock", "unix:/run/api.sock"),
         ] {
             let error = address(text, true).unwrap_err();
-            assert!(!error.contains("secret"), "{text}: {error}");
+            assert_eq!((shown(text), error.contains("SEC")), (is.to_owned(), false), "{text}: {error}");
         }
+        assert!(!address("https://u:SECRET@h", true).unwrap_err().contains("SECRET"));
+        assert!(address(&"é".repeat(1000), true).unwrap_err().len() < 400);
     }
 
     proptest! {
@@ -123,6 +144,17 @@ mod tests {
                 prop_assert!(uri.scheme().is_some() && uri.authority().is_some() && uri.path_and_query().is_some());
                 prop_assert!(uri.host().is_some_and(|host| !host.is_empty()), "{uri}");
                 prop_assert_eq!(uri.port().is_some(), uri.port_u16().is_some(), "{}", uri);
+            }
+        }
+
+        #[test]
+        fn a_user_and_a_query_are_never_shown(
+            before in "([a-z]{1,5}:(//)?)?[a-z:/]{0,8}",
+            after in "([:/ ?#@][a-z0-9]{0,4}){0,4}",
+        ) {
+            for text in [format!("{before}SECRET@h{after}"), format!("{before}h?x=SECRET{after}")] {
+                let refused = address(&text, true).err().unwrap_or_default();
+                prop_assert!(!shown(&text).contains("SECRET") && !refused.contains("SECRET"), "{text}: {refused}");
             }
         }
     }

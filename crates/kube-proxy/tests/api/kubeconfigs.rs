@@ -63,6 +63,36 @@ fn an_address_that_leads_nowhere_is_refused_with_what_it_should_be() {
 }
 
 #[test]
+fn an_error_shows_nothing_secret_of_an_address() {
+    let bench = Bench::new();
+    let secrets =
+        ["ftp://u:SECRET@h", "u:SECRET/x@h", "https://u:SECRET@h", "https://h h?token=SECRET", "http://h:x#SECRET"];
+    let refuses = |what: &str, text: String| {
+        bench.file("kubeconfig", text);
+        let (log, succeeded) = outcome(what, &bench.run("kubeconfig", &[]));
+        assert!(!succeeded && !log.contains("SECRET"), "{what}: {log}");
+    };
+    for address in secrets {
+        let (log, succeeded) = outcome(address, &run(&[&format!("--master={address}")]));
+        assert!(!succeeded && !log.contains("SECRET"), "{address}: {log}");
+        refuses("server", kubeconfig(json!({"server": address}), json!({})).to_string());
+        let server = bench.api.url();
+        refuses("proxy-url", kubeconfig(json!({"server": server, "proxy-url": address}), json!({})).to_string());
+        // Where there should be something else.
+        refuses("cluster", kubeconfig(json!(address), json!({})).to_string());
+        refuses("clusters", json!({"clusters": address}).to_string());
+        refuses("extensions", kubeconfig(json!({"server": server, "extensions": address}), json!({})).to_string());
+        refuses("flag", kubeconfig(json!({"insecure-skip-tls-verify": address}), json!({})).to_string());
+        refuses("users", json!({"users": address}).to_string());
+        refuses("groups", kubeconfig(json!({"server": server}), json!({"as-groups": address})).to_string());
+        refuses("the file", format!("\"{address}\""));
+        refuses("a key", json!({"clusters": [{address: 1}]}).to_string());
+        refuses("no YAML", format!("clusters: [\"{address}"));
+        refuses("an alias", format!("clusters: *{address}"));
+    }
+}
+
+#[test]
 fn a_token_has_blanks_around_it_taken_off_and_is_refused_where_no_header_can_carry_it() {
     let bench = Bench::new();
     let with = |user: Value| bench.of_user(user);
