@@ -25,6 +25,7 @@ use rustls::pki_types::ServerName;
 use authorization::Authorization;
 pub(crate) use authorization::{look_at, prepare};
 use kubeconfig::{Chosen, Kubeconfig, User};
+pub(crate) use server::shown;
 
 /// Groups and the like that a user may act as. A request with headers of some 24,000 names ends the client.
 const MOST_IMPERSONATED: usize = 1000;

@@ -7,6 +7,7 @@ use lexopt::Arg;
 
 use super::table::FLAGS;
 use super::{Draft, UsageError, absent, values};
+use crate::access::shown;
 
 /// One flag.
 #[derive(Debug)]
@@ -50,12 +51,13 @@ pub(super) fn read(arguments: Vec<OsString>) -> Result<Draft, UsageError> {
             Arg::Short(other) => return Err(absent::unknown(&format!("-{other}"))),
             Arg::Value(value) => {
                 return Err(UsageError(format!(
-                    "{value:?} is no flag: flags begin with --, and take their value after ="
+                    "{:?} is no flag: flags begin with --, and take their value after =",
+                    shown(&value.to_string_lossy())
                 )));
             }
         };
         let Some(flag) = FLAGS.iter().find(|flag| flag.name == name) else {
-            return Err(absent::unknown(&format!("--{name}")));
+            return Err(absent::unknown(&format!("--{}", shown(&name))));
         };
         let value = match flag.kind {
             Kind::Switch(_) => parser.optional_value().unwrap_or_else(|| "true".into()),
@@ -63,7 +65,8 @@ pub(super) fn read(arguments: Vec<OsString>) -> Result<Draft, UsageError> {
                 parser.value().map_err(|_| UsageError(format!("--{name} needs a value: --{name}=...")))?
             }
         };
-        let value = value.into_string().map_err(|value| UsageError(format!("--{name}={value:?} is not UTF-8")))?;
+        // It is not shown, as it may be an address with a password.
+        let value = value.into_string().map_err(|_| UsageError(format!("--{name} has a value that is not UTF-8")))?;
         flag.apply(&mut draft, &value).map_err(|why| UsageError(format!("--{name}={value} {why}")))?;
         draft.given.push(flag);
     }
@@ -102,4 +105,25 @@ Flags, as those of upstream's kube-proxy:
         let _ = writeln!(text, "    {left:width$}  {}{default}", flag.help);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStringExt as _;
+
+    use super::*;
+
+    #[test]
+    fn an_address_that_is_misplaced_does_not_show_its_password() {
+        for (line, says) in [
+            (&[&b"--master"[..], b"https://h", b"https://u:SECRET@h"][..], "\"https://…@h\" is no flag"),
+            (&[b"https://h?token=SECRET"], "\"https://h…\" is no flag"),
+            (&[b"--master=https://u:SECRET\xff@h"], "--master"),
+            (&[b"--master:https://u:SECRET@h"], "…@h"),
+        ] {
+            let line = line.iter().map(|argument| OsString::from_vec(argument.to_vec())).collect();
+            let error = read(line).err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(error.contains(says) && !error.contains("SECRET"), "{error}");
+        }
+    }
 }
