@@ -124,9 +124,15 @@ impl Kubeconfig {
         }
     }
 
-    /// Of several with one name, the first counts.
-    pub fn choose(self) -> Result<Chosen, String> {
+    /// Of several with one name, the first counts. With `--master` there need be no cluster, and no current context, as client-go has it.
+    pub fn choose(self, with_master: bool) -> Result<Chosen, String> {
         let Some(wanted) = self.current_context.get() else {
+            if with_master {
+                tracing::warn!(
+                    "current-context is not set: of the kubeconfig nothing is used, and --master is asked anonymously"
+                );
+                return Ok(Chosen::default());
+            }
             return Err("current-context is not set: name one of the contexts there".to_owned());
         };
         let contexts = self.contexts.unwrap_or_default();
@@ -134,22 +140,31 @@ impl Kubeconfig {
             return Err(format!("current-context is {wanted:?}, and there is no such context"));
         };
         let context = context.context.unwrap_or_default();
-        let Some(cluster_name) = context.cluster.get() else {
-            return Err(format!("context {wanted:?} names no cluster"));
-        };
-        let clusters = self.clusters.unwrap_or_default();
-        let Some(cluster) = clusters.into_iter().find(|entry| entry.name == cluster_name) else {
-            return Err(format!("context {wanted:?} names the cluster {cluster_name:?}, and there is no such cluster"));
-        };
+        let cluster_name = context.cluster.get().unwrap_or_default();
+        let cluster = self.clusters.unwrap_or_default().into_iter().find(|entry| entry.name == cluster_name);
+        if cluster.is_none() {
+            let why = match cluster_name {
+                "" => format!("context {wanted:?} names no cluster"),
+                _ => format!("context {wanted:?} names the cluster {cluster_name:?}, and there is no such cluster"),
+            };
+            if !with_master {
+                return Err(why);
+            }
+            tracing::warn!("{why}: of the API server nothing is known but --master");
+        }
         let user_name = context.user.get().unwrap_or_default();
         let user = self.users.unwrap_or_default().into_iter().find(|entry| entry.name == user_name);
-        if user.is_none() && !user_name.is_empty() {
-            // client-go goes on as nobody, and so does this.
-            tracing::warn!("context {wanted:?} names the user {user_name:?}, and there is no such user");
+        // client-go goes on as nobody, and so does this.
+        match (&user, user_name) {
+            (None, "") if with_master => {
+                tracing::warn!("context {wanted:?} names no user: --master is asked anonymously")
+            }
+            (None, "") | (Some(_), _) => {}
+            (None, _) => tracing::warn!("context {wanted:?} names the user {user_name:?}, and there is no such user"),
         }
         Ok(Chosen {
             cluster_name: cluster_name.to_owned(),
-            cluster: cluster.cluster.unwrap_or_default(),
+            cluster: cluster.and_then(|entry| entry.cluster).unwrap_or_default(),
             user_name: user_name.to_owned(),
             user: user.and_then(|entry| entry.user).unwrap_or_default(),
         })

@@ -43,7 +43,7 @@ pub(crate) fn find(kubeconfig: Option<&Path>, master: Option<&str>) -> anyhow::R
         (None, None) => of_a_pod(),
         (None, Some(_)) => of(Chosen::default(), Path::new(""), master),
         (Some(path), _) => Kubeconfig::read(path)
-            .and_then(Kubeconfig::choose)
+            .and_then(|file| file.choose(master.is_some()))
             .map_err(|why| anyhow!(why))
             .and_then(|chosen| of(chosen, path, master))
             .with_context(|| format!("--kubeconfig={}", path.display())),

@@ -25,6 +25,35 @@ fn an_address_without_a_scheme_is_taken_as_client_go_takes_it() {
 }
 
 #[test]
+fn beside_master_a_kubeconfig_needs_no_cluster_and_no_current_context() {
+    let bench = Bench::new();
+    let master = format!("--master={}", bench.host());
+    let whole = kubeconfig(json!({"server": "http://192.0.2.1"}), json!({"token": "t"})).to_string();
+    let unset = whole.replace("\"current-context\":\"here\"", "\"current-context\":\"\"");
+    for (what, text, token, says) in [
+        (
+            "no context",
+            unset,
+            None,
+            "current-context is not set: of the kubeconfig nothing is used, and --master is asked anonymously",
+        ),
+        ("no cluster", whole.replace("\"cluster\":\"ours\",", ""), Some("Bearer t"), "names no cluster"),
+        ("no such cluster", whole.replace("\"name\":\"ours\"", "\"name\":\"a\""), Some("Bearer t"), "no such cluster"),
+        ("nobody", whole.replace("\"user\":\"proxy\"", "\"user\":\"\""), None, "--master is asked anonymously"),
+    ] {
+        bench.file("kubeconfig", &text);
+        let (log, succeeded) = outcome(what, &bench.run("kubeconfig", &[&master]));
+        assert!(succeeded && log.contains(says) && log.contains("WARN"), "{what}: {log}");
+        assert_eq!(bench.api.authorization().as_deref(), token, "{what}");
+        if what != "nobody" {
+            bench.refuses(what, text, &["--kubeconfig="]);
+        }
+    }
+    bench.file("kubeconfig", whole.replace("\"current-context\":\"here\"", "\"current-context\":\"there\""));
+    refused("no such context", &bench.run("kubeconfig", &[&master]), &["\"there\"", "no such context"]);
+}
+
+#[test]
 fn an_address_that_leads_nowhere_is_refused_with_what_it_should_be() {
     let bench = Bench::new();
     let long = format!("http://h/{}", "p".repeat(65_500));
