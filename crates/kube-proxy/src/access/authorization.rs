@@ -63,7 +63,7 @@ pub(crate) fn look_at<B>(response: &Response<B>, authorization: Option<&Authoriz
 }
 
 impl Authorization {
-    /// Of a user's several ways the first counts, in kube's order; `exec` comes after these.
+    /// Of a user's several ways the first counts, in kube's order, but a token's file before the token; `exec` comes after these.
     pub(super) fn of(user: &User, folder: &Path) -> Result<Option<Authorization>, String> {
         if user.auth_provider.is_some() {
             return Err("it has an auth-provider, and this kube-proxy has none: give a certificate or a token".into());
@@ -73,20 +73,26 @@ impl Authorization {
             let value = header(&format!("Basic {}", BASE64.encode(both.as_bytes())))?;
             return Ok(Some(Authorization::Fixed(value)));
         }
-        if let Some(token) = user.token.get() {
-            return bearer(token)
-                .map(|value| Some(Authorization::Fixed(value)))
-                .map_err(|why| format!("its token {why}"));
+        let token = user.token.get().map(bearer).transpose().map_err(|why| format!("its token {why}"))?;
+        let Some(path) = user.token_file.get().map(|path| folder.join(path)) else {
+            return Ok(token.map(Authorization::Fixed));
+        };
+        match token {
+            Some(token) => Ok(Authorization::file_or(path, token)),
+            None => Authorization::file(path).map_err(|why| format!("its tokenFile: {why}")),
         }
-        if let Some(path) = user.token_file.get() {
-            return Authorization::file(folder.join(path)).map(Some).map_err(|why| format!("its tokenFile: {why}"));
-        }
-        Ok(None)
+        .map(Some)
     }
 
     pub(super) fn file(path: PathBuf) -> Result<Authorization, String> {
-        let file = TokenFile { value: read(&path)?, path, read: Instant::now(), lost: false };
-        Ok(Authorization::File(Arc::new(Mutex::new(file))))
+        Ok(TokenFile { value: read(&path)?, path, read: Instant::now(), lost: false }.into())
+    }
+
+    /// With a token for as long as the file cannot be used, as client-go has it.
+    fn file_or(path: PathBuf, token: HeaderValue) -> Authorization {
+        let mut file = TokenFile { value: token, path, read: Instant::now(), lost: false };
+        file.read_again();
+        file.into()
     }
 
     fn value(&self) -> HeaderValue {
@@ -105,19 +111,29 @@ impl TokenFile {
     pub(super) fn value_at(&mut self, now: Instant) -> &HeaderValue {
         if now.saturating_duration_since(self.read) >= FRESH {
             self.read = now;
-            match read(&self.path) {
-                Ok(value) => {
-                    self.value = value;
-                    self.lost = false;
-                }
-                Err(why) if !self.lost => {
-                    self.lost = true;
-                    tracing::warn!("the token that was read last is used on, as {why}");
-                }
-                Err(_) => {}
-            }
+            self.read_again();
         }
         &self.value
+    }
+
+    fn read_again(&mut self) {
+        match read(&self.path) {
+            Ok(value) => {
+                self.value = value;
+                self.lost = false;
+            }
+            Err(why) if !self.lost => {
+                self.lost = true;
+                tracing::warn!("the token that was known last is used on, as {why}");
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+impl From<TokenFile> for Authorization {
+    fn from(file: TokenFile) -> Authorization {
+        Authorization::File(Arc::new(Mutex::new(file)))
     }
 }
 

@@ -70,6 +70,21 @@ fn a_token_s_file_is_read_again_and_what_it_had_stays_while_it_cannot_be_used() 
 }
 
 #[test]
+fn a_token_stands_in_for_its_file_until_that_can_be_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("token");
+    let fields = format!("token: x, tokenFile: '{}'", path.display());
+    let Some(Authorization::File(file)) = access("server: a", &fields).authorization else { unreachable!() };
+    let mut file = file.lock().unwrap();
+    let now = Instant::now();
+    assert_eq!(file.value_at(now), "Bearer x");
+    fs::write(&path, "y").unwrap();
+    assert_eq!(file.value_at(now + NOW_AND_THEN), "Bearer y");
+    fs::remove_file(&path).unwrap();
+    assert_eq!(file.value_at(now + 2 * NOW_AND_THEN), "Bearer y");
+}
+
+#[test]
 fn a_request_that_makes_no_address_is_not_sent() {
     let fixed = access("server: a", "token: t").authorization;
     let long = |length: usize| format!("/api/v1/services?continue={}", "c".repeat(length));

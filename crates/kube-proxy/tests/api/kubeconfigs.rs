@@ -131,7 +131,8 @@ fn a_token_has_blanks_around_it_taken_off_and_is_refused_where_no_header_can_car
         bench.file("token", token);
         bench.reaches("a tokenFile with a line break", with(json!({"tokenFile": "token"})), Some("Bearer abc"));
     }
-    bench.reaches("token before tokenFile", with(json!({"token": "x", "tokenFile": "token"})), Some("Bearer x"));
+    bench.reaches("tokenFile before token", with(json!({"token": "x", "tokenFile": "token"})), Some("Bearer abc"));
+    bench.reaches("token for tokenFile", with(json!({"token": "x", "tokenFile": "missing"})), Some("Bearer x"));
     bench.reaches("an empty token", with(json!({"token": ""})), None);
     bench.reaches("an empty tokenFile", with(json!({"tokenFile": ""})), None);
     bench.reaches("a user without anything", with(Value::Null), None);
