@@ -4,13 +4,13 @@
 
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../crates/kube-proxy/tests/iptables/objects.rs"]
+#[path = "../../crates/switch/kube-proxy/tests/iptables/objects.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod objects;
-#[path = "../../crates/kube-proxy/tests/iptables/properties.rs"]
+#[path = "../../crates/switch/kube-proxy/tests/iptables/properties.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod properties;
-#[path = "../../crates/kube-proxy/tests/iptables/restore.rs"]
+#[path = "../../crates/switch/kube-proxy/tests/iptables/restore.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod restore;
 

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use anyhow::{Result, bail};
-use base::Progress;
-use kube_proxy_proof::{
+use common::Progress;
+use kube_proxy_diff::{
     api::Api,
     case::{self, Group},
     cases, differences,

@@ -7,13 +7,13 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use base::{command::Program, files};
-use build::cache;
-use bundle::{
+use common::{command::Program, files};
+use indicatif::HumanBytes;
+use pipeline::cache;
+use swix::{
     SourceDate, squashfs,
     tree::{Entry, Kind},
 };
-use indicatif::HumanBytes;
 
 use crate::{
     compile_bench,

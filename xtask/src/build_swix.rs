@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use build::dist;
 use indicatif::HumanBytes;
+use pipeline::dist;
 
 use crate::{flags::BuildSwix, in_docker, session::Session};
 

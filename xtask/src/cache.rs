@@ -3,9 +3,9 @@
 use std::{collections::BTreeSet, path::Path, time::SystemTime};
 
 use anyhow::{Context, Result};
-use base::{Arch, Sha256, files};
-use build::cache::Cache as BuildCache;
+use common::{Arch, Sha256, files};
 use indicatif::{HumanBytes, HumanDuration};
+use pipeline::cache::Cache as BuildCache;
 use sources::Store;
 
 use crate::{
@@ -29,7 +29,7 @@ const FOLDERS: [(&str, &str); 11] = [
 ];
 
 pub fn run(flags: Cache) -> Result<()> {
-    let root = build::cache::default_folder()?;
+    let root = pipeline::cache::default_folder()?;
     match flags.action.unwrap_or(CacheAction::Show) {
         CacheAction::Show => show(&root),
         CacheAction::Trim { all: true } => {

@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use base::{command::Program, files};
 use cluster::Cluster;
+use common::{command::Program, files};
 
 /// What `cfssl gencert` signs by: the seed's file.
 const CONFIG: &str = r#"{"signing":{"default":{"expiry":"26280h"},"profiles":{"kubernetes":

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use kube_proxy_proof::{
+use kube_proxy_diff::{
     api::Api,
     chaos::{self, LIMIT, Mode, Report, Request},
     programs::Programs,

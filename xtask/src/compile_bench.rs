@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use base::{command::Program, files};
-use build::{
+use common::{command::Program, files};
+use pipeline::{
     cache::Cache,
     step::{GoBuild, Step, Work},
 };
@@ -59,7 +59,7 @@ fn type_it(session: &Session, work: &GoBuild) -> Result<Duration> {
         Ok(session.cache.look_up(step).map_err(|miss| anyhow::anyhow!("{name}: {miss}"))?.out())
     };
     let tree = find(&format!("tree-{}", work.component))?;
-    let root = build::go_root(&find(&format!("unpack-{}", work.go.toolchain))?)?;
+    let root = pipeline::go_root(&find(&format!("unpack-{}", work.go.toolchain))?)?;
     let scratch =
         tempfile::Builder::new().tempdir_in(session.cache.root()).context("cannot make a temporary folder")?;
     let stamps: String = work.go.stamps.iter().map(|(variable, value)| format!(" -X {variable}={value}")).collect();

@@ -10,10 +10,8 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use topology::{
-    Flash, Lab, Topology,
-    lab::{self, Driver, Options, Power},
-};
+use devices::{Driver, Flash, Lab, Options, Power};
+use topology::Topology;
 
 use crate::{
     flags::{Device, DeviceAction, DriverName},
@@ -94,7 +92,7 @@ fn status(lab: &Lab) -> Result<()> {
 }
 
 /// Puts the way to the device in this program's place, so that terminal, signals and exit code are the command's own.
-fn become_command(device: &lab::Device, argv: &[OsString]) -> Result<()> {
+fn become_command(device: &devices::Device, argv: &[OsString]) -> Result<()> {
     let words = argv.iter().map(|word| word.to_str().map(str::to_owned).context("a command has to be UTF-8"));
     let all = device.command_line(&words.collect::<Result<Vec<_>>>()?, std::io::stdin().is_terminal())?;
     let error = Command::new(&all[0]).args(&all[1..]).exec();

@@ -1,7 +1,7 @@
 //! `doctor`: what this machine has and lacks for each verb, and how to get it.
 
 use anyhow::Result;
-use base::command::find_on_path;
+use common::command::find_on_path;
 
 use crate::{doctor_386::runs_linux_386, doctor_docker_topo, flags::Doctor};
 
@@ -119,7 +119,7 @@ fn facts() -> Vec<(String, bool, &'static str)> {
         runs_linux_386(),
         "boot a kernel with CONFIG_IA32_EMULATION",
     ));
-    match build::cache::default_folder() {
+    match pipeline::cache::default_folder() {
         Ok(folder) => facts.push((format!("build cache in {}", folder.display()), true, "")),
         Err(_) => facts.push(("a folder for the build cache".to_owned(), false, "set KOE_CACHE")),
     }

@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
-use base::command::Program;
+use common::command::Program;
 
 /// A whole static program: an ELF header, one segment, and `exit(0)`.
 const EXIT: [u8; 93] = [
@@ -34,6 +34,6 @@ mod tests {
 
     #[test]
     fn the_program_is_a_static_one_for_linux_386() {
-        bundle::elf::check("exit", &EXIT, base::Arch::I386).unwrap();
+        swix::elf::check("exit", &EXIT, common::Arch::I386).unwrap();
     }
 }

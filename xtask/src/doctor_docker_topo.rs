@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use anyhow::Result;
-use base::command::{Program, find_on_path};
-use topology::lab::HOW_TO_GET;
+use common::command::{Program, find_on_path};
+use devices::HOW_TO_GET;
 
 /// What it runs with; all but Python itself is in PyPI.
 const NEEDS: &str = "Python before 3.12 (or setuptools' distutils), pyyaml, docker, netaddr, pyroute2==0.5.3, setuptools, and \

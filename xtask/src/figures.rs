@@ -3,7 +3,7 @@
 use std::{fmt, fs, time::Duration};
 
 use anyhow::Result;
-use base::command::Program;
+use common::command::Program;
 
 use crate::session::workspace;
 

@@ -2,8 +2,8 @@
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
-use base::Arch;
 use clap::{Args, Command, FromArgMatches, Parser, Subcommand, ValueEnum};
+use common::Arch;
 use recipes::OriginKind;
 
 /// Kubernetes on Arista EOS switches: builds the SWIX, proves it, looks inside it.

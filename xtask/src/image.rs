@@ -1,9 +1,9 @@
 //! `image`: the images of a test topology, made of Debian's packages.
 
 use anyhow::Result;
-use base::files;
-use images::{Built, Recipe};
-use topology::Lab;
+use common::files;
+use devices::Lab;
+use devices::images::{Built, Recipe};
 
 use crate::{
     flags::{Image, ImageName},
@@ -23,7 +23,7 @@ pub fn make(which: ImageName) -> Result<()> {
         ImageName::Host => "host",
     };
     let recipe = Recipe::load(&workspace().join("docker").join(name))?;
-    let logs = build::cache::default_folder()?.join("logs");
+    let logs = pipeline::cache::default_folder()?.join("logs");
     files::create_dir(&logs)?;
     let log = logs.join(format!("image-{name}.log"));
     let built = recipe.build(&workspace(), &log, &*progress::for_stderr())?;

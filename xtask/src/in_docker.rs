@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use base::{command::Program, files};
+use common::{command::Program, files};
 use xshell::{Shell, cmd};
 
 use crate::{flags::BuildSwix, session::workspace};
@@ -16,7 +16,7 @@ const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 pub fn run(flags: &BuildSwix) -> Result<()> {
     let shell = Shell::new()?;
     let repository = workspace();
-    let cache = build::cache::default_folder()?;
+    let cache = pipeline::cache::default_folder()?;
     files::create_dir(&cache)?;
     files::create_dir(&flags.dist)?;
     let recipes = flags.selection.recipes.canonicalize().context("cannot find the recipes")?;

@@ -1,8 +1,8 @@
 //! `inspect`: verifies a SWIX and lists what is inside.
 
 use anyhow::{Result, bail};
-use bundle::inspect::{ImageKind, Outcome, Probes, Report, Signed, inspect};
 use indicatif::HumanBytes;
+use swix::inspect::{ImageKind, Outcome, Probes, Report, Signed, inspect};
 
 use crate::{flags::Inspect, progress};
 
@@ -38,7 +38,7 @@ fn print(report: &Report) {
     for file in &report.rpm.files {
         println!("  {:o} /{}", file.mode & 0o7777, file.path.trim_start_matches('/'));
     }
-    println!("\nmounted at {}, {} compressed:", bundle::extension::MOUNT_POINT, HumanBytes(report.image_size));
+    println!("\nmounted at {}, {} compressed:", swix::extension::MOUNT_POINT, HumanBytes(report.image_size));
     for entry in &report.image {
         match &entry.kind {
             ImageKind::Program { size, elf, .. } => {

@@ -3,12 +3,12 @@
 use std::fmt::Write;
 
 use anyhow::{Context, Result, ensure};
-use base::{Arch, files};
-use bundle::elf;
-use kube_proxy_proof::{
+use common::{Arch, files};
+use kube_proxy_diff::{
     figures::{self, Request, Row, Wanted, median},
     programs::Programs,
 };
+use swix::elf;
 
 use crate::{doctor_386::runs_linux_386, figures::machine, flags::Bench, progress, session::workspace};
 

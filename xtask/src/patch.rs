@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use build::step::{Tree, Work};
+use pipeline::step::{Tree, Work};
 use sources::patch::{self, Checked, Outcome};
 
 use crate::{

@@ -3,11 +3,11 @@
 use std::time::SystemTime;
 
 use anyhow::Result;
-use base::files;
 use cluster::{
     Cluster,
     pki::{OperatorCa, Outcome, whole_cluster},
 };
+use common::files;
 
 use crate::flags::Pki;
 

@@ -8,9 +8,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use base::{Sha256, command::Program, files};
-use build::step::{Fetch, RustBuild, Step, Unpack, Work};
 use cluster::Cluster;
+use common::{Sha256, command::Program, files};
+use pipeline::step::{Fetch, RustBuild, Step, Unpack, Work};
 
 use crate::{
     cfssl::Cfssl,
@@ -146,7 +146,7 @@ fn ours(session: &Session) -> Result<Step> {
     let work = RustBuild {
         name: OURS.into(),
         package: OURS.into(),
-        files: build::files_of_package(&rust.workspace, OURS)?,
+        files: pipeline::files_of_package(&rust.workspace, OURS)?,
         ..rust.clone()
     };
     let needs: Vec<&Step> = steps.iter().filter(|step| like.needs.iter().any(|(name, _)| *name == step.name)).collect();

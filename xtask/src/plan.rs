@@ -1,7 +1,7 @@
 //! `plan`: every step of a build, whether it would run, and why.
 
 use anyhow::Result;
-use build::engine::Trust;
+use pipeline::engine::Trust;
 use serde_json::json;
 
 use crate::{flags::Plan, session::Session};

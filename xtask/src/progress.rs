@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use base::progress::{Progress, Task, Unit};
+use common::progress::{Progress, Task, Unit};
 use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
 
 /// How often a plain line says how far a long step is.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use base::{Sha256, command::Program, files};
+use common::{Sha256, command::Program, files};
 
 use crate::{
     flags::{Reproduce, Selection},

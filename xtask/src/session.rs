@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::{Context, Result, bail};
-use base::Progress;
-use build::{
+use common::Progress;
+use pipeline::{
     cache::{self, Cache},
     engine::Engine,
     plan::{Plan, Request},
@@ -54,7 +54,7 @@ impl Session {
             }
         }
         let request = Request { arch: selection.arch, only: selection.origin, brought, workspace: workspace() };
-        let plan = build::plan::plan(&release, &request).context("the build cannot be planned")?;
+        let plan = pipeline::plan::plan(&release, &request).context("the build cannot be planned")?;
         Ok(Session { release, plan, cache, progress: progress::for_stderr(), selection, store })
     }
 
@@ -86,7 +86,7 @@ impl Session {
         if !self.selection.offline {
             return Ok(());
         }
-        let missing = build::offline::missing(engine, &self.plan.steps, goals)?;
+        let missing = pipeline::offline::missing(engine, &self.plan.steps, goals)?;
         if missing.is_empty() {
             return Ok(());
         }

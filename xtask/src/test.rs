@@ -4,7 +4,7 @@
 use std::{fs, path::PathBuf, time::Instant};
 
 use anyhow::{Context, Result, bail};
-use base::command::{Program, find_on_path};
+use common::command::{Program, find_on_path};
 use xshell::{Shell, cmd};
 
 use crate::{
@@ -107,7 +107,7 @@ fn scripts(shell: &Shell) -> Result<()> {
 fn with_real_tools(shell: &Shell) -> Result<()> {
     Ok(cmd!(
         shell,
-        "cargo test --workspace --exclude proof --exclude kube-proxy-proof --quiet -- --ignored --skip swix_in_dist --skip drivers:: --skip containerlab_s_schema"
+        "cargo test --workspace --exclude proof --exclude kube-proxy-diff --quiet -- --ignored --skip swix_in_dist --skip drivers:: --skip containerlab_s_schema"
     )
     .run()?)
 }
@@ -115,7 +115,7 @@ fn with_real_tools(shell: &Shell) -> Result<()> {
 /// Its tests and nothing else's have this name.
 fn against_docker_topo(shell: &Shell) -> Result<()> {
     make_images()?;
-    Ok(cmd!(shell, "cargo test --package topology --quiet -- --ignored --test-threads=1 drivers::").run()?)
+    Ok(cmd!(shell, "cargo test --package devices --quiet -- --ignored --test-threads=1 drivers::").run()?)
 }
 
 fn of_the_swix(shell: &Shell) -> Result<()> {
@@ -124,7 +124,7 @@ fn of_the_swix(shell: &Shell) -> Result<()> {
 
 /// Both in worlds of network namespaces, one test after another.
 fn against_upstream(shell: &Shell) -> Result<()> {
-    Ok(cmd!(shell, "cargo test --package kube-proxy-proof --quiet -- --ignored --test-threads=1").run()?)
+    Ok(cmd!(shell, "cargo test --package kube-proxy-diff --quiet -- --ignored --test-threads=1").run()?)
 }
 
 /// One lab after another: each takes the whole machine.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use base::files;
+use common::files;
 use topology::{Topology, export::containerlab};
 
 use crate::flags::{Topo, TopoAction};

@@ -7,11 +7,12 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use base::files;
-use bundle::extension;
 use cluster::Cluster;
+use common::files;
+use devices::Lab;
+use swix::extension;
 use topo_test::{Parts, report, scenario};
-use topology::{Lab, Topology};
+use topology::Topology;
 
 use crate::{
     build_swix, device,
@@ -41,7 +42,7 @@ pub fn run(flags: TopoTest) -> Result<()> {
     report::check_replaceable(&flags.report)?;
     for file in [&flags.swix, &flags.next_swix].into_iter().flatten() {
         let bytes = fs::read(file).with_context(|| format!("cannot read the SWIX {}", file.display()))?;
-        bundle::swix::parse(&bytes).with_context(|| format!("{} is no SWIX to install", file.display()))?;
+        swix::archive::parse(&bytes).with_context(|| format!("{} is no SWIX to install", file.display()))?;
     }
     if let Some(file) = flags.flanneld.as_ref().filter(|file| !file.is_file()) {
         bail!("there is no flanneld {}", file.display());

@@ -7,17 +7,15 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use base::{Progress, digest::Sha256};
 use cluster::Cluster;
+use common::{Progress, digest::Sha256};
+use devices::{Driver, Lab, Options};
 use topo_test::{
-    Parts, Recorder, Scenario, Scene, devices, engine,
+    Parts, Recorder, Scenario, Scene, describe, engine,
     record::{Outcome, Run},
     report,
 };
-use topology::{
-    Lab, Topology,
-    lab::{Driver, Options},
-};
+use topology::Topology;
 
 use crate::{interrupt, topo_test_watch::Watch};
 
@@ -62,7 +60,7 @@ impl Play<'_> {
             interrupted: &interrupt::came,
         };
         watch.over(&lab, || engine::run(self.scenarios, &mut scene));
-        let (devices, without_logs) = devices::of_lab(&lab, &recorder, &self.folder);
+        let (devices, without_logs) = describe::of_lab(&lab, &recorder, &self.folder);
         without_logs.iter().for_each(|error| eprintln!("remark: {error:#}"));
         let written = self.report(Run { devices, ..run }, &recorder);
         if self.keep {
@@ -90,8 +88,8 @@ impl Play<'_> {
             swix: swix.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             swix_sha256: digest.to_string(),
             seed: self.seed,
-            devices: devices::of_topology(self.topology),
-            links: devices::links(self.topology),
+            devices: describe::of_topology(self.topology),
+            links: describe::links(self.topology),
             scenarios: vec![],
             figures: vec![],
             bring_ups: vec![],

@@ -11,13 +11,13 @@ use std::{
     time::Duration,
 };
 
-use base::Progress;
+use common::Progress;
+use devices::Lab;
 use indicatif::{MultiProgress, ProgressBar};
 use topo_test::{
     Observer, look,
     record::{Outcome, Scenario},
 };
-use topology::Lab;
 
 use crate::progress;
 

@@ -3,8 +3,8 @@
 use std::{net::SocketAddr, path::Path, time::Duration, time::SystemTime};
 
 use anyhow::{Context, Result};
-use base::files;
 use cluster::{Cluster, pki};
+use common::files;
 use enrolment::{PORT, Token, enrol};
 
 use super::switch::Switch;

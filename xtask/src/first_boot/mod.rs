@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use base::files;
+use common::files;
 use serde_json::Value;
 
 use self::{

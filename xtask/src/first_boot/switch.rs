@@ -4,7 +4,8 @@
 use std::{collections::BTreeMap, net::IpAddr, path::Path, time::Duration};
 
 use anyhow::{Context, Result};
-use topology::{Device, Flash, Lab, Topology};
+use devices::{Device, Flash, Lab};
+use topology::Topology;
 
 use crate::{progress, session::workspace};
 

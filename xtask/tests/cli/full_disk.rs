@@ -1,6 +1,6 @@
 //! A cache on a disk that is full, and then no longer.
 
-use base::command::{Program, find_on_path};
+use common::command::{Program, find_on_path};
 
 use crate::support::{Place, environment, last_error, nowhere};
 

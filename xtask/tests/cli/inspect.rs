@@ -5,11 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use base::{Arch, progress::Silent};
-use bundle::{
-    SourceDate, extension,
+use common::{Arch, progress::Silent};
+use swix::{
+    SourceDate, archive, extension,
     release::{self, ReleaseInfo},
-    squashfs, swix,
+    squashfs,
     tree::Entry,
 };
 
@@ -35,7 +35,7 @@ fn sample(folder: &Path) -> PathBuf {
     let rpm = folder.join(package.file_name());
     package.write(&rpm).unwrap();
     let swix = folder.join("sample.swix");
-    swix::write(&[rpm], &swix).unwrap();
+    archive::write(&[rpm], &swix).unwrap();
     swix
 }
 

@@ -2,7 +2,7 @@
 
 use std::{fs, fs::File, thread, time::Duration};
 
-use base::{Sha256, command::Program};
+use common::{Sha256, command::Program};
 
 use crate::support::{Place, Server, assert_nothing_stale, files, https, nowhere, process, succeeds, wait_until};
 

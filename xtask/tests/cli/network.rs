@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use base::command::{Program, find_on_path};
+use common::command::{Program, find_on_path};
 
 use crate::support::{Place, assert_says, environment, git, https, last_error, refused};
 

@@ -12,7 +12,7 @@ use std::{
 };
 
 use assert_cmd::Command;
-use base::Sha256;
+use common::Sha256;
 
 /// A digest that nothing here has.
 const PIN: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";

@@ -1,0 +1,233 @@
+//! One device of a lab: commands, files and power.
+
+use std::{
+    ffi::OsStr,
+    path::Path,
+    process::Output,
+    sync::PoisonError,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+
+use super::{
+    Flash, Lab,
+    access::{self, Access, Ssh},
+    docker::docker,
+};
+use topology::format::{Kind, Model, Node};
+
+/// How often a device that boots is asked whether it has.
+const BOOT_INTERVAL: Duration = Duration::from_millis(200);
+
+#[derive(Debug, Clone, Copy)]
+pub struct Device<'a> {
+    pub(super) lab: &'a Lab,
+    pub(super) node: &'a Node,
+}
+
+/// By which way a device is reached.
+#[derive(Debug, Clone)]
+pub(super) enum Way {
+    Docker,
+    Ssh(Ssh),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Power {
+    On,
+    Off,
+}
+
+impl Device<'_> {
+    pub fn name(&self) -> &str {
+        &self.node.name
+    }
+
+    pub fn kind(&self) -> Kind {
+        self.node.kind
+    }
+
+    pub fn image(&self) -> &str {
+        &self.node.image
+    }
+
+    /// The container's name, for those who want to use Docker themselves.
+    pub fn container(&self) -> String {
+        self.lab.docker.name(self.name())
+    }
+
+    pub fn power(&self) -> Result<Power> {
+        Ok(if self.process()?.is_some() { Power::On } else { Power::Off })
+    }
+
+    /// The device's first process, as this machine numbers it: its namespaces are the device's.
+    pub fn process(&self) -> Result<Option<u32>> {
+        Ok(self.lab.docker.find(self.name())?.and_then(|container| container.process()))
+    }
+
+    /// Where this machine reaches it: its address on its first network.
+    pub fn management_address(&self) -> Result<String> {
+        let container = self.lab.docker.find(self.name())?.with_context(|| format!("{} is not there", self.name()))?;
+        let networks = container.network_settings.networks;
+        let addresses = networks.into_values().map(|attached| attached.address);
+        let mut found: Vec<String> = addresses.filter(|address| !address.is_empty()).collect();
+        found.sort();
+        found.into_iter().next().with_context(|| format!("{} is on no bridge, or off, and has no address", self.name()))
+    }
+
+    /// Runs a command on the device, as root, and returns how it ended and what it printed.
+    pub fn exec<A: AsRef<OsStr>>(&self, argv: impl IntoIterator<Item = A>) -> Result<Output> {
+        match self.way()? {
+            Way::Docker => self.docker_exec(argv)?.output(),
+            Way::Ssh(ssh) => ssh.exec(&self.management_address()?, &words(argv)?),
+        }
+    }
+
+    /// Runs a command on the device that has to succeed, and returns what it printed.
+    pub fn exec_ok<A: AsRef<OsStr>>(&self, argv: impl IntoIterator<Item = A>) -> Result<String> {
+        match self.way()? {
+            Way::Docker => self.docker_exec(argv)?.read(),
+            Way::Ssh(ssh) => {
+                let argv = words(argv)?;
+                let output = ssh.exec(&self.management_address()?, &argv)?;
+                access::read(&argv, output).with_context(|| format!("on {}", self.name()))
+            }
+        }
+    }
+
+    /// The program and arguments by which a person runs a command on the device, or with none opens its command line
+    /// (a container's: bash).
+    pub fn command_line(&self, argv: &[String], terminal: bool) -> Result<Vec<String>> {
+        if let Way::Ssh(ssh) = self.way()? {
+            return Ok(ssh.interactive(&self.management_address()?, argv, terminal));
+        }
+        let user = if argv.is_empty() && self.kind() == Kind::Switch { "admin" } else { "root" };
+        let mut all: Vec<String> = ["docker", "exec", "--interactive", "--user", user].map(str::to_owned).into();
+        if terminal {
+            all.push("--tty".to_owned());
+        }
+        all.push(self.container());
+        if argv.is_empty() {
+            all.extend(["bash".to_owned(), "--login".to_owned()]);
+        }
+        all.extend_from_slice(argv);
+        Ok(all)
+    }
+
+    pub fn copy_in(&self, from: &Path, to: &str) -> Result<()> {
+        match self.way()? {
+            Way::Docker => self.lab.docker.copy_in(self.name(), &from.display().to_string(), to),
+            Way::Ssh(ssh) => ssh.copy_in(&self.management_address()?, from, to),
+        }
+    }
+
+    /// A device whose root or flash is a container's gives its files also when it is off.
+    pub fn copy_out(&self, from: &str, to: &Path) -> Result<()> {
+        match self.way()? {
+            Way::Docker => self.lab.docker.copy_out(self.name(), from, to.as_os_str()),
+            Way::Ssh(ssh) => ssh.copy_out(&self.management_address()?, from, to),
+        }
+    }
+
+    fn docker_exec<A: AsRef<OsStr>>(&self, argv: impl IntoIterator<Item = A>) -> Result<common::command::Program> {
+        Ok(docker("run a command on the device")?.args(["exec", &self.container()]).args(argv))
+    }
+
+    /// How the lab's access says that this device is reached.
+    fn way(&self) -> Result<Way> {
+        let mut ways = self.lab.ways.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(way) = ways.get(self.name()) {
+            return Ok(way.clone());
+        }
+        let way = match &self.lab.access {
+            Access::Ssh(ssh) if self.kind() == Kind::Switch => Way::Ssh(ssh.clone()),
+            Access::Automatic(ssh) if self.is_machine_inside()? => Way::Ssh(ssh.clone()),
+            Access::Automatic(_) | Access::Docker | Access::Ssh(_) => Way::Docker,
+        };
+        ways.insert(self.name().to_owned(), way.clone());
+        Ok(way)
+    }
+
+    /// Whether the device is a virtual machine that its container runs: docker-topo's vEOS, unless it is a stand-in.
+    fn is_machine_inside(&self) -> Result<bool> {
+        if self.node.model != Model::Veos {
+            return Ok(false);
+        }
+        let container = self.lab.docker.find(self.name())?.with_context(|| format!("{} is not there", self.name()))?;
+        Ok(crate::images::stands_in_for(&container.image_id)?.is_none())
+    }
+
+    /// What the device's journal says of this boot.
+    pub fn logs(&self) -> Result<String> {
+        self.exec_ok(["journalctl", "--boot", "--no-pager"])
+    }
+
+    /// Shuts the device down and switches it on again: a new root, the same flash.
+    pub fn reboot(&self) -> Result<()> {
+        self.shut_down()?;
+        self.power_on()
+    }
+
+    pub fn shut_down(&self) -> Result<()> {
+        self.lab.docker.stop(self.name())
+    }
+
+    /// Ends everything on the device at once. What its programs had not handed to the kernel is lost; what
+    /// they had, this machine's kernel still writes to the flash, which a real power cut may lose.
+    pub fn cut_power(&self) -> Result<()> {
+        self.lab.docker.kill(self.name())
+    }
+
+    /// Switches on a device that is off: with a new root where its flash is a volume.
+    pub fn power_on(&self) -> Result<()> {
+        if self.power()? == Power::On {
+            bail!("{} is on already", self.name());
+        }
+        self.lab.start_again(self.node)
+    }
+
+    /// Puts another switch of the same name and place in its stead: new hardware, switched on for the first time with
+    /// these files on its flash. The startup-config is the same.
+    pub fn replace(&self, flash: &Flash) -> Result<()> {
+        if self.kind() != Kind::Switch || matches!(self.way()?, Way::Ssh(_)) {
+            bail!(
+                "{} cannot be replaced: only a switch that is a container has a flash that can be filled",
+                self.name()
+            );
+        }
+        self.lab.start_another(self.node, flash).with_context(|| format!("cannot replace {}", self.name()))
+    }
+
+    /// Waits until the device's systemd has nothing left to start, and returns its verdict: `running`, or
+    /// `degraded` where a unit failed.
+    pub fn wait_until_booted(&self, limit: Duration) -> Result<String> {
+        let began = Instant::now();
+        loop {
+            // Over ssh there is no answer before sshd is up.
+            let (state, words) = match self.exec(["systemctl", "is-system-running"]) {
+                Ok(output) => {
+                    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+                    (text(&output.stdout), text(&output.stderr))
+                }
+                Err(error) => (String::new(), format!("{error:#}")),
+            };
+            if state == "running" || state == "degraded" {
+                return Ok(state);
+            }
+            if began.elapsed() > limit {
+                bail!(
+                    "{} has not booted within {:.0} s: systemd says {state:?} {words}",
+                    self.name(),
+                    limit.as_secs_f64(),
+                );
+            }
+            std::thread::sleep(BOOT_INTERVAL);
+        }
+    }
+}
+
+fn words<A: AsRef<OsStr>>(argv: impl IntoIterator<Item = A>) -> Result<Vec<String>> {
+    let text = |word: A| word.as_ref().to_str().map(str::to_owned).context("over ssh a command has to be UTF-8");
+    argv.into_iter().map(text).collect()
+}

@@ -1,0 +1,195 @@
+//! docker-topo itself as the driver: it makes and starts the devices, and what is done with them afterwards is done here.
+//!
+//! 1. Where a file names no image that is there, the stand-ins bear docker-topo's names while it works, and not longer.
+//! 2. docker-topo reads the user's own file; for another prefix, or other startup-configs, a changed copy.
+//! 3. It goes on after some of what fails, so that all it was to make is looked for afterwards.
+//! 4. The default routes that Docker gave go, and what is wanted on a switch's flash is brought there by a reboot.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use crate::images::Tags;
+use anyhow::{Context, Result, bail, ensure};
+use common::{
+    command::{Program, find_on_path},
+    files,
+};
+use serde_json::Value;
+
+use super::{Flash, Lab, docker::LABEL, lock::Lock, wires};
+use topology::format::{Driver, Topology};
+
+/// The longest name that Linux gives an interface.
+const INTERFACE_LENGTH: usize = 15;
+
+/// Where docker-topo looks for network namespaces.
+const NAMESPACES: &str = "/var/run/docker/netns";
+
+/// What docker-topo lets between all bridges of this machine when it raises a topology.
+const OPENED: [&str; 3] = ["DOCKER-ISOLATION-STAGE-1", "-j", "ACCEPT"];
+
+impl Lab {
+    pub(super) fn make_by_docker_topo(
+        &self,
+        program: &Path,
+        flash: &BTreeMap<String, Flash>,
+        doing: impl Fn(&str) -> Result<()>,
+    ) -> Result<()> {
+        check_names(&self.topology)?;
+        let file = self.file_for_docker_topo()?;
+        doing("docker-topo makes and starts the devices")?;
+        self.create(program, &file)?;
+        for node in &self.topology.devices {
+            self.close(node)?;
+        }
+        for (name, files) in flash.iter().filter(|(_, files)| !files.is_empty()) {
+            doing(&format!("filling {name}'s flash"))?;
+            let device = self.device(name)?;
+            match self.has_flash_volume(name)? {
+                true => {
+                    device.cut_power()?;
+                    self.fill_flash(name, files)?;
+                }
+                false => {
+                    device.wait_until_booted(super::BOOT)?;
+                    let folder = tempfile::tempdir().context("cannot make a folder for the flash's files")?;
+                    files.write_to(folder.path())?;
+                    device.copy_in(&folder.path().join("."), super::spec::FLASH)?;
+                    device.shut_down()?;
+                }
+            }
+            device.power_on()?;
+        }
+        Ok(())
+    }
+
+    fn create(&self, program: &Path, file: &Path) -> Result<()> {
+        let folder = super::lock::folder(&self.topology.prefix);
+        files::create_dir(&folder)?;
+        let log = folder.join("docker-topo.log");
+        let lock = Lock::of_tags()?;
+        let tags = Tags::put(self.topology.devices.iter().map(|node| node.image.as_str()))?;
+        let ended =
+            Program::new(program, "raise the topology with docker-topo")?.arg("--create").arg(file).run_logged(&log);
+        tags.remove()?;
+        drop(lock);
+        ended.map_err(super::faults::explain).map_err(|error| self.explain_namespaces(error))?;
+        self.check_what_stands()
+            .with_context(|| format!("docker-topo did not make all of it; its log is {}", log.display()))
+    }
+
+    /// docker-topo takes it that dockerd keeps network namespaces in its usual place, and makes empty ones where it does not.
+    fn explain_namespaces(&self, error: anyhow::Error) -> anyhow::Error {
+        let containers = self.topology.devices.iter().filter_map(|node| self.docker.find(&node.name).ok().flatten());
+        let mut keys = containers.map(|container| container.network_settings.sandbox_key);
+        match keys.find(|key| !key.is_empty() && !key.starts_with(NAMESPACES)) {
+            Some(key) => error.context(format!(
+                "docker-topo looks for devices' network namespaces in {NAMESPACES}, and this dockerd keeps them in {}: run it \
+                 without --exec-root, or link the one to the other",
+                Path::new(&key).parent().unwrap_or(Path::new("")).display()
+            )),
+            None => error,
+        }
+    }
+
+    fn check_what_stands(&self) -> Result<()> {
+        for node in &self.topology.devices {
+            let container = self.docker.find(&node.name)?.with_context(|| format!("{} is not there", node.name))?;
+            let process = container.process().with_context(|| format!("{} is not running", node.name))?;
+            let there = wires::interfaces(process)?;
+            for cable in self.cables(&node.name) {
+                ensure!(there.iter().any(|name| name == cable), "{} has no interface {cable}", node.name);
+            }
+        }
+        Ok(())
+    }
+
+    /// The user's own file where it says the same as this topology.
+    fn file_for_docker_topo(&self) -> Result<PathBuf> {
+        let topology = &self.topology;
+        let Some(file) = &topology.file else { bail!("docker-topo needs a topology that is in a file") };
+        if topology.prefix == topology.config_prefix && !self.has_own_configs() {
+            return Ok(file.clone());
+        }
+        let mut values: serde_json::Map<String, Value> = serde_saphyr::from_str(&files::read_text(file)?)
+            .with_context(|| format!("{} cannot be read", file.display()))?;
+        values.insert("PREFIX".to_owned(), topology.prefix.clone().into());
+        values.insert("CONF_DIR".to_owned(), self.own_configs().display().to_string().into());
+        if topology.devices.iter().all(|node| node.ports.is_empty()) {
+            values.insert("PUBLISH_BASE".to_owned(), 0.into());
+        }
+        for node in topology.switches() {
+            self.ensure_own_config(node)?;
+        }
+        // JSON is YAML.
+        let changed = super::lock::folder(&topology.prefix).join("topology.yml");
+        files::write_atomically(&changed, serde_json::to_string_pretty(&Value::Object(values))?.as_bytes())?;
+        Ok(changed)
+    }
+
+    /// Closes what docker-topo opened between this machine's bridges, where a lab of its making is taken away.
+    pub(super) fn close_bridges(&self) -> Result<()> {
+        if find_on_path("iptables").is_none() {
+            return Ok(());
+        }
+        let iptables = |verb: &str| -> Result<Program> {
+            Ok(Program::new("iptables", "take docker-topo's rule away")?.args(["-w", verb]).args(OPENED))
+        };
+        if iptables("-C")?.output()?.status.success() {
+            iptables("-D")?.read()?;
+        }
+        Ok(())
+    }
+
+    /// Whether the devices that are there are docker-topo's work.
+    pub(super) fn is_docker_topo_s(&self) -> Result<bool> {
+        for node in &self.topology.devices {
+            if let Some(container) = self.docker.find(&node.name)? {
+                return Ok(!container.config.labels.contains_key(LABEL));
+            }
+        }
+        Ok(false)
+    }
+
+    /// What docker-topo calls the ends of its cables before they are in their devices.
+    pub(super) fn names_on_the_way(&self) -> Vec<String> {
+        let cables = self.topology.links.iter().filter(|link| link.driver == Driver::Veth);
+        cables.flat_map(|link| ["a", "b"].map(|side| on_the_way(&self.topology.prefix, &link.name, side))).collect()
+    }
+}
+
+fn on_the_way(prefix: &str, link: &str, side: &str) -> String {
+    format!("{prefix}_{link}-{side}")
+}
+
+fn check_names(topology: &Topology) -> Result<()> {
+    for link in topology.links.iter().filter(|link| link.driver == Driver::Veth) {
+        let name = on_the_way(&topology.prefix, &link.name, "a");
+        ensure!(
+            name.len() <= INTERFACE_LENGTH,
+            "docker-topo would call the end of a cable {name}, and Linux takes {INTERFACE_LENGTH} characters: set a \
+             shorter PREFIX in the topology"
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_that_is_too_long_for_docker_topo_is_refused() {
+        let text = |prefix: &str| {
+            format!(
+                "VERSION: 2\nPREFIX: {prefix}\ndriver: veth\nlinks:\n  - endpoints: [\"veos-a:eth1\", \"host-a:eth1\"]\n"
+            )
+        };
+        let parse = |prefix| Topology::parse(&text(prefix), "t.yml", Path::new("/"), &|_| None).unwrap();
+        check_names(&parse("seven77")).unwrap();
+        let error = check_names(&parse("eight888")).unwrap_err().to_string();
+        assert!(error.contains("eight888_net-0-a") && error.contains("shorter PREFIX"), "{error}");
+    }
+}

@@ -1,0 +1,51 @@
+//! Who makes the containers, networks and cables.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+use common::command::find_on_path;
+
+use super::Access;
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Driver {
+    /// This crate.
+    #[default]
+    BuiltIn,
+    /// The program itself.
+    DockerTopo(PathBuf),
+}
+
+/// How a lab is raised.
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub driver: Driver,
+    pub access: Access,
+    /// Asked between two devices; the raising fails once this says so, and what was made is taken away.
+    pub interrupted: fn() -> bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { driver: Driver::default(), access: Access::default(), interrupted: || false }
+    }
+}
+
+/// How to get docker-topo.
+pub const HOW_TO_GET: &str =
+    "it is in no package registry: pip install git+https://github.com/networkop/docker-topo.git";
+
+impl Driver {
+    /// docker-topo where it is on PATH, else the built-in driver.
+    pub fn automatic() -> Driver {
+        find_on_path("docker-topo").map_or(Driver::BuiltIn, Driver::DockerTopo)
+    }
+
+    /// docker-topo at that path, or on PATH.
+    pub fn docker_topo(path: Option<PathBuf>) -> Result<Driver> {
+        let found = path.or_else(|| find_on_path("docker-topo"));
+        let found = found.ok_or_else(|| anyhow::anyhow!("there is no docker-topo on PATH; {HOW_TO_GET}"))?;
+        ensure!(found.is_file(), "there is no docker-topo at {}; {HOW_TO_GET}", found.display());
+        Ok(Driver::DockerTopo(std::path::absolute(found)?))
+    }
+}

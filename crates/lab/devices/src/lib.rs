@@ -1,0 +1,155 @@
+//! A topology in containers, on one Docker engine.
+//!
+//! 1. [`Lab::raise`] makes a container of each device of a [`Topology`], fills the switches' flash, starts them and wires
+//!    the links. [`Lab::attach`] finds a lab that is up, [`Lab::destroy`] takes it away.
+//! 2. A [`Device`] is what a test holds on to: commands, files, reboot, power cut.
+//! 3. [`images`] makes what they run where the real thing is not to be had.
+//!
+//! A device is a container as docker-topo makes it, by docker-topo or by the built-in driver. The root of a stand-in and
+//! of an end host is new at every power-on; a switch's flash is a volume that lasts until the lab is destroyed. Bridges are
+//! Docker networks, and no device keeps Docker's default route: the switches' loopback addresses exist on the internet
+//! too, and nothing may get there. Cables are made over rtnetlink straight inside the containers' network namespaces, so
+//! that nothing is left on the machine when a container ends.
+//!
+//! Everything bears docker-topo's label, whose name is the topology's prefix; what has no such label is not touched.
+
+mod access;
+mod device;
+mod docker;
+mod docker_topo;
+mod driver;
+mod faults;
+mod flash;
+mod identity;
+pub mod images;
+mod links;
+mod lock;
+mod network;
+mod raise;
+mod spec;
+mod wires;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use anyhow::{Result, bail};
+use common::{Progress, files};
+use topology::Topology;
+
+pub use self::{
+    access::{Access, Ssh},
+    device::{Device, Power},
+    driver::{Driver, HOW_TO_GET, Options},
+    flash::Flash,
+    identity::{Identity, What},
+};
+use self::{
+    docker::{Docker, Sort},
+    images::Tags,
+    lock::Lock,
+};
+
+/// How long a real EOS may take to boot before files can be brought to its flash.
+const BOOT: Duration = Duration::from_secs(900);
+
+/// A topology that is up, or was.
+#[derive(Debug)]
+pub struct Lab {
+    topology: Topology,
+    docker: Docker,
+    access: Access,
+    /// By which way each device is reached, as far as it has been found out.
+    ways: Mutex<BTreeMap<String, device::Way>>,
+    /// Held while a device's cables are made: two devices that are switched on at the same time would both make theirs.
+    wiring: Mutex<()>,
+    /// Held by whoever raised it; none where it was found.
+    lock: Option<Lock>,
+}
+
+impl Lab {
+    /// Fails, with what to do, where no Docker engine answers.
+    pub fn check_engine() -> Result<()> {
+        Docker::check()
+    }
+
+    /// [`Lab::raise_with`] the built-in driver.
+    pub fn raise(topology: &Topology, flash: &BTreeMap<String, Flash>, progress: &dyn Progress) -> Result<Lab> {
+        Self::raise_with(topology, flash, &Options::default(), progress)
+    }
+
+    /// The lab of that topology, which is up.
+    pub fn attach(topology: &Topology) -> Result<Lab> {
+        Docker::check()?;
+        let lab = Lab::of(topology, Access::default(), None);
+        if !lab.docker.anything_there()? {
+            bail!("no device of the topology {} is there; raise it first", topology.prefix);
+        }
+        Ok(lab)
+    }
+
+    /// Takes away whatever there is of a topology, however it was raised and however far that came. Says whether there
+    /// was anything.
+    pub fn clear(topology: &Topology) -> Result<bool> {
+        Docker::check()?;
+        let lab = Lab::of(topology, Access::default(), None);
+        let there = lab.docker.anything_there()?;
+        lab.destroy()?;
+        Ok(there)
+    }
+
+    fn of(topology: &Topology, access: Access, lock: Option<Lock>) -> Lab {
+        let docker = Docker::new(&topology.prefix);
+        Lab { topology: topology.clone(), docker, access, ways: Mutex::default(), wiring: Mutex::default(), lock }
+    }
+
+    /// The same lab, reached in another way.
+    pub fn with_access(mut self, access: Access) -> Lab {
+        self.access = access;
+        self.ways.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
+        self
+    }
+
+    pub fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    pub fn device(&self, name: &str) -> Result<Device<'_>> {
+        match self.topology.node(name) {
+            Some(node) => Ok(Device { lab: self, node }),
+            None => {
+                let names: Vec<_> = self.topology.devices.iter().map(|device| device.name.as_str()).collect();
+                bail!("the topology {} has no device {name}; it has {}", self.topology.prefix, names.join(", "))
+            }
+        }
+    }
+
+    pub fn devices(&self) -> impl Iterator<Item = Device<'_>> {
+        self.topology.devices.iter().map(|node| Device { lab: self, node })
+    }
+
+    /// Takes the lab away: its containers, networks and flash, and what is left of its cables. Fails where another
+    /// process is at work on it.
+    pub fn destroy(mut self) -> Result<()> {
+        if self.lock.is_none() {
+            self.lock = Some(Lock::of_prefix(&self.topology.prefix)?);
+        }
+        self.remove_everything()
+    }
+
+    fn remove_everything(&self) -> Result<()> {
+        let by_docker_topo = self.is_docker_topo_s()?;
+        let names = self.docker.all(Sort::Container)?;
+        self.docker.remove_containers(&names)?;
+        self.docker.remove_networks()?;
+        wires::remove_left_over(&self.names_on_the_way())?;
+        if by_docker_topo {
+            self.close_bridges()?;
+        }
+        let _tags = Lock::of_tags()?;
+        Tags::remove_left_over()?;
+        files::remove_tree(&lock::folder(&self.topology.prefix))
+    }
+}

@@ -1,0 +1,133 @@
+//! The links of a lab: made when their devices are on, cut and mended.
+
+use std::sync::PoisonError;
+
+use anyhow::{Context, Result, bail};
+
+use super::{
+    Lab,
+    wires::{self, Carrier},
+};
+use topology::format::{Driver, Endpoint, Kind, Link, Node};
+
+impl Lab {
+    /// A link by docker-topo's name, its number, or one of its ends: `net-1`, `1`, `veos-b:eth2`.
+    pub fn link(&self, which: &str) -> Result<&Link> {
+        let is_end = |link: &Link| {
+            link.endpoints
+                .iter()
+                .any(|end| which.split_once(':') == Some((end.device.as_str(), end.interface.as_str())))
+        };
+        let links = &self.topology.links;
+        let by_number = which.parse().ok().and_then(|number: usize| links.get(number));
+        let found = by_number.or_else(|| links.iter().find(|link| link.name == which || is_end(link)));
+        found.with_context(|| {
+            format!(
+                "the topology {} has no link {which}; expected net-0 to net-{}, or an end such as veos-b:eth1",
+                self.topology.prefix,
+                links.len().saturating_sub(1)
+            )
+        })
+    }
+
+    /// Cuts a link: a cable's interfaces are switched off at both ends; a bridge's devices lose their carriers.
+    pub fn cut_link(&self, which: &str) -> Result<()> {
+        self.set_link(which, Carrier::Down)
+    }
+
+    /// Mends a link that was cut.
+    pub fn mend_link(&self, which: &str) -> Result<()> {
+        self.set_link(which, Carrier::Up)
+    }
+
+    /// Cuts one device off from one of its links. At a cable's other end the carrier is lost, too.
+    pub fn cut_end(&self, device: &str, interface: &str) -> Result<()> {
+        self.set_one_end(device, interface, Carrier::Down)
+    }
+
+    pub fn mend_end(&self, device: &str, interface: &str) -> Result<()> {
+        self.set_one_end(device, interface, Carrier::Up)
+    }
+
+    fn set_link(&self, which: &str, carrier: Carrier) -> Result<()> {
+        let link = self.link(which)?;
+        for end in &link.endpoints {
+            self.set_end(link, end, carrier)?;
+        }
+        Ok(())
+    }
+
+    fn set_one_end(&self, device: &str, interface: &str, carrier: Carrier) -> Result<()> {
+        let link = self.link(&format!("{device}:{interface}"))?;
+        self.set_end(link, &Endpoint { device: device.to_owned(), interface: interface.to_owned() }, carrier)
+    }
+
+    /// A device that is off has no end to set.
+    fn set_end(&self, link: &Link, end: &Endpoint, carrier: Carrier) -> Result<()> {
+        let Some(container) = self.docker.find(&end.device)? else { return Ok(()) };
+        let Some(process) = container.process() else { return Ok(()) };
+        if link.driver == Driver::Veth {
+            return wires::set((process, &end.interface), carrier).with_context(|| format!("on {}", end.device));
+        }
+        let network = self.docker.name(&link.name);
+        let attached = container.network_settings.networks.get(&network);
+        let attached = attached.with_context(|| format!("{} is not on the network {network}", end.device))?;
+        let mac: Option<Vec<u8>> = attached.mac.split(':').map(|octet| u8::from_str_radix(octet, 16).ok()).collect();
+        let mac = mac.with_context(|| format!("{:?} is no MAC address", attached.mac))?;
+        wires::set_other_end(process, &mac, carrier).with_context(|| format!("on {}'s {}", end.device, end.interface))
+    }
+
+    /// After a device has been started: without a way out of the lab, on all its networks, and wired to those that are
+    /// on, too.
+    pub(super) fn wire(&self, node: &Node) -> Result<()> {
+        let bridges = self.topology.links_of(&node.name).filter(|link| link.driver != Driver::Veth);
+        // Docker calls them eth0, eth1, ... as they come; docker-topo, too, goes by the interfaces' names.
+        let mut further: Vec<&Link> = bridges.skip(1).collect();
+        further.sort_by_key(|link| interface_of(link, &node.name));
+        for link in further {
+            self.docker.connect(&link.name, &node.name)?;
+        }
+        self.close(node)?;
+        let _wiring = self.wiring.lock().unwrap_or_else(PoisonError::into_inner);
+        for link in self.topology.links_of(&node.name).filter(|link| link.driver == Driver::Veth) {
+            let mut ends = Vec::new();
+            for end in &link.endpoints {
+                let process = self.docker.find(&end.device)?.and_then(|container| container.process());
+                ends.extend(process.map(|process| (process, end.interface.as_str())));
+            }
+            let [one, other] = ends[..] else { continue };
+            wires::connect(one, other).with_context(|| format!("cannot make the link {}", link.name))?;
+            for end in &link.endpoints {
+                self.give_address(&end.device)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes away what leads out of the lab.
+    pub(super) fn close(&self, node: &Node) -> Result<()> {
+        let Some(process) = self.docker.find(&node.name)?.and_then(|container| container.process()) else {
+            bail!("{} ended as soon as it was started: docker logs {}", node.name, self.docker.name(&node.name));
+        };
+        wires::drop_default_routes(process, &self.cables(&node.name)).with_context(|| format!("on {}", node.name))
+    }
+
+    /// The interfaces of a device that cables end at.
+    pub(super) fn cables(&self, device: &str) -> Vec<&str> {
+        let links = self.topology.links_of(device).filter(|link| link.driver == Driver::Veth);
+        links.map(|link| interface_of(link, device)).collect()
+    }
+
+    /// An end host has no startup-config that waits for interfaces: it is told that one has come.
+    fn give_address(&self, device: &str) -> Result<()> {
+        let host = self.topology.node(device).is_some_and(|node| node.kind == Kind::Host);
+        if !host {
+            return Ok(());
+        }
+        self.device(device)?.exec_ok(["/set_ips.sh"]).map(drop)
+    }
+}
+
+fn interface_of<'a>(link: &'a Link, device: &str) -> &'a str {
+    link.endpoints.iter().find(|end| end.device == device).map_or("", |end| end.interface.as_str())
+}

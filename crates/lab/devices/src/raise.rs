@@ -1,0 +1,273 @@
+//! Raising a lab: what stands in the way, the built-in driver, and what every power-on does again.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use crate::images::Choice;
+use anyhow::{Context, Result, bail, ensure};
+use common::{Progress, files, progress::Unit};
+
+use super::{
+    Driver, Flash, Lab, Options,
+    docker::{Docker, Sort},
+    lock::{self, Lock},
+    spec::{self, FLASH, Parts, STARTUP_CONFIG},
+};
+use topology::format::{self, Kind, Node, Topology};
+
+impl Lab {
+    /// Makes, fills, starts and wires every device. `flash` is what each switch finds on its flash besides the
+    /// startup-config from the topology's folder. Where something fails, what was made is taken away again.
+    pub fn raise_with(
+        topology: &Topology,
+        flash: &BTreeMap<String, Flash>,
+        options: &Options,
+        progress: &dyn Progress,
+    ) -> Result<Lab> {
+        Docker::check()?;
+        let lock = Lock::of_prefix(&topology.prefix)?;
+        let lab = Lab::of(topology, options.access.clone(), Some(lock));
+        lab.can_be_raised(flash, &options.driver)?;
+        topology.remarks.iter().for_each(|remark| progress.note(&format!("remark: {remark}")));
+        if let Err(error) = lab.make(flash, options, progress) {
+            lab.remove_everything().context("cannot take away what was made before it failed").map_err(|left| {
+                let words = format!("{left:#}");
+                anyhow::anyhow!("{error:#}").context(words)
+            })?;
+            return Err(if (options.interrupted)() {
+                error.context("interrupted; what was made is gone")
+            } else {
+                error
+            });
+        }
+        Ok(lab)
+    }
+
+    fn can_be_raised(&self, flash: &BTreeMap<String, Flash>, driver: &Driver) -> Result<()> {
+        let topology = &self.topology;
+        let prefix = &topology.prefix;
+        if self.docker.anything_there()? {
+            bail!("devices or networks of a topology {prefix} are there already; destroy that one first");
+        }
+        if let Some(stranger) = flash.keys().find(|name| topology.switches().all(|node| node.name != **name)) {
+            bail!("there are files for the flash of {stranger}, and the topology {prefix} has no such switch");
+        }
+        if *driver == Driver::BuiltIn {
+            check_built_in(topology)?;
+        }
+        let devices = topology.devices.iter().map(|node| (Sort::Container, &node.name));
+        let networks = topology.links.iter().filter(|link| link.driver != format::Driver::Veth);
+        for (sort, name) in devices.chain(networks.map(|link| (Sort::Network, &link.name))) {
+            if self.docker.is_taken(sort, name)? {
+                let what = if sort == Sort::Container { "container" } else { "network" };
+                let name = self.docker.name(name);
+                bail!("a {what} of others has the name {name}: remove it, or use another PREFIX than {prefix}");
+            }
+        }
+        for node in &topology.devices {
+            if let Choice::Missing { advice } = crate::images::choose(&node.image)? {
+                bail!("{} needs the image {}, which Docker has not got: {advice}", node.name, node.image);
+            }
+        }
+        Ok(())
+    }
+
+    fn make(&self, flash: &BTreeMap<String, Flash>, options: &Options, progress: &dyn Progress) -> Result<()> {
+        let task = progress.start(&format!("raise {}", self.topology.prefix), Unit::Items, None);
+        let mut flash = flash.clone();
+        for (name, files) in &mut flash {
+            if let Some(config) = files.take("startup-config")? {
+                files::write_atomically(&self.own_config(name), &config)?;
+            }
+        }
+        let doing = |what: &str| {
+            ensure!(!(options.interrupted)(), "this came before {what}");
+            task.doing(what);
+            Ok(())
+        };
+        match &options.driver {
+            Driver::BuiltIn => self.make_built_in(&flash, doing)?,
+            Driver::DockerTopo(program) => self.make_by_docker_topo(program, &flash, doing)?,
+        }
+        ensure!(!(options.interrupted)(), "this came at the end");
+        Ok(())
+    }
+
+    /// `doing` is told of each step, and may refuse it.
+    fn make_built_in(&self, flash: &BTreeMap<String, Flash>, doing: impl Fn(&str) -> Result<()>) -> Result<()> {
+        for link in self.topology.links.iter().filter(|link| link.driver == format::Driver::Bridge) {
+            self.docker.create_network(&link.name, &link.options)?;
+        }
+        for node in &self.topology.devices {
+            doing(&format!("making {}", node.name))?;
+            let Choice::Image(image) = crate::images::choose(&node.image)? else {
+                bail!("the image {} was there, and is not any more", node.image);
+            };
+            let startup_config = if node.kind == Kind::Switch { self.ensure_config(node)? } else { None };
+            let parts = Parts { image, flash: None, startup_config, own_label: true };
+            self.docker.create(&self.topology, node, &node.name, &parts)?;
+            if let Some(files) = flash.get(&node.name) {
+                self.fill_flash(&node.name, files)?;
+            }
+        }
+        for node in &self.topology.devices {
+            doing(&format!("starting {}", node.name))?;
+            self.start(node)?;
+        }
+        Ok(())
+    }
+
+    /// Starts a device that has been made, and wires it.
+    fn start(&self, node: &Node) -> Result<()> {
+        self.docker.start(&node.name)?;
+        self.wire(node)
+    }
+
+    /// Switches a device on that is off: with a new root where its flash is a volume, or where it has nothing to keep.
+    pub(super) fn start_again(&self, node: &Node) -> Result<()> {
+        let next = format!("{}.new", node.name);
+        // An earlier time ended between removing the old one and naming the new.
+        if self.docker.find(&node.name)?.is_none() && self.docker.find(&next)?.is_some() {
+            self.docker.rename(&next, &node.name)?;
+        }
+        let old = self.docker.find(&node.name)?.with_context(|| format!("{} is not there", node.name))?;
+        let mount = |at: &str| old.mounts.iter().find(|mount| mount.destination == at);
+        let flash = mount(FLASH).filter(|mount| mount.kind == "volume").map(|mount| mount.name.clone());
+        if flash.is_some() || node.kind == Kind::Host {
+            if self.docker.find(&next)?.is_some() {
+                self.docker.remove(&next)?;
+            }
+            let startup_config = mount(STARTUP_CONFIG).map(|mount| mount.source.clone());
+            let own_label = old.config.labels.contains_key(super::docker::LABEL);
+            let parts = Parts { image: old.image_id.clone(), flash, startup_config, own_label };
+            self.docker.create(&self.topology, node, &next, &parts)?;
+            // The flash is the new one's by now, and stays.
+            self.docker.remove(&node.name)?;
+            self.docker.rename(&next, &node.name)?;
+        }
+        self.start(node)
+    }
+
+    /// Another device in place of one, on or off: a new root and a new flash with these files on it, then started.
+    pub(super) fn start_another(&self, node: &Node, flash: &Flash) -> Result<()> {
+        let old = self.docker.find(&node.name)?.with_context(|| format!("{} is not there", node.name))?;
+        let config = old.mounts.iter().find(|mount| mount.destination == STARTUP_CONFIG);
+        let own_label = old.config.labels.contains_key(super::docker::LABEL);
+        let parts = Parts {
+            image: old.image_id.clone(),
+            flash: None,
+            startup_config: config.map(|mount| mount.source.clone()),
+            own_label,
+        };
+        self.docker.remove_containers(&[self.docker.name(&node.name)])?;
+        self.docker.create(&self.topology, node, &node.name, &parts)?;
+        self.fill_flash(&node.name, flash)?;
+        self.start(node)
+    }
+
+    pub(super) fn has_flash_volume(&self, device: &str) -> Result<bool> {
+        let container = self.docker.find(device)?.with_context(|| format!("{device} is not there"))?;
+        Ok(container.mounts.iter().any(|mount| mount.destination == FLASH && mount.kind == "volume"))
+    }
+
+    /// Puts files on the flash of a device that is off.
+    pub(super) fn fill_flash(&self, device: &str, flash: &Flash) -> Result<()> {
+        if flash.is_empty() {
+            return Ok(());
+        }
+        let folder = tempfile::tempdir().context("cannot make a folder for the flash's files")?;
+        flash.write_to(folder.path())?;
+        self.docker.copy_in(device, &format!("{}/.", folder.path().display()), FLASH)
+    }
+
+    /// The startup-config that is mounted into a switch, if it has one. The file is the user's own, as docker-topo has it,
+    /// so that what EOS saves is kept; a lab under another prefix has copies.
+    fn ensure_config(&self, node: &Node) -> Result<Option<PathBuf>> {
+        if self.own_config(&node.name).is_file() || self.topology.prefix != self.topology.config_prefix {
+            return self.ensure_own_config(node);
+        }
+        Ok(Some(self.topology.startup_config(&node.name)).filter(|config| config.is_file()))
+    }
+
+    /// A switch's startup-config among this lab's own, copied from the topology's where it is not there.
+    pub(super) fn ensure_own_config(&self, node: &Node) -> Result<Option<PathBuf>> {
+        let own = self.own_config(&node.name);
+        let given = self.topology.startup_config(&node.name);
+        if !own.is_file() && given.is_file() {
+            files::copy_atomically(&given, &own)?;
+        }
+        Ok(Some(own).filter(|own| own.is_file()))
+    }
+
+    pub(super) fn has_own_configs(&self) -> bool {
+        self.own_configs().is_dir()
+    }
+
+    pub(super) fn own_configs(&self) -> PathBuf {
+        lock::folder(&self.topology.prefix).join("config")
+    }
+
+    fn own_config(&self, device: &str) -> PathBuf {
+        self.own_configs().join(self.docker.name(device))
+    }
+}
+
+/// What docker-topo may know how to raise, and the built-in driver does not.
+fn check_built_in(topology: &Topology) -> Result<()> {
+    const HOW: &str = "the built-in driver cannot raise it; use docker-topo itself: --driver docker-topo";
+    for node in &topology.devices {
+        if node.model.only_by_docker_topo() {
+            bail!("{} is a machine in the container of {}: {HOW}", node.name, node.image);
+        }
+        let mut drivers = topology.links_of(&node.name).map(|link| link.driver);
+        if drivers.by_ref().any(|driver| driver == format::Driver::Veth)
+            && drivers.any(|driver| driver != format::Driver::Veth)
+        {
+            bail!(
+                "{}'s first link is a cable and a later one a bridge: put the bridges first in the topology",
+                node.name
+            );
+        }
+    }
+    if let Some(link) = topology.links.iter().find(|link| link.driver == format::Driver::Macvlan) {
+        bail!("{} is a macvlan: {HOW}", link.name);
+    }
+    if let Some(node) = topology.switches().find(|node| !node.ports.is_empty() && !is_reachable(topology, node)) {
+        let explicit = node.ports.iter().any(|port| port.inside != "443/tcp");
+        if explicit {
+            bail!("{} has no bridge, so that its ports cannot be published: PUBLISH_BASE needs one", node.name);
+        }
+    }
+    Ok(())
+}
+
+fn is_reachable(topology: &Topology, node: &Node) -> bool {
+    spec::first_network(topology, node).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn refusal(links: &str) -> String {
+        let text = format!("VERSION: 2\nlinks:\n{links}");
+        let topology = Topology::parse(&text, "t.yml", Path::new("/"), &|_| None).unwrap();
+        check_built_in(&topology).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_only_docker_topo_raises_is_refused_by_name() {
+        let told = refusal("  - endpoints: [\"veos-1:eth0\", \"vmx:eth0\"]\n");
+        assert!(
+            told.contains("vmx is a machine in the container of vrnetlab/vr-vmx") && told.contains("--driver"),
+            "{told}"
+        );
+        let told = refusal("  - endpoints: [\"veos-1:eth0\"]\n    driver: macvlan\n    driver_opts: {parent: eth0}\n");
+        assert!(told.contains("net-0 is a macvlan"), "{told}");
+        let told = refusal(
+            "  - endpoints: [\"veos-1:eth1\", \"veos-2:eth1\"]\n    driver: veth\n  - endpoints: [\"veos-1:eth0\"]\n",
+        );
+        assert!(told.contains("put the bridges first"), "{told}");
+    }
+}

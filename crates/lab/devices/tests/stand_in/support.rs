@@ -1,0 +1,94 @@
+//! A lab of its own for each test, taken away at the test's end however it ends.
+
+use std::{
+    collections::BTreeMap,
+    ops::Deref,
+    path::{Path, PathBuf},
+    sync::Once,
+    time::{Duration, Instant},
+};
+
+use common::{command::Program, progress::Silent};
+use devices::images::Recipe;
+use devices::{Device, Flash, Lab};
+use topology::Topology;
+
+pub const BOOT: Duration = Duration::from_secs(120);
+
+pub struct TestLab {
+    lab: Option<Lab>,
+}
+
+impl Deref for TestLab {
+    type Target = Lab;
+
+    fn deref(&self) -> &Lab {
+        self.lab.as_ref().unwrap()
+    }
+}
+
+impl Drop for TestLab {
+    fn drop(&mut self) {
+        if let Some(Err(error)) = self.lab.take().map(Lab::destroy) {
+            eprintln!("the lab stays: {error:#}");
+        }
+    }
+}
+
+impl TestLab {
+    /// Raises a topology of this repository under a prefix of its own, and waits until every switch has booted.
+    pub fn raise(file: &str, prefix: &str, flash: &BTreeMap<String, Flash>) -> TestLab {
+        make_images();
+        let topology = Topology::load(&repository().join("topo").join(file)).unwrap().under_prefix(prefix);
+        // What an earlier run left that was killed.
+        Lab::clear(&topology).unwrap();
+        let lab = TestLab { lab: Some(Lab::raise(&topology, flash, &Silent).unwrap()) };
+        for switch in topology.switches() {
+            let device = lab.device(&switch.name).unwrap();
+            let state = device.wait_until_booted(BOOT).unwrap();
+            let failed = device.exec_ok(["systemctl", "--failed", "--no-legend"]).unwrap();
+            assert_eq!((state.as_str(), failed.as_str()), ("running", ""), "{}", switch.name);
+        }
+        lab
+    }
+}
+
+/// Repeats a command until it succeeds.
+pub fn until_it_succeeds(device: &Device, limit: Duration, argv: &[&str]) -> String {
+    let began = Instant::now();
+    loop {
+        match device.exec_ok(argv) {
+            Ok(printed) => return printed,
+            Err(error) if began.elapsed() > limit => panic!("{}: {error:#}", device.name()),
+            Err(_) => std::thread::sleep(Duration::from_millis(500)),
+        }
+    }
+}
+
+pub fn ping(from: &Device, address: &str) {
+    until_it_succeeds(from, Duration::from_secs(60), &["ping", "-c", "1", "-W", "1", address]);
+}
+
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..").canonicalize().unwrap()
+}
+
+pub fn make_images() {
+    static MADE: Once = Once::new();
+    MADE.call_once(|| {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["veos", "host"] {
+            let recipe = Recipe::load(&repository().join("docker").join(name)).unwrap();
+            recipe.build(&repository(), &folder.path().join("log"), &Silent).unwrap();
+        }
+    });
+}
+
+/// Fails where Docker has a container or a network of that prefix.
+pub fn nothing_is_left(prefix: &str) {
+    for command in [["container", "ls", "--all"].as_slice(), &["network", "ls"]] {
+        let docker = Program::new("docker", "look for what was left").unwrap().args(command);
+        let found = docker.args(["--quiet", "--filter", &format!("label={prefix}")]).read().unwrap();
+        assert_eq!(found, "", "{command:?}");
+    }
+}

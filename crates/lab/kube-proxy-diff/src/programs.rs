@@ -1,0 +1,87 @@
+//! The programs under test: upstream's out of the newest SWIX in dist/, ours from there or from `$KOE_KUBE_PROXY`.
+
+use std::{
+    env, fs,
+    os::unix::fs::{PermissionsExt, symlink},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+use common::files;
+use swix::{
+    archive, extension, rpm,
+    squashfs::{Image, Node},
+};
+
+/// Where the programs are, unpacked.
+#[derive(Debug, Clone)]
+pub struct Programs {
+    pub etcd: PathBuf,
+    pub hyperkube: PathBuf,
+    /// Upstream's kube-proxy, as a name of hyperkube.
+    pub upstream: PathBuf,
+    /// Our kube-proxy.
+    pub ours: PathBuf,
+}
+
+impl Programs {
+    /// Unpacks them, once for each SWIX, below the folder for temporary files. `dist` is what `cargo xtask build-swix`
+    /// publishes into.
+    pub fn of_dist(dist: &Path) -> Result<Programs> {
+        let swix = newest_swix(dist)?;
+        let bytes = files::read(&swix)?;
+        let digest = common::Sha256::of_bytes(&bytes).short();
+        let folder = env::temp_dir().join(format!("kube-proxy-diff-{digest}"));
+        if !folder.is_dir() {
+            unpack(&bytes, &folder).with_context(|| format!("cannot take the programs out of {}", swix.display()))?;
+        }
+        let packed = folder.join("kube-proxy-of-swix");
+        let ours = match env::var_os("KOE_KUBE_PROXY").map(PathBuf::from) {
+            Some(path) => path,
+            None if packed.is_file() => packed,
+            None => bail!(
+                "{} has no kube-proxy of ours: build it again, or set KOE_KUBE_PROXY to the program",
+                swix.display()
+            ),
+        };
+        let ours = ours.canonicalize().with_context(|| format!("there is no program {}", ours.display()))?;
+        Ok(Programs {
+            etcd: folder.join("etcd"),
+            hyperkube: folder.join("hyperkube"),
+            upstream: folder.join("kube-proxy"),
+            ours,
+        })
+    }
+}
+
+fn newest_swix(dist: &Path) -> Result<PathBuf> {
+    let listed = dist.read_dir().with_context(|| format!("cannot list {}", dist.display()))?;
+    let swixes = listed.flatten().map(|entry| entry.path());
+    let swixes = swixes.filter(|path| path.extension().is_some_and(|extension| extension == "swix"));
+    let newest = swixes.max_by_key(|path| path.metadata().and_then(|data| data.modified()).ok());
+    newest.with_context(|| format!("there is no SWIX in {}: run `cargo xtask build-swix` first", dist.display()))
+}
+
+/// Puts the programs into `folder`, which appears with all of them or not at all.
+fn unpack(swix: &[u8], folder: &Path) -> Result<()> {
+    let swix = archive::parse(swix)?;
+    let (_, package) = swix.rpms.first().context("there is no RPM in it")?;
+    let image = rpm::parse(package)?.data.remove(extension::IMAGE).context("there is no image of programs in it")?;
+    let image = Image::parse(image)?;
+    let beside = tempfile::tempdir_in(env::temp_dir())?;
+    for name in ["etcd", "hyperkube"] {
+        write_program(&beside.path().join(name), &image.read(&format!("bin/{name}"))?)?;
+    }
+    symlink("hyperkube", beside.path().join("kube-proxy"))?;
+    let items = image.items()?;
+    if items.iter().any(|item| item.path == "bin/kube-proxy" && matches!(item.node, Node::File { .. })) {
+        write_program(&beside.path().join("kube-proxy-of-swix"), &image.read("bin/kube-proxy")?)?;
+    }
+    let beside = beside.keep();
+    fs::rename(&beside, folder).with_context(|| format!("cannot rename {} to {}", beside.display(), folder.display()))
+}
+
+fn write_program(path: &Path, bytes: &[u8]) -> Result<()> {
+    fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(fs::set_permissions(path, fs::Permissions::from_mode(0o755))?)
+}

@@ -1,0 +1,131 @@
+//! A lab whose switches have all on their flash that makes nodes of them.
+
+use std::{
+    collections::BTreeMap,
+    ops::Deref,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+use common::{Progress, files};
+use devices::{Flash, Lab};
+use topology::Topology;
+
+use crate::Switch;
+
+/// Which of the repository's topologies, with its cluster.toml.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cluster {
+    OneSwitch,
+    ThreeSwitches,
+}
+
+/// A lab that is taken away when this is dropped.
+pub struct NodeLab {
+    lab: Option<Lab>,
+}
+
+/// The parts that labs are raised from.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// The repository's folder.
+    pub repository: PathBuf,
+    pub swix: PathBuf,
+}
+
+/// The newest SWIX in a folder, where there is one.
+pub fn newest_swix(dist: &Path) -> Option<PathBuf> {
+    let files = dist.read_dir().into_iter().flatten().flatten().map(|entry| entry.path());
+    let swixes = files.filter(|path| path.extension().is_some_and(|extension| extension == "swix"));
+    swixes.max_by_key(|path| path.metadata().and_then(|data| data.modified()).ok())
+}
+
+impl Parts {
+    /// `dist` is the folder that `cargo xtask build-swix` publishes into; its newest SWIX is taken.
+    pub fn of_dist(repository: &Path, dist: &Path) -> Result<Parts> {
+        let Some(swix) = newest_swix(dist) else {
+            bail!("there is no SWIX in {}: run `cargo xtask build-swix` first", dist.display());
+        };
+        Ok(Parts { repository: repository.to_owned(), swix })
+    }
+
+    /// What an operator puts on every switch's flash: cluster.toml, and the SWIX as a boot extension.
+    pub fn flash(&self, cluster: Cluster) -> Result<Flash> {
+        let file = self.repository.join("topo").join(cluster.file());
+        Ok(Flash::new().with_boot_extension(&self.swix)?.with_file("cluster.toml", file))
+    }
+}
+
+impl Cluster {
+    fn topology(self) -> &'static str {
+        match self {
+            Cluster::OneSwitch => "one.yml",
+            Cluster::ThreeSwitches => "k8s.yml",
+        }
+    }
+
+    fn file(self) -> &'static str {
+        match self {
+            Cluster::OneSwitch => "cluster-one.toml",
+            Cluster::ThreeSwitches => "cluster.toml",
+        }
+    }
+}
+
+impl NodeLab {
+    /// Powers everything on, with `flash` on each switch, and waits for nothing. `prefix` keeps the lab apart
+    /// from others; what an earlier run left under it is taken away.
+    pub fn raise(
+        parts: &Parts,
+        cluster: Cluster,
+        prefix: &str,
+        flash: &Flash,
+        progress: &dyn Progress,
+    ) -> Result<NodeLab> {
+        let file = parts.repository.join("topo").join(cluster.topology());
+        let topology = Topology::load(&file)?.under_prefix(prefix);
+        Lab::clear(&topology)?;
+        let flash: BTreeMap<_, _> = topology.switches().map(|node| (node.name.clone(), flash.clone())).collect();
+        Ok(NodeLab { lab: Some(Lab::raise(&topology, &flash, progress)?) })
+    }
+
+    pub fn switch(&self, name: &str) -> Result<Switch<'_>> {
+        Ok(Switch(self.device(name)?))
+    }
+
+    pub fn switches(&self) -> Result<Vec<Switch<'_>>> {
+        self.topology().switches().map(|node| self.switch(&node.name)).collect()
+    }
+
+    /// Copies a program of the build machine to a device.
+    pub fn install_program(&self, device: &str, from: &Path, name: &str) -> Result<()> {
+        let device = self.device(device)?;
+        let copy = tempfile::tempdir().context("cannot make a folder")?;
+        let program = copy.path().join(name);
+        files::copy_atomically(from, &program)?;
+        let to = format!("/usr/local/bin/{name}");
+        device.copy_in(&program, &to)?;
+        device.exec_ok(["chmod", "0755", &to]).map(drop)
+    }
+
+    pub fn destroy(mut self) -> Result<()> {
+        self.lab.take().map_or(Ok(()), Lab::destroy)
+    }
+}
+
+impl Deref for NodeLab {
+    type Target = Lab;
+
+    fn deref(&self) -> &Lab {
+        self.lab.as_ref().expect("the lab is there until it is destroyed, which consumes this")
+    }
+}
+
+impl Drop for NodeLab {
+    fn drop(&mut self) {
+        if let Some(lab) = self.lab.take() {
+            // What stays is taken away by the next lab of this prefix.
+            let _ = lab.destroy();
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! A switch that is, or is to become, a node.
+
+use std::{
+    ops::Deref,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use devices::Device;
+
+use crate::Status;
+
+pub const K8S_NODE: &str = "/opt/kubernetes-on-eos/bin/k8s-node";
+const KUBECTL: &str = "/opt/kubernetes-on-eos/bin/kubectl";
+const ETCDCTL: &str = "/opt/kubernetes-on-eos/bin/etcdctl";
+pub const STATE: &str = "/mnt/flash/k8s";
+pub const ADMIN: &str = "/mnt/flash/k8s/admin.kubeconfig";
+
+const INTERVAL: Duration = Duration::from_millis(500);
+
+/// A device with our programs on it.
+#[derive(Debug, Clone, Copy)]
+pub struct Switch<'a>(pub(crate) Device<'a>);
+
+impl<'a> Deref for Switch<'a> {
+    type Target = Device<'a>;
+
+    fn deref(&self) -> &Device<'a> {
+        &self.0
+    }
+}
+
+impl<'a> From<Device<'a>> for Switch<'a> {
+    fn from(device: Device<'a>) -> Self {
+        Switch(device)
+    }
+}
+
+impl Switch<'_> {
+    /// Fails while the extension is not installed.
+    pub fn status(&self) -> Result<Status> {
+        let output = self.exec([K8S_NODE, "status", "--json"])?;
+        serde_json::from_slice(&output.stdout).with_context(|| {
+            format!("{}'s status is not readable: {}", self.name(), String::from_utf8_lossy(&output.stderr))
+        })
+    }
+
+    /// Waits until the status is as wanted, whatever it was before.
+    pub fn wait_for(&self, limit: Duration, what: &str, wanted: impl Fn(&Status) -> bool) -> Result<Status> {
+        let began = Instant::now();
+        loop {
+            let status = self.status();
+            match status {
+                Ok(status) if wanted(&status) => return Ok(status),
+                _ if began.elapsed() < limit => std::thread::sleep(INTERVAL),
+                _ => bail!("{} is not {what} after {:.0} s:\n{}", self.name(), limit.as_secs_f64(), self.evidence()),
+            }
+        }
+    }
+
+    pub fn wait_until_ready(&self, limit: Duration) -> Result<Status> {
+        self.wait_for(limit, "ready", Status::is_ready)
+    }
+
+    /// What a person wants to see where something went wrong: the status and the end of the journal.
+    pub fn evidence(&self) -> String {
+        let commands: [&[&str]; 3] = [
+            &[K8S_NODE, "status"],
+            &["journalctl", "--boot", "--no-pager", "--lines=60", "--unit=kubernetes-on-eos", "--output=short-iso"],
+            &["journalctl", "--boot", "--no-pager", "--lines=40", "--output=short-iso"],
+        ];
+        let said = commands.map(|argv| match self.exec(argv) {
+            Ok(output) => format!(
+                "$ {}\n{}{}",
+                argv.join(" "),
+                String::from_utf8_lossy(&output.stdout),
+                String::from_utf8_lossy(&output.stderr)
+            ),
+            Err(error) => format!("$ {}\n{error:#}\n", argv.join(" ")),
+        });
+        said.concat()
+    }
+
+    /// kubectl as the operator, on the switch.
+    pub fn kubectl(&self, arguments: &[&str]) -> Result<String> {
+        self.exec_ok([&[KUBECTL, "--kubeconfig", ADMIN][..], arguments].concat())
+    }
+
+    pub fn kubectl_json(&self, arguments: &[&str]) -> Result<serde_json::Value> {
+        let printed = self.kubectl(&[arguments, &["--output=json"]].concat())?;
+        serde_json::from_str(&printed).with_context(|| format!("kubectl {} printed no JSON", arguments.join(" ")))
+    }
+
+    /// The bytes that etcd holds under a key.
+    pub fn etcd_value(&self, key: &str) -> Result<Vec<u8>> {
+        let pki = Path::new(STATE).join("pki");
+        let file = |option: &str, name: &str| format!("--{option}={}", pki.join(name).display());
+        let output = self.exec([
+            "env",
+            "ETCDCTL_API=3",
+            ETCDCTL,
+            "--endpoints=https://127.0.0.1:2379",
+            &file("cacert", "etcd-ca.pem"),
+            &file("cert", "etcd.pem"),
+            &file("key", "etcd-key.pem"),
+            "get",
+            "--print-value-only",
+            key,
+        ])?;
+        if !output.status.success() {
+            bail!("etcdctl get {key} failed: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(output.stdout)
+    }
+
+    /// Runs shell text on the switch that has to succeed, and returns what it printed.
+    pub fn sh(&self, script: &str) -> Result<String> {
+        self.exec_ok(["sh", "-euc", script])
+    }
+}

@@ -1,0 +1,72 @@
+//! Where the parts of a lab come from, and waiting.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use common::progress::Silent;
+use devices::Flash;
+use proof::{Cluster, NodeLab, Switch, lab::Parts, workload};
+
+/// How long a bring-up may take where the machine is busy.
+pub const LIMIT: Duration = Duration::from_secs(240);
+
+pub const MASTER: &str = "veos-b";
+
+/// A host that is not on a switch.
+pub const HOST: &str = "host-c1";
+
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..").canonicalize().unwrap()
+}
+
+pub fn dist() -> PathBuf {
+    PathBuf::from(env::var_os("KOE_DIST").expect("KOE_DIST is not set: these tests install the SWIX in that folder"))
+}
+
+pub fn parts() -> Parts {
+    Parts::of_dist(&repository(), &dist()).unwrap_or_else(|error| panic!("{error:#}"))
+}
+
+pub fn raise(cluster: Cluster, prefix: &str, flash: &Flash) -> NodeLab {
+    NodeLab::raise(&parts(), cluster, prefix, flash, &Silent).unwrap_or_else(|error| panic!("{error:#}"))
+}
+
+/// A lab whose switches find the test pods' image on their flash, and nothing else that an operator has not.
+pub fn raise_with_workload(cluster: Cluster, prefix: &str) -> NodeLab {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = workload::archive(&repository(), folder.path()).unwrap();
+    raise(cluster, prefix, &workload::on_flash(parts().flash(cluster).unwrap(), &archive))
+}
+
+/// Waits until every switch says that it is ready.
+pub fn wait_until_ready(lab: &NodeLab) {
+    for switch in lab.switches().unwrap() {
+        let status = switch.wait_until_ready(LIMIT).unwrap_or_else(|error| panic!("{error:#}"));
+        assert_eq!((status.node.as_str(), status.complaints().as_str()), (switch.name(), ""));
+    }
+}
+
+/// Tries again until `attempt` gives something.
+pub fn eventually<T>(what: &str, limit: Duration, attempt: impl FnMut() -> Option<T>) -> T {
+    attempted(limit, attempt).unwrap_or_else(|| panic!("{what}: not within {:.0} s", limit.as_secs_f64()))
+}
+
+/// The same of pods, with what the cluster says of them where they do not come.
+pub fn eventually_pods<T>(master: &Switch, what: &str, limit: Duration, attempt: impl FnMut() -> Option<T>) -> T {
+    attempted(limit, attempt)
+        .unwrap_or_else(|| panic!("{what}: not within {:.0} s\n{}", limit.as_secs_f64(), workload::story(master)))
+}
+
+fn attempted<T>(limit: Duration, mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
+    let began = Instant::now();
+    loop {
+        let got = attempt();
+        if got.is_some() || began.elapsed() >= limit {
+            return got;
+        }
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}

@@ -1,0 +1,74 @@
+//! What the record says of a topology's devices and links.
+
+use std::path::Path;
+
+use devices::{Device, Lab};
+use topology::{Topology, format};
+
+use crate::{Recorder, logs, look, record, report};
+
+/// Of a lab that is up: as its devices are now, with their log bundles in `folder`'s part for those. Also what could
+/// not be bundled, and why.
+pub fn of_lab(lab: &Lab, recorder: &Recorder<'_>, folder: &Path) -> (Vec<record::Device>, Vec<anyhow::Error>) {
+    let mut failed = Vec::new();
+    let bundles = logs::write_all(lab, &folder.join(report::LOGS));
+    let record = |((device, node), (_, bundle)): ((Device<'_>, &format::Node), (String, anyhow::Result<String>))| {
+        let logs = bundle.map_err(|error| failed.push(error.context(device.name().to_owned()))).ok();
+        record::Device {
+            identity: identity(&device),
+            addresses: look::addresses(&device),
+            state: look::state(&device),
+            memory: recorder.memory_of(device.name()),
+            logs: logs.map(|file| format!("{}/{file}", report::LOGS)),
+            ..of_node(node)
+        }
+    };
+    let devices = lab.devices().zip(&lab.topology().devices).zip(bundles).map(record).collect();
+    (devices, failed)
+}
+
+/// Of one that could not be raised.
+pub fn of_topology(topology: &Topology) -> Vec<record::Device> {
+    topology.devices.iter().map(of_node).collect()
+}
+
+pub fn links(topology: &Topology) -> Vec<record::Link> {
+    let end =
+        |end: &format::Endpoint| record::Endpoint { device: end.device.clone(), interface: end.interface.clone() };
+    let link = |link: &format::Link| record::Link {
+        name: link.name.clone(),
+        driver: match link.driver {
+            format::Driver::Veth => "veth",
+            format::Driver::Bridge => "bridge",
+            format::Driver::Macvlan => "macvlan",
+        }
+        .to_owned(),
+        endpoints: link.endpoints.iter().map(end).collect(),
+    };
+    topology.links.iter().map(link).collect()
+}
+
+fn of_node(node: &format::Node) -> record::Device {
+    record::Device {
+        name: node.name.clone(),
+        kind: match node.kind {
+            format::Kind::Switch => "switch",
+            format::Kind::Host => "host",
+            format::Kind::Other => "other",
+        }
+        .to_owned(),
+        image: node.image.clone(),
+        identity: node.image.clone(),
+        addresses: node.addresses.iter().map(|(interface, address)| format!("{interface} {address}")).collect(),
+        state: "not raised".to_owned(),
+        memory: vec![],
+        logs: None,
+    }
+}
+
+/// A switch that is off cannot say its version; the report is not lost for that.
+fn identity(device: &Device<'_>) -> String {
+    device
+        .identity()
+        .map_or_else(|error| format!("{}, not known further: {error:#}", device.image()), |it| it.to_string())
+}

@@ -1,0 +1,38 @@
+//! Objects that a scenario needs: written down as YAML, applied on the master, and taken away again.
+
+use anyhow::{Context, Result};
+use common::files;
+use proof::Switch;
+
+/// Where manifests are on the master, until its next boot.
+fn place(name: &str) -> String {
+    format!("/root/{name}.yaml")
+}
+
+/// Has the API server make objects as they are written down.
+pub fn apply(master: &Switch<'_>, name: &str, text: &str) -> Result<()> {
+    let file = put(master, name, text)?;
+    master.kubectl(&["apply", &file]).map(drop)
+}
+
+/// The same for many that are not there yet: a request for each, and no more.
+pub fn create(master: &Switch<'_>, name: &str, text: &str) -> Result<()> {
+    let file = put(master, name, text)?;
+    master.kubectl(&["create", "--validate=false", &file]).map(drop)
+}
+
+/// Copies a manifest to the master, and returns kubectl's flag for it.
+fn put(master: &Switch<'_>, name: &str, text: &str) -> Result<String> {
+    let folder = tempfile::tempdir().context("cannot make a folder")?;
+    let file = folder.path().join("manifest.yaml");
+    files::write_atomically(&file, text)?;
+    let place = place(name);
+    master.copy_in(&file, &place)?;
+    Ok(format!("--filename={place}"))
+}
+
+/// Takes away what was applied under that name, and waits until it is gone.
+pub fn delete(master: &Switch<'_>, name: &str) -> Result<()> {
+    let file = format!("--filename={}", place(name));
+    master.kubectl(&["delete", &file, "--ignore-not-found", "--timeout=90s"]).map(drop)
+}

@@ -1,0 +1,78 @@
+//! The operator's own machine: a host with the kubectl that the build makes for it, and admin.kubeconfig.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use devices::Device;
+
+use crate::Scene;
+
+const KUBECTL: &str = "/usr/local/bin/kubectl";
+const ADMIN: &str = "/root/admin.kubeconfig";
+
+/// A port of the host's own that nothing else takes.
+const LOCAL_PORT: &str = "18080";
+
+/// Asks through a tunnel until the first answer, and ends the tunnel.
+const ASK_THROUGH_FORWARD: &str = r#"
+"$1" --kubeconfig="$2" port-forward "$3" "$4:$5" >/tmp/port-forward.log 2>&1 &
+forward=$!
+tries=0
+until curl --silent --max-time 5 "http://127.0.0.1:$4/"; do
+    tries=$((tries + 1))
+    if [ "$tries" -ge 50 ] || ! kill -0 "$forward"; then
+        cat /tmp/port-forward.log >&2
+        kill "$forward" || true
+        exit 1
+    fi
+    sleep 0.2
+done
+kill "$forward"
+"#;
+
+pub struct Operator<'a> {
+    host: Device<'a>,
+}
+
+impl<'a> Operator<'a> {
+    /// Puts both on the topology's first host.
+    pub fn of(scene: &Scene<'a>) -> Result<Self> {
+        let host = scene.hosts().into_iter().next().context("the topology has no host")?;
+        let folder = tempfile::tempdir().context("cannot make a folder")?;
+        let admin = folder.path().join("admin.kubeconfig");
+        scene.master()?.copy_out(proof::ADMIN, &admin)?;
+        host.copy_in(&admin, ADMIN)?;
+        host.copy_in(&built_kubectl(scene)?, KUBECTL)?;
+        host.exec_ok(["chmod", "0755", KUBECTL])?;
+        Ok(Operator { host })
+    }
+
+    pub fn kubectl(&self, arguments: &[&str]) -> Result<String> {
+        self.host.exec_ok([&[KUBECTL, "--kubeconfig", ADMIN][..], arguments].concat())
+    }
+
+    /// What a pod's port answers through `kubectl port-forward`.
+    pub fn ask_by_port_forward(&self, pod: &str, port: u16) -> Result<String> {
+        let (pod, port) = (format!("pod/{pod}"), port.to_string());
+        let script = ["sh", "-uc", ASK_THROUGH_FORWARD, "sh", KUBECTL, ADMIN, &pod, LOCAL_PORT, &port];
+        self.host.exec_ok(script)
+    }
+}
+
+/// The build leaves it beside the SWIX.
+fn built_kubectl(scene: &Scene<'_>) -> Result<PathBuf> {
+    let swix = &scene.parts.swix;
+    let folder = swix.parent().with_context(|| format!("{} is in no folder", swix.display()))?;
+    let files = folder.read_dir().with_context(|| format!("cannot list {}", folder.display()))?;
+    let kubectl = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with("kubectl-") && name.ends_with("-linux-amd64")
+    };
+    match files.filter_map(|entry| Some(entry.ok()?.path())).filter(kubectl).max() {
+        Some(found) => Ok(found),
+        None => bail!(
+            "there is no kubectl-…-linux-amd64 beside the SWIX in {}: `cargo xtask build-swix` makes both",
+            folder.display()
+        ),
+    }
+}

@@ -1,0 +1,73 @@
+//! The kernel stays up: nobody has written what takes EOS' kernel down, and the kernel has not complained.
+
+use anyhow::{Context, Result, ensure};
+use devices::What;
+
+use crate::{Scenario, Scene};
+
+pub const SCENARIO: Scenario = Scenario {
+    name: "kernel",
+    purpose: "conntrack's hash table was left alone on every switch, and no kernel warning was logged",
+    needs: &["services"],
+    play,
+};
+
+/// What the first port died of: the resizing of this table. The stand-in keeps what was written to it in a plain file.
+const HASH_SIZE: &str = "/sys/module/nf_conntrack/parameters/hashsize";
+const AS_BOOTED: &str = "8192";
+
+/// What a kernel says when it is in trouble.
+const TROUBLE: [&str; 6] = ["BUG:", "Oops", "Call Trace", "scheduling while atomic", "WARNING: CPU", "Kernel panic"];
+
+fn play(scene: &mut Scene<'_>) -> Result<()> {
+    scene.step("conntrack's hash table has its size of the boot", |scene| hash_table_was_left_alone(scene))?;
+    scene.step("no switch's kernel has complained since the run began", |scene| {
+        for switch in scene.switches()? {
+            let uptime = switch.exec_ok(["cat", "/proc/uptime"])?;
+            let began = moment(&uptime).context("/proc/uptime has no number")? - scene.recorder.now();
+            let log = switch.exec_ok(["dmesg"])?;
+            let complaint = complaint(&log, began);
+            ensure!(complaint.is_none(), "{}: {}", switch.name(), complaint.unwrap_or_default());
+        }
+        Ok(())
+    })
+}
+
+/// Of each switch, since it booted.
+pub(super) fn hash_table_was_left_alone(scene: &Scene<'_>) -> Result<()> {
+    for switch in scene.switches()? {
+        let size = switch.exec_ok(["cat", HASH_SIZE])?;
+        let is_stand_in = matches!(switch.identity()?.what, What::StandInFor(_));
+        ensure!(!is_stand_in || size.trim() == AS_BOOTED, "{}: {HASH_SIZE} holds {}", switch.name(), size.trim());
+        let spoken = switch.sh("journalctl --boot --no-pager --unit=kube-proxy | grep -c hashsize || true")?;
+        ensure!(spoken.trim() == "0", "{}'s kube-proxy speaks of hashsize in its log", switch.name());
+    }
+    Ok(())
+}
+
+/// The first line of the kernel's log since a moment, in seconds of its uptime, that tells of trouble.
+fn complaint(log: &str, began: f64) -> Option<&str> {
+    let since = |line: &&str| {
+        let stamp = line.strip_prefix('[').and_then(|rest| moment(rest.split(']').next()?));
+        stamp.is_none_or(|stamp| stamp >= began)
+    };
+    log.lines().filter(since).find(|line| TROUBLE.iter().any(|trouble| line.contains(trouble)))
+}
+
+fn moment(text: &str) -> Option<f64> {
+    text.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_in_trouble_is_heard_unless_it_was_before_the_run() {
+        let log =
+            "[   12.000001] WARNING: CPU: 0 PID: 1 at mm/slab.c:1\n[  100.5] eth0: link up\n[ 200.25] Call Trace:\n";
+        assert_eq!(complaint(log, 50.0), Some("[ 200.25] Call Trace:"));
+        assert_eq!(complaint(log, 1.0), Some("[   12.000001] WARNING: CPU: 0 PID: 1 at mm/slab.c:1"));
+        assert_eq!(complaint(log, 300.0), None);
+    }
+}

@@ -1,0 +1,110 @@
+//! A cable between the master's switch and a worker's is cut, and mended. Where another path leads there, OSPF finds it
+//! while the cable is cut; where none does, the worker is away that long.
+
+use std::{
+    net::Ipv4Addr,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use devices::Device;
+
+use crate::{Scenario, Scene, answering, neighbours, pinging};
+
+pub const SCENARIO: Scenario = Scenario {
+    name: "link-cut",
+    purpose: "a worker whose cable is cut is away, or reached by another path where there is one; mended, all is as before",
+    needs: &["bring-up"],
+    play,
+};
+
+/// How long the cable is cut.
+const CUT: Duration = Duration::from_secs(3);
+
+/// For how long packets may be lost where another path is left.
+const REROUTED: Duration = Duration::from_secs(10);
+
+/// How long OSPF may take.
+const CONVERGED: Duration = Duration::from_secs(90);
+
+fn play(scene: &mut Scene<'_>) -> Result<()> {
+    let worker = scene.workers()?.pop().context("cluster.toml has no worker beside the master")?;
+    let master = scene.master()?;
+    let cable = neighbours::cable(scene, master.name(), worker.name())?.name.clone();
+    let host = scene.host(&neighbours::host_of(scene, master.name())?)?;
+    let address = scene.cluster.node(worker.name()).context("cluster.toml does not name the worker")?.address;
+    scene.step("a Service answers at every switch", |scene| answering::start(scene))?;
+
+    let pinged = format!("{} pings {address} while {cable} is cut for {} s", host.name(), CUT.as_secs());
+    if neighbours::another_way(scene.lab.topology(), master.name(), worker.name(), &cable) {
+        let lost = scene.step(format!("{pinged}, and is answered by another path"), |scene| {
+            let lost = cut_and_mend(scene, &host, address, &cable, |scene, began| {
+                scene.eventually(&format!("{address} answers"), REROUTED, || answers(&host, address))?;
+                scene.pause(CUT.saturating_sub(began.elapsed()))
+            })?;
+            let time = pinging::SPACING * lost.packets;
+            ensure!(time <= REROUTED, "{} packets were lost, {:.1} s of them", lost.packets, time.as_secs_f64());
+            Ok(lost)
+        })?;
+        figure(scene, &lost, Duration::ZERO, "another path was left");
+    } else {
+        let lost = scene.step(format!("{pinged} and mended"), |scene| {
+            cut_and_mend(scene, &host, address, &cable, |scene, began| {
+                scene.pause(CUT / 2)?;
+                ensure!(!reaches(&host, address)?, "{} reaches {address} although the cable is cut", host.name());
+                scene.pause(CUT.saturating_sub(began.elapsed()))
+            })
+        })?;
+        figure(scene, &lost, lost.cut, &format!("less the {:.2} s of the cut itself", lost.cut.as_secs_f64()));
+    }
+    scene.step("the Service answers at every switch again", |scene| answering::wait(scene))?;
+    scene.step("every node is Ready", |scene| scene.wait_until_nodes_ready(CONVERGED))
+}
+
+struct Lost {
+    packets: u32,
+    /// How long the cable was cut.
+    cut: Duration,
+}
+
+/// For how long packets were lost, less a time that is excused.
+fn figure(scene: &Scene<'_>, lost: &Lost, excused: Duration, how: &str) {
+    let after = (pinging::SPACING * lost.packets).saturating_sub(excused);
+    let how = format!("{} packets lost at {} ms spacing; {how}", lost.packets, pinging::SPACING.as_millis());
+    scene.figure("convergence after a link cut", after.as_secs_f64(), "s", &how);
+}
+
+/// `meanwhile` is told when the cut began, and decides when it ends.
+fn cut_and_mend(
+    scene: &Scene<'_>,
+    host: &Device<'_>,
+    to: Ipv4Addr,
+    cable: &str,
+    meanwhile: impl FnOnce(&Scene<'_>, Instant) -> Result<()>,
+) -> Result<Lost> {
+    let (cut, pings) = pinging::while_pinging(host, to, || {
+        scene.pause(Duration::from_secs(1))?;
+        let began = Instant::now();
+        scene.lab.cut_link(cable)?;
+        let seen = meanwhile(scene, began);
+        // It is mended whatever was seen.
+        scene.lab.mend_link(cable)?;
+        let cut = began.elapsed();
+        seen?;
+        scene.eventually(&format!("{to} answers again"), CONVERGED, || answers(host, to))?;
+        scene.pause(Duration::from_secs(1))?;
+        Ok(cut)
+    })?;
+    Ok(Lost { packets: pings.lost, cut })
+}
+
+fn answers(host: &Device<'_>, address: Ipv4Addr) -> Result<Option<()>> {
+    match reaches(host, address)? {
+        true => Ok(Some(())),
+        false => bail!("it does not"),
+    }
+}
+
+fn reaches(host: &Device<'_>, address: Ipv4Addr) -> Result<bool> {
+    Ok(host.exec(["ping", "-c", "1", "-W", "1", &address.to_string()])?.status.success())
+}

@@ -1,0 +1,158 @@
+//! Services of every kind that a rack uses: cluster addresses, node ports from outside, UDP, affinity, and endpoints that
+//! come and go.
+
+use std::{
+    collections::BTreeSet,
+    net::{Ipv4Addr, SocketAddr},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use devices::Device;
+use proof::Switch;
+
+use crate::{
+    Scenario, Scene,
+    asking::{self, Protocol},
+    manifest,
+};
+
+pub const SCENARIO: Scenario = Scenario {
+    name: "services",
+    purpose: "ClusterIP, NodePort from every host at every switch, UDP, affinity, endpoints that come and go",
+    needs: &["pod-network"],
+    play,
+};
+
+const NAME: &str = "served";
+const NODE_PORT: u16 = 31091;
+const UDP_PORT: u16 = 31092;
+const STICKY_PORT: u16 = 31093;
+/// For pods that have to be started or ended.
+const STARTED: Duration = Duration::from_secs(90);
+/// How often is asked where every pod has to have answered.
+const QUESTIONS: usize = 40;
+
+const MANIFEST: &str = r#"
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: served, namespace: default}
+spec:
+  replicas: 3
+  selector: {matchLabels: {app: served}}
+  template:
+    metadata: {labels: {app: served}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      topologySpreadConstraints:
+        - {maxSkew: 1, topologyKey: kubernetes.io/hostname, whenUnsatisfiable: ScheduleAnyway, labelSelector: {matchLabels: {app: served}}}
+      containers:
+        - {name: probe, image: "example.com/probe:1", imagePullPolicy: Never, args: [serve, "8080"]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: served, namespace: default}
+spec:
+  type: NodePort
+  selector: {app: served}
+  ports:
+    - {name: http, port: 80, targetPort: 8080, nodePort: 31091}
+    - {name: udp, port: 80, protocol: UDP, targetPort: 8080, nodePort: 31092}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: served-sticky, namespace: default}
+spec:
+  type: NodePort
+  sessionAffinity: ClientIP
+  selector: {app: served}
+  ports: [{port: 80, targetPort: 8080, nodePort: 31093}]
+"#;
+
+fn play(scene: &mut Scene<'_>) -> Result<()> {
+    let master = scene.master()?;
+    let began = Instant::now();
+    scene.step("make a Deployment of three and its Services", |_| manifest::apply(&master, NAME, MANIFEST))?;
+    let hosts = scene.hosts();
+    let last = hosts.last().context("the topology has no host")?;
+    let at: Vec<Ipv4Addr> = scene.cluster.nodes.iter().map(|node| node.address).collect();
+    scene.step(format!("{} gets its first answer from a node port", last.name()), |scene| {
+        let address = *at.last().context("the cluster has no node")?;
+        scene.eventually("an answer", STARTED, || asking::by_tcp(last, (address, NODE_PORT).into()).map(Some))
+    })?;
+    let how = format!("from creating a Deployment and its Service until {} is answered", last.name());
+    scene.figure("a new Service's first answer", began.elapsed().as_secs_f64(), "s", &how);
+
+    scene.step("three pods answer, at the cluster address from every switch", |scene| {
+        let questions = vec![(address_of(&master)?, 80).into(); QUESTIONS];
+        scene.switches()?.iter().try_for_each(|switch| {
+            scene.eventually(&format!("three pods answer {}", switch.name()), STARTED, || {
+                three(asking::from_switch(switch, &questions)?.into_iter().collect())
+            })
+        })
+    })?;
+    scene.step("and at every switch's node port from every host", |scene| {
+        hosts.iter().try_for_each(|host| {
+            at.iter().try_for_each(|address| all_answer(scene, host, (*address, NODE_PORT).into(), Protocol::Tcp))
+        })
+    })?;
+    scene.step("and by UDP", |scene| {
+        hosts.iter().try_for_each(|host| {
+            at.iter().try_for_each(|address| all_answer(scene, host, (*address, UDP_PORT).into(), Protocol::Udp))
+        })
+    })?;
+    scene.step("with affinity, a host is answered by one pod alone", |_| {
+        hosts
+            .iter()
+            .try_for_each(|host| at.iter().try_for_each(|address| one_answers(host, (*address, STICKY_PORT).into())))
+    })?;
+    scene.step("without endpoints, a host is refused at once", |scene| {
+        scale(&master, 0)?;
+        hosts.iter().try_for_each(|host| {
+            at.iter().try_for_each(|address| {
+                let what = format!("{} is refused at {address}", host.name());
+                scene.eventually(&what, STARTED, || {
+                    Ok(asking::is_refused(host, (*address, NODE_PORT).into())?.then_some(()))
+                })
+            })
+        })
+    })?;
+    scene.step("with endpoints again, it is answered", |scene| {
+        scale(&master, 2)?;
+        hosts.iter().try_for_each(|host| {
+            at.iter().try_for_each(|address| {
+                let what = format!("{} is answered at {address}", host.name());
+                scene.eventually(&what, STARTED, || asking::by_tcp(host, (*address, NODE_PORT).into()).map(Some))?;
+                Ok(())
+            })
+        })
+    })?;
+    scene.step("take it all away", |_| manifest::delete(&master, NAME))
+}
+
+fn address_of(master: &Switch<'_>) -> Result<Ipv4Addr> {
+    let printed = master.kubectl(&["get", "service", NAME, "--output=jsonpath={.spec.clusterIP}"])?;
+    printed.parse().with_context(|| format!("{printed:?} is no cluster address"))
+}
+
+fn scale(master: &Switch<'_>, replicas: usize) -> Result<()> {
+    master.kubectl(&["scale", "deployment", NAME, &format!("--replicas={replicas}")]).map(drop)
+}
+
+/// Asks until all three pods have answered.
+fn all_answer(scene: &Scene<'_>, from: &Device<'_>, to: SocketAddr, protocol: Protocol) -> Result<()> {
+    scene.eventually(&format!("three pods answer {} at {to}", from.name()), STARTED, || {
+        three(asking::meet(from, to, protocol, QUESTIONS)?)
+    })
+}
+
+fn three(met: BTreeSet<String>) -> Result<Option<()>> {
+    ensure!(met.len() == 3, "these have: {met:?}");
+    Ok(Some(()))
+}
+
+fn one_answers(host: &Device<'_>, to: SocketAddr) -> Result<()> {
+    let answers = asking::meet(host, to, Protocol::Tcp, 12)?;
+    ensure!(answers.len() == 1, "{} was answered at {to} by {answers:?}", host.name());
+    Ok(())
+}

@@ -1,0 +1,158 @@
+//! docker-topo's version 2 file format, as a checked value.
+//!
+//! What a device is, its name says, by docker-topo's rules ([`model`]). Settings come from the file, then from the
+//! environment, then from docker-topo's defaults. What only docker-topo can raise (other makers' devices, macvlan) is
+//! read like all else; the built-in driver refuses it.
+
+mod check;
+mod endpoint;
+mod file;
+mod model;
+mod ports;
+
+use std::path::{Path, PathBuf};
+
+use common::files;
+
+pub use self::{
+    endpoint::BadEndpoint,
+    model::{Kind, Model},
+    ports::Publish,
+};
+
+/// A whole topology.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Topology {
+    /// The file that it was read from; none for one that was given as text.
+    pub file: Option<PathBuf>,
+    /// What the names of its containers, networks and volumes begin with.
+    pub prefix: String,
+    /// Where the switches' startup-configs are: [`Topology::startup_config`].
+    pub config_folder: PathBuf,
+    /// The prefix that the file gives, and that the startup-configs' names bear.
+    pub config_prefix: String,
+    pub devices: Vec<Node>,
+    pub links: Vec<Link>,
+    /// What in the file works, and is hardly meant.
+    pub remarks: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    pub name: String,
+    /// What it is to those who handle it; follows from the model.
+    pub kind: Kind,
+    pub model: Model,
+    pub image: String,
+    /// What the file says of an end host's addresses: interface and address with its length.
+    pub addresses: Vec<(String, String)>,
+    pub ports: Vec<Publish>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// docker-topo's name for it: `net-` and its place in the file, from 0.
+    pub name: String,
+    pub driver: Driver,
+    /// `driver_opts`: for Docker's network driver.
+    pub options: Vec<(String, String)>,
+    pub endpoints: Vec<Endpoint>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Driver {
+    /// A Docker network, which any number of devices share.
+    Bridge,
+    /// A cable between two.
+    Veth,
+    /// A Docker network on one of the machine's own interfaces.
+    Macvlan,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    pub device: String,
+    pub interface: String,
+}
+
+/// What is wrong with a file.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{0}")]
+    Syntax(Box<serde_saphyr::Error>),
+    #[error("there is no list `links` in it, so it is no topology of docker-topo's")]
+    NoLinks,
+    #[error("{key} is no key of docker-topo's: {known} is meant?")]
+    Key { key: String, known: String },
+    #[error("{key} is {value}; expected {expected}")]
+    Value { key: String, value: String, expected: &'static str },
+    #[error("VERSION is {0}; expected `VERSION: 2`, the format that is known")]
+    Version(String),
+    #[error("PREFIX {0:?} cannot begin the names of containers: expected letters, digits, `-` and `_`")]
+    Prefix(String),
+    #[error("link {link}: {problem}")]
+    Endpoint { link: usize, problem: BadEndpoint },
+    #[error("link {link}: the driver {driver:?} is none of docker-topo's; expected `bridge`, `veth` or `macvlan`")]
+    Driver { link: usize, driver: String },
+    #[error("link {link}: a veth link joins two endpoints, and this one has {count}; for more use `driver: bridge`")]
+    VethEndpoints { link: usize, count: usize },
+    #[error("link {link} has no endpoints")]
+    NoEndpoints { link: usize },
+    #[error(
+        "link {link}: {device} is no end host, and only those are given addresses; a switch has them in its startup-config"
+    )]
+    NoHost { link: usize, device: String },
+    #[error("link {link}: a macvlan needs the interface that it is on; expected `driver_opts: {{parent: eth0}}`")]
+    Parent { link: usize },
+}
+
+impl Topology {
+    /// Reads and checks a file, and this process' environment where the file says nothing.
+    pub fn load(path: &Path) -> anyhow::Result<Self> {
+        let text = files::read_text(path)?;
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let environment = |key: &str| std::env::var(key).ok();
+        let topology = Self::parse(&text, name, folder, &environment)
+            .map_err(|error| anyhow::Error::from(error).context(format!("{} is wrong", path.display())))?;
+        Ok(Topology { file: Some(std::path::absolute(path)?), ..topology })
+    }
+
+    /// `name` is the file's, and the prefix where nothing else says one; CONF_DIR counts from `folder`.
+    pub fn parse(
+        text: &str,
+        name: &str,
+        folder: &Path,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, Error> {
+        let file: file::File = serde_saphyr::from_str(text).map_err(|error| {
+            // Version 1 has other links.
+            file::other_version(text).map_or_else(|| Error::Syntax(Box::new(error)), Error::Version)
+        })?;
+        check::check(&file, &check::Place { name, folder, environment })
+    }
+
+    /// The same devices, links and startup-configs under another prefix, so that they can be beside the first. This
+    /// machine's ports stay the first one's.
+    pub fn under_prefix(mut self, prefix: &str) -> Self {
+        self.devices.iter_mut().for_each(|device| device.ports.clear());
+        Topology { prefix: prefix.to_owned(), ..self }
+    }
+
+    /// Where a switch's startup-config is, if it has one: docker-topo's `CONF_DIR/PREFIX_NAME`.
+    pub fn startup_config(&self, switch: &str) -> PathBuf {
+        self.config_folder.join(format!("{}_{switch}", self.config_prefix))
+    }
+
+    pub fn node(&self, name: &str) -> Option<&Node> {
+        self.devices.iter().find(|device| device.name == name)
+    }
+
+    pub fn switches(&self) -> impl Iterator<Item = &Node> {
+        self.devices.iter().filter(|device| device.kind == Kind::Switch)
+    }
+
+    pub fn links_of(&self, device: &str) -> impl Iterator<Item = &Link> {
+        self.links.iter().filter(move |link| link.endpoints.iter().any(|end| end.device == device))
+    }
+}

@@ -1,0 +1,124 @@
+//! The folder that holds a PKI: one writer at a time, keys for their owner alone, nothing half-written.
+
+use std::{
+    fs::{self, DirBuilder, File},
+    io,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use common::files::{self, Access, NewFile, UNFINISHED};
+use zeroize::Zeroizing;
+
+use super::{
+    Credential, PkiError,
+    key::{NewKey, PrivateKey},
+};
+
+/// What begins an authority's key file when it was made here and its certificate is ours to renew. PEM lets text
+/// stand before the key, so that the one file says both or is not there.
+const MADE_HERE: &str = "Made by kubernetes-on-eos, which renews the certificate of this key.\n";
+
+/// A key's file.
+pub(super) enum KeyFile {
+    Missing,
+    Damaged(String),
+    Good(PrivateKey),
+}
+
+/// A folder that nobody else writes to until this is dropped.
+pub(super) struct Folder {
+    path: PathBuf,
+    _lock: File,
+}
+
+/// Files that are to be written together.
+#[derive(Default)]
+pub(super) struct Batch(Vec<(String, Access, Zeroizing<String>)>);
+
+impl Folder {
+    pub(super) fn open(path: &Path) -> Result<Self, PkiError> {
+        create(path)?;
+        let lock = File::open(path).and_then(|folder| folder.lock().map(|()| folder));
+        let lock = lock.with_context(|| format!("cannot lock the folder {}", path.display()))?;
+        let folder = Folder { path: path.to_owned(), _lock: lock };
+        folder.remove_unfinished().with_context(|| format!("cannot clear {}", path.display()))?;
+        Ok(folder)
+    }
+
+    /// What a power cut left half-written may hold keys.
+    fn remove_unfinished(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            if entry.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes()) {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn write(&self, batch: &Batch) -> Result<(), PkiError> {
+        let files: Vec<NewFile> = batch
+            .0
+            .iter()
+            .map(|(name, access, contents)| NewFile { name, access: *access, contents: contents.as_bytes() })
+            .collect();
+        if files.is_empty() {
+            return Ok(());
+        }
+        Ok(files::write_together(&self.path, &files)?)
+    }
+}
+
+impl Batch {
+    pub(super) fn add_key(&mut self, credential: Credential, new: &NewKey) {
+        let first = if credential.is_authority() { MADE_HERE } else { "" };
+        let text = Zeroizing::new(format!("{first}{}", *new.pem));
+        self.0.push((credential.key_file(), Access::Owner, text));
+    }
+
+    pub(super) fn add_certificate(&mut self, credential: Credential, pem: String) {
+        self.0.push((credential.certificate_file(), Access::Everyone, Zeroizing::new(pem)));
+    }
+}
+
+/// Makes the folder, for its owner alone.
+pub(super) fn create(path: &Path) -> Result<(), PkiError> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    Ok(made.with_context(|| format!("cannot create the folder {}", path.display()))?)
+}
+
+/// A file's contents; none where it is not there.
+pub(super) fn read(folder: &Path, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, PkiError> {
+    let path = folder.join(name);
+    match fs::read(&path) {
+        Ok(contents) => Ok(Some(Zeroizing::new(contents))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(anyhow::Error::new(error).context(format!("cannot read {}", path.display())).into()),
+    }
+}
+
+pub(super) fn read_certificate(folder: &Path, credential: Credential) -> Result<Option<Zeroizing<Vec<u8>>>, PkiError> {
+    read(folder, &credential.certificate_file())
+}
+
+pub(super) fn read_key(folder: &Path, credential: Credential) -> Result<KeyFile, PkiError> {
+    Ok(match read(folder, &credential.key_file())? {
+        None => KeyFile::Missing,
+        Some(pem) => match PrivateKey::parse(&pem) {
+            Ok(key) => KeyFile::Good(key),
+            Err(why) => KeyFile::Damaged(why),
+        },
+    })
+}
+
+/// Whether an authority's key was made by this program, not by the operator.
+pub(super) fn key_was_made_here(folder: &Path, authority: Credential) -> Result<bool, PkiError> {
+    let file = read(folder, &authority.key_file())?;
+    Ok(file.is_some_and(|contents| contents.starts_with(MADE_HERE.as_bytes())))
+}

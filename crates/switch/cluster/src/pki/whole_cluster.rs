@@ -1,0 +1,105 @@
+//! The whole PKI of a cluster on the operator's host: a folder for each node, as it goes to the switch's flash.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use anyhow::Context;
+use common::files::{self, Access, NewFile};
+use zeroize::Zeroizing;
+
+use super::{
+    Credential, Outcome, PkiError, SignError, accept, certificate::Certificate, ensure_master, folder, key::PrivateKey,
+    requests, sign,
+};
+use crate::{Cluster, kubeconfig};
+
+/// The operator's own authority: PEM files.
+pub struct OperatorCa {
+    /// One certificate or more; the first one signs.
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+/// What was done for a node.
+pub struct MadeFor {
+    pub node: String,
+    pub folder: PathBuf,
+    pub outcomes: Vec<(Credential, Outcome)>,
+}
+
+/// Makes `<out>/<node>/pki` for every node and `<out>/admin.kubeconfig`. A second run keeps what is right, and an
+/// authority that is there is never replaced.
+pub fn whole_cluster(
+    out: &Path,
+    cluster: &Cluster,
+    operator_ca: Option<&OperatorCa>,
+    now: SystemTime,
+) -> Result<Vec<MadeFor>, PkiError> {
+    let folder_of = |node: &str| out.join(node).join("pki");
+    let master = cluster.master();
+    let masters = folder_of(&master.name);
+    if let Some(operator_ca) = operator_ca {
+        bring(operator_ca, &masters)?;
+    }
+    let outcomes = ensure_master(&masters, cluster, master, now)?;
+    let mut made = vec![MadeFor { node: master.name.clone(), folder: masters.clone(), outcomes }];
+    for node in cluster.nodes.iter().filter(|node| !node.master) {
+        let folder = folder_of(&node.name);
+        let outcomes = match requests(&folder, cluster, node, now)? {
+            None => [Credential::Ca].into_iter().chain(Credential::WORKER).map(|kept| (kept, Outcome::Kept)).collect(),
+            Some(requests) => {
+                let requests: Vec<String> = requests.into_iter().map(|request| request.pem).collect();
+                let issued = sign(&masters, cluster, &node.name, &requests, now).map_err(|error| match error {
+                    SignError::Authority(error) => error,
+                    other => PkiError::crypto("sign for a worker", other),
+                })?;
+                accept(&folder, cluster, node, &issued, now)?
+            }
+        };
+        made.push(MadeFor { node: node.name.clone(), folder, outcomes });
+    }
+    kubeconfig::write_admin(&out.join("admin.kubeconfig"), cluster, &masters)?;
+    Ok(made)
+}
+
+/// Puts the operator's authority into the master's folder, unless another one is there.
+fn bring(operator_ca: &OperatorCa, folder: &Path) -> Result<(), PkiError> {
+    let read = |path: &Path| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+    let certificate = read(&operator_ca.certificate)?;
+    let key = Zeroizing::new(read(&operator_ca.key)?);
+    let unusable =
+        |path: &Path, why: String| PkiError::operator(format!("{}: {why}", path.display()), "take another file");
+    let parsed = Certificate::parse(&certificate).map_err(|why| unusable(&operator_ca.certificate, why))?;
+    let parsed_key = PrivateKey::parse(&key).map_err(|why| unusable(&operator_ca.key, why))?;
+    if !parsed.has_key(parsed_key.public()) {
+        let problem = format!("{} is not the key of {}", operator_ca.key.display(), operator_ca.certificate.display());
+        return Err(PkiError::operator(problem, "give the pair that belongs together"));
+    }
+    if !parsed.is_authority() {
+        return Err(unusable(&operator_ca.certificate, "it may not sign certificates".into()));
+    }
+    let (file, key_file) = (Credential::Ca.certificate_file(), Credential::Ca.key_file());
+    let mut wanted = Vec::new();
+    for (name, contents, access) in
+        [(&key_file, key.as_slice(), Access::Owner), (&file, &certificate, Access::Everyone)]
+    {
+        match folder::read(folder, name)? {
+            Some(there) if there.as_slice() == contents => {}
+            Some(_) => {
+                return Err(PkiError::operator(
+                    format!("another authority is in {} already: {name} differs", folder.display()),
+                    "take another folder for the new one, or leave --ca and --ca-key away to keep this one",
+                ));
+            }
+            None => wanted.push(NewFile { name, access, contents }),
+        }
+    }
+    if !wanted.is_empty() {
+        folder::create(folder)?;
+        files::write_together(folder, &wanted)?;
+    }
+    Ok(())
+}

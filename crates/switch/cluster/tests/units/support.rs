@@ -1,0 +1,155 @@
+//! Units as a switch gets them: the seed's master, and every other node and choice that cluster.toml allows.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use cluster::{
+    Cluster, Node,
+    room::LIMITS,
+    units::{ClusterValues, Docker, Places, Unit, Values, render},
+};
+
+pub const CLUSTER: &str = r#"
+[cluster]
+service_cidr = "10.10.0.0/22"
+pod_cidr = "10.16.0.0/16"
+
+[[node]]
+name = "veos-b"
+address = "1.1.1.1"
+roles = ["master", "worker"]
+
+[join]
+token = "9f86d081884c7d659a2feaa0c55ad015"
+"#;
+
+/// The releases that have units of their own.
+pub const RELEASES: [&str; 2] = ["1.20", "1.12"];
+
+pub const SERVICES: [&str; 6] =
+    ["etcd", "kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler", "kubelet"];
+
+/// The repository.
+pub fn repository() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../..").canonicalize().unwrap()
+}
+
+pub fn recipes() -> PathBuf {
+    repository().join("recipes")
+}
+
+/// The template of a release's unit.
+pub fn template(release: &str, service: &str) -> PathBuf {
+    recipes().join(release).join(format!("units/{service}.service"))
+}
+
+pub fn rendered(release: &str, service: &str, ca_key: bool) -> Unit {
+    rendered_for(CLUSTER, release, service, ca_key)
+}
+
+pub fn rendered_for(cluster: &str, release: &str, service: &str, ca_key: bool) -> Unit {
+    let cluster = Cluster::parse(cluster, "cluster.toml").unwrap();
+    rendered_on(&cluster, cluster.master(), release, service, ca_key)
+}
+
+pub fn rendered_on(cluster: &Cluster, node: &Node, release: &str, service: &str, ca_key: bool) -> Unit {
+    let template = fs::read_to_string(template(release, service)).unwrap();
+    render(service, &template, &values(cluster, node, ca_key)).unwrap()
+}
+
+pub fn values<'a>(cluster: &'a Cluster, node: &'a Node, ca_key: bool) -> Values<'a> {
+    Values {
+        cluster: ClusterValues::from(cluster),
+        node,
+        docker: Some(Docker { cgroup_driver: "cgroupfs" }),
+        ca_key,
+        limits: LIMITS,
+        places: Places {
+            bin: "/opt/kubernetes-on-eos/bin".into(),
+            cni_plugins: "/opt/kubernetes-on-eos/cni/bin".into(),
+            units: "/opt/kubernetes-on-eos/units".into(),
+            state: "/mnt/flash/k8s".into(),
+            pki: "/mnt/flash/k8s/pki".into(),
+            kubeconfigs: "/mnt/flash/k8s/kubeconfigs".into(),
+            run: "/run/kubernetes-on-eos".into(),
+        },
+    }
+}
+
+/// A unit as it lies on a switch, and the file of the repository that it comes from.
+pub struct OnSwitch {
+    pub name: String,
+    pub source: PathBuf,
+    pub text: String,
+}
+
+/// Every unit that a switch can get: those of rootfs/, and those of each release for a master, a worker and a switch that
+/// is both, with each kube-proxy, with the authority's key and without.
+pub fn every_unit() -> Vec<OnSwitch> {
+    let mut units = Vec::new();
+    of_systemd(&repository().join("rootfs"), &mut units);
+    assert!(!units.is_empty(), "rootfs/ has no units any more: this looks in the wrong place");
+    for entry in fs::read_dir(recipes()).unwrap() {
+        let folder = entry.unwrap().path().join("units");
+        let release = folder.parent().and_then(Path::file_name).unwrap().to_string_lossy().into_owned();
+        for file in fs::read_dir(folder).into_iter().flatten() {
+            let file = file.unwrap().path();
+            if file.extension().is_some_and(|extension| extension != "yaml") {
+                of_template(&release, &file, &mut units);
+            }
+        }
+    }
+    units
+}
+
+/// What rootfs/ has in a folder of systemd's, whatever it is.
+fn of_systemd(folder: &Path, units: &mut Vec<OnSwitch>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            of_systemd(&path, units);
+        } else if path.parent().unwrap().components().any(|part| part.as_os_str() == "systemd") {
+            let text = fs::read_to_string(&path).unwrap();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            units.push(OnSwitch { name, source: path, text });
+        }
+    }
+}
+
+fn of_template(release: &str, file: &Path, units: &mut Vec<OnSwitch>) {
+    let name = file.file_name().unwrap().to_string_lossy().into_owned();
+    let service = file.file_stem().unwrap().to_str().unwrap();
+    for cluster in clusters() {
+        for (node, ca_key) in cluster.nodes.iter().flat_map(|node| [(node, true), (node, false)]) {
+            let text = rendered_on(&cluster, node, release, service, ca_key).text;
+            if !units.iter().any(|unit| unit.source == file && unit.text == text) {
+                units.push(OnSwitch { name: name.clone(), source: file.to_owned(), text });
+            }
+        }
+    }
+}
+
+/// A switch that is both, and one of each; with each kube-proxy and each of its modes.
+fn clusters() -> Vec<Cluster> {
+    let apart = CLUSTER.replace("[\"master\", \"worker\"]", "[\"master\"]").replace("[join]", WORKER);
+    let mut clusters = Vec::new();
+    for nodes in [CLUSTER, &apart] {
+        for proxy in ["", "implementation = \"kubernetes-on-eos\"", "implementation = \"upstream\""] {
+            for mode in ["", "mode = \"iptables\"", "mode = \"userspace\""] {
+                let text = format!("{nodes}\n[kube-proxy]\n{proxy}\n{mode}\n");
+                clusters.push(Cluster::parse(&text, "cluster.toml").unwrap());
+            }
+        }
+    }
+    clusters
+}
+
+const WORKER: &str = r#"
+[[node]]
+name = "veos-l1"
+address = "2.2.2.2"
+roles = ["worker"]
+
+[join]"#;

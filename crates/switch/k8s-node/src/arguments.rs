@@ -1,0 +1,138 @@
+//! The command line.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use anyhow::{Result, bail};
+use lexopt::prelude::*;
+
+use crate::stage::Stage;
+
+pub const HELP: &str = "\
+Kubernetes on this switch.
+
+    k8s-node status [--json]            where the bring-up stands, services, certificates, the node; exit 0 when ready
+    k8s-node logs [SERVICE] [--follow]  what the bring-up and the services say; one of them alone
+    k8s-node check [FILE]               check a cluster.toml [default: /mnt/flash/cluster.toml]
+    k8s-node collect [--output FILE]    a support bundle without secrets [default: /mnt/flash/k8s-node-NAME.tar.gz]
+    k8s-node renew                      issue what is due again; a timer does it every hour
+    k8s-node down                       stop everything and leave the flash as it is
+    k8s-node reset [--yes]              stop everything and remove this switch's keys, certificates and etcd's data
+
+What systemd runs:
+
+    k8s-node stage NAME                 one stage of the bring-up; /usr/libexec/kubernetes-on-eos/first-boot has them in order
+    k8s-node renew --in-turn            the same as `renew`, but a worker waits for its turn before it asks the master
+    k8s-node enrolment-server           on the master: sign the workers' certificates
+";
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Command {
+    Help,
+    Version,
+    Stage(Stage),
+    Status { json: bool },
+    Logs { service: Option<String>, follow: bool },
+    Check { file: Option<PathBuf> },
+    Collect { output: Option<PathBuf> },
+    Renew { in_turn: bool },
+    EnrolmentServer,
+    Down,
+    Reset { yes: bool },
+}
+
+pub fn parse() -> Result<Command> {
+    parse_from(std::env::args_os())
+}
+
+/// `arguments` begins with the program's name.
+fn parse_from(arguments: impl IntoIterator<Item = OsString, IntoIter: 'static>) -> Result<Command> {
+    let mut parser = lexopt::Parser::from_iter(arguments);
+    let verb = match parser.next()? {
+        None => bail!("a command is missing"),
+        Some(Long("help") | Short('h')) => return Ok(Command::Help),
+        Some(Long("version") | Short('V')) => return Ok(Command::Version),
+        Some(Value(verb)) => verb.string()?,
+        Some(other) => return Err(other.unexpected().into()),
+    };
+    let mut options = Options::default();
+    while let Some(argument) = parser.next()? {
+        match (verb.as_str(), argument) {
+            (_, Long("help") | Short('h')) => return Ok(Command::Help),
+            ("status", Long("json")) => options.json = true,
+            ("logs", Long("follow") | Short('f')) => options.follow = true,
+            ("collect", Long("output") | Short('o')) => options.output = Some(parser.value()?.into()),
+            ("renew", Long("in-turn")) => options.in_turn = true,
+            ("reset", Long("yes") | Short('y')) => options.yes = true,
+            ("logs" | "check" | "stage", Value(value)) if options.value.is_none() => options.value = Some(value),
+            (_, other) => return Err(other.unexpected().into()),
+        }
+    }
+    let Options { json, follow, in_turn, yes, output, value } = options;
+    Ok(match verb.as_str() {
+        "stage" => Command::Stage(Stage::named(value)?),
+        "status" => Command::Status { json },
+        "logs" => Command::Logs { service: value.map(|value| value.string()).transpose()?, follow },
+        "check" => Command::Check { file: value.map(PathBuf::from) },
+        "collect" => Command::Collect { output },
+        "renew" => Command::Renew { in_turn },
+        "enrolment-server" => Command::EnrolmentServer,
+        "down" => Command::Down,
+        "reset" => Command::Reset { yes },
+        "help" => Command::Help,
+        other => bail!("there is no command {other:?}"),
+    })
+}
+
+#[derive(Default)]
+struct Options {
+    json: bool,
+    follow: bool,
+    in_turn: bool,
+    yes: bool,
+    output: Option<PathBuf>,
+    value: Option<OsString>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use super::*;
+    use crate::systemd;
+
+    fn parse(line: &str) -> Result<Command> {
+        parse_from(line.split_whitespace().map(OsString::from).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn commands_are_read_with_their_options() {
+        assert_eq!(parse("k8s-node status --json").unwrap(), Command::Status { json: true });
+        assert_eq!(parse("k8s-node reset").unwrap(), Command::Reset { yes: false });
+        assert_eq!(parse("k8s-node renew").unwrap(), Command::Renew { in_turn: false });
+        assert_eq!(parse("k8s-node stage kube-proxy").unwrap(), Command::Stage(Stage::KubeProxy));
+        let logs = Command::Logs { service: Some("etcd".into()), follow: true };
+        assert_eq!(parse("k8s-node logs etcd -f").unwrap(), logs);
+    }
+
+    /// What a unit of rootfs/ starts.
+    fn started_by(unit: &str) -> Command {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../rootfs/usr/lib/systemd/system");
+        let text = fs::read_to_string(folder.join(unit)).unwrap();
+        parse(text.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn what_the_timer_starts_waits_for_its_turn_at_the_master() {
+        assert_eq!(started_by(systemd::RENEWAL), Command::Renew { in_turn: true });
+        assert_eq!(started_by(systemd::ENROLMENT), Command::EnrolmentServer);
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused_and_never_passed_over() {
+        for line in ["k8s-node", "k8s-node restart", "k8s-node reset --json", "k8s-node status now", "k8s-node stage"] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+        let error = parse("k8s-node stage kubeproxy").unwrap_err().to_string();
+        assert!(error.contains("kube-proxy"), "{error}");
+    }
+}

@@ -1,0 +1,71 @@
+//! Everything stopped and taken away that a bring-up has made, but for what is on the flash.
+
+use std::{fs, io, path::Path};
+
+use anyhow::{Context, Result};
+use common::{command::Program, files};
+
+use crate::{containers, iptables, places, routes, service, switch::Switch, systemd, volumes};
+
+/// Goes on where a step fails, so that as much as possible goes away, and fails with everything that did not.
+pub fn run() -> Result<()> {
+    let mut failures = Vec::new();
+    let mut step = |what: &str, done: Result<()>| {
+        if let Err(error) = done {
+            failures.push(format!("{what}: {error:#}"));
+        }
+    };
+    for unit in [systemd::RENEWAL_TIMER, systemd::RENEWAL, systemd::BRING_UP, systemd::ENROLMENT] {
+        step(unit, systemd::stop(unit));
+    }
+    // The kubelet first, or it would start again what is ended here.
+    for name in ["kubelet", "kube-proxy"] {
+        step(name, systemd::stop(&format!("{name}.service")));
+    }
+    step("containers of pods", containers::remove_pods().map(drop));
+    for name in service::MASTER.into_iter().rev() {
+        step(name, systemd::stop(&format!("{name}.service")));
+    }
+    step("rules of kube-proxy, kubelet and CNI", iptables::remove_of_kubernetes());
+    step("firewall", iptables::remove_all());
+    step("routes", routes::remove_all());
+    if let Ok(switch) = Switch::load() {
+        step("route for Services", routes::remove_service_range(&switch.cluster));
+    }
+    step("the pods' bridge", bridge());
+    // What stays mounted keeps the folder whole: it is removed only where nothing is mounted in it.
+    step("volumes of pods", volumes::unmount_below(places::KUBELET.as_ref()));
+    for folder in [places::KUBELET, places::CNI_STATE, places::RUN] {
+        step(folder, files::remove_tree(folder.as_ref()));
+    }
+    step("units", units());
+    if failures.is_empty() {
+        println!(
+            "everything of Kubernetes is stopped; {} and {} are as they were",
+            places::CLUSTER_TOML,
+            places::STATE
+        );
+        return Ok(());
+    }
+    Err(anyhow::anyhow!("not everything could be taken away:\n    {}", failures.join("\n    ")))
+}
+
+fn bridge() -> Result<()> {
+    if !Path::new("/sys/class/net").join(cluster::BRIDGE).exists() {
+        return Ok(());
+    }
+    Program::new("ip", "remove the pods' bridge")?.args(["link", "delete", cluster::BRIDGE]).read().map(drop)
+}
+
+fn units() -> Result<()> {
+    for name in service::NAMES {
+        let file = Path::new(places::UNITS).join(format!("{name}.service"));
+        match fs::remove_file(&file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("cannot remove {}", file.display()));
+            }
+            _ => {}
+        }
+    }
+    systemd::daemon_reload()
+}

@@ -1,0 +1,235 @@
+//! Chains of our own in iptables: one for each place that packets pass, asked for from the system's chains once.
+
+use std::{
+    io::Write,
+    process::{Command, Stdio},
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use cluster::{BRIDGE, Cluster, KubeProxyImplementation, Node};
+use common::command::Program;
+
+const RESTORE_TRIES: u32 = 10;
+/// What iptables says where the kernel has no such table.
+const NO_TABLE: &str = "can't initialize iptables table";
+
+/// A chain of ours, and the system's chain that packets come to it from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chain {
+    table: &'static str,
+    system: &'static str,
+    name: &'static str,
+    /// As `iptables -S` prints them, behind the chain's name.
+    rules: Vec<String>,
+}
+
+/// Ports that others have to reach, by name.
+struct Opening {
+    name: &'static str,
+    protocol: &'static str,
+    ports: &'static str,
+}
+
+const MASTER: [Opening; 2] = [
+    Opening { name: "api-server", protocol: "tcp", ports: "6443" },
+    Opening { name: "enrolment", protocol: "tcp", ports: "6444" },
+];
+
+const WORKER: [Opening; 3] = [
+    Opening { name: "kubelet", protocol: "tcp", ports: "10250" },
+    Opening { name: "node-ports", protocol: "tcp", ports: "30000:32767" },
+    Opening { name: "node-ports", protocol: "udp", ports: "30000:32767" },
+];
+
+/// What kube-proxy has sent to this switch itself: to its own port in userspace mode, or to an endpoint in the host's network.
+const SERVICES: &str = "-m conntrack --ctstate DNAT -m comment --comment kubernetes-on-eos-services -j ACCEPT";
+
+/// Every chain that a switch needs. One without rules for this switch is there and empty.
+pub fn wanted(cluster: &Cluster, node: &Node) -> [Chain; 3] {
+    let master = if node.master { MASTER.as_slice() } else { &[] };
+    let worker = if node.worker { WORKER.as_slice() } else { &[] };
+    let open = |Opening { name, protocol, ports }: &Opening| {
+        format!("-p {protocol} -m {protocol} --dport {ports} -m comment --comment kubernetes-on-eos-{name} -j ACCEPT")
+    };
+    let services = node.worker.then(|| SERVICES.to_owned());
+    let pods = cluster.pod_cidr;
+    let forward = ["-s", "-d"].map(|way| format!("{way} {pods} -m comment --comment kubernetes-on-eos-pods -j ACCEPT"));
+    // To other pods they go with their own addresses; nobody else knows the way back to these.
+    let own = node.pod_cidr;
+    let leaving = format!("-s {own} ! -d {pods} -m comment --comment kubernetes-on-eos-pods-outwards -j MASQUERADE");
+    // A pod of another switch that this one has led to an endpoint elsewhere: the answer would take its own way to the pod, or pass
+    // through here as anybody's. What is led to pods of this switch comes back by itself, and keeps the pod's address.
+    let stay = format!("-s {own} -j RETURN");
+    let led_on = "-m conntrack --ctstate DNAT -m comment --comment kubernetes-on-eos-remote-pods -j MASQUERADE";
+    let led_on = format!("-s {pods} ! -o {BRIDGE} {led_on}");
+    [
+        Chain { rules: master.iter().chain(worker).map(open).chain(services).collect(), ..INPUT },
+        Chain { rules: if node.worker { forward.into() } else { Vec::new() }, ..FORWARD },
+        Chain { rules: if node.worker { vec![leaving, stay, led_on] } else { Vec::new() }, ..POSTROUTING },
+    ]
+}
+
+/// Pods of two other switches, passing through: conntrack would see but half of what they say to each other where paths differ. Our
+/// kube-proxy sees to that itself, and to all others that pass through; upstream's does not.
+pub fn transit(cluster: &Cluster, node: &Node) -> Chain {
+    if !node.worker || cluster.kube_proxy.implementation != KubeProxyImplementation::Upstream {
+        return TRANSIT;
+    }
+    let (own, pods) = (node.pod_cidr, cluster.pod_cidr);
+    let passing = format!("-s {pods} -d {pods} -m comment --comment kubernetes-on-eos-transit -j CT --notrack");
+    Chain { rules: vec![format!("-i {BRIDGE} -j RETURN"), format!("-d {own} -j RETURN"), passing], ..TRANSIT }
+}
+
+const TRANSIT: Chain = Chain { table: "raw", system: "PREROUTING", name: "KOE-TRANSIT", rules: Vec::new() };
+const INPUT: Chain = Chain { table: "filter", system: "INPUT", name: "KOE-INPUT", rules: Vec::new() };
+const FORWARD: Chain = Chain { table: "filter", system: "FORWARD", name: "KOE-FORWARD", rules: Vec::new() };
+const POSTROUTING: Chain = Chain { table: "nat", system: "POSTROUTING", name: "KOE-POSTROUTING", rules: Vec::new() };
+
+impl Chain {
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// Makes the chain so and asks for it first; says whether anything was to be done.
+    pub fn ensure(&self) -> Result<bool> {
+        let wanted: Vec<String> = [format!("-N {}", self.name)]
+            .into_iter()
+            .chain(self.rules.iter().map(|rule| format!("-A {} {rule}", self.name)))
+            .collect();
+        let listed = self.list()?;
+        let right = listed.as_ref() == Some(&wanted);
+        if !right {
+            if listed.is_none() {
+                self.run(&["-N", self.name])?;
+            }
+            self.run(&["-F", self.name])?;
+            for rule in &self.rules {
+                let words: Vec<&str> = ["-A", self.name].into_iter().chain(rule.split_whitespace()).collect();
+                self.run(&words)?;
+            }
+        }
+        let asked_for = self.asked_for()?;
+        if !asked_for {
+            self.run(&["-I", self.system, "1", "-j", self.name])?;
+        }
+        Ok(!(right && asked_for))
+    }
+
+    /// Takes the chain away, however often it is asked for.
+    pub fn remove(&self) -> Result<()> {
+        while self.asked_for()? {
+            self.run(&["-D", self.system, "-j", self.name])?;
+        }
+        if self.list()?.is_some() {
+            self.run(&["-F", self.name])?;
+            self.run(&["-X", self.name])?;
+        }
+        Ok(())
+    }
+
+    /// None where there is no such chain.
+    fn list(&self) -> Result<Option<Vec<String>>> {
+        let output = self.iptables(&["-S", self.name])?.output()?;
+        let lines = String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect();
+        Ok(output.status.success().then_some(lines))
+    }
+
+    fn asked_for(&self) -> Result<bool> {
+        // `-C` fails also where the chain itself is not there.
+        Ok(self.iptables(&["-C", self.system, "-j", self.name])?.output()?.status.success())
+    }
+
+    fn run(&self, words: &[&str]) -> Result<()> {
+        self.iptables(words)?.read().map(drop)
+    }
+
+    fn iptables(&self, words: &[&str]) -> Result<Program> {
+        let program = Program::new("iptables", "open the firewall for Kubernetes")?;
+        Ok(program.args(["-w", "-t", self.table]).args(words))
+    }
+}
+
+/// Takes every chain of ours away.
+pub fn remove_all() -> Result<()> {
+    for chain in [TRANSIT, INPUT, FORWARD, POSTROUTING] {
+        chain.remove().with_context(|| format!("cannot remove the chain {}", chain.name))?;
+    }
+    Ok(())
+}
+
+/// Takes away the chains that kube-proxy, kubelet and the CNI plugins have made, and every rule that leads to them.
+pub fn remove_of_kubernetes() -> Result<()> {
+    for table in ["raw", "mangle", "nat", "filter"] {
+        let mut list = Program::new("iptables", "look for Kubernetes' rules")?.args(["-w", "-t", table, "-S"]);
+        if table == "raw" && String::from_utf8_lossy(&list.output()?.stderr).contains(NO_TABLE) {
+            continue;
+        }
+        let removal = removal(&list.read()?);
+        if !removal.is_empty() {
+            restore(&format!("*{table}\n{removal}COMMIT\n"))
+                .with_context(|| format!("cannot remove Kubernetes' chains from the table {table}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// What takes Kubernetes' chains out of a table that `iptables -S` has listed so, in iptables-restore's language.
+fn removal(listed: &str) -> String {
+    let theirs = |chain: &str| chain.starts_with("KUBE-") || chain.starts_with("CNI-");
+    let chains: Vec<&str> =
+        listed.lines().filter_map(|line| line.strip_prefix("-N ")).filter(|chain| theirs(chain)).collect();
+    let rules = listed.lines().filter_map(|line| line.strip_prefix("-A "));
+    let leading_there = rules.filter(|rule| {
+        let from = rule.split(' ').next().unwrap_or_default();
+        let target = rule.rsplit_once("-j ").map(|(_, target)| target.split(' ').next().unwrap_or_default());
+        !theirs(from) && target.is_some_and(theirs)
+    });
+    let deletions = leading_there.map(|rule| format!("-D {rule}\n"));
+    let flushes = chains.iter().map(|chain| format!("-F {chain}\n"));
+    let removals = chains.iter().map(|chain| format!("-X {chain}\n"));
+    deletions.chain(flushes).chain(removals).collect()
+}
+
+/// Old versions of iptables-restore cannot wait for whoever else is at it, so it is tried again.
+fn restore(text: &str) -> Result<()> {
+    for _ in 1..RESTORE_TRIES {
+        if try_restore(text).is_ok() {
+            return Ok(());
+        }
+        thread::sleep(Duration::from_millis(300));
+    }
+    try_restore(text)
+}
+
+fn try_restore(text: &str) -> Result<()> {
+    let mut restore = Command::new("iptables-restore")
+        .arg("--noflush")
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("iptables-restore cannot be run")?;
+    restore.stdin.take().context("iptables-restore takes no input")?.write_all(text.as_bytes())?;
+    let output = restore.wait_with_output()?;
+    if !output.status.success() {
+        bail!("iptables-restore ended with {}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_kubernetes_chains_and_the_rules_that_lead_to_them_are_removed() {
+        let listed = "-P PREROUTING ACCEPT\n-N DOCKER\n-N KUBE-SERVICES\n-N KUBE-SVC-A\n\
+            -A PREROUTING -m comment --comment \"kubernetes service portals\" -j KUBE-SERVICES\n\
+            -A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER\n-A KUBE-SERVICES -j KUBE-SVC-A\n";
+        let expected = "-D PREROUTING -m comment --comment \"kubernetes service portals\" -j KUBE-SERVICES\n\
+            -F KUBE-SERVICES\n-F KUBE-SVC-A\n-X KUBE-SERVICES\n-X KUBE-SVC-A\n";
+        assert_eq!(removal(listed), expected);
+        assert_eq!(removal("-P PREROUTING ACCEPT\n-N DOCKER\n"), "");
+    }
+}

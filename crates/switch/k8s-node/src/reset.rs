@@ -1,0 +1,49 @@
+//! Forgetting the cluster on this switch: everything stopped, and what the bring-up has put on the flash removed.
+
+use std::io::{self, IsTerminal, Write};
+
+use anyhow::{Context, Result, bail};
+use common::files;
+
+use crate::{down, places, switch};
+
+pub fn run(yes: bool) -> Result<()> {
+    if !yes {
+        confirm()?;
+    }
+    down::run()?;
+    for place in [
+        places::ETCD,
+        places::PKI,
+        places::KUBECONFIGS,
+        places::ADMIN_KUBECONFIG,
+        places::ENCRYPTION_CONFIG,
+        places::LOG,
+    ] {
+        files::remove_tree(place.as_ref())?;
+    }
+    println!(
+        "this switch has forgotten its cluster; {} and {} are kept; `systemctl start kubernetes-on-eos` begins again",
+        places::CLUSTER_TOML,
+        places::OWN_IMAGES
+    );
+    Ok(())
+}
+
+fn confirm() -> Result<()> {
+    let hostname = switch::hostname();
+    if !io::stdin().is_terminal() {
+        bail!("reset removes keys, certificates and etcd's data of {hostname}: say --yes where nobody can be asked");
+    }
+    print!(
+        "Stops Kubernetes on {hostname} and removes its keys, certificates, and etcd's data: on the master the whole \
+         cluster.\nType the switch's name to go on: "
+    );
+    io::stdout().flush()?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).context("cannot read the answer")?;
+    if answer.trim() != hostname {
+        bail!("nothing was done");
+    }
+    Ok(())
+}

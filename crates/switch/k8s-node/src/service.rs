@@ -1,0 +1,114 @@
+//! Kubernetes' services: a unit rendered from the release's template, started, and restarted only when something that
+//! it does not read again by itself has changed.
+//!
+//! What a service was started with is hashed: its unit, the files that its unit names under `RestartOn`, and the image that
+//! its program is in. The hash is kept in memory beside the running system; only where it differs is the service restarted.
+
+use std::{fmt, fs, io::Read, path::PathBuf};
+
+use anyhow::{Context, Result};
+use cluster::{
+    room::LIMITS,
+    units::{self, ClusterValues, Docker, Unit, Values},
+};
+use common::{digest::Hasher, files};
+
+use crate::{places, switch::Switch, systemd};
+
+/// Every service, in the order that they are started in.
+pub const NAMES: [&str; 6] =
+    ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy"];
+
+/// Of the services, those of the master.
+pub const MASTER: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+
+/// The start of a squashfs: its superblock says how large it is and where its tables are.
+const SUPERBLOCK: u64 = 96;
+
+/// What was done about a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Kept,
+    Started,
+    Restarted,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Outcome::Kept => "is running",
+            Outcome::Started => "started",
+            Outcome::Restarted => "restarted, as what it runs with has changed",
+        })
+    }
+}
+
+/// The services that this switch has to run.
+pub fn of(switch: &Switch) -> impl Iterator<Item = &'static str> {
+    let (master, worker) = (switch.node.master, switch.node.worker);
+    NAMES.into_iter().filter(move |name| if MASTER.contains(name) { master } else { worker })
+}
+
+/// Makes the service run as cluster.toml and the release want it. Does not wait for it to be healthy. `docker` is for the
+/// services whose units name it.
+pub fn ensure(name: &str, switch: &Switch, docker: Option<Docker>) -> Result<Outcome> {
+    let template_file = PathBuf::from(places::UNIT_TEMPLATES).join(format!("{name}.service"));
+    let template = files::read_text(&template_file)?;
+    let values = Values {
+        cluster: ClusterValues::from(&switch.cluster),
+        node: &switch.node,
+        docker,
+        ca_key: fs::exists(PathBuf::from(places::PKI).join("ca-key.pem")).unwrap_or(false),
+        limits: LIMITS,
+        places: places::for_units(),
+    };
+    let unit = units::render(name, &template, &values)?;
+    let unit_file = PathBuf::from(places::UNITS).join(format!("{name}.service"));
+    if fs::read(&unit_file).ok().as_deref() != Some(unit.text.as_bytes()) {
+        files::write_atomically(&unit_file, &unit.text)?;
+        systemd::daemon_reload()?;
+    }
+    run_with(name, &fingerprint(&unit)?)
+}
+
+/// Makes a unit that is there run with what has this fingerprint.
+pub fn run_with(name: &str, fingerprint: &str) -> Result<Outcome> {
+    let record = PathBuf::from(places::SERVICE_RECORDS).join(name);
+    let unit = format!("{name}.service");
+    let outcome = match (systemd::is_active(&unit)?, fs::read_to_string(&record).ok()) {
+        (true, Some(before)) if before == fingerprint => return Ok(Outcome::Kept),
+        (true, _) => Outcome::Restarted,
+        (false, _) => Outcome::Started,
+    };
+    // Without a record the next run would restart it; that is safe, a stale record is not.
+    let _ = fs::remove_file(&record);
+    systemd::restart(&unit)?;
+    files::write_atomically(&record, fingerprint)?;
+    Ok(outcome)
+}
+
+fn fingerprint(unit: &Unit) -> Result<String> {
+    let mut parts = vec![unit.text.clone().into_bytes(), programs_identity()?];
+    for file in &unit.restart_on {
+        parts.push(files::read(file).with_context(|| format!("a service needs {}", file.display()))?);
+    }
+    Ok(hash(&parts))
+}
+
+/// A hash of parts, each with its length so that they cannot run into each other.
+pub fn hash(parts: &[Vec<u8>]) -> String {
+    let mut hasher = Hasher::default();
+    for part in parts {
+        hasher.field(part);
+    }
+    hasher.finish().to_string()
+}
+
+/// What tells the image of the programs from another one.
+pub fn programs_identity() -> Result<Vec<u8>> {
+    let mut identity = files::read(places::RELEASE.as_ref())?;
+    let image = fs::File::open(places::PROGRAMS_IMAGE);
+    let image = image.with_context(|| format!("cannot read {}", places::PROGRAMS_IMAGE))?;
+    image.take(SUPERBLOCK).read_to_end(&mut identity)?;
+    Ok(identity)
+}

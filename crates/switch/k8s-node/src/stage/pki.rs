@@ -1,0 +1,226 @@
+//! Keys and certificates: made and kept on the master, enrolled at the master by workers.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::Path,
+    sync::atomic::AtomicBool,
+    time::{Duration, SystemTime},
+};
+
+use anyhow::{Context, Result};
+use cluster::pki::{self, Credential, Issued, Outcome, PkiError, State};
+use enrolment::{Backoff, Enrolled, FailedAttempt, Token};
+
+use super::{Stage, waiting_for};
+use crate::{places, service, switch::Switch, systemd};
+
+/// How long one try at the master may take.
+const TRY: Duration = Duration::from_secs(10);
+
+/// Between tries: a master is a minute or so behind its workers when all are powered up together.
+const BACKOFF: Backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(15) };
+
+/// A worker and the master that sign for each other have to agree on the time, more or less.
+const CLOCKS_APART: Duration = Duration::from_secs(3600);
+
+pub fn pki(switch: &Switch) -> Result<String> {
+    let outcomes = if switch.node.master { master(switch)? } else { Worker::of(switch).bring_up()? };
+    Ok(summary(&outcomes))
+}
+
+/// What the timer calls: as the stage, but a master that does not answer is an error at once.
+pub fn renew(switch: &Switch) -> Result<String> {
+    if switch.node.master {
+        return pki(switch);
+    }
+    let outcomes = Worker::of(switch).renew()?;
+    Ok(outcomes.map_or_else(|| "kept every certificate".into(), |outcomes| summary(&outcomes)))
+}
+
+/// Whether [`renew`] would have to ask the master.
+pub fn asks_the_master(switch: &Switch) -> Result<bool> {
+    Ok(!switch.node.master && Worker::of(switch).requests(SystemTime::now())?.is_some())
+}
+
+fn master(switch: &Switch) -> Result<Vec<(Credential, Outcome)>> {
+    Ok(pki::ensure_master(places::PKI.as_ref(), &switch.cluster, &switch.node, SystemTime::now())?)
+}
+
+/// A worker, where its certificates are, and where it gets them.
+struct Worker<'a> {
+    switch: &'a Switch,
+    folder: &'a Path,
+    master: SocketAddr,
+}
+
+impl<'a> Worker<'a> {
+    fn of(switch: &'a Switch) -> Self {
+        let master = (switch.cluster.master().address, enrolment::PORT).into();
+        Worker { switch, folder: Path::new(places::PKI), master }
+    }
+
+    fn renew(&self) -> Result<Option<Vec<(Credential, Outcome)>>> {
+        let Some(csrs) = self.requests(SystemTime::now())? else { return Ok(None) };
+        let token = self.switch.enrolment_token()?;
+        self.accept(enrolment::enrol(&self.request(&token, &csrs))?).map(Some)
+    }
+
+    fn bring_up(&self) -> Result<Vec<(Credential, Outcome)>> {
+        let now = SystemTime::now();
+        let Some(csrs) = self.requests(now)? else {
+            return Ok(vec![(Credential::Node, Outcome::Kept), (Credential::KubeProxy, Outcome::Kept)]);
+        };
+        let token = self.switch.enrolment_token()?;
+        let request = self.request(&token, &csrs);
+        let states = pki::inspect(self.folder, &self.switch.cluster, &self.switch.node, now);
+        if states.iter().all(|certificate| matches!(certificate.state, State::Ok | State::Due(_))) {
+            // What is there still serves: neither a master that is away nor an answer that cannot be taken must keep
+            // this switch from coming up.
+            let renewed = enrolment::enrol(&request).map_err(Into::into).and_then(|enrolled| self.accept(enrolled));
+            return Ok(renewed.unwrap_or_else(|error| {
+                let why = format!("renewal is due and did not succeed: {error:#}");
+                vec![(Credential::Node, Outcome::Due { why })]
+            }));
+        }
+        let begun = SystemTime::now();
+        let (mut said, mut failure) = (String::new(), None);
+        let mut tell = |attempt: &FailedAttempt| {
+            let what = format!("waiting for the master {}: {}", request.master, attempt.error);
+            if let Err(error) = waiting_for(Stage::Pki, begun, &mut said, &what) {
+                failure.get_or_insert(error);
+            }
+        };
+        let never = AtomicBool::new(false);
+        let enrolled = enrolment::enrol_until_answered(&request, &BACKOFF, std::thread::sleep, &mut tell, &never)?;
+        self.accept(enrolled.context("enrolment was stopped")?)
+    }
+
+    fn requests(&self, now: SystemTime) -> Result<Option<Vec<String>>> {
+        let requests = pki::requests(self.folder, &self.switch.cluster, &self.switch.node, now)?;
+        Ok(requests.map(|requests| requests.into_iter().map(|request| request.pem).collect()))
+    }
+
+    fn request<'r>(&'r self, token: &'r Token, csrs: &'r [String]) -> enrolment::Request<'r> {
+        enrolment::Request { master: self.master, name: &self.switch.node.name, token, csrs, timeout: TRY }
+    }
+
+    fn accept(&self, enrolled: Enrolled) -> Result<Vec<(Credential, Outcome)>> {
+        let Enrolled { issued, master_time } = enrolled;
+        let now = SystemTime::now();
+        let issued = Issued { ca_pem: issued.ca, certificates: issued.certificates };
+        let accepted = pki::accept(self.folder, &self.switch.cluster, &self.switch.node, &issued, now);
+        accepted.map_err(|error| {
+            let context = match &error {
+                // What only the operator can decide about is no matter of clocks.
+                PkiError::Operator { .. } => None,
+                _ => clocks_apart(now, master_time),
+            };
+            anyhow::Error::new(error).context(context.unwrap_or_else(|| "the master's answer is not taken".into()))
+        })
+    }
+}
+
+fn clocks_apart(now: SystemTime, master_time: SystemTime) -> Option<String> {
+    let apart = now.duration_since(master_time).unwrap_or_else(|behind| behind.duration());
+    (apart > CLOCKS_APART).then(|| {
+        let side = if now < master_time { "behind" } else { "ahead of" };
+        let hours = apart.as_secs() / 3600;
+        format!("this switch's clock is {hours} hours {side} the master's: set both by NTP, or by `clock set`")
+    })
+}
+
+fn summary(outcomes: &[(Credential, Outcome)]) -> String {
+    let mut groups: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (credential, outcome) in outcomes {
+        let (group, detail) = match outcome {
+            Outcome::Kept => ("kept", None),
+            Outcome::Made => ("made", None),
+            Outcome::Taken => ("took the operator's", None),
+            Outcome::Renewed { why } => ("renewed", Some(why)),
+            Outcome::Due { why } => ("due", Some(why)),
+        };
+        let detail = detail.map(|why| format!(" ({why})")).unwrap_or_default();
+        groups.entry(group).or_default().push(format!("{credential}{detail}"));
+    }
+    let line = groups.into_iter().map(|(group, names)| {
+        if group == "kept" { format!("kept {}", names.len()) } else { format!("{group} {}", names.join(", ")) }
+    });
+    line.collect::<Vec<_>>().join("; ")
+}
+
+/// On the master: lets workers enrol from here on.
+pub fn enrolment() -> Result<String> {
+    let parts = [common::files::read(places::CLUSTER_TOML.as_ref())?, service::programs_identity()?];
+    let name = systemd::ENROLMENT.trim_end_matches(".service");
+    let outcome = service::run_with(name, &service::hash(&parts))?;
+    Ok(format!("the server for workers, port {}, {outcome}", enrolment::PORT))
+}
+
+/// Starts the timer, and says which certificate ends first.
+pub fn renewal(switch: &Switch) -> Result<String> {
+    if !systemd::is_active(systemd::RENEWAL_TIMER)? {
+        systemd::start(systemd::RENEWAL_TIMER)?;
+    }
+    let states = pki::inspect(places::PKI.as_ref(), &switch.cluster, &switch.node, SystemTime::now());
+    let first = states.iter().filter(|state| state.days_left.is_some()).min_by_key(|state| state.days_left);
+    Ok(match first.and_then(|state| state.days_left.map(|days| (state, days))) {
+        Some((state, days)) => {
+            format!("the timer runs; the first certificate to end is {}, in {days} days", state.credential)
+        }
+        None => "the timer runs".into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::master_fixture::Master;
+
+    fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+        let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
+        entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())).collect()
+    }
+
+    #[test]
+    fn a_worker_that_another_authority_answers_comes_up_with_what_it_has_and_renew_says_what_to_do() {
+        // Two years ago: a third of the certificates' life is left.
+        let made = SystemTime::now() - Duration::from_secs(740 * 24 * 3600);
+        let (ours, other) = (Master::start(made), Master::start(SystemTime::now()));
+        let (cluster, folder) = (ours.cluster.clone(), tempfile::tempdir().unwrap());
+        let node = cluster.node("veos-l1").unwrap().clone();
+        let switch = Switch { cluster, node };
+        let at = |master: &Master| Worker { switch: &switch, folder: folder.path(), master: master.address };
+        let csrs = at(&ours).requests(made).unwrap().unwrap();
+        let issued = pki::sign(ours.pki(), &switch.cluster, "veos-l1", &csrs, made).unwrap();
+        pki::accept(folder.path(), &switch.cluster, &switch.node, &issued, made).unwrap();
+        let before = files(folder.path());
+
+        let outcomes = at(&other).bring_up().unwrap();
+        let [(Credential::Node, Outcome::Due { why })] = outcomes.as_slice() else { panic!("{outcomes:?}") };
+        let advice = format!("remove {} and run `k8s-node renew`", folder.path().join("ca.pem").display());
+        assert!(why.contains("another public key") && why.contains(&advice), "{why}");
+        assert_eq!(files(folder.path()), before);
+        let error = format!("{:#}", at(&other).renew().unwrap_err());
+        assert!(error.contains(&advice), "{error}");
+        assert_eq!(files(folder.path()), before);
+
+        assert_eq!(at(&ours).renew().unwrap().unwrap().len(), 3);
+        fs::remove_file(folder.path().join("ca.pem")).unwrap();
+        at(&other).renew().unwrap().unwrap();
+        assert_eq!(fs::read(folder.path().join("ca.pem")).unwrap(), fs::read(other.pki().join("ca.pem")).unwrap());
+    }
+
+    #[test]
+    fn the_line_names_what_was_done_and_counts_what_was_kept() {
+        let outcomes = [
+            (Credential::Ca, Outcome::Taken),
+            (Credential::Admin, Outcome::Kept),
+            (Credential::Etcd, Outcome::Kept),
+            (Credential::Node, Outcome::Renewed { why: "expired on 2026-01-01".into() }),
+        ];
+        assert_eq!(summary(&outcomes), "kept 2; renewed node (expired on 2026-01-01); took the operator's ca");
+    }
+}

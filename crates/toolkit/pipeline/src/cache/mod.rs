@@ -1,0 +1,213 @@
+//! The content-addressed cache of finished steps.
+//!
+//! An entry is a folder `steps/<name>/<key>` holding `out/` and `entry.json`. It is made in `tmp/`
+//! and renamed, so it is there whole or not at all; a lock file for each key lets two runs share
+//! one cache. What is read from an entry is verified against the digest recorded in it.
+
+mod miss;
+mod workshop;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use anyhow::{Context, Result};
+use common::{Sha256, files};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sources::Fetched;
+
+pub use self::{miss::Miss, workshop::Workshop};
+use crate::step::Step;
+
+/// Where the cache is: `KOE_CACHE`, else the user's cache folder.
+pub fn default_folder() -> Result<PathBuf> {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(folder) = set("KOE_CACHE") {
+        return std::path::absolute(&folder).with_context(|| format!("KOE_CACHE={} is not a path", folder.display()));
+    }
+    let caches = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
+    let caches = caches.context("neither KOE_CACHE nor HOME is set: set KOE_CACHE to a folder for the build cache")?;
+    Ok(caches.join("kubernetes-on-eos"))
+}
+
+/// What an entry says of itself.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Meta {
+    pub key: Sha256,
+    /// The work as it was hashed, and the keys of what it needed: a later miss is explained by the difference.
+    pub inputs: Value,
+    /// The digest of `out/`.
+    pub output: Sha256,
+    /// Every source that is in the output, directly or through what it was made from.
+    pub sources: BTreeMap<String, Fetched>,
+    pub seconds: f64,
+}
+
+/// A finished step on disk.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    pub meta: Meta,
+    folder: PathBuf,
+}
+
+impl Entry {
+    pub fn out(&self) -> PathBuf {
+        self.folder.join("out")
+    }
+
+    /// Whether the output is still what it was when the step ended.
+    pub fn is_intact(&self) -> bool {
+        Sha256::of_tree(&self.out()).is_ok_and(|digest| digest == self.meta.output)
+    }
+}
+
+pub struct Cache {
+    root: PathBuf,
+}
+
+impl Cache {
+    pub fn open(root: &Path) -> Result<Self> {
+        for folder in ["steps", "tmp", "locks", "logs"] {
+            files::create_dir(&root.join(folder))
+                .context("the build cache cannot be used: set KOE_CACHE to another folder")?;
+        }
+        Ok(Cache { root: root.to_owned() })
+    }
+
+    /// Keeps other runs from publishing until the guard is dropped.
+    pub(crate) fn lock_publishing(&self) -> Result<fs::File> {
+        self.lock_file("publishing")
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub fn log_file(&self, step: &Step) -> PathBuf {
+        self.root.join("logs").join(format!("{}-{}.log", step.name, step.key.short()))
+    }
+
+    fn folder(&self, step: &Step) -> PathBuf {
+        self.root.join("steps").join(&step.name).join(step.key.short())
+    }
+
+    /// The entry of a step, or why there is none. Its output is not verified here.
+    pub fn look_up(&self, step: &Step) -> Result<Entry, Miss> {
+        let folder = self.folder(step);
+        match read_meta(&folder) {
+            Ok(Some(meta)) if meta.key == step.key => Ok(Entry { meta, folder }),
+            Ok(Some(_)) => Err(Miss::Damaged("its entry.json names another key".into())),
+            Ok(None) => Err(self.explain(step)),
+            Err(error) => Err(Miss::Damaged(error)),
+        }
+    }
+
+    /// What differs from the newest entry of the same name.
+    fn explain(&self, step: &Step) -> Miss {
+        let siblings = fs::read_dir(self.root.join("steps").join(&step.name)).into_iter().flatten().flatten();
+        let newest = siblings.filter_map(|entry| {
+            let time = entry.metadata().and_then(|meta| meta.modified()).ok()?;
+            Some((time, read_meta(&entry.path()).ok()??))
+        });
+        match newest.max_by_key(|(time, _)| *time) {
+            None => Miss::NeverBuilt,
+            Some((_, meta)) => {
+                let mut changed = Vec::new();
+                miss::differences("", &meta.inputs, &step.inputs(), &mut changed);
+                Miss::Changed(changed)
+            }
+        }
+    }
+
+    /// Waits until no other run makes the same step, and keeps others from it until the guard is dropped.
+    pub fn lock(&self, step: &Step, waiting: impl FnOnce()) -> Result<fs::File> {
+        let path = self.root.join("locks").join(format!("{}-{}", step.name, step.key.short()));
+        let file = fs::File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        if file.try_lock().is_err() {
+            waiting();
+            file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+        }
+        Ok(file)
+    }
+
+    fn lock_file(&self, name: &str) -> Result<fs::File> {
+        let path = self.root.join("locks").join(name);
+        let lock = || -> std::io::Result<fs::File> {
+            let file = fs::File::create(&path)?;
+            file.lock()?;
+            Ok(file)
+        };
+        lock().with_context(|| format!("cannot lock {}", path.display()))
+    }
+
+    /// Turns what was made into the entry of its step.
+    pub fn keep(
+        &self,
+        step: &Step,
+        workshop: &Workshop,
+        sources: BTreeMap<String, Fetched>,
+        took: Duration,
+    ) -> Result<Entry> {
+        let output =
+            Sha256::of_tree(&workshop.out()).with_context(|| format!("cannot read {}", workshop.out().display()))?;
+        let meta = Meta { key: step.key, inputs: step.inputs(), output, sources, seconds: took.as_secs_f64() };
+        let staged = workshop.folder.join("entry");
+        files::create_dir(&staged)?;
+        fs::rename(workshop.out(), staged.join("out"))?;
+        files::write_atomically(&staged.join("entry.json"), serde_json::to_vec_pretty(&meta)?)?;
+        let folder = self.folder(step);
+        files::create_dir(folder.parent().unwrap_or(&self.root))?;
+        self.remove(step)?;
+        fs::rename(&staged, &folder).with_context(|| format!("cannot keep {}", folder.display()))?;
+        Ok(Entry { meta, folder })
+    }
+
+    /// Removes the entry of a step, if there is one. It disappears at once, also when this is interrupted.
+    pub fn remove(&self, step: &Step) -> Result<()> {
+        self.discard(&self.folder(step))
+    }
+
+    fn discard(&self, folder: &Path) -> Result<()> {
+        let grave = tempfile::Builder::new().prefix("old-").tempdir_in(self.root.join("tmp"))?;
+        match fs::rename(folder, grave.path().join("entry")) {
+            Ok(()) => files::remove_tree(&grave.keep()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error).with_context(|| format!("cannot remove {}", folder.display())),
+        }
+    }
+
+    /// Every entry: (step name, short key, bytes, last change).
+    pub fn entries(&self) -> Vec<(String, String, u64, SystemTime)> {
+        let folders = |path: PathBuf| fs::read_dir(path).into_iter().flatten().flatten().filter(|e| e.path().is_dir());
+        let mut found = Vec::new();
+        for step in folders(self.root.join("steps")) {
+            for entry in folders(step.path()) {
+                let time = entry.metadata().and_then(|meta| meta.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+                let (name, key) = (step.file_name(), entry.file_name());
+                let text = |name: std::ffi::OsString| name.to_string_lossy().into_owned();
+                found.push((text(name), text(key), files::tree_size(&entry.path()), time));
+            }
+        }
+        found.sort();
+        found
+    }
+
+    /// Removes one entry that `entries` named.
+    pub fn trim(&self, name: &str, key: &str) -> Result<()> {
+        self.discard(&self.root.join("steps").join(name).join(key))
+    }
+}
+
+fn read_meta(folder: &Path) -> Result<Option<Meta>, String> {
+    let path = folder.join("entry.json");
+    match fs::read(&path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|_| "its entry.json cannot be read".into()),
+        Err(_) if !folder.exists() => Ok(None),
+        Err(_) => Err("its entry.json is gone".into()),
+    }
+}

@@ -1,0 +1,82 @@
+//! dist/: what a build publishes. Each file appears whole, is what the cache verified, and is
+//! listed in SHA256SUMS, which is written last.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+use common::{Sha256, files};
+
+use crate::{cache::Cache, plan::Plan};
+
+const SUMS: &str = "SHA256SUMS";
+
+/// A file in dist/.
+#[derive(Debug, Clone)]
+pub struct Published {
+    pub path: PathBuf,
+    pub size: u64,
+    pub sha256: Sha256,
+}
+
+/// Puts the artifacts of a plan, whose goals are all in the cache, into `dist`. What other builds
+/// (another architecture, another release) put there stays.
+pub fn publish(plan: &Plan, cache: &Cache, dist: &Path) -> Result<Vec<Published>> {
+    let _alone = cache.lock_publishing()?;
+    sweep(dist)?;
+    let mut published = Vec::new();
+    for artifact in &plan.artifacts {
+        let step = plan.steps.iter().find(|step| step.name == artifact.step).context("an artifact has no step")?;
+        let entry = match cache.look_up(step) {
+            Ok(entry) => entry,
+            Err(miss) => bail!("{} was built and is gone from the cache ({miss}): run the build again", artifact.name),
+        };
+        if !entry.is_intact() {
+            bail!("{} was damaged in the cache after it was built: run the build again", artifact.name);
+        }
+        let from = entry.out().join(&artifact.file);
+        let path = dist.join(&artifact.name);
+        let sha256 = Sha256::of_file(&from).with_context(|| format!("cannot read {}", from.display()))?;
+        if Sha256::of_file(&path).ok() != Some(sha256) {
+            files::copy_atomically(&from, &path)?;
+        }
+        let size = path.metadata().with_context(|| format!("cannot read {}", path.display()))?.len();
+        published.push(Published { path, size, sha256 });
+    }
+    write_sums(dist, &published)?;
+    Ok(published)
+}
+
+/// Removes what a killed run was writing when it ended.
+fn sweep(dist: &Path) -> Result<()> {
+    for entry in fs::read_dir(dist).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(files::UNFINISHED) {
+            files::remove_tree(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Lists these files, and those that were listed before and are still what they were.
+fn write_sums(dist: &Path, published: &[Published]) -> Result<()> {
+    let mut lines: Vec<String> = published
+        .iter()
+        .map(|file| format!("{}  {}", file.sha256, file.path.file_name().unwrap_or_default().to_string_lossy()))
+        .collect();
+    let old = fs::read_to_string(dist.join(SUMS)).unwrap_or_default();
+    for line in old.lines() {
+        let Some((digest, name)) = line.split_once("  ") else { continue };
+        let is_new = published.iter().any(|file| file.path.file_name().is_some_and(|known| known == name));
+        if !is_new && Sha256::of_file(&dist.join(name)).is_ok_and(|found| found.to_string() == digest) {
+            lines.push(line.to_owned());
+        }
+    }
+    lines.sort_by(|a, b| a.split_once("  ").map(|x| x.1).cmp(&b.split_once("  ").map(|x| x.1)));
+    let text = lines.join("\n") + "\n";
+    if old != text {
+        files::write_atomically(&dist.join(SUMS), text)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! The end of the plan: what goes into dist/.
+
+use anyhow::{Result, bail};
+use common::Arch;
+use recipes::{Component, Program, Release};
+
+use super::{Artifact, Plan, Planner, step_of};
+use crate::step::{Record, Sbom, SbomComponent, Swix, Work};
+
+impl Plan {
+    /// The same steps, with one program and its checks as all that is wanted of them.
+    pub fn of_program(self, release: &Release, arch: Arch, name: &str) -> Result<Plan> {
+        let Some((component, program)) = release.programs().find(|(_, program)| *program.name == *name) else {
+            let known: Vec<&str> = release.programs().map(|(_, program)| &*program.name).collect();
+            bail!("release {} has no program {name}; there are {}", release.name, known.join(", "));
+        };
+        let (artifact, gate) = published_alone(component, program, arch);
+        Ok(Plan { steps: self.steps, artifacts: vec![artifact], gates: vec![gate] })
+    }
+}
+
+/// A program as a file of its own in dist/, and the step that checks it.
+fn published_alone(component: &Component, program: &Program, arch: Arch) -> (Artifact, String) {
+    let (name, arch) = (program.name.trim_end_matches("-operator"), program.operator.unwrap_or(arch));
+    let artifact = Artifact {
+        step: step_of(program),
+        file: program.name.to_string(),
+        name: format!("{name}-{}-linux-{arch}", component.version),
+    };
+    (artifact, format!("check-{}", program.name))
+}
+
+impl Planner<'_> {
+    /// What goes into dist/.
+    pub(super) fn publishing(mut self) -> Result<Plan> {
+        let release = self.release;
+        let arch = self.request.arch;
+        let base = format!("kubernetes-on-eos-{}-{arch}", release.version);
+        let for_operators = release.programs().filter(|(_, program)| program.operator.is_some());
+        let (for_operators, gates): (Vec<Artifact>, Vec<String>) =
+            for_operators.map(|(component, program)| published_alone(component, program, arch)).unzip();
+        let mut artifacts = Vec::new();
+        let mut publish = |step: &str, file: &str, name: &str| {
+            artifacts.push(Artifact { step: step.into(), file: file.into(), name: name.into() });
+        };
+
+        let file_name = format!("{base}.swix");
+        publish("swix", &file_name, &file_name);
+        self.add("swix", Work::Swix(Swix { file_name }), &["rpm".into()]);
+
+        let programs: Vec<String> = release.programs().map(|(_, program)| step_of(program)).collect();
+        let file_name = format!("{base}.cdx.json");
+        let components = release.components.iter().map(|component| SbomComponent {
+            name: component.name.to_string(),
+            version: component.version.clone(),
+            license: component.license.clone(),
+            purl: component.purl.clone(),
+            programs: component.programs.iter().map(step_of).collect(),
+        });
+        let sbom = Sbom {
+            file_name: file_name.clone(),
+            version: release.version.clone(),
+            source_date: release.source_date,
+            components: components.collect(),
+        };
+        publish("sbom", &file_name, &file_name);
+        self.add("sbom", Work::Sbom(sbom), &programs);
+
+        let file_name = format!("{base}.build.json");
+        let builds = self.steps.iter().filter(|step| matches!(step.work, Work::Tree(_) | Work::Go(_) | Work::Rust(_)));
+        let record = Record {
+            file_name: file_name.clone(),
+            release: release.name.to_string(),
+            version: release.version.clone(),
+            arch,
+            source_date: release.source_date,
+            builds: builds.map(|step| serde_json::json!({ "name": step.name, "work": step.work })).collect(),
+        };
+        publish("record", &file_name, &file_name);
+        let needs: Vec<String> = programs.into_iter().chain(["image".into(), "rpm".into(), "swix".into()]).collect();
+        self.add("record", Work::Record(record), &needs);
+        artifacts.extend(for_operators);
+        Ok(Plan { steps: self.steps, artifacts, gates })
+    }
+}

@@ -1,0 +1,234 @@
+//! A step: one value that is printed in the plan, hashed for the cache and carried out.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use common::{Arch, Sha256, digest::Hasher};
+use recipes::{Check, Go, OriginKind, Prepare, RelativePath, Source};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// Raised when the code of a kind of step changes what it makes of the same inputs.
+const REVISION: u32 = 1;
+
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// Kind and subject, e.g. `go-hyperkube`: unique in a plan and safe as a file name.
+    pub name: String,
+    pub work: Work,
+    /// Names and keys of the steps whose outputs are used.
+    pub needs: Vec<(String, Sha256)>,
+    pub key: Sha256,
+}
+
+impl Step {
+    pub fn new(name: impl Into<String>, work: Work, needs: &[&Step]) -> Self {
+        let needs = needs.iter().map(|step| (step.name.clone(), step.key)).collect();
+        let mut step = Step { name: name.into(), work, needs, key: Sha256::of_bytes([]) };
+        let mut hasher = Hasher::default();
+        hasher.field(step.inputs().to_string().as_bytes());
+        step.key = hasher.finish();
+        step
+    }
+
+    /// Everything that the output depends on. The key is the hash of exactly this.
+    pub fn inputs(&self) -> Value {
+        let needs: serde_json::Map<String, Value> =
+            self.needs.iter().map(|(name, key)| (name.clone(), json!(key))).collect();
+        json!({ "revision": REVISION, "work": self.work, "needs": needs })
+    }
+}
+
+/// A file of this repository or of the recipes that a step reads: hashed by name and contents.
+#[derive(Debug, Clone, Serialize)]
+pub struct InputFile {
+    pub name: String,
+    pub sha256: Sha256,
+    #[serde(skip)]
+    pub path: PathBuf,
+    pub executable: bool,
+}
+
+impl InputFile {
+    pub fn new(name: impl Into<String>, path: &Path) -> Result<Self> {
+        use std::os::unix::fs::PermissionsExt;
+        let sha256 = Sha256::of_file(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let executable = path.metadata()?.permissions().mode() & 0o100 != 0;
+        Ok(InputFile { name: name.into(), sha256, path: path.to_owned(), executable })
+    }
+}
+
+/// What a step does. Each field counts for the key, but for those that serde skips.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Work {
+    Fetch(Fetch),
+    Unpack(Unpack),
+    Tree(Tree),
+    Go(GoBuild),
+    Crates(Crates),
+    Sysroot(Sysroot),
+    Rust(RustBuild),
+    Check(Checks),
+    ContainerImage(ContainerImage),
+    Image(Image),
+    Package(Package),
+    Swix(Swix),
+    Sbom(Sbom),
+    Record(Record),
+}
+
+/// Brings a source into the blob store; the output says which origin answered.
+#[derive(Debug, Clone, Serialize)]
+pub struct Fetch {
+    pub source: Source,
+    pub only: Option<OriginKind>,
+    /// The digest of the tree or archive that the user brings instead.
+    pub brought: Option<Sha256>,
+}
+
+/// Unpacks a toolchain.
+#[derive(Debug, Clone, Serialize)]
+pub struct Unpack {
+    pub source: Source,
+}
+
+/// Unpacks a component into the shape of a GOPATH, patches it and runs its generators.
+#[derive(Debug, Clone, Serialize)]
+pub struct Tree {
+    pub source: Source,
+    pub patches: Vec<InputFile>,
+    pub import_path: RelativePath,
+    pub aliases: Vec<RelativePath>,
+    pub prepare: Vec<Prepare>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct GoBuild {
+    pub name: String,
+    pub component: String,
+    pub arch: Arch,
+    pub go: Go,
+    pub import_path: RelativePath,
+}
+
+/// Brings the crates of the lock file into Cargo's cache.
+#[derive(Debug, Clone, Serialize)]
+pub struct Crates {
+    pub toolchain: String,
+    pub arch: Arch,
+    pub lock: InputFile,
+    #[serde(skip)]
+    pub workspace: PathBuf,
+}
+
+/// Builds Rust's standard library for static programs.
+#[derive(Debug, Clone, Serialize)]
+pub struct Sysroot {
+    pub toolchain: String,
+    pub arch: Arch,
+    /// The stand-in for libunwind.
+    pub no_unwind: Sha256,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct RustBuild {
+    pub name: String,
+    pub arch: Arch,
+    pub toolchain: String,
+    pub package: String,
+    /// The package's own files, those of the workspace's packages that it depends on, and Cargo.lock.
+    pub files: Vec<InputFile>,
+    #[serde(skip)]
+    pub workspace: PathBuf,
+}
+
+/// Runs a program once for each of its checks.
+#[derive(Debug, Clone, Serialize)]
+pub struct Checks {
+    pub program: String,
+    /// The step whose output has the program.
+    pub built_by: String,
+    pub checks: Vec<Check>,
+}
+
+/// An archive that `docker load` takes, of one static program.
+#[derive(Debug, Clone, Serialize)]
+pub struct ContainerImage {
+    pub program: String,
+    /// The step whose output has the program.
+    pub built_by: String,
+    pub tag: String,
+    pub arch: Arch,
+    pub source_date: u32,
+}
+
+/// The squashfs of everything that is read-only on the switch.
+#[derive(Debug, Clone, Serialize)]
+pub struct Image {
+    pub source_date: u32,
+    pub items: Vec<ImageItem>,
+    pub files: Vec<(RelativePath, InputFile)>,
+    pub info: swix::release::ReleaseInfo,
+}
+
+/// Something that another step made, and its place in the image.
+#[derive(Debug, Clone, Serialize)]
+pub struct ImageItem {
+    pub step: String,
+    /// Below that step's output.
+    pub file: String,
+    pub path: RelativePath,
+    pub links: Vec<RelativePath>,
+    pub mode: u16,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Package {
+    pub version: String,
+    pub revision: u32,
+    pub arch: Arch,
+    pub source_date: u32,
+    /// What the package says and runs besides its files.
+    pub metadata: Sha256,
+    /// What the package puts on the switch as it is; names are absolute paths there without the first slash.
+    pub rootfs: Vec<InputFile>,
+    #[serde(skip)]
+    pub rootfs_folder: PathBuf,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Swix {
+    pub file_name: String,
+}
+
+/// The bill of materials of the programs in the image.
+#[derive(Debug, Clone, Serialize)]
+pub struct Sbom {
+    pub file_name: String,
+    pub version: String,
+    pub source_date: u32,
+    pub components: Vec<SbomComponent>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct SbomComponent {
+    pub name: String,
+    pub version: String,
+    pub license: String,
+    pub purl: String,
+    /// The steps that built its programs.
+    pub programs: Vec<String>,
+}
+
+/// What was built from what, with which flags.
+#[derive(Debug, Clone, Serialize)]
+pub struct Record {
+    pub file_name: String,
+    pub release: String,
+    pub version: String,
+    pub arch: Arch,
+    pub source_date: u32,
+    /// The work of every step that compiled something, as it is in the plan.
+    pub builds: Vec<Value>,
+}

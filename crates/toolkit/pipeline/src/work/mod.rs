@@ -1,0 +1,86 @@
+//! What each kind of step does. One module a kind; each reads the outputs of the steps that it
+//! needs and writes into the workshop's `out/`, and nowhere else.
+
+pub(crate) mod fetch;
+
+mod check;
+pub(crate) mod container_image;
+pub(crate) mod go;
+mod image;
+mod package;
+mod record;
+mod rust;
+mod sbom;
+pub(crate) mod sysroot;
+mod tree;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+use common::progress::{Task, Unit};
+use sources::Fetched;
+
+use crate::{
+    cache::{Entry, Workshop},
+    engine::Engine,
+    step::{Step, Work},
+};
+
+/// Stands for a folder in the arguments that a recipe gives a generator or a check.
+const SCRATCH: &str = "{scratch}";
+
+/// One step being carried out.
+pub(crate) struct Job<'a> {
+    pub(crate) step: &'a Step,
+    pub(crate) needs: &'a BTreeMap<String, Entry>,
+    pub(crate) workshop: &'a Workshop,
+    pub(crate) log: &'a Path,
+    pub(crate) engine: &'a Engine<'a>,
+}
+
+impl Job<'_> {
+    /// The output of a step that this one needs.
+    pub(crate) fn need(&self, step: &str) -> Result<PathBuf> {
+        Ok(self.entry(step)?.out())
+    }
+
+    pub(crate) fn entry(&self, step: &str) -> Result<&Entry> {
+        self.needs.get(step).with_context(|| format!("the plan does not say that {} needs {step}", self.step.name))
+    }
+
+    pub(crate) fn out(&self) -> PathBuf {
+        self.workshop.out()
+    }
+
+    /// A spinner for work whose size is not known.
+    pub(crate) fn busy(&self) -> Box<dyn Task> {
+        self.engine.progress.start(&self.step.name, Unit::Items, None)
+    }
+}
+
+/// Carries a step out. `sources` has the sources of its needs; a fetch adds its own.
+pub(crate) fn carry_out(job: &Job, sources: &mut BTreeMap<String, Fetched>) -> Result<()> {
+    match &job.step.work {
+        Work::Fetch(work) => {
+            let fetched = fetch::run(job, work)?;
+            sources.insert(work.source.name.to_string(), fetched);
+            Ok(())
+        }
+        Work::Unpack(work) => tree::unpack(job, work),
+        Work::Tree(work) => tree::run(job, work),
+        Work::Go(work) => go::run(job, work),
+        Work::Crates(work) => rust::fetch_crates(job, work),
+        Work::Sysroot(work) => sysroot::run(job, work),
+        Work::Rust(work) => rust::run(job, work),
+        Work::Check(work) => check::run(job, work),
+        Work::ContainerImage(work) => container_image::run(job, work),
+        Work::Image(work) => image::run(job, work),
+        Work::Package(work) => package::rpm(job, work),
+        Work::Swix(work) => package::swix(job, work),
+        Work::Sbom(work) => sbom::run(job, work),
+        Work::Record(work) => record::run(job, work),
+    }
+}

@@ -1,0 +1,114 @@
+//! Unpacks toolchains, and components with their patches and generated files.
+
+use std::{fs, io::Read, os::unix::fs::symlink, path::Path};
+
+use anyhow::{Context, Result, bail};
+use common::{command::Program, files};
+use recipes::Prepare;
+use sources::Fetched;
+
+use crate::{
+    modules::{OWNERS, Owners},
+    step::{Tree, Unpack},
+    work::{Job, SCRATCH, fetch, go::Toolchain},
+};
+
+pub(crate) fn unpack(job: &Job, work: &Unpack) -> Result<()> {
+    let task = job.busy();
+    task.doing("unpacking");
+    let fetched = fetch::read(job.entry(&format!("fetch-{}", work.source.name))?)?;
+    sources::unpack(&fetched, job.engine.fetcher.store(), &job.out())?;
+    let owners = owners(job, &fetched)?;
+    if !owners.is_empty() {
+        files::write_atomically(&job.out().join(OWNERS), serde_json::to_vec(&owners)?)?;
+    }
+    Ok(())
+}
+
+/// Which of Debian's packages has which folder of Go code.
+fn owners(job: &Job, fetched: &Fetched) -> Result<Owners> {
+    const GOCODE: &str = "./usr/share/gocode/";
+    let mut owners = Owners::new();
+    for file in &fetched.files {
+        let Some(package) = file.package.as_ref().filter(|package| package.name.starts_with("golang-")) else {
+            continue;
+        };
+        let blob = job.engine.fetcher.store().path(&file.sha256);
+        let listing = Program::new("dpkg-deb", "list a Debian package")?.arg("--contents").arg(&blob).read()?;
+        for line in listing.lines().filter(|line| line.ends_with(".go")) {
+            let folder = line.split_once(GOCODE).and_then(|(_, path)| path.rsplit_once('/'));
+            if let Some((folder, _)) = folder {
+                owners.insert(folder.to_owned(), (package.name.clone(), package.version.clone()));
+            }
+        }
+    }
+    Ok(owners)
+}
+
+pub(crate) fn run(job: &Job, work: &Tree) -> Result<()> {
+    let task = job.busy();
+    task.doing("unpacking");
+    let fetched = fetch::read(job.entry(&format!("fetch-{}", work.source.name))?)?;
+    let sources = job.out().join("src");
+    let tree = sources.join(&work.import_path);
+    files::create_dir(&tree)?;
+    sources::unpack(&fetched, job.engine.fetcher.store(), &tree)?;
+    require_markers(work, &tree)?;
+    for alias in &work.aliases {
+        link(&sources, &work.import_path, alias)?;
+    }
+    task.doing("patching");
+    let patches: Vec<_> = work.patches.iter().map(|patch| patch.path.clone()).collect();
+    sources::patch::apply(&tree, &patches)?;
+    for prepare in &work.prepare {
+        task.doing(&format!("running {}", prepare.package));
+        generate(job, work, prepare, &tree)?;
+    }
+    Ok(())
+}
+
+fn require_markers(work: &Tree, tree: &Path) -> Result<()> {
+    match work.source.markers.iter().find(|marker| !tree.join(marker).exists()) {
+        Some(marker) => bail!("the source is not {}: {marker} is not in it", work.source.name),
+        None => Ok(()),
+    }
+}
+
+/// A second import path of the same tree.
+fn link(sources: &Path, import_path: &str, alias: &str) -> Result<()> {
+    let place = sources.join(alias);
+    files::create_dir(place.parent().unwrap_or(sources))?;
+    let up = "../".repeat(alias.matches('/').count());
+    symlink(format!("{up}{import_path}"), &place).with_context(|| format!("cannot make the link {}", place.display()))
+}
+
+/// Builds a generator out of the tree for this machine and runs it there.
+fn generate(job: &Job, work: &Tree, prepare: &Prepare, tree: &Path) -> Result<()> {
+    let toolchain = Toolchain::of(job, &prepare.toolchain)?;
+    let gopath = [job.out()];
+    // Generators write their own name into what they generate.
+    let name = prepare.package.rsplit('/').next().unwrap_or(&prepare.package);
+    let generator = job.workshop.scratch().join(name);
+    let purpose = format!("build {}'s generator {}", work.source.name, prepare.package);
+    toolchain
+        .native(&gopath, &purpose)?
+        .args(["build", "-o"])
+        .arg(&generator)
+        .arg(&prepare.package)
+        .dir(tree)
+        .run_logged(job.log)?;
+    let scratch = job.workshop.scratch();
+    toolchain
+        .around(&generator, &gopath, &format!("generate code in {}", work.source.name))?
+        .args(prepare.args.iter().map(|arg| arg.replace(SCRATCH, &scratch.to_string_lossy())))
+        .dir(tree)
+        .run_logged(job.log)?;
+    for made in &prepare.makes {
+        let found = fs::File::open(tree.join(made)).and_then(|mut file| file.read(&mut [0]));
+        if found.is_ok_and(|bytes| bytes > 0) {
+            continue;
+        }
+        bail!("{} ended well but did not make {made}; its log is {}", prepare.package, job.log.display());
+    }
+    Ok(())
+}

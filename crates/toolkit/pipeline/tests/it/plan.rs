@@ -1,0 +1,28 @@
+//! The plan of a real release, narrowed down to one program.
+
+use std::{collections::BTreeMap, path::Path};
+
+use common::Arch;
+use pipeline::plan::{Plan, Request, plan};
+
+fn narrowed_to(program: &str) -> anyhow::Result<Plan> {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
+    let release = recipes::load(&workspace.join("recipes"), Some("1.12")).unwrap();
+    let request = Request { arch: Arch::I386, only: None, brought: BTreeMap::new(), workspace };
+    plan(&release, &request).unwrap().of_program(&release, Arch::I386, program)
+}
+
+#[test]
+fn a_program_alone_is_published_under_its_component_s_version_and_checked() {
+    let plan = narrowed_to("flanneld").unwrap();
+    let published: Vec<&str> = plan.artifacts.iter().map(|artifact| artifact.name.as_str()).collect();
+    assert_eq!(published, ["flanneld-0.10.0-linux-386"]);
+    assert_eq!(plan.goals(), ["go-flanneld", "check-flanneld"]);
+}
+
+#[test]
+fn a_program_that_the_release_does_not_have_is_refused_with_those_that_it_has() {
+    let error = narrowed_to("flannel").unwrap_err().to_string();
+    assert!(error.starts_with("release 1.12 has no program flannel; there are "), "{error}");
+    assert!(error.contains("flanneld"), "{error}");
+}

@@ -1,0 +1,193 @@
+//! A cache, a source of two files that is brought from a folder, and the two steps that are made of it.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::Mutex,
+};
+
+use anyhow::Result;
+use common::{
+    Progress, Sha256,
+    progress::{Silent, Task, Unit},
+};
+use pipeline::{
+    cache::{Cache, Entry},
+    engine::{Engine, Status, Summary, Trust},
+    step::{Fetch, Step, Unpack, Work},
+};
+use recipes::{Name, Source};
+use sources::{Fetcher, Mode, Store};
+
+pub(crate) const FETCH: &str = "fetch-thing";
+pub(crate) const UNPACK: &str = "unpack-thing";
+
+pub(crate) struct Place {
+    pub(crate) folder: PathBuf,
+    _removed: Option<tempfile::TempDir>,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place { folder: folder.path().to_owned(), _removed: Some(folder) };
+        place.write("thing", "go.mod", "module thing\n");
+        place.write("thing", "cmd/run", "#!/bin/sh\n");
+        place
+    }
+
+    /// The same place in another process, which does not remove it.
+    pub(crate) fn at(folder: &Path) -> Self {
+        Place { folder: folder.to_owned(), _removed: None }
+    }
+
+    pub(crate) fn root(&self) -> PathBuf {
+        self.folder.join("cache")
+    }
+
+    /// The folder that is brought for a source.
+    pub(crate) fn brought(&self, source: &str) -> PathBuf {
+        self.folder.join("brought").join(source)
+    }
+
+    pub(crate) fn write(&self, source: &str, file: &str, text: &str) {
+        let path = self.brought(source).join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// Fetching and unpacking of these sources, as their folders are now.
+    pub(crate) fn steps_of(&self, names: &[&str]) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for name in names {
+            let brought = Some(Sha256::of_tree(&self.brought(name)).unwrap());
+            let fetch = Work::Fetch(Fetch { source: source(name), only: None, brought });
+            let fetch = Step::new(format!("fetch-{name}"), fetch, &[]);
+            let unpack = Work::Unpack(Unpack { source: source(name) });
+            let unpack = Step::new(format!("unpack-{name}"), unpack, &[&fetch]);
+            steps.extend([fetch, unpack]);
+        }
+        steps
+    }
+
+    pub(crate) fn steps(&self) -> Vec<Step> {
+        self.steps_of(&["thing"])
+    }
+
+    pub(crate) fn cache(&self) -> Cache {
+        Cache::open(&self.root()).unwrap()
+    }
+
+    pub(crate) fn store(&self) -> Store {
+        Store::open(&self.root()).unwrap()
+    }
+
+    pub(crate) fn with_engine<T>(
+        &self,
+        progress: &dyn Progress,
+        jobs: usize,
+        action: impl FnOnce(&Engine<'_>) -> T,
+    ) -> T {
+        let cache = self.cache();
+        let mut fetcher = Fetcher::new(self.store(), progress);
+        for entry in fs::read_dir(self.folder.join("brought")).unwrap() {
+            let path = entry.unwrap().path();
+            fetcher = fetcher.bring(name(path.file_name().unwrap().to_str().unwrap()), path);
+        }
+        action(&Engine { cache: &cache, fetcher: &fetcher, progress, mode: Mode::Online, jobs })
+    }
+
+    /// Runs the steps for those goals.
+    pub(crate) fn try_run(&self, steps: &[Step], goals: &[&str], jobs: usize) -> Result<Summary> {
+        self.with_engine(&Silent, jobs, |engine| engine.run(steps, goals))
+    }
+
+    /// Makes the tree; the names of the steps that ran.
+    pub(crate) fn run(&self) -> Vec<String> {
+        ran(&self.try_run(&self.steps(), &[UNPACK], 1).unwrap())
+    }
+
+    pub(crate) fn statuses(&self, goals: &[&str], trust: Trust) -> Vec<Status> {
+        self.with_engine(&Silent, 1, |engine| engine.statuses(&self.steps(), goals, trust))
+    }
+
+    /// The entry of one of the steps as they are now.
+    pub(crate) fn entry(&self, step: &str) -> Entry {
+        let steps = self.steps();
+        let step = steps.iter().find(|known| known.name == step).unwrap();
+        self.cache().look_up(step).unwrap_or_else(|miss| panic!("{}: {miss}", step.name))
+    }
+
+    /// A file of the tree in the cache, of which everything has been found as it was recorded.
+    pub(crate) fn made(&self, file: &str) -> String {
+        let entry = self.entry(UNPACK);
+        assert!(entry.is_intact(), "the entry is damaged");
+        fs::read_to_string(entry.out().join(file)).unwrap()
+    }
+
+    /// What is in the folder for work under way.
+    pub(crate) fn under_way(&self) -> Vec<String> {
+        names(&self.root().join("tmp"))
+    }
+}
+
+pub(crate) fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+pub(crate) fn name(text: &str) -> Name {
+    Name::try_from(text.to_owned()).unwrap()
+}
+
+fn source(text: &str) -> Source {
+    let markers = vec!["go.mod".to_owned().try_into().unwrap()];
+    Source { name: name(text), version: "1.2.3".into(), origins: Vec::new(), markers }
+}
+
+pub(crate) fn ran(summary: &Summary) -> Vec<String> {
+    summary.ran.iter().map(|(name, _)| name.clone()).collect()
+}
+
+pub(crate) fn shown(statuses: &[Status]) -> Vec<String> {
+    statuses.iter().map(Status::to_string).collect()
+}
+
+/// A sink that remembers what was noted.
+#[derive(Default)]
+pub(crate) struct Notes(Mutex<Vec<String>>);
+
+impl Progress for Notes {
+    fn start(&self, name: &str, unit: Unit, total: Option<u64>) -> Box<dyn Task> {
+        Silent.start(name, unit, total)
+    }
+
+    fn note(&self, line: &str) {
+        self.0.lock().unwrap().push(line.to_owned());
+    }
+}
+
+impl Notes {
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+const PLACE: &str = "TEST_PLACE";
+
+/// The place that this process was started for, if it is the second one of a test.
+pub(crate) fn given_place() -> Option<Place> {
+    env::var_os(PLACE).map(|folder| Place::at(Path::new(&folder)))
+}
+
+/// That test again, in a process of its own that works in `place`.
+pub(crate) fn again(test: &str, place: &Place) -> Command {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(["--exact", test, "--nocapture"]).env(PLACE, &place.folder);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    command
+}

@@ -1,0 +1,58 @@
+//! Debian packages through the machine's own apt sources, with a private apt that leaves the
+//! machine's alone.
+//!
+//! - [`machine`]: what mirrors and suites the machine's administrator has set up
+//! - [`config`]: a private configuration for one index of one of them
+//! - [`suites`]: the indexes, each updated at most once a run, and what they offer
+//! - [`packages`], [`moving`], [`source`]: what an origin names, found in them
+//! - [`download`]: the files, by apt's own methods, into the store
+
+mod config;
+mod deb822;
+mod download;
+mod machine;
+mod moving;
+mod packages;
+mod source;
+mod suites;
+
+use crate::store::Store;
+
+/// The only component of Debian that is used: free software, and what the recipes need.
+const COMPONENT: &str = "main";
+
+pub(crate) struct Debian {
+    store: Store,
+    suites: suites::Suites,
+}
+
+impl Debian {
+    pub(crate) fn new(store: Store) -> Self {
+        Debian { suites: suites::Suites::new(store.folder("apt")), store }
+    }
+}
+
+/// The suites in this machine's apt sources; none where there is no apt.
+pub fn suites_here() -> Vec<String> {
+    let entries = machine::entries().unwrap_or_default();
+    entries.into_iter().flat_map(|entry| entry.suites).collect()
+}
+
+/// One line of apt's `--print-uris`: URI, file name, size, digest.
+struct Printed {
+    uri: String,
+    name: String,
+    size: u64,
+    sha256: common::Sha256,
+}
+
+fn printed_uris(text: &str) -> Vec<Printed> {
+    let line = |line: &str| {
+        let (uri, rest) = line.strip_prefix('\'')?.split_once("' ")?;
+        let mut words = rest.split(' ');
+        let (name, size) = (words.next()?.to_owned(), words.next()?.parse().ok()?);
+        let sha256 = words.next()?.strip_prefix("SHA256:")?.parse().ok()?;
+        Some(Printed { uri: uri.to_owned(), name, size, sha256 })
+    };
+    text.lines().filter_map(line).collect()
+}

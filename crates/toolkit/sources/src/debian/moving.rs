@@ -1,0 +1,148 @@
+//! Packages of a suite that moves: whatever one version it has of all of them, with those of their
+//! dependencies that are asked for. What was chosen is recorded, and used until it leaves the cache.
+
+use std::{collections::BTreeSet, path::PathBuf};
+
+use anyhow::{Context, Result};
+use common::{Sha256, files};
+use recipes::{DebianPackages, Moving};
+
+use super::{Debian, config::Index, packages::NATIVE, suites::Offer};
+use crate::{
+    error::Trouble,
+    fetched::{BlobFile, Package},
+};
+
+impl Debian {
+    /// What was chosen for this origin before.
+    pub(super) fn recorded(&self, origin: &DebianPackages) -> Option<Vec<BlobFile>> {
+        serde_json::from_slice(&std::fs::read(self.record_path(origin)?).ok()?).ok()
+    }
+
+    pub(super) fn record(&self, origin: &DebianPackages, files: &[BlobFile]) -> Result<()> {
+        let path = self.record_path(origin).context("nothing to record")?;
+        files::write_atomically(&path, serde_json::to_vec_pretty(files)?)
+    }
+
+    fn record_path(&self, origin: &DebianPackages) -> Option<PathBuf> {
+        let asked = serde_json::to_vec(&(origin.moving.as_ref()?, &origin.suite)).ok()?;
+        Some(self.store.folder("apt").join(format!("moving-{}.json", Sha256::of_bytes(asked).short())))
+    }
+
+    /// Chooses versions, by the indexes as they are now.
+    pub(super) fn choose(&self, origin: &DebianPackages) -> Result<Vec<(BlobFile, Offer)>, Trouble> {
+        let Some(moving) = &origin.moving else { return Ok(Vec::new()) };
+        let mut chosen = self.same_version(moving)?;
+        let mut known: BTreeSet<(String, String)> = chosen.iter().map(|(arch, offer)| key(arch, offer)).collect();
+        let mut next = 0;
+        while let Some((arch, offer)) = chosen.get(next).cloned() {
+            next += 1;
+            for (name, exact) in dependencies(&offer, &moving.with_dependencies) {
+                if known.insert((arch.clone(), name.clone())) {
+                    let found = self.dependency(origin, moving, &arch, &name, exact.as_deref())?;
+                    chosen.push((arch.clone(), found));
+                }
+            }
+        }
+        chosen.into_iter().map(|(_, offer)| Ok((file(&offer)?, offer))).collect()
+    }
+
+    /// The newest version that the suite has of all the packages.
+    fn same_version(&self, moving: &Moving) -> Result<Vec<(String, Offer)>, Trouble> {
+        let mut all: Vec<(String, Vec<Offer>)> = Vec::new();
+        for package in &moving.packages {
+            let (name, arch) = package.split_once(':').unwrap_or((package, NATIVE));
+            let index = Index::Binary { arch: arch.to_owned() };
+            let mut offers = self.suites.offers(&moving.suite, &index, &[name.to_owned()])?;
+            offers.retain(|offer| offer.field("Package") == name);
+            if offers.is_empty() {
+                return Err(Trouble::PassOver(format!("{} has no package {package}", moving.suite)));
+            }
+            all.push((arch.to_owned(), offers));
+        }
+        let candidates = all.first().map(|(_, offers)| offers.clone()).unwrap_or_default();
+        for version in candidates.iter().map(|offer| offer.field("Version")) {
+            let of = |(arch, offers): &(String, Vec<Offer>)| {
+                let offer = offers.iter().find(|offer| offer.field("Version") == version);
+                offer.map(|offer| (arch.clone(), offer.clone()))
+            };
+            if let Some(offers) = all.iter().map(of).collect() {
+                return Ok(offers);
+            }
+        }
+        let newest = moving.packages.iter().zip(&all).map(|(name, (_, offers))| {
+            format!("{name} {}", offers.first().map_or("none", |offer| offer.field("Version")))
+        });
+        let newest = newest.collect::<Vec<_>>().join(", ");
+        Err(Trouble::PassOver(format!("{} has no one version of all packages: {newest}", moving.suite)))
+    }
+
+    fn dependency(
+        &self,
+        origin: &DebianPackages,
+        moving: &Moving,
+        arch: &str,
+        name: &str,
+        exact: Option<&str>,
+    ) -> Result<Offer, Trouble> {
+        let index = Index::Binary { arch: arch.to_owned() };
+        for suite in [&moving.suite, &origin.suite] {
+            let offers = self.suites.offers(suite, &index, &[name.to_owned()])?;
+            let fits = |offer: &Offer| {
+                offer.field("Package") == name && exact.is_none_or(|version| offer.field("Version") == version)
+            };
+            if let Some(offer) = offers.into_iter().find(fits) {
+                return Ok(offer);
+            }
+        }
+        let version = exact.map(|version| format!(" {version}")).unwrap_or_default();
+        Err(Trouble::PassOver(format!("neither {} nor {} has {name}{version} for {arch}", moving.suite, origin.suite)))
+    }
+}
+
+fn key(arch: &str, offer: &Offer) -> (String, String) {
+    (arch.to_owned(), offer.field("Package").to_owned())
+}
+
+/// What a package depends on, of the names that begin as asked, with the version where it must be one.
+fn dependencies(offer: &Offer, beginnings: &[String]) -> Vec<(String, Option<String>)> {
+    let lists = [offer.field("Depends"), offer.field("Pre-Depends")];
+    lists.into_iter().flat_map(|list| asked_for(list, beginnings)).collect()
+}
+
+fn asked_for(depends: &str, beginnings: &[String]) -> Vec<(String, Option<String>)> {
+    let asked = |alternative: &str| {
+        let (name, constraint) = alternative.trim().split_once(' ').unwrap_or((alternative.trim(), ""));
+        let name = name.split(':').next().unwrap_or(name);
+        let exact = constraint.trim().strip_prefix("(= ").and_then(|version| version.strip_suffix(')'));
+        let wanted = beginnings.iter().any(|beginning| name.starts_with(beginning.as_str()));
+        wanted.then(|| (name.to_owned(), exact.map(str::to_owned)))
+    };
+    depends.split(',').filter_map(|group| group.split('|').find_map(asked)).collect()
+}
+
+fn file(offer: &Offer) -> Result<BlobFile> {
+    let field = |name: &str| offer.field(name).to_owned();
+    let package = Package { name: field("Package"), version: field("Version"), arch: field("Architecture") };
+    let index = || format!("the index says too little of {}", package.name);
+    let (sha256, size) = (field("SHA256").parse().with_context(index)?, field("Size").parse().with_context(index)?);
+    Ok(BlobFile { name: package.file_name(), sha256, size, package: Some(package) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dependencies_are_taken_by_the_beginning_of_their_names() {
+        let depends =
+            "libc6 (>= 2.36), libllvm19 (>= 1:19.1.0), libstd-rust-web-1.85 (= 1.85.0+dfsg3-1), x | libllvmy:any";
+        let asked = asked_for(depends, &["libllvm".into(), "libstd-".into()]);
+        let expected = [
+            ("libllvm19".to_owned(), None),
+            ("libstd-rust-web-1.85".to_owned(), Some("1.85.0+dfsg3-1".to_owned())),
+            ("libllvmy".to_owned(), None),
+        ];
+        assert_eq!(asked, expected);
+    }
+}

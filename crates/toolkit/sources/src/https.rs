@@ -1,0 +1,196 @@
+//! Archives by HTTP: resumed where a download broke off, tried again when a server falters,
+//! and put into the store only with the pinned digest.
+
+use std::{
+    error::Error,
+    fs::File,
+    io::{Read, Write},
+    thread,
+    time::Duration,
+};
+
+use anyhow::Context;
+use common::{
+    Progress, Sha256,
+    progress::{Task, Unit},
+};
+use reqwest::{StatusCode, blocking, header};
+
+use crate::{
+    error::{PinMismatch, Trouble},
+    store::{Partial, Store},
+};
+
+/// How long a server is waited for.
+#[derive(Debug, Clone)]
+pub struct Patience {
+    pub connect: Duration,
+    /// How long nothing at all may come.
+    pub stall: Duration,
+    /// How often in a row a download may get nowhere.
+    pub tries: u32,
+    /// The pause before the second try; it doubles with each one after.
+    pub pause: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        let second = Duration::from_secs(1);
+        Patience { connect: 10 * second, stall: 30 * second, tries: 3, pause: second }
+    }
+}
+
+/// A try that brought less than this got nowhere.
+const GAIN: u64 = 64 * 1024;
+
+pub(crate) struct Client {
+    http: blocking::Client,
+    patience: Patience,
+}
+
+/// Why one try ended early.
+enum Ended {
+    /// The host cannot be resolved or connected to.
+    NoConnection(String),
+    /// The server has not got it.
+    Refused(String),
+    /// Broken off, or the server is busy: worth another try.
+    Broken(String),
+    Stop(anyhow::Error),
+}
+
+impl Client {
+    pub(crate) fn new(patience: Patience) -> Result<Self, String> {
+        // Whichever of the program's parts sets it first: there is one provider in this workspace.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = blocking::Client::builder()
+            .connect_timeout(patience.connect)
+            .timeout(patience.stall)
+            .user_agent(concat!("kubernetes-on-eos/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| format!("cannot make an HTTPS client: {}", causes(&error)))?;
+        Ok(Client { http, patience })
+    }
+
+    /// Sees to it that the blob is in the store.
+    pub(crate) fn download(
+        &self,
+        url: &str,
+        sha256: &Sha256,
+        name: &str,
+        store: &Store,
+        progress: &dyn Progress,
+    ) -> Result<(), Trouble> {
+        let partial = store.partial(sha256)?;
+        if store.has(sha256) {
+            return Ok(()); // another run fetched it while this one waited
+        }
+        let task = progress.start(name, Unit::Bytes, None);
+        let (mut fruitless, mut connected, mut shown) = (0, false, 0);
+        loop {
+            let before = partial.len();
+            task.doing(if before == 0 { "downloading" } else { "resuming the download" });
+            let why = match self.attempt(url, &partial, task.as_ref(), &mut shown) {
+                Ok(certain) => match store.insert(partial.path(), sha256, url) {
+                    Ok(_) => return Ok(()),
+                    // Pieces of two tries, or an end that may have been a cut: once more from the start.
+                    Err(error) if !certain && error.is::<PinMismatch>() && fruitless + 1 < self.patience.tries => {
+                        "the pieces do not fit together".to_owned()
+                    }
+                    Err(error) => return Err(Trouble::Stop(error)),
+                },
+                Err(Ended::NoConnection(why)) if !connected => return Err(Trouble::OutOfReach(why)),
+                Err(Ended::Refused(why)) => return Err(Trouble::PassOver(why)),
+                Err(Ended::Stop(error)) => return Err(Trouble::Stop(error)),
+                Err(Ended::NoConnection(why) | Ended::Broken(why)) => why,
+            };
+            connected = true;
+            fruitless = if partial.len() >= before + GAIN { 0 } else { fruitless + 1 };
+            if fruitless >= self.patience.tries {
+                return Err(Trouble::PassOver(format!("{why} ({} tries)", self.patience.tries)));
+            }
+            task.doing(&why);
+            thread::sleep(self.patience.pause * 2u32.pow(fruitless.saturating_sub(1)));
+        }
+    }
+
+    /// One request, for what is not there yet. Answers whether the whole file surely came from this one request.
+    /// `shown` is how many bytes the task knows of, so that what comes twice counts once.
+    fn attempt(&self, url: &str, partial: &Partial, task: &dyn Task, shown: &mut u64) -> Result<bool, Ended> {
+        let have = partial.len();
+        let mut request = self.http.get(url);
+        if have > 0 {
+            request = request.header(header::RANGE, format!("bytes={have}-"));
+        }
+        let mut response = request.send().map_err(|error| {
+            let why = causes(&error);
+            if error.is_connect() { Ended::NoConnection(why) } else { Ended::Broken(why) }
+        })?;
+        let status = response.status();
+        let start = match status {
+            StatusCode::PARTIAL_CONTENT if starts_at(&response, have) => have,
+            StatusCode::OK => 0,
+            // Everything is there already, or more than everything: the digest tells.
+            StatusCode::RANGE_NOT_SATISFIABLE if have > 0 => return Ok(false),
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS | StatusCode::PARTIAL_CONTENT => {
+                return Err(Ended::Broken(format!("the server answered {status}")));
+            }
+            _ if status.is_server_error() => return Err(Ended::Broken(format!("the server answered {status}"))),
+            _ => return Err(Ended::Refused(format!("the server answered {status}"))),
+        };
+        let length = response.content_length();
+        if let Some(length) = length {
+            task.set_total(start + length);
+        }
+        let mut file = open_at(partial, start).map_err(Ended::Stop)?;
+        let mut written = start;
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            let count = match response.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => count,
+                Err(error) => return Err(Ended::Broken(format!("the download broke off: {}", causes(&error)))),
+            };
+            file.write_all(&buffer[..count])
+                .with_context(|| format!("cannot write {}", partial.path().display()))
+                .map_err(Ended::Stop)?;
+            written += count as u64;
+            task.advance(written.saturating_sub(*shown));
+            *shown = written.max(*shown);
+        }
+        Ok(start == 0 && length.is_some())
+    }
+}
+
+fn open_at(partial: &Partial, start: u64) -> anyhow::Result<File> {
+    let open = || {
+        let file = File::options().create(true).append(true).open(partial.path())?;
+        if start == 0 {
+            file.set_len(0)?;
+        }
+        std::io::Result::Ok(file)
+    };
+    open().with_context(|| format!("cannot write {}", partial.path().display()))
+}
+
+fn starts_at(response: &blocking::Response, offset: u64) -> bool {
+    let range = response.headers().get(header::CONTENT_RANGE).and_then(|value| value.to_str().ok());
+    range.is_some_and(|range| range.starts_with(&format!("bytes {offset}-")))
+}
+
+/// The causes of an error in one line, without the URL, which the caller names.
+fn causes(error: &(dyn Error + 'static)) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let text = match error.downcast_ref::<reqwest::Error>() {
+            Some(request) if request.is_timeout() => "nothing came for too long".to_owned(),
+            _ => error.to_string(),
+        };
+        if !text.contains(" for url (") && !parts.iter().any(|part| part.contains(&text)) {
+            parts.push(text);
+        }
+        next = error.source();
+    }
+    if parts.is_empty() { error.to_string() } else { parts.join(": ") }
+}

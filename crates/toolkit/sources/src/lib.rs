@@ -1,0 +1,31 @@
+//! Pinned sources: fetched, verified, unpacked and patched.
+//!
+//! 1. A [`Fetcher`] asks a source's origins in order, or takes the tree that the user brings, and
+//!    puts what it gets into the [`Store`] under its digest. The answer is a [`Fetched`]: a small
+//!    value that names the blobs and who gave them.
+//! 2. [`unpack`] makes a tree of it, from blobs that it has verified and from nothing else.
+//! 3. [`patch`] applies a series of patches to the tree, tries one, or rewrites one for a new tree.
+//!
+//! Nothing here prints: what a user should know goes to a [`common::Progress`].
+
+mod archive;
+mod debian;
+mod error;
+mod fetch;
+mod fetched;
+mod git;
+mod https;
+mod local;
+mod lock;
+pub mod patch;
+mod store;
+mod unpack;
+mod watch;
+
+pub use debian::suites_here as debian_suites;
+pub use error::{NoOrigin, NotThatComponent, PinMismatch};
+pub use fetch::{Fetcher, Mode};
+pub use fetched::{Answer, AnsweredBy, BlobFile, Fetched, Form, Package};
+pub use https::Patience;
+pub use store::{Partial, Store};
+pub use unpack::unpack;

@@ -1,0 +1,95 @@
+//! A commit from a repository on this disk, through the user's own `url.<base>.insteadOf`.
+
+use std::{env, fs, path::Path, process::Command};
+
+use common::progress::Silent;
+use sources::{AnsweredBy, PinMismatch, Store, unpack};
+
+use crate::support::{Notes, again, assert_success, fetcher, git, source};
+
+const URL: &str = "https://code.example.invalid/thing.git";
+
+fn run(folder: &Path, args: &[&str]) -> String {
+    let identity = ["-c", "user.name=A", "-c", "user.email=a@example.invalid", "-c", "core.autocrlf=false"];
+    let output = Command::new("git").current_dir(folder).args(identity).args(args).output().unwrap();
+    assert_success(&output);
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// A repository with two commits whose attributes would change an archive; the first commit's id.
+fn repository(folder: &Path) -> String {
+    fs::create_dir(folder).unwrap();
+    run(folder, &["init", "--quiet", "-b", "main"]);
+    fs::write(folder.join(".gitattributes"), "version export-subst\nhidden export-ignore\n*.bat eol=crlf\n").unwrap();
+    fs::write(folder.join("version"), "$Format:%d$\n").unwrap();
+    fs::write(folder.join("hidden"), "seen\n").unwrap();
+    fs::write(folder.join("x.bat"), "one\n").unwrap();
+    run(folder, &["add", "."]);
+    run(folder, &["commit", "--quiet", "-m", "first"]);
+    let commit = run(folder, &["rev-parse", "HEAD"]);
+    run(folder, &["commit", "--quiet", "--allow-empty", "-m", "second"]);
+    commit
+}
+
+/// Runs `test` again with a git configuration that sends [`URL`] to a repository; true in that second run.
+fn with_mirror(test: &str) -> bool {
+    if env::var_os("TEST_COMMIT").is_some() {
+        return true;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let commit = repository(&dir.path().join("mirror"));
+    let config = dir.path().join("config");
+    let mirror = dir.path().join("mirror").display().to_string();
+    fs::write(&config, format!("[url \"{mirror}\"]\n\tinsteadOf = {URL}\n[core]\n\tautocrlf = true\n")).unwrap();
+    let env = [("GIT_CONFIG_GLOBAL", config.to_str().unwrap()), ("TEST_COMMIT", &commit)];
+    assert_success(&again(&format!("git::{test}"), &env).output().unwrap());
+    false
+}
+
+#[test]
+fn a_commit_comes_from_the_mirror_that_git_knows_and_as_it_was_committed() {
+    if !with_mirror("a_commit_comes_from_the_mirror_that_git_knows_and_as_it_was_committed") {
+        return;
+    }
+    let cache = tempfile::tempdir().unwrap();
+    let commit = env::var("TEST_COMMIT").unwrap();
+    let source = source(vec![git(URL, &commit)]);
+    let fetched = fetcher(cache.path(), &Silent).fetch(&source).unwrap();
+    assert_eq!(
+        (fetched.answer.by, fetched.answer.pin.as_str()),
+        (AnsweredBy::Git, format!("commit {commit}").as_str())
+    );
+    let tree = cache.path().join("tree");
+    unpack(&fetched, &Store::open(cache.path()).unwrap(), &tree).unwrap();
+    let read = |name: &str| fs::read_to_string(tree.join(name)).unwrap();
+    assert_eq!(
+        (read("version"), read("hidden"), read("x.bat")),
+        ("$Format:%d$\n".into(), "seen\n".into(), "one\n".into())
+    );
+    assert!(fetcher(cache.path(), &Silent).cached(&source).unwrap().is_some(), "the commit is remembered");
+}
+
+#[test]
+fn a_commit_that_the_repository_has_not_is_a_wrong_pin() {
+    if !with_mirror("a_commit_that_the_repository_has_not_is_a_wrong_pin") {
+        return;
+    }
+    let cache = tempfile::tempdir().unwrap();
+    let wrong = "1234567890".repeat(4);
+    let error = fetcher(cache.path(), &Silent).fetch(&source(vec![git(URL, &wrong)])).unwrap_err();
+    let mismatch = error.downcast_ref::<PinMismatch>().unwrap_or_else(|| panic!("{error:#}"));
+    assert_eq!(mismatch.expected, format!("commit {wrong}"));
+    assert!(mismatch.found.contains("no such commit") && mismatch.what == URL, "{error:#}");
+}
+
+#[test]
+fn a_repository_that_is_not_there_is_passed_over() {
+    let cache = tempfile::tempdir().unwrap();
+    let notes = Notes::default();
+    let nowhere = cache.path().join("none.git").display().to_string();
+    let origins = vec![git(&nowhere, &"a".repeat(40)), git("http://127.0.0.1:9/x.git", &"a".repeat(40))];
+    let error = fetcher(cache.path(), &notes).fetch(&source(origins)).unwrap_err().to_string();
+    assert!(error.contains("does not appear to be a git repository"), "{error}");
+    assert!(error.contains("127.0.0.1"), "{error}");
+    assert_eq!(notes.lines().len(), 1);
+}

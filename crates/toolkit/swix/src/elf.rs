@@ -1,0 +1,185 @@
+//! Executables: class, machine, linking; and whether a switch of an architecture can run one.
+
+use std::{fmt, path::Path};
+
+use common::Arch;
+use object::{
+    Endianness, elf,
+    read::elf::{Dyn, FileHeader, ProgramHeader, SectionHeader},
+};
+use serde::Serialize;
+
+/// What the headers of an executable say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Elf {
+    pub class: Class,
+    /// `e_machine`.
+    pub machine: u16,
+    pub linking: Linking,
+    /// Without a symbol table.
+    pub stripped: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(into = "u8")]
+pub enum Class {
+    Bits32,
+    Bits64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Linking {
+    /// Starts by itself: no interpreter, no shared library (also where the code is position-independent).
+    Static,
+    Dynamic {
+        interpreter: Option<String>,
+        libraries: Vec<String>,
+    },
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot read {name}: {error}")]
+    Read { name: String, error: std::io::Error },
+    #[error("{name} is not an ELF file")]
+    NotElf { name: String },
+    #[error("{name} is a damaged ELF file: {error}")]
+    Damaged { name: String, error: object::Error },
+    #[error("{name} is an ELF file but not a program (its type is {kind}; a linker writes 2 or 3)")]
+    NotAProgram { name: String, kind: u16 },
+    #[error("{name} is a {found} program; a linux/{expected} one is expected")]
+    WrongMachine { name: String, found: String, expected: Arch },
+    #[error("{name} needs {needs}, which a switch does not have; link it statically")]
+    NotStatic { name: String, needs: String },
+}
+
+/// Whether the bytes begin as an ELF file does.
+pub fn is_elf(bytes: &[u8]) -> bool {
+    bytes.starts_with(&elf::ELFMAG)
+}
+
+/// Reads an executable's headers; `name` is for errors.
+pub fn describe(name: &str, bytes: &[u8]) -> Result<Elf, Error> {
+    if !is_elf(bytes) {
+        return Err(Error::NotElf { name: name.to_owned() });
+    }
+    let damaged = |error| Error::Damaged { name: name.to_owned(), error };
+    let (class, facts) = if bytes.get(4) == Some(&elf::ELFCLASS64) {
+        (Class::Bits64, facts::<elf::FileHeader64<Endianness>>(bytes))
+    } else {
+        (Class::Bits32, facts::<elf::FileHeader32<Endianness>>(bytes))
+    };
+    let facts = facts.map_err(damaged)?;
+    if !matches!(facts.kind, elf::ET_EXEC | elf::ET_DYN) {
+        return Err(Error::NotAProgram { name: name.to_owned(), kind: facts.kind });
+    }
+    Ok(Elf { class, machine: facts.machine, linking: facts.linking, stripped: facts.stripped })
+}
+
+/// The same, and an error unless it is a static program for `arch`.
+pub fn check(name: &str, bytes: &[u8], arch: Arch) -> Result<Elf, Error> {
+    let found = describe(name, bytes)?;
+    if found.machine != arch.elf_machine() || found.class != Class::of(arch) {
+        return Err(Error::WrongMachine { name: name.to_owned(), found: found.to_string(), expected: arch });
+    }
+    match &found.linking {
+        Linking::Static => Ok(found),
+        Linking::Dynamic { interpreter, libraries } if libraries.is_empty() => {
+            let needs = format!("the interpreter {}", interpreter.as_deref().unwrap_or("of its headers"));
+            Err(Error::NotStatic { name: name.to_owned(), needs })
+        }
+        Linking::Dynamic { libraries, .. } => Err(Error::NotStatic {
+            name: name.to_owned(),
+            needs: format!("the shared libraries {}", libraries.join(", ")),
+        }),
+    }
+}
+
+/// [`check`] for a file of this machine.
+pub fn require(path: &Path, arch: Arch) -> Result<Elf, Error> {
+    let name = path.display().to_string();
+    let bytes = std::fs::read(path).map_err(|error| Error::Read { name: name.clone(), error })?;
+    check(&name, &bytes, arch)
+}
+
+struct Facts {
+    kind: u16,
+    machine: u16,
+    linking: Linking,
+    stripped: bool,
+}
+
+fn facts<H: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> object::Result<Facts> {
+    let header = H::parse(bytes)?;
+    let endian = header.endian()?;
+    let segments = header.program_headers(endian, bytes)?;
+    let mut interpreter = None;
+    let mut libraries = Vec::new();
+    for segment in segments {
+        if let Some(name) = segment.interpreter(endian, bytes)? {
+            interpreter = Some(String::from_utf8_lossy(name).into_owned());
+        }
+        if let Some(dynamic) = segment.dynamic(endian, bytes)? {
+            libraries.extend(needed::<H>(endian, bytes, segments, dynamic));
+        }
+    }
+    let linking = match interpreter.is_none() && libraries.is_empty() {
+        true => Linking::Static,
+        false => Linking::Dynamic { interpreter, libraries },
+    };
+    let sections = header.sections(endian, bytes)?;
+    let stripped = !sections.iter().any(|section| section.sh_type(endian) == elf::SHT_SYMTAB);
+    Ok(Facts { kind: header.e_type(endian), machine: header.e_machine(endian), linking, stripped })
+}
+
+/// The names of a dynamic segment's `DT_NEEDED` entries, found through the string table that it names.
+fn needed<H: FileHeader<Endian = Endianness>>(
+    endian: Endianness,
+    bytes: &[u8],
+    segments: &[H::ProgramHeader],
+    dynamic: &[H::Dyn],
+) -> Vec<String> {
+    let value = |tag: u32| {
+        let found = dynamic.iter().find(|entry| entry.tag32(endian) == Some(tag));
+        found.map(|entry| entry.d_val(endian).into())
+    };
+    let strings = value(elf::DT_STRTAB).zip(value(elf::DT_STRSZ)).and_then(|(address, size): (u64, u64)| {
+        segments.iter().find_map(|segment| segment.data_range(endian, bytes, address, size).ok().flatten())
+    });
+    let name = |offset: u64| {
+        let text = strings?.get(usize::try_from(offset).ok()?..)?;
+        Some(String::from_utf8_lossy(text.split(|byte| *byte == 0).next()?).into_owned())
+    };
+    let entries = dynamic.iter().filter(|entry| entry.tag32(endian) == Some(elf::DT_NEEDED));
+    entries.map(|entry| name(entry.d_val(endian).into()).unwrap_or_else(|| "(name unreadable)".into())).collect()
+}
+
+impl Class {
+    fn of(arch: Arch) -> Self {
+        if arch.is_64_bit() { Class::Bits64 } else { Class::Bits32 }
+    }
+}
+
+impl From<Class> for u8 {
+    fn from(class: Class) -> u8 {
+        match class {
+            Class::Bits32 => 32,
+            Class::Bits64 => 64,
+        }
+    }
+}
+
+/// `64-bit x86-64`.
+impl fmt::Display for Elf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-bit ", u8::from(self.class))?;
+        match self.machine {
+            elf::EM_386 => f.write_str("x86"),
+            elf::EM_X86_64 => f.write_str("x86-64"),
+            elf::EM_ARM => f.write_str("Arm"),
+            elf::EM_AARCH64 => f.write_str("Arm64"),
+            other => write!(f, "(machine {other})"),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Our own package: what it is called, where its parts go on the switch, and what rpm runs.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use common::{Arch, Sha256, files};
+
+use crate::{
+    SourceDate, archive,
+    rpm::{self, Header, Package, Scriptlets},
+    tree::{self, Entry},
+};
+
+pub const NAME: &str = "kubernetes-on-eos";
+
+/// Where the package puts the image.
+pub const IMAGE: &str = "/usr/share/kubernetes-on-eos/programs.squashfs";
+
+/// Where the image is mounted.
+pub const MOUNT_POINT: &str = "/opt/kubernetes-on-eos";
+
+const DESCRIPTION: &str = "\
+Turns an Arista switch into a Kubernetes node: the control plane, etcd, kubelet,
+a kube-proxy made for EOS' kernel, and the script that brings them up at boot.
+The programs are in a read-only image that is mounted at /opt/kubernetes-on-eos.";
+
+const POST: &str = include_str!("../scriptlets/post.sh");
+const PREUN: &str = include_str!("../scriptlets/preun.sh");
+
+/// Changes whenever the package says or runs something else, whatever its files are.
+pub fn metadata_digest() -> Sha256 {
+    Sha256::of_bytes([DESCRIPTION, POST, PREUN].concat())
+}
+
+/// What the package is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Parts<'a> {
+    /// Kubernetes' version.
+    pub version: &'a str,
+    /// RPM's release number: counts packagings of one version.
+    pub revision: u32,
+    pub arch: Arch,
+    /// The image of the programs.
+    pub image: &'a Path,
+    /// The files that go onto the switch as they are: the repository's rootfs/.
+    pub rootfs: &'a Path,
+    pub date: SourceDate,
+}
+
+/// The package of one version, ready to be written.
+pub fn package(parts: &Parts<'_>) -> Result<Package> {
+    let mut entries = tree::below(parts.rootfs, "")?;
+    entries.push(Entry::file(IMAGE.trim_start_matches('/'), parts.image));
+    entries.push(Entry::directory(MOUNT_POINT.trim_start_matches('/')));
+    Ok(Package {
+        name: NAME.into(),
+        version: parts.version.into(),
+        release: parts.revision.to_string(),
+        arch: parts.arch,
+        summary: "Kubernetes for Arista EOS".into(),
+        description: DESCRIPTION.into(),
+        license: "Apache-2.0".into(),
+        url: env!("CARGO_PKG_REPOSITORY").into(),
+        vendor: NAME.into(),
+        date: parts.date,
+        entries,
+        scriptlets: Scriptlets { post: Some(POST.into()), preun: Some(PREUN.into()) },
+    })
+}
+
+/// Makes the SWIX that would come after another one: the same files as a package of a higher release, so that an upgrade
+/// can be tried where there is only one build. It is written into `folder`, under a name with the release in it.
+pub fn next_release_of(swix: &Path, folder: &Path) -> Result<PathBuf> {
+    let bytes = package_of(swix)?;
+    let release = header_of(swix, &bytes)?.release;
+    let number: u32 =
+        release.parse().with_context(|| format!("{} has the release {release}, not a number", swix.display()))?;
+    let work = tempfile::tempdir().context("cannot make a folder")?;
+    let next = Package::rereleased(&bytes, &(number + 1).to_string(), work.path())?;
+    let package = work.path().join(next.file_name());
+    next.write(&package)?;
+    let written = folder.join(file_name(&next.name, &next.version, &next.release, next.arch));
+    archive::write(&[package], &written)?;
+    Ok(written)
+}
+
+/// What a SWIX can be called beside another build of the same version: its file's name leaves the release out.
+pub fn name_with_release(swix: &Path) -> Result<String> {
+    let header = header_of(swix, &package_of(swix)?)?;
+    let arch = header
+        .known_arch()
+        .with_context(|| format!("{} is for {}, which is no architecture of EOS", swix.display(), header.arch))?;
+    Ok(file_name(&header.name, &header.version, &header.release, arch))
+}
+
+fn file_name(name: &str, version: &str, release: &str, arch: Arch) -> String {
+    format!("{name}-{version}-{release}-{arch}.swix")
+}
+
+fn package_of(swix: &Path) -> Result<Vec<u8>> {
+    let read = archive::parse(&files::read(swix)?).with_context(|| format!("{} cannot be taken", swix.display()))?;
+    match <[_; 1]>::try_from(read.rpms) {
+        Ok([(_, bytes)]) => Ok(bytes),
+        Err(rpms) => bail!("{} has {} packages, and an extension of ours has one", swix.display(), rpms.len()),
+    }
+}
+
+fn header_of(swix: &Path, package: &[u8]) -> Result<Header> {
+    let read = rpm::parse(package).with_context(|| format!("the package in {} cannot be read", swix.display()))?;
+    Ok(read.contents.header)
+}
