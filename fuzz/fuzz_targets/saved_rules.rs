@@ -14,4 +14,4 @@ mod properties;
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod restore;
 
-fuzz_target!(|text: &str| properties::whatever_is_found_becomes_as_wanted(text, &objects::sample()));
+fuzz_target!(|text: &str| properties::whatever_is_found_becomes_as_desired(text, &objects::sample()));

@@ -53,8 +53,8 @@ fn build_figures(flags: &Bench) -> Result<()> {
         text += &from_clone(&flags.selection)?;
     }
     println!("making sure that everything is built");
-    let dist = tempfile::tempdir().context("cannot make a temporary folder")?;
-    let root = cache::default_folder()?;
+    let dist = tempfile::tempdir().context("cannot make a temporary directory")?;
+    let root = cache::default_directory()?;
     second_run(&workspace(), &root, &flags.selection, dist.path())?;
 
     let mut times: Vec<Duration> = Vec::new();
@@ -63,7 +63,7 @@ fn build_figures(flags: &Bench) -> Result<()> {
     }
     times.sort();
     text += &format!(
-        "## A second run\n\nNothing changed, {RUNS} runs: {} to {}, median {}. At most 1 s is wanted.\n\n",
+        "## A second run\n\nNothing changed, {RUNS} runs: {} to {}, median {}. At most 1 s is desired.\n\n",
         seconds(times[0]),
         seconds(times[RUNS - 1]),
         seconds(times[RUNS / 2])
@@ -86,7 +86,7 @@ fn seconds(time: Duration) -> String {
 /// What a newcomer waits for: a copy of the repository with nothing in it but its files, and cargo's and our caches empty.
 fn from_clone(selection: &Selection) -> Result<String> {
     println!("building from a clone, with every cache empty");
-    let scratch = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let scratch = tempfile::tempdir().context("cannot make a temporary directory")?;
     let copy = copy_workspace(scratch.path())?;
     let [cargo_home, target] = ["cargo-home", "target"].map(|name| scratch.path().join(name));
     let log = scratch.path().join("log");
@@ -98,7 +98,7 @@ fn from_clone(selection: &Selection) -> Result<String> {
         .dir(&copy)
         .run_logged(&log)?;
     let compiled = began.elapsed();
-    let program = Program::new(target.join("debug/xtask"), "build in another folder")?;
+    let program = Program::new(target.join("debug/xtask"), "build in another directory")?;
     as_child(program, &copy, &scratch.path().join("cache"), "build-swix", selection)
         .env("CARGO_HOME", &cargo_home)
         .run_logged(&log)?;
@@ -121,7 +121,7 @@ fn second_run(repository: &Path, root: &Path, selection: &Selection, dist: &Path
 
 /// What runs when a file of rootfs/ changes, in a copy of the repository.
 fn changed_rootfs(root: &Path, selection: &Selection) -> Result<String> {
-    let scratch = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let scratch = tempfile::tempdir().context("cannot make a temporary directory")?;
     let copy = copy_workspace(scratch.path())?;
     let file = first_file(&copy.join("rootfs"))?;
     let mut changed = files::read(&file)?;
@@ -139,8 +139,8 @@ fn changed_rootfs(root: &Path, selection: &Selection) -> Result<String> {
     Ok(format!("## A changed file in rootfs/\n\n{}; no compiler ran.\n\n", seconds(took)))
 }
 
-fn first_file(folder: &Path) -> Result<PathBuf> {
-    for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?.flatten() {
+fn first_file(directory: &Path) -> Result<PathBuf> {
+    for entry in fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))?.flatten() {
         if entry.path().is_file() {
             return Ok(entry.path());
         }
@@ -148,13 +148,13 @@ fn first_file(folder: &Path) -> Result<PathBuf> {
             return Ok(found);
         }
     }
-    anyhow::bail!("there is no file in {}", folder.display())
+    anyhow::bail!("there is no file in {}", directory.display())
 }
 
 /// The SWIX, and what each program weighs in an image of its own.
 fn sizes(session: &Session, dist: &Path) -> Result<String> {
     let mut text = "## What it weighs\n\n| part | as it is | compressed |\n| --- | --- | --- |\n".to_owned();
-    let scratch = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let scratch = tempfile::tempdir().context("cannot make a temporary directory")?;
     for (_, program) in session.release.programs() {
         let Some(install) = &program.install else { continue };
         let name = &program.name;

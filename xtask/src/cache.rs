@@ -13,8 +13,8 @@ use crate::{
     session::{Session, workspace},
 };
 
-/// Everything that a build puts into the cache's folder.
-const FOLDERS: [(&str, &str); 11] = [
+/// Everything that a build puts into the cache's directory.
+const DIRECTORIES: [(&str, &str); 11] = [
     ("steps", "finished steps"),
     ("tmp", "unfinished steps"),
     ("locks", "locks"),
@@ -29,15 +29,15 @@ const FOLDERS: [(&str, &str); 11] = [
 ];
 
 pub fn run(flags: Cache) -> Result<()> {
-    let root = pipeline::cache::default_folder()?;
+    let root = pipeline::cache::default_directory()?;
     match flags.action.unwrap_or(CacheAction::Show) {
         CacheAction::Show => show(&root),
         CacheAction::Trim { all: true } => {
-            // Only what is ours: KOE_CACHE may name a folder that holds other things too.
-            let ours = FOLDERS.map(|(name, _)| root.join(name));
-            let freed: u64 = ours.iter().map(|folder| files::tree_size(folder)).sum();
-            ours.iter().try_for_each(|folder| files::remove_tree(folder))?;
-            // The folder itself goes too, unless something else is in it.
+            // Only what is ours: KOE_CACHE may name a directory that holds other things too.
+            let ours = DIRECTORIES.map(|(name, _)| root.join(name));
+            let freed: u64 = ours.iter().map(|directory| files::tree_size(directory)).sum();
+            ours.iter().try_for_each(|directory| files::remove_tree(directory))?;
+            // The directory itself goes too, unless something else is in it.
             let _ = std::fs::remove_dir(&root);
             println!("{} freed in {}", HumanBytes(freed), root.display());
             Ok(())
@@ -57,8 +57,8 @@ fn show(root: &Path) -> Result<()> {
         let age = SystemTime::now().duration_since(time).unwrap_or_default();
         println!("  {:>10}  {name:28} {key}  {} old", HumanBytes(size).to_string(), HumanDuration(age));
     }
-    for (folder, what) in FOLDERS.iter().filter(|(folder, _)| *folder != "steps") {
-        println!("  {:>10}  {what}", HumanBytes(files::tree_size(&root.join(folder))).to_string());
+    for (directory, what) in DIRECTORIES.iter().filter(|(directory, _)| *directory != "steps") {
+        println!("  {:>10}  {what}", HumanBytes(files::tree_size(&root.join(directory))).to_string());
     }
     Ok(())
 }

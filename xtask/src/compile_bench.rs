@@ -29,7 +29,7 @@ pub fn compare(session: &Session) -> Result<String> {
     let ratio = through.as_secs_f64() / by_hand.as_secs_f64();
     Ok(format!(
         "## Compiling {}\n\nThrough xtask {:.1} s, by hand {:.1} s, each with an empty Go cache: {ratio:.3} times. \
-         At most 1.05 times is wanted.\n\n",
+         At most 1.05 times is desired.\n\n",
         work.name,
         through.as_secs_f64() / ROUNDS as f64,
         by_hand.as_secs_f64() / ROUNDS as f64,
@@ -39,7 +39,7 @@ pub fn compare(session: &Session) -> Result<String> {
 /// The step, in a cache that holds everything but the step itself and Go's cache.
 fn run_step(session: &Session, step: &Step) -> Result<Duration> {
     let scratch =
-        tempfile::Builder::new().tempdir_in(session.cache.root()).context("cannot make a temporary folder")?;
+        tempfile::Builder::new().tempdir_in(session.cache.root()).context("cannot make a temporary directory")?;
     for (name, _) in &step.needs {
         let need = session.plan.steps.iter().find(|other| other.name == *name).context("a need is not in the plan")?;
         let inside = format!("steps/{name}/{}", need.key.short());
@@ -61,7 +61,7 @@ fn type_it(session: &Session, work: &GoBuild) -> Result<Duration> {
     let tree = find(&format!("tree-{}", work.component))?;
     let root = pipeline::go_root(&find(&format!("unpack-{}", work.go.toolchain))?)?;
     let scratch =
-        tempfile::Builder::new().tempdir_in(session.cache.root()).context("cannot make a temporary folder")?;
+        tempfile::Builder::new().tempdir_in(session.cache.root()).context("cannot make a temporary directory")?;
     let stamps: String = work.go.stamps.iter().map(|(variable, value)| format!(" -X {variable}={value}")).collect();
     let began = Instant::now();
     Program::new(root.join("bin/go"), "compile by hand")?

@@ -119,9 +119,9 @@ fn facts() -> Vec<(String, bool, &'static str)> {
         runs_linux_386(),
         "boot a kernel with CONFIG_IA32_EMULATION",
     ));
-    match pipeline::cache::default_folder() {
-        Ok(folder) => facts.push((format!("build cache in {}", folder.display()), true, "")),
-        Err(_) => facts.push(("a folder for the build cache".to_owned(), false, "set KOE_CACHE")),
+    match pipeline::cache::default_directory() {
+        Ok(directory) => facts.push((format!("build cache in {}", directory.display()), true, "")),
+        Err(_) => facts.push(("a directory for the build cache".to_owned(), false, "set KOE_CACHE")),
     }
     facts
 }

@@ -19,8 +19,8 @@ const EXIT: [u8; 93] = [
 
 pub fn runs_linux_386() -> bool {
     let run = || -> anyhow::Result<bool> {
-        let folder = tempfile::tempdir()?;
-        let program = folder.path().join("exit");
+        let directory = tempfile::tempdir()?;
+        let program = directory.path().join("exit");
         fs::write(&program, EXIT)?;
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
         Ok(Program::new(program, "know whether the kernel runs linux/386")?.output()?.status.success())

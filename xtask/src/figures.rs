@@ -47,7 +47,7 @@ pub fn machine() -> String {
     format!("{cores} cores, with a load average of {load} before it began; {}", commit())
 }
 
-/// The commit of the repository's folder.
+/// The commit of the repository's directory.
 fn commit() -> String {
     let asked = Program::new("git", "say which commit is measured").and_then(|git| {
         git.args(["describe", "--always", "--abbrev=12", "--exclude=*", "--dirty=, with changes"])

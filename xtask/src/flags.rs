@@ -34,7 +34,7 @@ pub enum Verb {
     Cache(Cache),
     /// Check or refresh a component's patches
     Patch(Patch),
-    /// Build twice from empty caches in two folders and compare the SWIXes
+    /// Build twice from empty caches in two directories and compare the SWIXes
     Reproduce(Reproduce),
     /// Measure what docs/ claims
     Bench(Bench),
@@ -57,10 +57,10 @@ pub enum Verb {
 /// What to build and from where.
 #[derive(Args, Clone)]
 pub struct Selection {
-    /// Release to build: a folder of recipes [default: the one that says so]
+    /// Release to build: a directory of recipes [default: the one that says so]
     #[arg(long, value_name = "NAME")]
     pub release: Option<String>,
-    /// Folder of recipes
+    /// Directory of recipes
     #[arg(long, value_name = "DIR", default_value_os_t = crate::session::workspace().join("recipes"), hide_default_value = true)]
     pub recipes: PathBuf,
     /// The switch's architecture: 386 for 32-bit EOS, amd64 for EOS64
@@ -84,7 +84,7 @@ pub struct BuildSwix {
     /// Steps to run side by side
     #[arg(long, value_name = "N", default_value_t = crate::session::default_jobs())]
     pub jobs: usize,
-    /// Folder for the results
+    /// Directory for the results
     #[arg(long, value_name = "DIR", default_value_os_t = crate::session::workspace().join("dist"), hide_default_value = true)]
     pub dist: PathBuf,
     /// Only this program of the release, and no SWIX
@@ -149,7 +149,7 @@ pub struct Pki {
     /// The cluster's cluster.toml
     #[arg(long, value_name = "FILE")]
     pub cluster: PathBuf,
-    /// Folder for DIR/NODE/pki, as it goes to each switch's /mnt/flash/k8s, and for DIR/admin.kubeconfig
+    /// Directory for DIR/NODE/pki, as it goes to each switch's /mnt/flash/k8s, and for DIR/admin.kubeconfig
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
     /// Your own certificate authority; its first certificate signs

@@ -23,7 +23,7 @@ pub fn make(which: ImageName) -> Result<()> {
         ImageName::Host => "host",
     };
     let recipe = Recipe::load(&workspace().join("docker").join(name))?;
-    let logs = pipeline::cache::default_folder()?.join("logs");
+    let logs = pipeline::cache::default_directory()?.join("logs");
     files::create_dir(&logs)?;
     let log = logs.join(format!("image-{name}.log"));
     let built = recipe.build(&workspace(), &log, &*progress::for_stderr())?;

@@ -16,7 +16,7 @@ const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 pub fn run(flags: &BuildSwix) -> Result<()> {
     let shell = Shell::new()?;
     let repository = workspace();
-    let cache = pipeline::cache::default_folder()?;
+    let cache = pipeline::cache::default_directory()?;
     files::create_dir(&cache)?;
     files::create_dir(&flags.dist)?;
     let recipes = flags.selection.recipes.canonicalize().context("cannot find the recipes")?;

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use anyhow::{Context, Result, ensure};
 use common::{Arch, files};
 use kube_proxy_diff::{
-    figures::{self, Request, Row, Wanted, median},
+    figures::{self, Desired, Request, Row, median},
     programs::Programs,
 };
 use swix::elf;
@@ -46,18 +46,18 @@ fn report(rows: &[Row], rounds: usize, machine: &str) -> Result<String> {
          equivalent change with our tables in place (with iptables-legacy, the kernel takes and gives back the whole table); for a \
          restart, `iptables-save` of both tables and that; for throughput, a thread for each connection that does nothing but splice \
          between the same clients and servers on the node; for new connections, the same clients and servers without anything between.\n\n\
-         | what | upstream | ours | of upstream's | wanted | met | floor |\n| --- | --- | --- | --- | --- | --- | --- |\n"
+         | what | upstream | ours | of upstream's | desired | met | floor |\n| --- | --- | --- | --- | --- | --- | --- |\n"
     );
     for row in rows {
         let show = |samples: &[f64]| median(samples).map(|amount| row.unit.show(amount)).unwrap_or_default();
         let ratio = row.ratio().map(|ratio| format!("{ratio:.3} times")).unwrap_or_default();
-        let wanted = match row.wanted {
-            Wanted::AtMost(most) => format!("at most {}", row.unit.show(most)),
+        let desired = match row.desired {
+            Desired::AtMost(most) => format!("at most {}", row.unit.show(most)),
             other => other.to_string(),
         };
         let met = row.is_met().map_or("", |met| if met { "yes" } else { "no" });
         let (upstream, ours, floor) = (show(&row.upstream), show(&row.ours), show(&row.floor));
-        writeln!(text, "| {} | {upstream} | {ours} | {ratio} | {wanted} | {met} | {floor} |", row.what)?;
+        writeln!(text, "| {} | {upstream} | {ours} | {ratio} | {desired} | {met} | {floor} |", row.what)?;
     }
     Ok(text)
 }

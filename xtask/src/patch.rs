@@ -25,8 +25,8 @@ fn on_each_tree(target: PatchTarget, action: fn(&Path, &[PathBuf]) -> Result<boo
         Work::Tree(tree) if !tree.patches.is_empty() => Some(tree),
         _ => None,
     });
-    let wanted = |tree: &&Tree| target.component.as_deref().is_none_or(|name| *tree.source.name == *name);
-    let trees: Vec<&Tree> = trees.filter(wanted).collect();
+    let desired = |tree: &&Tree| target.component.as_deref().is_none_or(|name| *tree.source.name == *name);
+    let trees: Vec<&Tree> = trees.filter(desired).collect();
     if trees.is_empty() {
         match target.component {
             Some(name) => bail!("release {} has no component {name} with patches", session.release.name),
@@ -37,7 +37,7 @@ fn on_each_tree(target: PatchTarget, action: fn(&Path, &[PathBuf]) -> Result<boo
     for tree in trees {
         println!("{} {}", tree.source.name, tree.source.version);
         let fetch = format!("fetch-{}", tree.source.name);
-        let unpacked = tempfile::tempdir().context("cannot make a temporary folder")?;
+        let unpacked = tempfile::tempdir().context("cannot make a temporary directory")?;
         session.with_engine(1, |engine| {
             session.require_sources(engine, &[&fetch])?;
             engine.run(&session.plan.steps, &[&fetch])?;

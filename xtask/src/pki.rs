@@ -16,7 +16,7 @@ pub fn run(flags: Pki) -> Result<()> {
     let cluster = Cluster::parse(&text, &flags.cluster.display().to_string())?;
     let own = flags.ca.zip(flags.ca_key).map(|(certificate, key)| OperatorCa { certificate, key });
     for made in whole_cluster(&flags.out, &cluster, own.as_ref(), SystemTime::now())? {
-        println!("{}: {}", made.node, made.folder.display());
+        println!("{}: {}", made.node, made.directory.display());
         for (credential, outcome) in made.outcomes {
             println!("  {:30} {}", credential.name(), words(&outcome));
         }

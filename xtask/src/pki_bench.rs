@@ -38,16 +38,16 @@ pub fn run(flags: &Bench) -> Result<()> {
         "# Figures of the PKI\n\nWritten by `cargo xtask bench pki --rounds {rounds}`; run it again to repeat them. {}. Every \
          key and certificate of a three-node cluster (topo/cluster.toml), by one static linux/386 program of ours, which \
          checks and syncs what it writes, and by cfssl, cfssljson and openssl of Debian 12 for linux/386, a request at a \
-         time as the seed has it. {rounds} runs of each, in turns (A B, B A, …), each into an empty folder.\n\n\
-         | keys | by | shortest | median | longest | as fast, by the medians | at least wanted |\n\
+         time as the seed has it. {rounds} runs of each, in turns (A B, B A, …), each into an empty directory.\n\n\
+         | keys | by | shortest | median | longest | as fast, by the medians | at least desired |\n\
          | --- | --- | --- | --- | --- | --- | --- |\n",
         machine()
     );
-    for (key, wanted) in KEYS {
+    for (key, desired) in KEYS {
         println!("{key}");
         let (ours, theirs) = compare(&programs, &template, key, rounds)?;
         let faster = theirs.ratio_to(&ours);
-        text += &format!("| {key} | ours | {ours} | {faster:.2} times | {wanted} times |\n");
+        text += &format!("| {key} | ours | {ours} | {faster:.2} times | {desired} times |\n");
         text += &format!("| {key} | cfssl, openssl | {theirs} | | |\n");
     }
     text += "\nA search for primes takes as long as it takes: RSA's times spread widely, for both.\n";
@@ -58,13 +58,13 @@ pub fn run(flags: &Bench) -> Result<()> {
 }
 
 fn compare(programs: &Programs, template: &str, key: &str, rounds: usize) -> Result<(Spread, Spread)> {
-    let scratch = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let scratch = tempfile::tempdir().context("cannot make a temporary directory")?;
     let file = scratch.path().join("cluster.toml");
     let with_key = template.replacen("[cluster]\n", &format!("[cluster]\nkey = \"{key}\"\n"), 1);
     files::write_atomically(&file, &with_key)?;
     let cluster = Cluster::parse(&with_key, "topo/cluster.toml with another type of key")?;
     let timed = |make: &dyn Fn(&Path) -> Result<()>| {
-        let out = tempfile::tempdir_in(scratch.path()).context("cannot make a temporary folder")?;
+        let out = tempfile::tempdir_in(scratch.path()).context("cannot make a temporary directory")?;
         let began = Instant::now();
         make(out.path())?;
         let took = began.elapsed();
@@ -82,18 +82,18 @@ fn compare(programs: &Programs, template: &str, key: &str, rounds: usize) -> Res
     Ok((spread(ours)?, spread(theirs)?))
 }
 
-/// How many keys and how many different certificates are below a folder.
+/// How many keys and how many different certificates are below a directory.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Made {
     keys: usize,
     certificates: usize,
 }
 
-fn made(folder: &Path) -> Result<Made> {
+fn made(directory: &Path) -> Result<Made> {
     let (mut keys, mut certificates) = (0, std::collections::BTreeSet::new());
-    let mut open = vec![folder.to_owned()];
-    while let Some(folder) = open.pop() {
-        for entry in fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))? {
+    let mut open = vec![directory.to_owned()];
+    while let Some(directory) = open.pop() {
+        for entry in fs::read_dir(&directory).with_context(|| format!("cannot read {}", directory.display()))? {
             let path = entry?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if path.is_dir() {

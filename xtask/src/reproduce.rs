@@ -1,4 +1,4 @@
-//! `reproduce`: two builds from empty caches in two folders, compared byte for byte.
+//! `reproduce`: two builds from empty caches in two directories, compared byte for byte.
 
 use std::path::{Path, PathBuf};
 
@@ -14,9 +14,10 @@ use crate::{
 const INPUTS: [&str; 7] = ["Cargo.toml", "Cargo.lock", "crates", "patches", "recipes", "rootfs", "xtask"];
 
 pub fn run(flags: Reproduce) -> Result<()> {
-    let scratch = tempfile::Builder::new().prefix("reproduce-").tempdir().context("cannot make a temporary folder")?;
+    let scratch =
+        tempfile::Builder::new().prefix("reproduce-").tempdir().context("cannot make a temporary directory")?;
     let first = build(&scratch.path().join("first"), &flags.selection)?;
-    let second = build(&scratch.path().join("a-second-folder"), &flags.selection)?;
+    let second = build(&scratch.path().join("a-second-directory"), &flags.selection)?;
     let mut differing = vec![];
     for (name, digest) in &first {
         let other = second.iter().find(|(known, _)| known == name).map(|(_, digest)| digest);
@@ -33,15 +34,15 @@ pub fn run(flags: Reproduce) -> Result<()> {
     Ok(())
 }
 
-/// One build from nothing in a folder of its own: the names and digests of what it made.
-fn build(folder: &Path, selection: &Selection) -> Result<Vec<(String, Sha256)>> {
-    let copy = copy_workspace(folder)?;
-    let dist = folder.join("dist");
-    println!("building in {}", folder.display());
-    child(&copy, &folder.join("cache"), "build-swix", selection)?
+/// One build from nothing in a directory of its own: the names and digests of what it made.
+fn build(directory: &Path, selection: &Selection) -> Result<Vec<(String, Sha256)>> {
+    let copy = copy_workspace(directory)?;
+    let dist = directory.join("dist");
+    println!("building in {}", directory.display());
+    child(&copy, &directory.join("cache"), "build-swix", selection)?
         .arg("--dist")
         .arg(&dist)
-        .run_logged(&folder.join("log"))?;
+        .run_logged(&directory.join("log"))?;
     let mut found = vec![];
     for entry in std::fs::read_dir(&dist)?.flatten() {
         let digest =
@@ -52,9 +53,9 @@ fn build(folder: &Path, selection: &Selection) -> Result<Vec<(String, Sha256)>> 
     Ok(found)
 }
 
-/// Copies what a build reads into `<folder>/repository`.
-pub fn copy_workspace(folder: &Path) -> Result<PathBuf> {
-    let copy = folder.join("repository");
+/// Copies what a build reads into `<directory>/repository`.
+pub fn copy_workspace(directory: &Path) -> Result<PathBuf> {
+    let copy = directory.join("repository");
     files::create_dir(&copy)?;
     for name in INPUTS {
         files::copy_tree(&workspace().join(name), &copy.join(name))?;
@@ -65,7 +66,7 @@ pub fn copy_workspace(folder: &Path) -> Result<PathBuf> {
 /// This same program, working on another copy of the repository with another cache.
 pub fn child(repository: &Path, cache: &Path, verb: &str, selection: &Selection) -> Result<Program> {
     let this = std::env::current_exe().context("cannot tell which program this is")?;
-    Ok(as_child(Program::new(this, "build in another folder")?, repository, cache, verb, selection))
+    Ok(as_child(Program::new(this, "build in another directory")?, repository, cache, verb, selection))
 }
 
 /// `xtask`, working on a copy of the repository.

@@ -14,7 +14,7 @@ use sources::{Fetcher, Mode, Store};
 
 use crate::{flags::Selection, progress};
 
-/// This repository's folder.
+/// This repository's directory.
 pub fn workspace() -> PathBuf {
     let xtask = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     // Cargo runs `cargo xtask` wherever the user stands in the repository, and sets this to where it is now.
@@ -39,7 +39,7 @@ pub struct Session {
 
 impl Session {
     pub fn open(selection: Selection) -> Result<Self> {
-        let root = cache::default_folder()?;
+        let root = cache::default_directory()?;
         Self::open_in(selection, root)
     }
 

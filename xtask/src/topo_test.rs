@@ -62,13 +62,13 @@ pub fn run(flags: TopoTest) -> Result<()> {
     }
     [ImageName::Veos, ImageName::Host].into_iter().try_for_each(image::make)?;
 
-    let work = tempfile::tempdir().context("cannot make a folder")?;
+    let work = tempfile::tempdir().context("cannot make a directory")?;
     let probe_image = proof::workload::archive(&workspace(), work.path())?;
     let parts = Parts { swix, cluster_toml: flags.cluster, probe_image, next_swix: flags.next_swix, flanneld };
     interrupt::watch()?;
-    let folder = flags.report;
-    let _alone = lock_report(&folder)?;
-    files::remove_tree(&folder)?;
+    let directory = flags.report;
+    let _alone = lock_report(&directory)?;
+    files::remove_tree(&directory)?;
     let first_seed = flags.seed.unwrap_or_else(|| fastrand::u32(..).into());
     let mut failed = 0;
     for round in 0..flags.repeat {
@@ -84,7 +84,7 @@ pub fn run(flags: TopoTest) -> Result<()> {
             seed,
             master_away: Duration::from_secs(flags.master_away),
             keep: flags.keep,
-            folder: if flags.repeat == 1 { folder.clone() } else { folder.join(format!("run-{}", round + 1)) },
+            directory: if flags.repeat == 1 { directory.clone() } else { directory.join(format!("run-{}", round + 1)) },
         };
         let run = play.once()?;
         if run.interrupted {
@@ -109,15 +109,19 @@ fn of_dist() -> Result<PathBuf> {
 }
 
 /// Two runs at once would take each other's report away. Held until it is dropped.
-fn lock_report(folder: &Path) -> Result<File> {
-    let name = folder.file_name().with_context(|| format!("{} is no folder for a report", folder.display()))?;
-    let path = folder.with_file_name(format!(".{}.lock", name.to_string_lossy()));
+fn lock_report(directory: &Path) -> Result<File> {
+    let name =
+        directory.file_name().with_context(|| format!("{} is no directory for a report", directory.display()))?;
+    let path = directory.with_file_name(format!(".{}.lock", name.to_string_lossy()));
     files::create_dir(path.parent().unwrap_or(Path::new(".")))?;
     let lock = File::create(&path).with_context(|| format!("cannot open {}", path.display()))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => {
-            bail!("another topo-test writes its report into {}: wait for it, or use another --report", folder.display())
+            bail!(
+                "another topo-test writes its report into {}: wait for it, or use another --report",
+                directory.display()
+            )
         }
         Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
     }

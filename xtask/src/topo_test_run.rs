@@ -32,7 +32,7 @@ pub struct Play<'a> {
     /// The topology stays up.
     pub keep: bool,
     /// Where the report goes.
-    pub folder: PathBuf,
+    pub directory: PathBuf,
 }
 
 impl Play<'_> {
@@ -60,7 +60,7 @@ impl Play<'_> {
             interrupted: &interrupt::came,
         };
         watch.over(&lab, || engine::run(self.scenarios, &mut scene));
-        let (devices, without_logs) = describe::of_lab(&lab, &recorder, &self.folder);
+        let (devices, without_logs) = describe::of_lab(&lab, &recorder, &self.directory);
         without_logs.iter().for_each(|error| eprintln!("remark: {error:#}"));
         let written = self.report(Run { devices, ..run }, &recorder);
         if self.keep {
@@ -114,7 +114,7 @@ impl Play<'_> {
         let (scenarios, figures, bring_ups) = recorder.finish();
         let run = Run { took: recorder.now(), interrupted: interrupt::came(), scenarios, figures, bring_ups, ..run };
         print!("\n{}\n", report::table::all(&run));
-        let page = report::write(&run, &self.folder)?;
+        let page = report::write(&run, &self.directory)?;
         println!("the report is {}", page.display());
         Ok(run)
     }

@@ -15,7 +15,7 @@ use xshell::Shell;
 /// How many of a failed program's last lines its error repeats.
 const TAIL_LINES: usize = 20;
 
-/// A program to run, with its arguments, environment and folder.
+/// A program to run, with its arguments, environment and directory.
 #[derive(Debug)]
 pub struct Program {
     argv: Vec<String>,
@@ -34,7 +34,7 @@ pub enum Failure {
 impl Program {
     /// `purpose` completes "is required to …" and "cannot …".
     pub fn new(program: impl AsRef<OsStr>, purpose: &str) -> Result<Self> {
-        let shell = Shell::new().context("cannot tell the current folder")?;
+        let shell = Shell::new().context("cannot tell the current directory")?;
         let name = program.as_ref();
         Ok(Program {
             argv: vec![name.to_string_lossy().into_owned()],
@@ -81,8 +81,8 @@ impl Program {
         self
     }
 
-    pub fn dir(mut self, folder: &Path) -> Self {
-        self.command.current_dir(folder);
+    pub fn dir(mut self, directory: &Path) -> Self {
+        self.command.current_dir(directory);
         self
     }
 
@@ -146,7 +146,7 @@ impl Program {
 /// The first program of that name on PATH.
 pub fn find_on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+    std::env::split_paths(&path).map(|directory| directory.join(name)).find(|file| file.is_file())
 }
 
 #[cfg(test)]
@@ -155,9 +155,9 @@ mod tests {
 
     #[test]
     fn a_program_that_fails_is_named_with_its_last_lines() {
-        let failing = Program::new("ls", "list a folder").unwrap().arg("/no/such folder");
+        let failing = Program::new("ls", "list a directory").unwrap().arg("/no/such directory");
         let error = format!("{:#}", failing.read().unwrap_err());
-        assert!(error.contains("cannot list a folder: `ls '/no/such folder'` ended with"), "{error}");
+        assert!(error.contains("cannot list a directory: `ls '/no/such directory'` ended with"), "{error}");
         assert!(error.contains("No such file"), "{error}");
     }
 

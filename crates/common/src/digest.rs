@@ -36,7 +36,7 @@ impl Sha256 {
         Self::of_reader(fs::File::open(path)?)
     }
 
-    /// The digest of a file, or of everything below a folder: relative names in byte order, kinds,
+    /// The digest of a file, or of everything below a directory: relative names in byte order, kinds,
     /// the executable bit, links' targets and contents. Times and owners do not count.
     pub fn of_tree(root: &Path) -> io::Result<Self> {
         let mut hasher = Hasher::default();

@@ -15,9 +15,9 @@ pub use crate::removal::remove_tree;
 /// How the name of a file begins while it is being written.
 pub const UNFINISHED: &str = ".new-";
 
-/// Creates a folder and the ones above it.
+/// Creates a directory and the ones above it.
 pub fn create_dir(path: &Path) -> Result<()> {
-    fs::create_dir_all(path).with_context(|| format!("cannot create the folder {}", path.display()))
+    fs::create_dir_all(path).with_context(|| format!("cannot create the directory {}", path.display()))
 }
 
 pub fn read(path: &Path) -> Result<Vec<u8>> {
@@ -45,15 +45,15 @@ pub fn copy_atomically(from: &Path, to: &Path) -> Result<()> {
 
 /// Lets `fill` write a new file beside `path`, then puts it in its place.
 pub fn replace(path: &Path, fill: impl FnOnce(&mut fs::File) -> io::Result<()>) -> Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    create_dir(folder)?;
+    let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    create_dir(directory)?;
     let write = || -> io::Result<()> {
-        let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)?;
+        let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(directory)?;
         file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
         fill(file.as_file_mut())?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|failed| failed.error)?;
-        fs::File::open(folder)?.sync_all()
+        fs::File::open(directory)?.sync_all()
     };
     write().with_context(|| format!("cannot write {}", path.display()))
 }
@@ -67,27 +67,27 @@ pub enum Access {
     Owner,
 }
 
-/// A file that is to be in a folder.
+/// A file that is to be in a directory.
 pub struct NewFile<'a> {
     pub name: &'a str,
     pub access: Access,
     pub contents: &'a [u8],
 }
 
-/// Writes one file of mode 0600 under the same promise, and its folder where there is none.
+/// Writes one file of mode 0600 under the same promise, and its directory where there is none.
 pub fn write_for_owner(path: &Path, contents: &[u8]) -> Result<()> {
-    let (folder, name) =
+    let (directory, name) =
         path.parent().zip(path.file_name().and_then(|name| name.to_str())).context("a path without a file name")?;
-    create_dir(folder)?;
-    write_together(folder, &[NewFile { name, access: Access::Owner, contents }])
+    create_dir(directory)?;
+    write_together(directory, &[NewFile { name, access: Access::Owner, contents }])
 }
 
-/// Writes files into one folder under the same promise for each of them. All of them are on the disk when
+/// Writes files into one directory under the same promise for each of them. All of them are on the disk when
 /// this returns; a power cut before leaves any of them new and the others old.
-pub fn write_together(folder: &Path, files: &[NewFile]) -> Result<()> {
+pub fn write_together(directory: &Path, files: &[NewFile]) -> Result<()> {
     let unfinished = |file: &NewFile| -> io::Result<tempfile::NamedTempFile> {
         // Made with mode 0600.
-        let mut unfinished = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)?;
+        let mut unfinished = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(directory)?;
         if file.access == Access::Everyone {
             unfinished.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
         }
@@ -95,7 +95,7 @@ pub fn write_together(folder: &Path, files: &[NewFile]) -> Result<()> {
         unfinished.as_file().sync_all()?;
         Ok(unfinished)
     };
-    let cannot = |file: &NewFile| format!("cannot write {}", folder.join(file.name).display());
+    let cannot = |file: &NewFile| format!("cannot write {}", directory.join(file.name).display());
     // Side by side: a file system writes what several wait for at once.
     let written: Vec<_> = thread::scope(|scope| {
         let writers: Vec<_> = files.iter().map(|file| scope.spawn(|| unfinished(file))).collect();
@@ -108,11 +108,11 @@ pub fn write_together(folder: &Path, files: &[NewFile]) -> Result<()> {
         .map(|(file, written)| written.with_context(|| cannot(file)))
         .collect::<Result<_>>()?;
     for (file, unfinished) in files.iter().zip(written) {
-        let placed = unfinished.persist(folder.join(file.name)).map_err(|failed| failed.error);
+        let placed = unfinished.persist(directory.join(file.name)).map_err(|failed| failed.error);
         placed.with_context(|| cannot(file))?;
     }
-    let sync = fs::File::open(folder).and_then(|folder| folder.sync_all());
-    sync.with_context(|| format!("cannot write {}", folder.display()))
+    let sync = fs::File::open(directory).and_then(|directory| directory.sync_all());
+    sync.with_context(|| format!("cannot write {}", directory.display()))
 }
 
 /// Copies a file or a tree: files with their permissions, links as links.

@@ -26,11 +26,11 @@ pub struct Mount {
     pub source: String,
 }
 
-/// What is mounted at a folder or below it, in the order in which it was mounted. Nothing is mounted at what is not there.
-pub fn at_or_below(folder: &Path) -> Result<Vec<Mount>> {
-    let asking = || format!("cannot tell what is mounted below {}", folder.display());
+/// What is mounted at a directory or below it, in the order in which it was mounted. Nothing is mounted at what is not there.
+pub fn at_or_below(directory: &Path) -> Result<Vec<Mount>> {
+    let asking = || format!("cannot tell what is mounted below {}", directory.display());
     // The kernel names places without links.
-    let real = match fs::canonicalize(folder) {
+    let real = match fs::canonicalize(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         real => real.with_context(asking)?,
     };
@@ -75,7 +75,7 @@ fn unescaped(field: &[u8]) -> Vec<u8> {
     plain
 }
 
-/// The number of the mount that an open file or folder is on. Unlike the number of a device, it tells a folder from one
+/// The number of the mount that an open file or directory is on. Unlike the number of a device, it tells a directory from one
 /// that is bound over it from elsewhere on the same file system. Known since Linux 3.15.
 pub fn number(open: impl AsFd) -> Result<u64> {
     let file = format!("{FDINFO}/{}", open.as_fd().as_raw_fd());
@@ -112,6 +112,6 @@ mod tests {
                 .iter()
                 .all(|mount| mount.place.starts_with("/proc/version"))
         );
-        assert_eq!(at_or_below(Path::new("/no/such/folder")).unwrap(), []);
+        assert_eq!(at_or_below(Path::new("/no/such/directory")).unwrap(), []);
     }
 }

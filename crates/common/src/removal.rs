@@ -2,7 +2,7 @@
 //!
 //! The kernel lets nobody remove a mount point, but who walks down from above passes it and removes what is behind it: a
 //! pod's volume, a server's export. So nothing at all is removed while anything is mounted at a tree or below it. And for
-//! what is mounted after this was asked, every folder is opened first, is asked for the mount that it is on, and is emptied
+//! what is mounted after this was asked, every directory is opened first, is asked for the mount that it is on, and is emptied
 //! through what was opened: what is mounted over it meanwhile stays out of reach. Mounts are compared by their number, as
 //! a part of the same file system can be bound into a tree, too, and has the same device. No link is followed.
 
@@ -24,7 +24,7 @@ use rustix::{
 
 use crate::mounts;
 
-/// Removes a folder with everything in it, also where folders are read-only (Go's module cache and unpacked packages have
+/// Removes a directory with everything in it, also where directories are read-only (Go's module cache and unpacked packages have
 /// such); nothing there is fine. Removes nothing while anything is mounted in it.
 pub fn remove_tree(path: &Path) -> Result<()> {
     let cannot = || format!("cannot remove {}", path.display());
@@ -54,18 +54,18 @@ fn remove_unmounted(path: &Path) -> Result<()> {
     let above =
         openat(CWD, above, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).with_context(cannot)?;
     let mount = mounts::number(&above)?;
-    remove_folder(above.as_fd(), &CString::new(name.as_bytes())?, mount, path)
+    remove_directory(above.as_fd(), &CString::new(name.as_bytes())?, mount, path)
 }
 
-/// `path` is what the folder is called in errors.
-fn remove_folder(above: BorrowedFd<'_>, name: &CStr, mount: u64, path: &Path) -> Result<()> {
+/// `path` is what the directory is called in errors.
+fn remove_directory(above: BorrowedFd<'_>, name: &CStr, mount: u64, path: &Path) -> Result<()> {
     let cannot = || format!("cannot remove {}", path.display());
-    let Some(folder) = open(above, name, mount, path)? else { return Ok(()) };
-    for (name, is_folder) in entries(&folder).with_context(|| format!("cannot read {}", path.display()))? {
+    let Some(directory) = open(above, name, mount, path)? else { return Ok(()) };
+    for (name, is_directory) in entries(&directory).with_context(|| format!("cannot read {}", path.display()))? {
         let path = path.join(OsStr::from_bytes(name.to_bytes()));
-        if is_folder {
-            remove_folder(folder.as_fd(), &name, mount, &path)?;
-        } else if let Err(error) = unlinkat(&folder, &name, AtFlags::empty())
+        if is_directory {
+            remove_directory(directory.as_fd(), &name, mount, &path)?;
+        } else if let Err(error) = unlinkat(&directory, &name, AtFlags::empty())
             && error != Errno::NOENT
         {
             return Err(error).with_context(|| format!("cannot remove {}", path.display()));
@@ -74,7 +74,7 @@ fn remove_folder(above: BorrowedFd<'_>, name: &CStr, mount: u64, path: &Path) ->
     unlinkat(above, name, AtFlags::REMOVEDIR).with_context(cannot)
 }
 
-/// Opens a folder that is on this mount and makes it writable; none where there is none any more.
+/// Opens a directory that is on this mount and makes it writable; none where there is none any more.
 fn open(above: BorrowedFd<'_>, name: &CStr, mount: u64, path: &Path) -> Result<Option<OwnedFd>> {
     let cannot = || format!("cannot look into {}", path.display());
     let look = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -90,22 +90,22 @@ fn open(above: BorrowedFd<'_>, name: &CStr, mount: u64, path: &Path) -> Result<O
         // What is opened only to be looked at is changed by its path in /proc alone.
         chmod(format!("/proc/thread-self/fd/{}", found.as_raw_fd()), mode | Mode::RWXU).with_context(cannot)?;
     }
-    // The same folder once more, now to be read: a dot does not lead into what is mounted over it.
+    // The same directory once more, now to be read: a dot does not lead into what is mounted over it.
     let read = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     Ok(Some(openat(&found, c".", read, Mode::empty()).with_context(cannot)?))
 }
 
-/// The names in a folder, each with whether it is a folder itself.
-fn entries(folder: &OwnedFd) -> rustix::io::Result<Vec<(CString, bool)>> {
+/// The names in a directory, each with whether it is a directory itself.
+fn entries(directory: &OwnedFd) -> rustix::io::Result<Vec<(CString, bool)>> {
     let mut entries = Vec::new();
-    for entry in Dir::read_from(folder)? {
+    for entry in Dir::read_from(directory)? {
         let entry = entry?;
         let name = entry.file_name();
         if name == c"." || name == c".." {
             continue;
         }
         let kind = match entry.file_type() {
-            FileType::Unknown => FileType::from_raw_mode(statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?.st_mode),
+            FileType::Unknown => FileType::from_raw_mode(statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?.st_mode),
             kind => kind,
         };
         entries.push((name.to_owned(), kind == FileType::Directory));

@@ -29,8 +29,8 @@ pub fn of_enrolment_server(master: &Switch, cluster: &Path) -> Result<Memory> {
     let address = SocketAddr::new(master.management_address()?, PORT);
     let workers: Vec<_> = cluster.nodes.iter().filter(|node| !node.master).collect();
     for worker in workers.iter().cycle().take(ENROLMENTS) {
-        let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
-        let requests = pki::requests(folder.path(), &cluster, worker, SystemTime::now())?;
+        let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
+        let requests = pki::requests(directory.path(), &cluster, worker, SystemTime::now())?;
         let csrs: Vec<String> = requests.into_iter().flatten().map(|request| request.pem).collect();
         let timeout = Duration::from_secs(15);
         enrol(&enrolment::Request { master: address, name: &worker.name, token: &token, csrs: &csrs, timeout })?;

@@ -72,9 +72,9 @@ fn made_before(swix: &Path, cluster: &Path) -> Result<tempfile::TempDir> {
     let switch = Switch::raise(swix, cluster)?;
     switch.time_first_boot()?;
     switch.run(&["save"])?;
-    let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
-    switch.device()?.copy_out("/mnt/flash/by-hand", folder.path())?;
-    Ok(folder)
+    let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
+    switch.device()?.copy_out("/mnt/flash/by-hand", directory.path())?;
+    Ok(directory)
 }
 
 fn ours(swix: &Path, cluster: &Path) -> Result<Boots> {
@@ -138,18 +138,18 @@ fn report(ours: &[Boots], by_hand: &[Boots], memory: &Memory, machine: &str) -> 
          and kube-proxy, with units, certificates and kubeconfigs that are there already. It makes no firewall rules, routes \
          or RBAC. At the second boot both find the etcd data of their first one. {rounds} runs of each, in turns \
          (A B, B A, …); each run is both boots.\n\n\
-         | boot | by | shortest | median | longest | of by hand, by the medians | at most wanted |\n\
+         | boot | by | shortest | median | longest | of by hand, by the medians | at most desired |\n\
          | --- | --- | --- | --- | --- | --- | --- |\n"
     );
     let boots: [(&str, Which, f64); 2] =
         [("first", |boots| &boots.first, 1.25), ("second", |boots| &boots.second, 1.1)];
-    for (name, which, wanted) in boots {
+    for (name, which, desired) in boots {
         let spread = |boots: &[Boots]| {
             let times: Vec<Duration> = boots.iter().map(|boots| which(boots).all()).collect();
             Spread::of(&times).context("no rounds were asked for")
         };
         let (ours, by_hand) = (spread(ours)?, spread(by_hand)?);
-        writeln!(text, "| {name} | the extension | {ours} | {:.2} times | {wanted} times |", ours.ratio_to(&by_hand))?;
+        writeln!(text, "| {name} | the extension | {ours} | {:.2} times | {desired} times |", ours.ratio_to(&by_hand))?;
         writeln!(text, "| {name} | hand | {by_hand} | | |")?;
     }
     text += "\n## When what was healthy\n\nMedians, in seconds after the start.\n\n\
@@ -173,7 +173,7 @@ fn report(ours: &[Boots], by_hand: &[Boots], memory: &Memory, machine: &str) -> 
     writeln!(
         text,
         "\n## Memory of the enrolment server\n\nThe one daemon that we add, after {} enrolments: {:.1} MiB resident, {:.1} MiB \
-         at most. At most 8 MB are wanted.",
+         at most. At most 8 MB are desired.",
         memory.enrolments,
         mib(memory.now),
         mib(memory.most)

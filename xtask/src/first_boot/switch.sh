@@ -14,10 +14,10 @@ cni=/run/kubernetes-on-eos/cni
 units="etcd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy"
 
 install() {
-    folder=$(mktemp -d)
-    unzip -q "$1" -d "$folder"
-    rpm --upgrade --noscripts "$folder"/*.rpm
-    rm -r "$folder"
+    directory=$(mktemp -d)
+    unzip -q "$1" -d "$directory"
+    rpm --upgrade --noscripts "$directory"/*.rpm
+    rm -r "$directory"
     systemctl daemon-reload
 }
 

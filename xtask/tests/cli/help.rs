@@ -19,13 +19,13 @@ const VERBS: [&str; 12] = [
 
 #[test]
 fn help_lists_every_verb_and_each_has_its_own() {
-    let folder = tempfile::tempdir().unwrap();
-    let all = succeeds(xtask(folder.path()).arg("--help")).out;
+    let directory = tempfile::tempdir().unwrap();
+    let all = succeeds(xtask(directory.path()).arg("--help")).out;
     assert_says(&all, &["Usage: cargo xtask"]);
     for verb in VERBS {
         let line = all.lines().find(|line| line.trim_start().starts_with(&format!("{verb} ")));
         let purpose = line.unwrap_or_else(|| panic!("{verb} is not in: {all}")).trim_start()[verb.len()..].trim();
-        let help = succeeds(xtask(folder.path()).args([verb, "--help"])).out;
+        let help = succeeds(xtask(directory.path()).args([verb, "--help"])).out;
         assert!(help.starts_with(purpose), "{verb}: {help}");
         assert_says(&help, &[&format!("Usage: cargo xtask {verb}")]);
         assert!(!help.contains(env!("CARGO_MANIFEST_DIR")), "help shows a path of this machine: {help}");
@@ -37,18 +37,18 @@ fn help_lists_every_verb_and_each_has_its_own() {
         }
     }
     for nested in [["cache", "trim"], ["patch", "check"], ["patch", "refresh"]] {
-        assert_says(&succeeds(xtask(folder.path()).args(nested).arg("--help")).out, &["Usage: cargo xtask"]);
+        assert_says(&succeeds(xtask(directory.path()).args(nested).arg("--help")).out, &["Usage: cargo xtask"]);
     }
-    assert_eq!(files(folder.path()), Vec::<String>::new());
+    assert_eq!(files(directory.path()), Vec::<String>::new());
 }
 
 #[test]
 fn no_verb_shows_the_help_and_a_wrong_one_is_named() {
-    let folder = tempfile::tempdir().unwrap();
-    let nothing = end(&mut xtask(folder.path()));
+    let directory = tempfile::tempdir().unwrap();
+    let nothing = end(&mut xtask(directory.path()));
     assert_eq!(nothing.code, Some(2));
     assert_says(&nothing.err, &["Usage: cargo xtask", "build-swix"]);
-    let wrong = end(xtask(folder.path()).arg("built-swix"));
+    let wrong = end(xtask(directory.path()).arg("built-swix"));
     assert_eq!(wrong.code, Some(2));
     assert_says(&wrong.err, &["built-swix", "a similar subcommand exists: 'build-swix'"]);
 }
@@ -61,23 +61,23 @@ fn without_a_place_for_the_cache_the_error_says_what_to_set() {
             command.env_remove(name);
         }
         let error = crate::support::refused(command.arg(verb));
-        assert_says(&error, &["neither KOE_CACHE nor HOME is set: set KOE_CACHE to a folder"]);
+        assert_says(&error, &["neither KOE_CACHE nor HOME is set: set KOE_CACHE to a directory"]);
     }
 }
 
 #[test]
 fn a_cache_that_cannot_be_written_is_named_with_the_way_out() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("file");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
     std::fs::write(&file, "").unwrap();
     let error = crate::support::refused(xtask(&file.join("cache")).arg("plan"));
-    assert_says(&error, &["set KOE_CACHE to another folder", &file.display().to_string(), "Not a directory"]);
+    assert_says(&error, &["set KOE_CACHE to another directory", &file.display().to_string(), "Not a directory"]);
 }
 
 #[test]
 fn an_empty_cache_is_shown_as_such_and_stays_so() {
-    let folder = tempfile::tempdir().unwrap();
-    let cache = folder.path().join("cache");
+    let directory = tempfile::tempdir().unwrap();
+    let cache = directory.path().join("cache");
     for arguments in [&["cache"][..], &["cache", "show"]] {
         let shown = succeeds(xtask(&cache).args(arguments)).out;
         assert_eq!(shown, format!("{}\n  nothing is there yet\n", cache.display()));

@@ -16,7 +16,7 @@ use swix::{
 use crate::support::{assert_says, refused, succeeds, xtask};
 
 /// A whole SWIX with no program in it.
-fn sample(folder: &Path) -> PathBuf {
+fn sample(directory: &Path) -> PathBuf {
     let info = ReleaseInfo {
         name: "9.9".into(),
         version: "9.9.1".into(),
@@ -24,7 +24,7 @@ fn sample(folder: &Path) -> PathBuf {
         components: vec![release::Component { name: "thing".into(), version: "1.2.3".into() }],
         probes: vec![],
     };
-    let (json, image) = (folder.join("release.json"), folder.join("image"));
+    let (json, image) = (directory.join("release.json"), directory.join("image"));
     fs::write(&json, info.to_json().unwrap()).unwrap();
     let date = SourceDate(1_600_000_000);
     squashfs::write(&[Entry::file(release::PATH, json)], &image, date, &Silent).unwrap();
@@ -32,60 +32,60 @@ fn sample(folder: &Path) -> PathBuf {
     let parts =
         extension::Parts { version: "9.9.1", revision: 1, arch: Arch::I386, image: &image, rootfs: &rootfs, date };
     let package = extension::package(&parts).unwrap();
-    let rpm = folder.join(package.file_name());
+    let rpm = directory.join(package.file_name());
     package.write(&rpm).unwrap();
-    let swix = folder.join("sample.swix");
+    let swix = directory.join("sample.swix");
     archive::write(&[rpm], &swix).unwrap();
     swix
 }
 
-fn refusal(folder: &Path, bytes: &[u8]) -> String {
-    let file = folder.join("bad.swix");
+fn refusal(directory: &Path, bytes: &[u8]) -> String {
+    let file = directory.join("bad.swix");
     fs::write(&file, bytes).unwrap();
-    let error = refused(xtask(folder).arg("inspect").arg(&file));
+    let error = refused(xtask(directory).arg("inspect").arg(&file));
     assert_says(&error, &[&format!("error: {} is refused: ", file.display())]);
     error
 }
 
 #[test]
 fn a_whole_swix_is_listed_and_told_as_json() {
-    let folder = tempfile::tempdir().unwrap();
-    let swix = sample(folder.path());
-    let listed = succeeds(xtask(folder.path()).arg("inspect").arg(&swix)).out;
+    let directory = tempfile::tempdir().unwrap();
+    let swix = sample(directory.path());
+    let listed = succeeds(xtask(directory.path()).arg("inspect").arg(&swix)).out;
     let parts = ["sample.swix", "kubernetes-on-eos-9.9.1-1.i686.rpm", "signed   no", "release  9.9 9.9.1, linux/386"];
     assert_says(&listed, &parts);
     assert_says(&listed, &["thing 1.2.3", release::PATH, extension::IMAGE]);
-    let json = succeeds(xtask(folder.path()).args(["inspect", "--json", "--no-run"]).arg(&swix)).out;
+    let json = succeeds(xtask(directory.path()).args(["inspect", "--json", "--no-run"]).arg(&swix)).out;
     let report: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(report["release"]["name"], "9.9");
 }
 
 #[test]
 fn a_file_that_is_none_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    assert_says(&refusal(folder.path(), b"#!/bin/sh\n"), &["it is not a zip archive"]);
-    assert_says(&refusal(folder.path(), b""), &["it is"]);
-    let error = refused(xtask(folder.path()).args(["inspect", "no-such-file"]));
+    let directory = tempfile::tempdir().unwrap();
+    assert_says(&refusal(directory.path(), b"#!/bin/sh\n"), &["it is not a zip archive"]);
+    assert_says(&refusal(directory.path(), b""), &["it is"]);
+    let error = refused(xtask(directory.path()).args(["inspect", "no-such-file"]));
     assert_says(&error, &["no-such-file is refused: it cannot be read: No such file"]);
-    let error = refused(xtask(folder.path()).arg("inspect").arg(folder.path()));
+    let error = refused(xtask(directory.path()).arg("inspect").arg(directory.path()));
     assert_says(&error, &["it cannot be read: Is a directory"]);
 }
 
 #[test]
 fn a_truncated_one_and_one_with_a_byte_changed_are_refused_with_the_reason() {
-    let folder = tempfile::tempdir().unwrap();
-    let whole = fs::read(sample(folder.path())).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let whole = fs::read(sample(directory.path())).unwrap();
     for length in [whole.len() / 3, whole.len() * 2 / 3, whole.len() - 40] {
-        assert_says(&refusal(folder.path(), &whole[..length]), &["it is cut off"]);
+        assert_says(&refusal(directory.path(), &whole[..length]), &["it is cut off"]);
     }
     for offset in [40, whole.len() / 4, whole.len() / 2, whole.len() - 100] {
         let mut bytes = whole.clone();
         bytes[offset] ^= 1;
-        let reason = refusal(folder.path(), &bytes);
+        let reason = refusal(directory.path(), &bytes);
         assert!(reason.trim_end().len() > "error: bad.swix is refused: ".len(), "{reason}");
     }
     let mut bytes = whole.clone();
     let inside = whole.len() / 2;
     bytes[inside] ^= 1;
-    assert_says(&refusal(folder.path(), &bytes), &["kubernetes-on-eos-9.9.1-1.i686.rpm"]);
+    assert_says(&refusal(directory.path(), &bytes), &["kubernetes-on-eos-9.9.1-1.i686.rpm"]);
 }

@@ -30,11 +30,11 @@ fn without_network_fetch_names_every_origin_that_it_tried() {
 #[ignore = "needs root: run by cargo xtask test"]
 fn on_a_machine_that_has_no_network_at_all_fetch_fails_soon_and_plan_works() {
     assert!(find_on_path("unshare").is_some(), "unshare (Debian: util-linux) is required by this test");
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let alone = |verb: &str, arguments: &[&str]| {
         let unshare = Program::new("unshare", "take the network away").unwrap().arg("--net");
         let mut program = unshare.arg(env!("CARGO_BIN_EXE_xtask")).arg(verb).args(arguments);
-        for (name, value) in environment(&folder.path().join("cache")) {
+        for (name, value) in environment(&directory.path().join("cache")) {
             program = program.env(name, value);
         }
         program.output().unwrap()

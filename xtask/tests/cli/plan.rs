@@ -9,12 +9,12 @@ const NO_PROXY_HERE: &str = "http://127.0.0.1:9";
 
 #[test]
 fn both_releases_are_planned_for_both_architectures_without_network_or_traces() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let recipes = Path::new(env!("CARGO_MANIFEST_DIR")).join("../recipes");
     let mut quickest = None;
     for release in ["1.20", "1.12"] {
         for arch in ["386", "amd64"] {
-            let mut command = xtask(folder.path());
+            let mut command = xtask(directory.path());
             for name in ["http_proxy", "https_proxy", "all_proxy"] {
                 command.env(name, NO_PROXY_HERE);
             }
@@ -32,7 +32,7 @@ fn both_releases_are_planned_for_both_architectures_without_network_or_traces() 
                 let line = line.unwrap_or_else(|| panic!("{step} is not in: {}", plan.out));
                 assert!(line.ends_with("run     not built yet"), "{line}");
             }
-            assert_eq!(files(folder.path()), Vec::<String>::new());
+            assert_eq!(files(directory.path()), Vec::<String>::new());
         }
     }
     // The slower ones shared the machine with something else.
@@ -42,8 +42,8 @@ fn both_releases_are_planned_for_both_architectures_without_network_or_traces() 
 
 #[test]
 fn the_plan_as_json_has_every_step_with_its_inputs() {
-    let folder = tempfile::tempdir().unwrap();
-    let text = succeeds(xtask(folder.path()).args(["plan", "--json"])).out;
+    let directory = tempfile::tempdir().unwrap();
+    let text = succeeds(xtask(directory.path()).args(["plan", "--json"])).out;
     let steps: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
     let swix = steps.iter().find(|step| step["name"] == "swix").unwrap();
     assert_eq!(swix["status"], "run     not built yet");

@@ -6,16 +6,16 @@ use crate::support::{Place, Server, assert_says, end, https, nowhere, refused, s
 
 #[test]
 fn an_unknown_release_is_answered_with_the_known_ones() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     for verb in ["plan", "fetch", "build-swix"] {
-        let error = refused(xtask(folder.path()).args([verb, "--release", "1.99"]));
+        let error = refused(xtask(directory.path()).args([verb, "--release", "1.99"]));
         assert_says(&error, &["no release \"1.99\"", "there are 1.12, 1.20"]);
     }
 }
 
 #[test]
 fn an_unknown_architecture_origin_or_form_of_source_says_what_is_expected() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     for (arguments, expected) in [
         (["--arch", "arm"], "unknown architecture \"arm\": expected 386 or amd64"),
         (["--origin", "ftp"], "unknown kind of origin \"ftp\": expected https, git or debian"),
@@ -23,7 +23,7 @@ fn an_unknown_architecture_origin_or_form_of_source_says_what_is_expected() {
         (["--source", "=/src"], "expected NAME=PATH"),
         (["--source", "kubernetes="], "expected NAME=PATH"),
     ] {
-        let ended = end(xtask(folder.path()).arg("plan").args(arguments));
+        let ended = end(xtask(directory.path()).arg("plan").args(arguments));
         assert_eq!(ended.code, Some(2), "{}", ended.err);
         assert_says(&ended.err, &[expected]);
     }
@@ -50,11 +50,11 @@ fn a_typo_in_a_recipe_is_told_with_file_and_line() {
     }
     let place = Place::new(&nowhere(), &nowhere());
     let error = refused(place.xtask().args(["plan", "--recipes"]).arg(place.path("none")));
-    assert_says(&error, &["none", "cannot read the folder of recipes", "No such file"]);
+    assert_says(&error, &["none", "cannot read the directory of recipes", "No such file"]);
 }
 
 #[test]
-fn a_release_of_one_s_own_is_planned_from_its_folder() {
+fn a_release_of_one_s_own_is_planned_from_its_directory() {
     let place = Place::new(&nowhere(), &nowhere());
     let plan = succeeds(place.xtask().args(["plan", "--recipes"]).arg(place.recipes())).out;
     assert_says(&plan, &["release 9.9, linux/386", "fetch-thing", "go-thing", "swix"]);
@@ -115,10 +115,10 @@ fn what_is_brought_is_fetched_once_and_again_when_it_changes() {
 
 #[test]
 fn an_offline_build_with_an_empty_cache_lists_everything_that_is_missing() {
-    let folder = tempfile::tempdir().unwrap();
-    let dist = folder.path().join("dist");
+    let directory = tempfile::tempdir().unwrap();
+    let dist = directory.path().join("dist");
     for release in ["1.20", "1.12"] {
-        let mut command = xtask(&folder.path().join("cache"));
+        let mut command = xtask(&directory.path().join("cache"));
         command.args(["build-swix", "--offline", "--release", release, "--dist"]).arg(&dist);
         let error = refused(&mut command);
         assert_says(&error, &["error: --offline: these are not in the cache:\n", "run `cargo xtask fetch`"]);

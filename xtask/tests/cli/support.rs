@@ -118,14 +118,14 @@ pub(crate) fn nowhere() -> String {
     https("https://no-such-host.invalid/archive.tar.gz", PIN)
 }
 
-/// A temporary folder with recipes of a release 9.9 in it: the toolchain `go` and the component `thing`.
+/// A temporary directory with recipes of a release 9.9 in it: the toolchain `go` and the component `thing`.
 pub(crate) struct Place {
-    pub(crate) folder: tempfile::TempDir,
+    pub(crate) directory: tempfile::TempDir,
 }
 
 impl Place {
     pub(crate) fn new(go: &str, thing: &str) -> Self {
-        let place = Place { folder: tempfile::tempdir().unwrap() };
+        let place = Place { directory: tempfile::tempdir().unwrap() };
         let recipes = place.recipes();
         fs::create_dir_all(recipes.join("9.9")).unwrap();
         let release = "name = \"9.9\"\ndefault = true\nversion = \"9.9.1\"\nrevision = 1\nsource-date = 1600000000\n\
@@ -147,7 +147,7 @@ impl Place {
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.directory.path().join(name)
     }
 
     pub(crate) fn recipes(&self) -> PathBuf {
@@ -158,14 +158,14 @@ impl Place {
         self.path("cache")
     }
 
-    /// A file of the folder that stands for a source.
+    /// A file of the directory that stands for a source.
     pub(crate) fn write(&self, source: &str, file: &str, text: &str) {
         let path = self.path(source).join(file);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
 
-    /// Arguments of `fetch` that bring those sources from their folders.
+    /// Arguments of `fetch` that bring those sources from their directories.
     pub(crate) fn fetch(&self, brought: &[&str]) -> Vec<String> {
         let mut arguments = vec!["fetch".to_owned(), "--recipes".to_owned(), self.recipes().display().to_string()];
         arguments.extend(brought.iter().map(|name| format!("--source={name}={}", self.path(name).display())));
@@ -177,10 +177,10 @@ impl Place {
     }
 }
 
-/// Every file below a folder; none where there is no folder.
-pub(crate) fn files(folder: &Path) -> Vec<String> {
+/// Every file below a directory; none where there is no directory.
+pub(crate) fn files(directory: &Path) -> Vec<String> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         if entry.file_type().unwrap().is_dir() {
             found.extend(files(&entry.path()));
         } else {
@@ -193,8 +193,8 @@ pub(crate) fn files(folder: &Path) -> Vec<String> {
 /// That nothing which was under way has been left in the cache.
 #[track_caller]
 pub(crate) fn assert_nothing_stale(cache: &Path) {
-    for folder in ["tmp", "partial"] {
-        assert_eq!(files(&cache.join(folder)), Vec::<String>::new(), "left in {folder}/");
+    for directory in ["tmp", "partial"] {
+        assert_eq!(files(&cache.join(directory)), Vec::<String>::new(), "left in {directory}/");
     }
     let blobs = files(&cache.join("blobs"));
     for blob in &blobs {

@@ -4,17 +4,17 @@ use std::{fs, path::Path};
 
 use crate::support::{assert_says, refused, succeeds, xtask};
 
-/// What it says of a folder's file, given by a flag.
+/// What it says of a directory's file, given by a flag.
 #[track_caller]
 fn refusal_of(flag: &str, contents: &str) -> String {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("given");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("given");
     fs::write(&file, contents).unwrap();
-    refused(topo_test(folder.path()).arg(flag).arg(&file))
+    refused(topo_test(directory.path()).arg(flag).arg(&file))
 }
 
-fn topo_test(folder: &Path) -> assert_cmd::Command {
-    let mut command = xtask(folder);
+fn topo_test(directory: &Path) -> assert_cmd::Command {
+    let mut command = xtask(directory);
     command.arg("topo-test").env("DOCKER_HOST", "unix:///no/such/engine.sock");
     command
 }
@@ -48,11 +48,11 @@ fn a_file_that_is_no_swix_is_refused() {
 }
 
 #[test]
-fn a_folder_that_holds_more_than_a_report_is_not_replaced_by_one() {
-    let folder = tempfile::tempdir().unwrap();
-    let kept = folder.path().join("kept");
+fn a_directory_that_holds_more_than_a_report_is_not_replaced_by_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let kept = directory.path().join("kept");
     fs::write(&kept, "").unwrap();
-    assert_says(&refused(topo_test(folder.path()).arg("--report").arg(folder.path())), &["kept in there"]);
+    assert_says(&refused(topo_test(directory.path()).arg("--report").arg(directory.path())), &["kept in there"]);
     assert!(kept.exists());
 }
 
@@ -63,16 +63,16 @@ fn an_empty_cluster_toml_is_refused() {
 
 #[test]
 fn a_scenario_that_is_not_there_is_refused_and_the_list_has_those_that_are() {
-    let folder = tempfile::tempdir().unwrap();
-    assert_says(&refused(topo_test(folder.path()).args(["--scenario", "no-such"])), &["no-such"]);
-    let list = succeeds(topo_test(folder.path()).arg("--list")).out;
+    let directory = tempfile::tempdir().unwrap();
+    assert_says(&refused(topo_test(directory.path()).args(["--scenario", "no-such"])), &["no-such"]);
+    let list = succeeds(topo_test(directory.path()).arg("--list")).out;
     assert_says(&list, &["routing", "bring-up", "transit", "master-away", "uninstall"]);
 }
 
 #[test]
 fn without_a_docker_engine_nothing_is_built_first() {
-    let folder = tempfile::tempdir().unwrap();
-    let said = refused(&mut topo_test(folder.path()));
+    let directory = tempfile::tempdir().unwrap();
+    let said = refused(&mut topo_test(directory.path()));
     assert!(said.contains("no Docker engine answers") || said.contains("no `docker` on PATH"), "{said}");
     assert!(!said.contains("it is built first"), "{said}");
 }

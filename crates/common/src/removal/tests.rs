@@ -17,7 +17,7 @@ use super::*;
 /// Runs a test where its mounts are its own.
 fn in_mount_namespace(test: impl FnOnce() + Send) {
     let apart = || {
-        // SAFETY: the mount namespace and the current folder become this thread's own; file descriptors stay shared.
+        // SAFETY: the mount namespace and the current directory become this thread's own; file descriptors stay shared.
         unsafe { unshare_unsafe(UnshareFlags::NEWNS) }.expect("a mount namespace needs root");
         mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).unwrap();
         test();
@@ -123,10 +123,10 @@ fn links_are_removed_and_not_followed() {
 }
 
 #[test]
-fn a_tree_with_read_only_folders_can_be_removed() {
+fn a_tree_with_read_only_directories_can_be_removed() {
     let trees = Trees::new();
-    for (folder, mode) in [("pods/a/volumes", 0o555), ("pods/a", 0o111), ("pods", 0o000)] {
-        fs::set_permissions(trees.tree.join(folder), Permissions::from_mode(mode)).unwrap();
+    for (directory, mode) in [("pods/a/volumes", 0o555), ("pods/a", 0o111), ("pods", 0o000)] {
+        fs::set_permissions(trees.tree.join(directory), Permissions::from_mode(mode)).unwrap();
     }
     remove_tree(&trees.tree).unwrap();
     assert!(!trees.tree.exists());

@@ -82,12 +82,12 @@ impl Ssh {
         all
     }
 
-    /// By way of a folder that the user may write.
+    /// By way of a directory that the user may write.
     pub(super) fn copy_in(&self, address: &str, from: &Path, to: &str) -> Result<()> {
         let by_way = format!("/tmp/copied-{:016x}", fastrand::u64(..));
         let target = format!("{}@{address}:{by_way}", self.user);
         self.program("scp", "copy files to the device")?.args(["-O", "-r", "-p"]).arg(from).arg(target).read()?;
-        // What `docker cp` does: into a folder that is there, else under the new name.
+        // What `docker cp` does: into a directory that is there, else under the new name.
         let name = from.file_name().and_then(|name| name.to_str()).context("what is copied needs a name")?;
         let script = "if [ -d \"$2\" ]; then to=$2/$3; else to=$2; fi
             if [ -d \"$1\" ]; then mkdir -p \"$to\" && cp -R \"$1/.\" \"$to\"; else cp \"$1\" \"$to\"; fi; rm -r \"$1\"";
@@ -96,7 +96,7 @@ impl Ssh {
 
     pub(super) fn copy_out(&self, address: &str, from: &str, to: &Path) -> Result<()> {
         let by_way = format!("/tmp/copied-{:016x}", fastrand::u64(..));
-        // `FOLDER/.` is a folder's contents.
+        // `DIRECTORY/.` is a directory's contents.
         let base = Path::new(from).file_name().and_then(|name| name.to_str()).context("what is copied needs a name")?;
         let held = if from.ends_with("/.") { format!("{by_way}/.") } else { format!("{by_way}/{base}") };
         let script = "mkdir -m 0700 \"$1\" && cp -R -L \"$2\" \"$1\" && chown -R \"$3\" \"$1\"";

@@ -174,7 +174,7 @@ impl Docker {
         labels.get(&self.prefix).is_some_and(|value| value.starts_with(&format!("{}_", self.prefix)))
     }
 
-    /// `from` in `docker cp`'s terms: what ends with `/.` is a folder's contents.
+    /// `from` in `docker cp`'s terms: what ends with `/.` is a directory's contents.
     pub(super) fn copy_in(&self, device: &str, from: &str, to: &str) -> Result<()> {
         let to = format!("{}:{to}", self.name(device));
         docker("copy files to the device")?.args(["cp", "--follow-link", from, &to]).read().map(drop)

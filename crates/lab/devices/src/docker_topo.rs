@@ -3,7 +3,7 @@
 //! 1. Where a file names no image that is there, the stand-ins bear docker-topo's names while it works, and not longer.
 //! 2. docker-topo reads the user's own file; for another prefix, or other startup-configs, a changed copy.
 //! 3. It goes on after some of what fails, so that all it was to make is looked for afterwards.
-//! 4. The default routes that Docker gave go, and what is wanted on a switch's flash is brought there by a reboot.
+//! 4. The default routes that Docker gave go, and what is desired on a switch's flash is brought there by a reboot.
 
 use std::{
     collections::BTreeMap,
@@ -54,9 +54,9 @@ impl Lab {
                 }
                 false => {
                     device.wait_until_booted(super::BOOT)?;
-                    let folder = tempfile::tempdir().context("cannot make a folder for the flash's files")?;
-                    files.write_to(folder.path())?;
-                    device.copy_in(&folder.path().join("."), super::spec::FLASH)?;
+                    let directory = tempfile::tempdir().context("cannot make a directory for the flash's files")?;
+                    files.write_to(directory.path())?;
+                    device.copy_in(&directory.path().join("."), super::spec::FLASH)?;
                     device.shut_down()?;
                 }
             }
@@ -66,9 +66,9 @@ impl Lab {
     }
 
     fn create(&self, program: &Path, file: &Path) -> Result<()> {
-        let folder = super::lock::folder(&self.topology.prefix);
-        files::create_dir(&folder)?;
-        let log = folder.join("docker-topo.log");
+        let directory = super::lock::directory(&self.topology.prefix);
+        files::create_dir(&directory)?;
+        let log = directory.join("docker-topo.log");
         let lock = Lock::of_tags()?;
         let tags = Tags::put(self.topology.devices.iter().map(|node| node.image.as_str()))?;
         let ended =
@@ -124,7 +124,7 @@ impl Lab {
             self.ensure_own_config(node)?;
         }
         // JSON is YAML.
-        let changed = super::lock::folder(&topology.prefix).join("topology.yml");
+        let changed = super::lock::directory(&topology.prefix).join("topology.yml");
         files::write_atomically(&changed, serde_json::to_string_pretty(&Value::Object(values))?.as_bytes())?;
         Ok(changed)
     }

@@ -56,9 +56,9 @@ impl Flash {
         }
     }
 
-    pub(super) fn write_to(&self, folder: &Path) -> Result<()> {
+    pub(super) fn write_to(&self, directory: &Path) -> Result<()> {
         for (path, content) in &self.files {
-            let to = folder.join(path);
+            let to = directory.join(path);
             match content {
                 Content::Bytes(bytes) => files::write_atomically(&to, bytes)?,
                 Content::CopyOf(from) => files::copy_atomically(from, &to)?,

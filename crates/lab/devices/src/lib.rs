@@ -150,6 +150,6 @@ impl Lab {
         }
         let _tags = Lock::of_tags()?;
         Tags::remove_left_over()?;
-        files::remove_tree(&lock::folder(&self.topology.prefix))
+        files::remove_tree(&lock::directory(&self.topology.prefix))
     }
 }

@@ -1,4 +1,4 @@
-//! The links of a lab: made when their devices are on, cut and mended.
+//! The links of a lab: made when their devices are on, cut and repaired.
 
 use std::sync::PoisonError;
 
@@ -36,7 +36,7 @@ impl Lab {
     }
 
     /// Mends a link that was cut.
-    pub fn mend_link(&self, which: &str) -> Result<()> {
+    pub fn restore_link(&self, which: &str) -> Result<()> {
         self.set_link(which, Carrier::Up)
     }
 
@@ -45,7 +45,7 @@ impl Lab {
         self.set_one_end(device, interface, Carrier::Down)
     }
 
-    pub fn mend_end(&self, device: &str, interface: &str) -> Result<()> {
+    pub fn restore_end(&self, device: &str, interface: &str) -> Result<()> {
         self.set_one_end(device, interface, Carrier::Up)
     }
 

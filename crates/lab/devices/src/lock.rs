@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use common::files;
 
 /// What is known of labs and does not survive a reboot of this machine.
-const FOLDER: &str = "/run/kubernetes-on-eos";
+const DIRECTORY: &str = "/run/kubernetes-on-eos";
 
 /// Held until it is dropped, or its process ends however it does.
 #[derive(Debug)]
@@ -18,22 +18,22 @@ pub(super) struct Lock {
     _file: File,
 }
 
-/// The folder for what a lab of that prefix needs while it is up.
-pub(super) fn folder(prefix: &str) -> PathBuf {
-    Path::new(FOLDER).join(prefix)
+/// The directory for what a lab of that prefix needs while it is up.
+pub(super) fn directory(prefix: &str) -> PathBuf {
+    Path::new(DIRECTORY).join(prefix)
 }
 
 impl Lock {
     /// Fails where another process has the prefix.
     pub(super) fn of_prefix(prefix: &str) -> Result<Lock> {
-        Self::at(&Path::new(FOLDER).join(format!("{prefix}.lock")), |holder| {
+        Self::at(&Path::new(DIRECTORY).join(format!("{prefix}.lock")), |holder| {
             format!("another process is using the prefix {prefix}: {holder}; wait for it, or use another prefix")
         })
     }
 
     /// Waits until no other process gives stand-ins docker-topo's names.
     pub(super) fn of_tags() -> Result<Lock> {
-        let (path, file) = open(&Path::new(FOLDER).join("image-tags.lock"))?;
+        let (path, file) = open(&Path::new(DIRECTORY).join("image-tags.lock"))?;
         file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
         Ok(Lock { _file: file })
     }
@@ -61,8 +61,8 @@ impl Lock {
 
 /// The file stays: to remove it would let two processes lock two files of one name.
 fn open(path: &Path) -> Result<(PathBuf, File)> {
-    if let Some(folder) = path.parent() {
-        files::create_dir(folder).context("labs need root")?;
+    if let Some(directory) = path.parent() {
+        files::create_dir(directory).context("labs need root")?;
     }
     let file = fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
     Ok((path.to_owned(), file.with_context(|| format!("cannot open {}", path.display()))?))
@@ -74,8 +74,8 @@ mod tests {
 
     #[test]
     fn whoever_comes_second_is_told_who_came_first() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("k.lock");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("k.lock");
         let refusal = |holder: &str| format!("in use: {holder}");
         let first = Lock::at(&path, refusal).unwrap();
         let error = Lock::at(&path, refusal).unwrap_err().to_string();

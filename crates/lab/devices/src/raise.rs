@@ -16,7 +16,7 @@ use topology::format::{self, Kind, Node, Topology};
 
 impl Lab {
     /// Makes, fills, starts and wires every device. `flash` is what each switch finds on its flash besides the
-    /// startup-config from the topology's folder. Where something fails, what was made is taken away again.
+    /// startup-config from the topology's directory. Where something fails, what was made is taken away again.
     pub fn raise_with(
         topology: &Topology,
         flash: &BTreeMap<String, Flash>,
@@ -174,9 +174,9 @@ impl Lab {
         if flash.is_empty() {
             return Ok(());
         }
-        let folder = tempfile::tempdir().context("cannot make a folder for the flash's files")?;
-        flash.write_to(folder.path())?;
-        self.docker.copy_in(device, &format!("{}/.", folder.path().display()), FLASH)
+        let directory = tempfile::tempdir().context("cannot make a directory for the flash's files")?;
+        flash.write_to(directory.path())?;
+        self.docker.copy_in(device, &format!("{}/.", directory.path().display()), FLASH)
     }
 
     /// The startup-config that is mounted into a switch, if it has one. The file is the user's own, as docker-topo has it,
@@ -203,7 +203,7 @@ impl Lab {
     }
 
     pub(super) fn own_configs(&self) -> PathBuf {
-        lock::folder(&self.topology.prefix).join("config")
+        lock::directory(&self.topology.prefix).join("config")
     }
 
     fn own_config(&self, device: &str) -> PathBuf {

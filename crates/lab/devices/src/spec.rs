@@ -99,8 +99,8 @@ fn arguments(node: &Node) -> Vec<String> {
                 "EOS_PLATFORM=ceoslab",
             ];
             let variables = variables.map(|variable| format!("systemd.setenv={variable}"));
-            let wanted = if wants_setenv(version(&node.image)) { &variables[..] } else { &[] };
-            [&["/sbin/init".to_owned()], wanted].concat()
+            let desired = if wants_setenv(version(&node.image)) { &variables[..] } else { &[] };
+            [&["/sbin/init".to_owned()], desired].concat()
         }
         _ => vec![],
     }
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_new_ceos_is_given_its_environment_on_the_command_line_too() {
-        for (version, wanted) in [
+        for (version, desired) in [
             ("latest", true),
             ("4.23.0F", true),
             ("4.22.3M", true),
@@ -128,7 +128,7 @@ mod tests {
             ("4.20.5F", false),
             ("lab", false),
         ] {
-            assert_eq!(wants_setenv(version), wanted, "{version}");
+            assert_eq!(wants_setenv(version), desired, "{version}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Cables: veth pairs between the network namespaces of two processes, made, cut and mended by rtnetlink. And the
+//! Cables: veth pairs between the network namespaces of two processes, made, cut and repaired by rtnetlink. And the
 //! routes that must not be there.
 
 use std::{thread, time::Duration};

@@ -40,24 +40,25 @@ pub struct Api {
     next_host: AtomicU8,
     apiserver: Daemon,
     _etcd: Daemon,
-    folder: TempDir,
+    directory: TempDir,
 }
 
 impl Api {
     /// Starts etcd and the API server, waits until it answers, and registers the two nodes.
     pub fn start(programs: &Programs) -> Result<Api> {
-        let folder = TempDir::with_prefix("kube-proxy-diff-api-").context("cannot make a folder")?;
+        let directory = TempDir::with_prefix("kube-proxy-diff-api-").context("cannot make a directory")?;
         let netns = Netns::new("api")?;
         netns.ip(&[
             format!("link add {BRIDGE} type bridge"),
             format!("link set {BRIDGE} up"),
             format!("address add {ADDRESS}/24 dev {BRIDGE}"),
         ])?;
-        let credentials = Credentials::make(folder.path(), ADDRESS)?;
-        let etcd = start_etcd(programs, &netns, folder.path())?;
-        let apiserver = start_apiserver(programs, &netns, folder.path())?;
+        let credentials = Credentials::make(directory.path(), ADDRESS)?;
+        let etcd = start_etcd(programs, &netns, directory.path())?;
+        let apiserver = start_apiserver(programs, &netns, directory.path())?;
         let client = Client::new(ADDRESS, &credentials)?;
-        let mut api = Api { netns, client, credentials, next_host: AtomicU8::new(2), apiserver, _etcd: etcd, folder };
+        let mut api =
+            Api { netns, client, credentials, next_host: AtomicU8::new(2), apiserver, _etcd: etcd, directory };
         api.wait_until_ready()?;
         for (name, address) in [(NODE_NAME, NODE), (NODE_2_NAME, NODE_2)] {
             api.with_client(|client| client.create("/api/v1/nodes", &objects::node(name, address)))?;
@@ -86,8 +87,8 @@ impl Api {
     }
 
     /// Where logs go.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     fn wait_until_ready(&mut self) -> Result<()> {
@@ -109,8 +110,8 @@ impl Api {
     }
 }
 
-fn start_etcd(programs: &Programs, netns: &Netns, folder: &Path) -> Result<Daemon> {
-    let data = folder.join("etcd");
+fn start_etcd(programs: &Programs, netns: &Netns, directory: &Path) -> Result<Daemon> {
+    let data = directory.join("etcd");
     fs::create_dir(&data)?;
     let program = Program {
         path: programs.etcd.clone(),
@@ -124,11 +125,11 @@ fn start_etcd(programs: &Programs, netns: &Netns, folder: &Path) -> Result<Daemo
         environment: vec![("ETCD_UNSUPPORTED_ARCH".to_owned(), "386".to_owned())],
         insists_on_limits: false,
     };
-    Daemon::start("etcd", &program, netns, &folder.join("etcd.log"))
+    Daemon::start("etcd", &program, netns, &directory.join("etcd.log"))
 }
 
-fn start_apiserver(programs: &Programs, netns: &Netns, folder: &Path) -> Result<Daemon> {
-    let file = |flag: &str, name: &str| format!("--{flag}={}", folder.join(name).display());
+fn start_apiserver(programs: &Programs, netns: &Netns, directory: &Path) -> Result<Daemon> {
+    let file = |flag: &str, name: &str| format!("--{flag}={}", directory.join(name).display());
     let program = Program {
         path: programs.hyperkube.clone(),
         arguments: vec![
@@ -151,5 +152,5 @@ fn start_apiserver(programs: &Programs, netns: &Netns, folder: &Path) -> Result<
         environment: vec![],
         insists_on_limits: false,
     };
-    Daemon::start("kube-apiserver", &program, netns, &folder.join("apiserver.log"))
+    Daemon::start("kube-apiserver", &program, netns, &directory.join("apiserver.log"))
 }

@@ -133,11 +133,11 @@ impl Expected {
 
     fn holds(&self, answers: &probe::Answers) -> bool {
         let endpoints: BTreeSet<SocketAddrV4> = answers.keys().filter_map(Answer::endpoint).collect();
-        let all = |wanted: fn(&Answer) -> bool| !answers.is_empty() && answers.keys().all(wanted);
+        let all = |desired: fn(&Answer) -> bool| !answers.is_empty() && answers.keys().all(desired);
         match self {
-            Expected::Endpoints(wanted) => endpoints == *wanted && all(|answer| answer.endpoint().is_some()),
-            Expected::Source(wanted) => {
-                answers.keys().all(|answer| matches!(answer, Answer::From { source, .. } if source == wanted))
+            Expected::Endpoints(desired) => endpoints == *desired && all(|answer| answer.endpoint().is_some()),
+            Expected::Source(desired) => {
+                answers.keys().all(|answer| matches!(answer, Answer::From { source, .. } if source == desired))
                     && !answers.is_empty()
             }
             Expected::OneEndpoint => endpoints.len() == 1 && all(|answer| answer.endpoint().is_some()),

@@ -215,7 +215,7 @@ impl<'a> Stage<'a> {
 
     /// Waits until the state is right, and returns how long after `since` that was.
     fn converge(&mut self, since: Instant) -> Result<Duration> {
-        let wanted = match self.mode {
+        let desired = match self.mode {
             Mode::Iptables => Some(self.print_rules()?),
             // Its rules lead to a port of the moment, and its endpoints are not among them.
             Mode::Userspace => None,
@@ -224,7 +224,7 @@ impl<'a> Stage<'a> {
             self.world.proxy()?.check()?;
             let found = self.world.iptables_save()?;
             let after = since.elapsed();
-            let mut wrong = wanted.as_ref().map(|wanted| rules::differences(wanted, &found)).unwrap_or_default();
+            let mut wrong = desired.as_ref().map(|desired| rules::differences(desired, &found)).unwrap_or_default();
             if wrong.is_empty() {
                 wrong = self.ask()?;
             }

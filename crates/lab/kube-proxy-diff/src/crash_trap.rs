@@ -30,7 +30,7 @@ pub const HASH_SIZE_BEFORE: &str = "8192";
 
 /// A trap that is set for whatever is started by its [command](Trap::command).
 pub struct Trap {
-    folder: TempDir,
+    directory: TempDir,
     mounts: File,
     opened_for_writing: OwnedFd,
 }
@@ -38,18 +38,18 @@ pub struct Trap {
 impl Trap {
     /// Sets it for programs of that node.
     pub fn set(node: &Netns) -> Result<Trap> {
-        let folder = TempDir::with_prefix("kube-proxy-diff-trap-").context("cannot make a folder")?;
+        let directory = TempDir::with_prefix("kube-proxy-diff-trap-").context("cannot make a directory")?;
         let files = [
-            (folder.path().join("max"), MAX, MAX_BEFORE),
-            (folder.path().join("hashsize"), HASH_SIZE, HASH_SIZE_BEFORE),
+            (directory.path().join("max"), MAX, MAX_BEFORE),
+            (directory.path().join("hashsize"), HASH_SIZE, HASH_SIZE_BEFORE),
         ];
         for (file, _, content) in &files {
             fs::write(file, content).with_context(|| format!("cannot write {}", file.display()))?;
         }
         let mounts = node.enter(|| bind(&files))?.context("cannot bind plain files over the kernel's")?;
         let opened_for_writing = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
-        inotify::add_watch(&opened_for_writing, folder.path().join("hashsize"), WatchFlags::CLOSE_WRITE)?;
-        Ok(Trap { folder, mounts, opened_for_writing })
+        inotify::add_watch(&opened_for_writing, directory.path().join("hashsize"), WatchFlags::CLOSE_WRITE)?;
+        Ok(Trap { directory, mounts, opened_for_writing })
     }
 
     /// Starts what follows it where the plain files are.
@@ -70,7 +70,7 @@ impl Trap {
     }
 
     fn content(&self, name: &str) -> Result<String> {
-        let path = self.folder.path().join(name);
+        let path = self.directory.path().join(name);
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         Ok(text.trim().to_owned())
     }
@@ -88,7 +88,7 @@ impl Trap {
 /// Makes a mount namespace with these files bound over, on the thread that calls, and returns it. Below `/proc/sys/net`
 /// everybody sees the files of the network namespace they are in, so it has to be that of the program.
 fn bind(files: &[(PathBuf, &str, &str)]) -> Result<File> {
-    // SAFETY: the mount namespace, and with it the current folder, becomes this thread's own; file descriptors stay shared.
+    // SAFETY: the mount namespace, and with it the current directory, becomes this thread's own; file descriptors stay shared.
     unsafe { unshare_unsafe(UnshareFlags::NEWNS) }?;
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
     for (file, place, _) in files {

@@ -10,7 +10,7 @@ use crate::{
     walk::{self, Distribution, Outcome, Verdict},
 };
 
-/// A difference that is wanted.
+/// A difference that is desired.
 #[derive(Debug, Clone, Copy)]
 pub struct Reasoned {
     /// What ours does, and what upstream does.
@@ -104,12 +104,12 @@ pub const REASONED: &[Reasoned] = &[
 
 /// What rules of ours have to come to where upstream's come to this.
 pub fn walked(question: Question, upstream: &Distribution, ours: &Distribution) -> Distribution {
-    REASONED.iter().fold(upstream.clone(), |wanted, one| (one.walked)(question, wanted, ours))
+    REASONED.iter().fold(upstream.clone(), |desired, one| (one.walked)(question, desired, ours))
 }
 
 /// What has to be answered in our world where this is answered in upstream's.
 pub fn asked(question: Question, upstream: &Answers, ours: &Answers) -> Answers {
-    REASONED.iter().fold(upstream.clone(), |wanted, one| (one.asked)(question, wanted, ours))
+    REASONED.iter().fold(upstream.clone(), |desired, one| (one.asked)(question, desired, ours))
 }
 
 fn each(distribution: Distribution, change: impl Fn(Outcome) -> Outcome) -> Distribution {

@@ -37,12 +37,12 @@ pub struct Row {
     pub ours: Vec<f64>,
     /// What it takes at the very least, or gives at the very most; empty where that is not known.
     pub floor: Vec<f64>,
-    pub wanted: Wanted,
+    pub desired: Desired,
 }
 
 /// What ours is to be.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Wanted {
+pub enum Desired {
     /// At most this part of upstream's.
     Part(f64),
     /// At least so many times upstream's.
@@ -65,8 +65,8 @@ pub enum Unit {
 }
 
 impl Row {
-    fn new(what: impl Into<String>, unit: Unit, wanted: Wanted) -> Row {
-        Row { what: what.into(), unit, upstream: vec![], ours: vec![], floor: vec![], wanted }
+    fn new(what: impl Into<String>, unit: Unit, desired: Desired) -> Row {
+        Row { what: what.into(), unit, upstream: vec![], ours: vec![], floor: vec![], desired }
     }
 
     fn push(&mut self, which: Implementation, sample: f64) {
@@ -89,11 +89,11 @@ impl Row {
 
     /// Whether ours is what it is to be.
     pub fn is_met(&self) -> Option<bool> {
-        match self.wanted {
-            Wanted::Part(part) => Some(self.ratio()? <= part),
-            Wanted::Times(times) => Some(self.ratio()? >= times),
-            Wanted::AtMost(most) => Some(median(&self.ours)? <= most),
-            Wanted::Nothing => None,
+        match self.desired {
+            Desired::Part(part) => Some(self.ratio()? <= part),
+            Desired::Times(times) => Some(self.ratio()? >= times),
+            Desired::AtMost(most) => Some(median(&self.ours)? <= most),
+            Desired::Nothing => None,
         }
     }
 }
@@ -120,12 +120,12 @@ impl Unit {
     }
 }
 
-impl fmt::Display for Wanted {
+impl fmt::Display for Desired {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Wanted::Part(part) => write!(f, "at most {part:.2} times"),
-            Wanted::Times(times) => write!(f, "at least {times} times"),
-            Wanted::AtMost(_) | Wanted::Nothing => Ok(()),
+            Desired::Part(part) => write!(f, "at most {part:.2} times"),
+            Desired::Times(times) => write!(f, "at least {times} times"),
+            Desired::AtMost(_) | Desired::Nothing => Ok(()),
         }
     }
 }
@@ -149,7 +149,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// As the figures are wanted; idle for two of the periods after which upstream's looks at everything again.
+    /// As the figures are desired; idle for two of the periods after which upstream's looks at everything again.
     pub fn whole(rounds: usize) -> Request {
         Request {
             rounds,
@@ -182,7 +182,7 @@ fn binary(programs: &Programs) -> Result<Row> {
     let size = |path: &Path| -> Result<f64> {
         Ok(fs::metadata(path).with_context(|| format!("there is no {}", path.display()))?.len() as f64)
     };
-    let mut row = Row::new("program, stripped", Unit::Bytes, Wanted::AtMost(BINARY));
+    let mut row = Row::new("program, stripped", Unit::Bytes, Desired::AtMost(BINARY));
     row.push(Implementation::Upstream, size(&programs.upstream)?);
     row.push(Implementation::Ours, size(&programs.ours)?);
     Ok(row)
@@ -194,14 +194,14 @@ mod tests {
 
     #[test]
     fn whether_a_figure_is_what_is_wanted_is_told_by_the_medians() {
-        let mut row = Row::new("x", Unit::Seconds, Wanted::Part(0.5));
+        let mut row = Row::new("x", Unit::Seconds, Desired::Part(0.5));
         assert_eq!(row.is_met(), None);
         row.upstream = vec![1.0, 2.0, 9.0];
         row.ours = vec![5.0, 1.0];
         assert_eq!((row.ratio(), row.is_met()), (Some(1.5), Some(false)));
-        row.wanted = Wanted::Times(1.5);
+        row.desired = Desired::Times(1.5);
         assert_eq!(row.is_met(), Some(true));
-        row.wanted = Wanted::AtMost(2.9);
+        row.desired = Desired::AtMost(2.9);
         assert_eq!(row.is_met(), Some(false));
     }
 

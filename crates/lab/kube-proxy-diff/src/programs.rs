@@ -25,17 +25,18 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// Unpacks them, once for each SWIX, below the folder for temporary files. `dist` is what `cargo xtask build-swix`
+    /// Unpacks them, once for each SWIX, below the directory for temporary files. `dist` is what `cargo xtask build-swix`
     /// publishes into.
     pub fn of_dist(dist: &Path) -> Result<Programs> {
         let swix = newest_swix(dist)?;
         let bytes = files::read(&swix)?;
         let digest = common::Sha256::of_bytes(&bytes).short();
-        let folder = env::temp_dir().join(format!("kube-proxy-diff-{digest}"));
-        if !folder.is_dir() {
-            unpack(&bytes, &folder).with_context(|| format!("cannot take the programs out of {}", swix.display()))?;
+        let directory = env::temp_dir().join(format!("kube-proxy-diff-{digest}"));
+        if !directory.is_dir() {
+            unpack(&bytes, &directory)
+                .with_context(|| format!("cannot take the programs out of {}", swix.display()))?;
         }
-        let packed = folder.join("kube-proxy-of-swix");
+        let packed = directory.join("kube-proxy-of-swix");
         let ours = match env::var_os("KOE_KUBE_PROXY").map(PathBuf::from) {
             Some(path) => path,
             None if packed.is_file() => packed,
@@ -46,9 +47,9 @@ impl Programs {
         };
         let ours = ours.canonicalize().with_context(|| format!("there is no program {}", ours.display()))?;
         Ok(Programs {
-            etcd: folder.join("etcd"),
-            hyperkube: folder.join("hyperkube"),
-            upstream: folder.join("kube-proxy"),
+            etcd: directory.join("etcd"),
+            hyperkube: directory.join("hyperkube"),
+            upstream: directory.join("kube-proxy"),
             ours,
         })
     }
@@ -62,8 +63,8 @@ fn newest_swix(dist: &Path) -> Result<PathBuf> {
     newest.with_context(|| format!("there is no SWIX in {}: run `cargo xtask build-swix` first", dist.display()))
 }
 
-/// Puts the programs into `folder`, which appears with all of them or not at all.
-fn unpack(swix: &[u8], folder: &Path) -> Result<()> {
+/// Puts the programs into `directory`, which appears with all of them or not at all.
+fn unpack(swix: &[u8], directory: &Path) -> Result<()> {
     let swix = archive::parse(swix)?;
     let (_, package) = swix.rpms.first().context("there is no RPM in it")?;
     let image = rpm::parse(package)?.data.remove(extension::IMAGE).context("there is no image of programs in it")?;
@@ -78,7 +79,8 @@ fn unpack(swix: &[u8], folder: &Path) -> Result<()> {
         write_program(&beside.path().join("kube-proxy-of-swix"), &image.read("bin/kube-proxy")?)?;
     }
     let beside = beside.keep();
-    fs::rename(&beside, folder).with_context(|| format!("cannot rename {} to {}", beside.display(), folder.display()))
+    fs::rename(&beside, directory)
+        .with_context(|| format!("cannot rename {} to {}", beside.display(), directory.display()))
 }
 
 fn write_program(path: &Path, bytes: &[u8]) -> Result<()> {

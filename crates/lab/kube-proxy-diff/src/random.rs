@@ -118,21 +118,21 @@ pub fn states(
 
 /// Puts a draft into a slot, and says what has to be written for that.
 fn replace(slots: &mut Slots, slot: u8, draft: &Draft) -> Vec<Change> {
-    let wanted = draft.objects(Plot(slot));
-    let before = slots.insert(slot, wanted.clone()).unwrap_or_default();
+    let desired = draft.objects(Plot(slot));
+    let before = slots.insert(slot, desired.clone()).unwrap_or_default();
     // A Service cannot change into some others under its name; and who deletes one deletes its Endpoints.
-    let again = before.iter().zip(&wanted).any(|(before, wanted)| !can_become(before, wanted)) || wanted.is_empty();
-    let gone = before.iter().filter(|old| again || !wanted.iter().any(|object| object.path() == old.path()));
+    let again = before.iter().zip(&desired).any(|(before, desired)| !can_become(before, desired)) || desired.is_empty();
+    let gone = before.iter().filter(|old| again || !desired.iter().any(|object| object.path() == old.path()));
     let gone: Vec<Change> = gone.cloned().map(Change::Delete).collect();
-    gone.into_iter().chain(wanted.into_iter().map(Change::Put)).collect()
+    gone.into_iter().chain(desired.into_iter().map(Change::Put)).collect()
 }
 
-fn can_become(before: &Object, wanted: &Object) -> bool {
+fn can_become(before: &Object, desired: &Object) -> bool {
     let cluster_ip = |object: &Object| match object {
         Object::Service(service) => service.spec.as_ref().and_then(|spec| spec.cluster_ip.clone()),
         Object::Endpoints(_) => None,
     };
-    cluster_ip(before) == cluster_ip(wanted)
+    cluster_ip(before) == cluster_ip(desired)
 }
 
 /// The objects of the slots whose addresses or node ports differ.

@@ -42,8 +42,8 @@ fn prepare(arguments: &[std::ffi::OsString]) -> Result<()> {
 }
 
 fn replace(file: &Path, contents: &[u8]) -> Result<()> {
-    let folder = file.parent().context("it is in no folder")?;
-    let mut new = tempfile::NamedTempFile::new_in(folder)?;
+    let directory = file.parent().context("it is in no directory")?;
+    let mut new = tempfile::NamedTempFile::new_in(directory)?;
     new.write_all(contents)?;
     new.as_file().set_permissions(fs::metadata(file)?.permissions())?;
     new.persist(file)?;

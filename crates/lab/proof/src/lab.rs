@@ -28,12 +28,12 @@ pub struct NodeLab {
 /// The parts that labs are raised from.
 #[derive(Debug, Clone)]
 pub struct Parts {
-    /// The repository's folder.
+    /// The repository's directory.
     pub repository: PathBuf,
     pub swix: PathBuf,
 }
 
-/// The newest SWIX in a folder, where there is one.
+/// The newest SWIX in a directory, where there is one.
 pub fn newest_swix(dist: &Path) -> Option<PathBuf> {
     let files = dist.read_dir().into_iter().flatten().flatten().map(|entry| entry.path());
     let swixes = files.filter(|path| path.extension().is_some_and(|extension| extension == "swix"));
@@ -41,7 +41,7 @@ pub fn newest_swix(dist: &Path) -> Option<PathBuf> {
 }
 
 impl Parts {
-    /// `dist` is the folder that `cargo xtask build-swix` publishes into; its newest SWIX is taken.
+    /// `dist` is the directory that `cargo xtask build-swix` publishes into; its newest SWIX is taken.
     pub fn of_dist(repository: &Path, dist: &Path) -> Result<Parts> {
         let Some(swix) = newest_swix(dist) else {
             bail!("there is no SWIX in {}: run `cargo xtask build-swix` first", dist.display());
@@ -100,7 +100,7 @@ impl NodeLab {
     /// Copies a program of the build machine to a device.
     pub fn install_program(&self, device: &str, from: &Path, name: &str) -> Result<()> {
         let device = self.device(device)?;
-        let copy = tempfile::tempdir().context("cannot make a folder")?;
+        let copy = tempfile::tempdir().context("cannot make a directory")?;
         let program = copy.path().join(name);
         files::copy_atomically(from, &program)?;
         let to = format!("/usr/local/bin/{name}");

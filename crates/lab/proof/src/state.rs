@@ -37,28 +37,28 @@ impl fmt::Display for Reached {
 
 /// A copy of the small files of /mnt/flash/k8s.
 pub struct State {
-    folder: tempfile::TempDir,
+    directory: tempfile::TempDir,
     pub reached: Reached,
 }
 
 impl State {
     /// Takes the copy; the device may be off.
     pub fn copy_of(device: &Device) -> Result<State> {
-        let folder = tempfile::tempdir().context("cannot make a folder for the flash's files")?;
-        let there = |name: &str| device.copy_out(&format!("{STATE}/{name}"), &folder.path().join(name)).is_ok();
+        let directory = tempfile::tempdir().context("cannot make a directory for the flash's files")?;
+        let there = |name: &str| device.copy_out(&format!("{STATE}/{name}"), &directory.path().join(name)).is_ok();
         let pki = there("pki");
         there("kubeconfigs");
         there("encryption-config.yaml");
         // The last file that is made of the PKI.
         let admin = there("admin.kubeconfig");
-        let etcd = device.copy_out(&format!("{STATE}/etcd/member/snap/db"), &folder.path().join("etcd.db")).is_ok();
+        let etcd = device.copy_out(&format!("{STATE}/etcd/member/snap/db"), &directory.path().join("etcd.db")).is_ok();
         let reached = match (pki, admin, etcd) {
             (_, _, true) => Reached::Etcd,
             (_, true, _) => Reached::PkiComplete,
             (true, ..) => Reached::PkiBegun,
             _ => Reached::Nothing,
         };
-        Ok(State { folder, reached })
+        Ok(State { directory, reached })
     }
 
     /// What of the files that must not change is there and whole, by name.
@@ -74,11 +74,11 @@ impl State {
 
     /// The contents of one thing that lasts, where its files are all there and right.
     fn whole(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        let path = self.folder.path().join(name);
+        let path = self.directory.path().join(name);
         if name.ends_with(".yaml") {
             return Ok(if path.is_file() { Some(files::read(&path)?) } else { None });
         }
-        let key = self.folder.path().join(format!("{name}-key.pem"));
+        let key = self.directory.path().join(format!("{name}-key.pem"));
         if !key.is_file() {
             return Ok(None);
         }
@@ -88,14 +88,14 @@ impl State {
 
     /// The fingerprint of the cluster's authority, as openssl prints it.
     pub fn ca_fingerprint(&self) -> Result<String> {
-        let certificate = self.folder.path().join("pki/ca.pem");
+        let certificate = self.directory.path().join("pki/ca.pem");
         openssl(&["x509", "-noout", "-fingerprint", "-sha256", "-in"], &certificate)
     }
 
     /// Fails where a file is unfinished, empty, or not what its name says; says how many were judged.
     pub fn check(&self) -> Result<usize> {
         let mut judged = 0;
-        for entry in walkdir::WalkDir::new(self.folder.path()) {
+        for entry in walkdir::WalkDir::new(self.directory.path()) {
             let entry = entry.context("cannot read the copy of the flash")?;
             if !entry.file_type().is_file() || entry.file_name() == "etcd.db" {
                 continue;
@@ -156,13 +156,13 @@ mod tests {
     use super::*;
 
     fn state(files: &[(&str, &str)]) -> State {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         for (name, contents) in files {
-            let path = folder.path().join(name);
+            let path = directory.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, contents).unwrap();
         }
-        State { folder, reached: Reached::Nothing }
+        State { directory, reached: Reached::Nothing }
     }
 
     fn complaint(name: &str, contents: &str) -> String {

@@ -46,13 +46,13 @@ impl Switch<'_> {
         })
     }
 
-    /// Waits until the status is as wanted, whatever it was before.
-    pub fn wait_for(&self, limit: Duration, what: &str, wanted: impl Fn(&Status) -> bool) -> Result<Status> {
+    /// Waits until the status is as desired, whatever it was before.
+    pub fn wait_for(&self, limit: Duration, what: &str, desired: impl Fn(&Status) -> bool) -> Result<Status> {
         let began = Instant::now();
         loop {
             let status = self.status();
             match status {
-                Ok(status) if wanted(&status) => return Ok(status),
+                Ok(status) if desired(&status) => return Ok(status),
                 _ if began.elapsed() < limit => std::thread::sleep(INTERVAL),
                 _ => bail!("{} is not {what} after {:.0} s:\n{}", self.name(), limit.as_secs_f64(), self.evidence()),
             }

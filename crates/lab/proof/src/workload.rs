@@ -44,10 +44,10 @@ pub struct Pod {
 }
 
 /// Builds the program and packs it, with the Docker engine of this machine, as `docker save` does.
-pub fn archive(repository: &Path, folder: &Path) -> Result<PathBuf> {
-    let program = devices::images::program::build("test-pod", repository, &folder.join("log"))?;
-    let (tar, archive) = (folder.join("root.tar"), folder.join("probe.tar"));
-    let parent = program.parent().context("the program is in no folder")?;
+pub fn archive(repository: &Path, directory: &Path) -> Result<PathBuf> {
+    let program = devices::images::program::build("test-pod", repository, &directory.join("log"))?;
+    let (tar, archive) = (directory.join("root.tar"), directory.join("probe.tar"));
+    let parent = program.parent().context("the program is in no directory")?;
     Program::new("tar", "pack the test image")?
         .args(["--create", "--owner=0", "--group=0", "--file"])
         .arg(&tar)
@@ -67,8 +67,8 @@ pub fn on_flash(flash: Flash, archive: &Path) -> Flash {
 
 /// Has a pod made on every node.
 pub fn start(master: &Switch) -> Result<()> {
-    let folder = tempfile::tempdir().context("cannot make a folder")?;
-    let manifest = folder.path().join("probe.yaml");
+    let directory = tempfile::tempdir().context("cannot make a directory")?;
+    let manifest = directory.path().join("probe.yaml");
     common::files::write_atomically(&manifest, MANIFEST)?;
     master.copy_in(&manifest, "/root/probe.yaml")?;
     master.kubectl(&["apply", "--filename=/root/probe.yaml"]).map(drop)

@@ -100,8 +100,8 @@ mod tests {
 
     #[test]
     fn there_is_some_where_two_hosts_have_two_paths() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../topo");
-        let find = |file: &str| super::find(&Topology::load(&folder.join(file)).unwrap());
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../topo");
+        let find = |file: &str| super::find(&Topology::load(&directory.join(file)).unwrap());
         let found = find("leaf-spine.yml").unwrap();
         assert_eq!(found.hosts.map(|host| host.name), ["host-leaf-2", "host-leaf-3"]);
         assert_eq!(found.by, ["veos-spine-1", "veos-spine-2"]);

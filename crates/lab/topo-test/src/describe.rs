@@ -7,11 +7,11 @@ use topology::{Topology, format};
 
 use crate::{Recorder, logs, look, record, report};
 
-/// Of a lab that is up: as its devices are now, with their log bundles in `folder`'s part for those. Also what could
+/// Of a lab that is up: as its devices are now, with their log bundles in `directory`'s part for those. Also what could
 /// not be bundled, and why.
-pub fn of_lab(lab: &Lab, recorder: &Recorder<'_>, folder: &Path) -> (Vec<record::Device>, Vec<anyhow::Error>) {
+pub fn of_lab(lab: &Lab, recorder: &Recorder<'_>, directory: &Path) -> (Vec<record::Device>, Vec<anyhow::Error>) {
     let mut failed = Vec::new();
-    let bundles = logs::write_all(lab, &folder.join(report::LOGS));
+    let bundles = logs::write_all(lab, &directory.join(report::LOGS));
     let record = |((device, node), (_, bundle)): ((Device<'_>, &format::Node), (String, anyhow::Result<String>))| {
         let logs = bundle.map_err(|error| failed.push(error.context(device.name().to_owned()))).ok();
         record::Device {

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use proof::Switch;
 
-const FOLDER: &str = "/mnt/flash/.extensions";
+const DIRECTORY: &str = "/mnt/flash/.extensions";
 const LISTED: &str = "/mnt/flash/boot-extensions";
 
 /// Our package, as rpm knows it.
@@ -19,8 +19,8 @@ pub fn name(swix: &Path) -> Result<String> {
 
 /// `copy … extension:NAME`.
 pub fn copy_in(switch: &Switch, swix: &Path, name: &str) -> Result<()> {
-    switch.sh(&format!("mkdir -p {FOLDER}"))?;
-    switch.copy_in(swix, &format!("{FOLDER}/{name}"))
+    switch.sh(&format!("mkdir -p {DIRECTORY}"))?;
+    switch.copy_in(swix, &format!("{DIRECTORY}/{name}"))
 }
 
 /// `extension NAME`.

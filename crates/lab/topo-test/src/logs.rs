@@ -39,21 +39,21 @@ const OF_SWITCHES: [(&str, &[&str]); 8] = [
     ("processes.txt", &["ps", "axo", "pid,ppid,rss,etime,comm,args"]),
 ];
 
-/// Writes every device's bundle into a folder, side by side; for each device, the file's name or why there is none.
-pub fn write_all(lab: &Lab, folder: &Path) -> Vec<(String, Result<String>)> {
+/// Writes every device's bundle into a directory, side by side; for each device, the file's name or why there is none.
+pub fn write_all(lab: &Lab, directory: &Path) -> Vec<(String, Result<String>)> {
     let devices: Vec<Device<'_>> = lab.devices().collect();
     thread::scope(|scope| {
-        let writers: Vec<_> = devices.iter().map(|device| scope.spawn(|| write(device, folder))).collect();
+        let writers: Vec<_> = devices.iter().map(|device| scope.spawn(|| write(device, directory))).collect();
         let died = || Err(anyhow::anyhow!("the thread that wrote it died"));
         let written = writers.into_iter().map(|writer| writer.join().unwrap_or_else(|_| died()));
         devices.iter().map(|device| device.name().to_owned()).zip(written).collect()
     })
 }
 
-fn write(device: &Device<'_>, folder: &Path) -> Result<String> {
+fn write(device: &Device<'_>, directory: &Path) -> Result<String> {
     let file = format!("{}.tar.gz", device.name());
     let parts = parts(device)?;
-    let path = folder.join(&file);
+    let path = directory.join(&file);
     files::replace(&path, |out| bundle(device.name(), &parts, out)).context("the log bundle is missing")?;
     Ok(file)
 }
@@ -90,8 +90,8 @@ fn text(said: Result<std::process::Output>) -> Vec<u8> {
 /// What the node itself puts together for support; none where there is no such program.
 fn collected(device: &Device<'_>) -> Option<Vec<u8>> {
     device.exec_ok([K8S_NODE, "collect", "--output", COLLECTED]).ok()?;
-    let folder = tempfile::tempdir().ok()?;
-    let here: PathBuf = folder.path().join("collected");
+    let directory = tempfile::tempdir().ok()?;
+    let here: PathBuf = directory.path().join("collected");
     let fetched = device.copy_out(COLLECTED, &here).and_then(|()| files::read(&here));
     // What stays behind on a device that is about to be taken away does no harm.
     let _ = device.exec(["rm", "-f", COLLECTED]);
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bundle_unpacks_to_a_folder_of_the_device_s_name() {
+    fn a_bundle_unpacks_to_a_directory_of_the_device_s_name() {
         let mut packed = Vec::new();
         bundle("veos-b", &[("status.txt".to_owned(), b"ready\n".to_vec())], &mut packed).unwrap();
         let mut archive = tar::Archive::new(GzDecoder::new(packed.as_slice()));

@@ -23,8 +23,8 @@ pub fn create(master: &Switch<'_>, name: &str, text: &str) -> Result<()> {
 
 /// Copies a manifest to the master, and returns kubectl's flag for it.
 fn put(master: &Switch<'_>, name: &str, text: &str) -> Result<String> {
-    let folder = tempfile::tempdir().context("cannot make a folder")?;
-    let file = folder.path().join("manifest.yaml");
+    let directory = tempfile::tempdir().context("cannot make a directory")?;
+    let file = directory.path().join("manifest.yaml");
     files::write_atomically(&file, text)?;
     let place = place(name);
     master.copy_in(&file, &place)?;

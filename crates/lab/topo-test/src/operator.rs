@@ -38,8 +38,8 @@ impl<'a> Operator<'a> {
     /// Puts both on the topology's first host.
     pub fn of(scene: &Scene<'a>) -> Result<Self> {
         let host = scene.hosts().into_iter().next().context("the topology has no host")?;
-        let folder = tempfile::tempdir().context("cannot make a folder")?;
-        let admin = folder.path().join("admin.kubeconfig");
+        let directory = tempfile::tempdir().context("cannot make a directory")?;
+        let admin = directory.path().join("admin.kubeconfig");
         scene.master()?.copy_out(proof::ADMIN, &admin)?;
         host.copy_in(&admin, ADMIN)?;
         host.copy_in(&built_kubectl(scene)?, KUBECTL)?;
@@ -62,8 +62,8 @@ impl<'a> Operator<'a> {
 /// The build leaves it beside the SWIX.
 fn built_kubectl(scene: &Scene<'_>) -> Result<PathBuf> {
     let swix = &scene.parts.swix;
-    let folder = swix.parent().with_context(|| format!("{} is in no folder", swix.display()))?;
-    let files = folder.read_dir().with_context(|| format!("cannot list {}", folder.display()))?;
+    let directory = swix.parent().with_context(|| format!("{} is in no directory", swix.display()))?;
+    let files = directory.read_dir().with_context(|| format!("cannot list {}", directory.display()))?;
     let kubectl = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         name.starts_with("kubectl-") && name.ends_with("-linux-amd64")
@@ -72,7 +72,7 @@ fn built_kubectl(scene: &Scene<'_>) -> Result<PathBuf> {
         Some(found) => Ok(found),
         None => bail!(
             "there is no kubectl-…-linux-amd64 beside the SWIX in {}: `cargo xtask build-swix` makes both",
-            folder.display()
+            directory.display()
         ),
     }
 }

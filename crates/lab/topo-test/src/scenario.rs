@@ -21,20 +21,20 @@ pub struct Impossible(pub String);
 
 /// The scenarios of these names and all that they need, in the table's order; all where no name is given.
 pub fn select(names: &[String]) -> Result<Vec<&'static Scenario>> {
-    let mut wanted: Vec<&str> = names.iter().map(String::as_str).collect();
-    if wanted.is_empty() {
+    let mut desired: Vec<&str> = names.iter().map(String::as_str).collect();
+    if desired.is_empty() {
         return Ok(scenarios::ALL.iter().collect());
     }
     let mut at = 0;
-    while let Some(name) = wanted.get(at).copied() {
+    while let Some(name) = desired.get(at).copied() {
         let Some(scenario) = scenarios::ALL.iter().find(|scenario| scenario.name == name) else {
             let known: Vec<&str> = scenarios::ALL.iter().map(|scenario| scenario.name).collect();
             bail!("there is no scenario {name}; there are {}", known.join(", "));
         };
-        wanted.extend(scenario.needs);
+        desired.extend(scenario.needs);
         at += 1;
     }
-    Ok(scenarios::ALL.iter().filter(|scenario| wanted.contains(&scenario.name)).collect())
+    Ok(scenarios::ALL.iter().filter(|scenario| desired.contains(&scenario.name)).collect())
 }
 
 #[cfg(test)]

@@ -26,8 +26,8 @@ fn seed_s() -> String {
 }
 
 fn repository_s(file: &str) -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../topo").canonicalize().unwrap();
-    containerlab::export(&Topology::load(&folder.join(file)).unwrap(), &folder).unwrap().text
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../topo").canonicalize().unwrap();
+    containerlab::export(&Topology::load(&directory.join(file)).unwrap(), &directory).unwrap().text
 }
 
 /// Compares with a file of `expected/`; `KOE_BLESS=1` writes it anew, to be read before it is committed.

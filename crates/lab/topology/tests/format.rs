@@ -44,7 +44,7 @@ fn the_three_switch_topology_has_its_devices_links_and_startup_configs() {
 fn the_one_switch_topology_has_a_switch_and_a_host() {
     let topology = repository_file("one.yml");
     assert_eq!(topology.switches().map(|switch| switch.name.as_str()).collect::<Vec<_>>(), ["veos-b"]);
-    assert!(topology.config_folder.join("one_veos-b").is_file());
+    assert!(topology.config_directory.join("one_veos-b").is_file());
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn the_fabric_has_every_leaf_on_every_spine_a_host_beside_each_switch_and_startu
 fn what_a_file_leaves_out_is_as_docker_topo_has_it() {
     let topology = parse("VERSION: 2\nlinks:\n  - endpoints: [\"a-veos\", \"b-veos\"]\n").unwrap();
     let here = std::env::current_dir().unwrap();
-    assert_eq!((topology.prefix.as_str(), topology.config_folder), ("file", here.join("config")));
+    assert_eq!((topology.prefix.as_str(), topology.config_directory), ("file", here.join("config")));
     let published = |device: &str| topology.devices.iter().find(|node| node.name == device).unwrap().ports.clone();
     let https = |outside| vec![Publish { inside: "443/tcp".into(), address: None, outside: Some(outside) }];
     assert_eq!((published("a-veos"), published("b-veos")), (https(8000), https(8001)));
@@ -144,11 +144,11 @@ fn the_file_comes_before_the_environment_and_that_before_the_defaults() {
 }
 
 #[test]
-fn conf_dir_is_beside_the_file_where_there_is_such_a_folder() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir(folder.path().join("config")).unwrap();
-    let topology = Topology::parse(GOOD, "t.yml", folder.path(), &|_| None).unwrap();
-    assert_eq!(topology.startup_config("veos-a"), folder.path().join("config/t_veos-a"));
+fn conf_dir_is_beside_the_file_where_there_is_such_a_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir(directory.path().join("config")).unwrap();
+    let topology = Topology::parse(GOOD, "t.yml", directory.path(), &|_| None).unwrap();
+    assert_eq!(topology.startup_config("veos-a"), directory.path().join("config/t_veos-a"));
 }
 
 #[test]
@@ -167,8 +167,8 @@ fn options_for_a_network_s_driver_are_kept() {
     let options = "driver: macvlan\n    driver_opts:\n      parent: eth1\n      a.b: true";
     let topology = parse(&GOOD.replace("driver: bridge", options)).unwrap();
     assert_eq!(topology.links[0].driver, Driver::Macvlan);
-    let wanted = [("parent", "eth1"), ("a.b", "true")].map(|(key, value)| (key.to_owned(), value.to_owned()));
-    assert_eq!(topology.links[0].options, wanted);
+    let desired = [("parent", "eth1"), ("a.b", "true")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+    assert_eq!(topology.links[0].options, desired);
 }
 
 #[test]

@@ -100,10 +100,10 @@ pub fn file_name(credential: Credential) -> String {
     format!("{credential}.kubeconfig")
 }
 
-/// Writes the kubeconfigs of a node's components into `folder`. They refer to the files in `pki`, an absolute path,
+/// Writes the kubeconfigs of a node's components into `directory`. They refer to the files in `pki`, an absolute path,
 /// so that a renewed certificate is read without a restart.
 pub fn ensure(
-    folder: &Path,
+    directory: &Path,
     pki: &Path,
     cluster: &Cluster,
     node: &Node,
@@ -120,7 +120,7 @@ pub fn ensure(
                 Certificate::ClientCertificate(path(credential.certificate_file())),
                 Key::ClientKey(path(credential.key_file())),
             )?;
-            Ok((*credential, write(&folder.join(file_name(*credential)), &text)?))
+            Ok((*credential, write(&directory.join(file_name(*credential)), &text)?))
         })
         .collect()
 }

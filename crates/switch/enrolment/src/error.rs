@@ -31,7 +31,7 @@ pub enum EnrolError {
     )]
     OtherVersion { master: SocketAddr },
     #[error(
-        "the master at {master} will not sign for {name}: {reason}; mend that on the master, or here, in cluster.toml"
+        "the master at {master} will not sign for {name}: {reason}; repair that on the master, or here, in cluster.toml"
     )]
     Declined { master: SocketAddr, name: String, reason: String },
     #[error(
@@ -53,7 +53,7 @@ pub enum EnrolError {
 pub enum Retry {
     /// The other side may be there at any moment.
     Soon,
-    /// Somebody has to mend something first, maybe on the other side.
+    /// Somebody has to repair something first, maybe on the other side.
     Slowly,
     /// The request itself is wrong.
     Never,

@@ -52,7 +52,7 @@ pub struct FailedAttempt<'a> {
     pub pause: Duration,
 }
 
-/// Tries until the master has given certificates; `None` when stopped. An error is only what no later try can mend.
+/// Tries until the master has given certificates; `None` when stopped. An error is only what no later try can repair.
 pub fn enrol_until_answered(
     request: &Request,
     backoff: &Backoff,

@@ -41,7 +41,7 @@ pub struct Enrolled {
 pub fn enrol(request: &Request) -> Result<Enrolled, EnrolError> {
     let Request { master, name, token, csrs, timeout } = *request;
     if !message::is_name(name) {
-        return Err(EnrolError::Request { what: format!("{name:?} is not a node's name; mend cluster.toml") });
+        return Err(EnrolError::Request { what: format!("{name:?} is not a node's name; repair cluster.toml") });
     }
     let deadline = Instant::now() + timeout;
     let broken = |error| EnrolError::of_channel(master, error);

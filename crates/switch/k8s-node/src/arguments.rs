@@ -116,8 +116,8 @@ mod tests {
 
     /// What a unit of rootfs/ starts.
     fn started_by(unit: &str) -> Command {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../rootfs/usr/lib/systemd/system");
-        let text = fs::read_to_string(folder.join(unit)).unwrap();
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../rootfs/usr/lib/systemd/system");
+        let text = fs::read_to_string(directory.join(unit)).unwrap();
         parse(text.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap()).unwrap()
     }
 

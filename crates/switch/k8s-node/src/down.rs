@@ -33,10 +33,10 @@ pub fn run() -> Result<()> {
         step("route for Services", routes::remove_service_range(&switch.cluster));
     }
     step("the pods' bridge", bridge());
-    // What stays mounted keeps the folder whole: it is removed only where nothing is mounted in it.
+    // What stays mounted keeps the directory whole: it is removed only where nothing is mounted in it.
     step("volumes of pods", volumes::unmount_below(places::KUBELET.as_ref()));
-    for folder in [places::KUBELET, places::CNI_STATE, places::RUN] {
-        step(folder, files::remove_tree(folder.as_ref()));
+    for directory in [places::KUBELET, places::CNI_STATE, places::RUN] {
+        step(directory, files::remove_tree(directory.as_ref()));
     }
     step("units", units());
     if failures.is_empty() {

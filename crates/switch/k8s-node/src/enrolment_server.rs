@@ -86,7 +86,7 @@ mod tests {
         assert!(matches!(ask(&master, stranger, "veos-b", "veos-b"), Err(EnrolError::Refused { .. })));
 
         let events = master.events_of(7);
-        let count = |wanted: &dyn Fn(&&Event) -> bool| events.iter().filter(wanted).count();
+        let count = |desired: &dyn Fn(&&Event) -> bool| events.iter().filter(desired).count();
         assert_eq!(count(&|event| matches!(event, Event::Issued { .. })), 1, "{events:?}");
         assert_eq!(count(&|event| matches!(event, Event::Declined { name, .. } if name == "veos-b")), 1, "{events:?}");
     }

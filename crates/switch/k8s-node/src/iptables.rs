@@ -47,7 +47,7 @@ const WORKER: [Opening; 3] = [
 const SERVICES: &str = "-m conntrack --ctstate DNAT -m comment --comment kubernetes-on-eos-services -j ACCEPT";
 
 /// Every chain that a switch needs. One without rules for this switch is there and empty.
-pub fn wanted(cluster: &Cluster, node: &Node) -> [Chain; 3] {
+pub fn desired(cluster: &Cluster, node: &Node) -> [Chain; 3] {
     let master = if node.master { MASTER.as_slice() } else { &[] };
     let worker = if node.worker { WORKER.as_slice() } else { &[] };
     let open = |Opening { name, protocol, ports }: &Opening| {
@@ -94,12 +94,12 @@ impl Chain {
 
     /// Makes the chain so and asks for it first; says whether anything was to be done.
     pub fn ensure(&self) -> Result<bool> {
-        let wanted: Vec<String> = [format!("-N {}", self.name)]
+        let desired: Vec<String> = [format!("-N {}", self.name)]
             .into_iter()
             .chain(self.rules.iter().map(|rule| format!("-A {} {rule}", self.name)))
             .collect();
         let listed = self.list()?;
-        let right = listed.as_ref() == Some(&wanted);
+        let right = listed.as_ref() == Some(&desired);
         if !right {
             if listed.is_none() {
                 self.run(&["-N", self.name])?;

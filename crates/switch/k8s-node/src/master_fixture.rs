@@ -1,4 +1,4 @@
-//! A master for tests: a PKI in a folder of its own, and the server that workers enrol at on a free port.
+//! A master for tests: a PKI in a directory of its own, and the server that workers enrol at on a free port.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -37,7 +37,7 @@ token = "9f86d081884c7d659a2feaa0c55ad015"
 pub struct Master {
     pub cluster: Cluster,
     pub address: SocketAddr,
-    folder: TempDir,
+    directory: TempDir,
     events: Arc<Mutex<Vec<Event>>>,
     stop: Stop,
     thread: Option<JoinHandle<()>>,
@@ -46,26 +46,26 @@ pub struct Master {
 impl Master {
     /// One whose certificates were made at `made`.
     pub fn start(made: SystemTime) -> Master {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let cluster = Cluster::parse(CLUSTER, "cluster.toml").unwrap();
-        pki::ensure_master(folder.path(), &cluster, cluster.master(), made).unwrap();
+        pki::ensure_master(directory.path(), &cluster, cluster.master(), made).unwrap();
         let events: Arc<Mutex<Vec<Event>>> = Arc::default();
         let sink = events.clone();
         let server = Server::bind(
             (Ipv4Addr::LOCALHOST, 0).into(),
             Token::new(cluster.token.reveal()).unwrap(),
-            Arc::new(Authority { pki: folder.path().into(), cluster: cluster.clone() }),
+            Arc::new(Authority { pki: directory.path().into(), cluster: cluster.clone() }),
             Limits::default(),
             move |event| sink.lock().unwrap().push(event),
         )
         .unwrap();
         let (address, stop) = (server.address(), server.stop_handle().unwrap());
         let thread = Some(thread::spawn(move || server.run()));
-        Master { cluster, address, folder, events, stop, thread }
+        Master { cluster, address, directory, events, stop, thread }
     }
 
     pub fn pki(&self) -> &Path {
-        self.folder.path()
+        self.directory.path()
     }
 
     /// Waits for so many events; they are told after the answer.

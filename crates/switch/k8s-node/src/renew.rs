@@ -99,8 +99,8 @@ mod tests {
 
     #[test]
     fn the_last_turn_is_over_before_the_timer_comes_round() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../rootfs/usr/lib/systemd/system");
-        let timer = fs::read_to_string(folder.join(systemd::RENEWAL_TIMER)).unwrap();
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../rootfs/usr/lib/systemd/system");
+        let timer = fs::read_to_string(directory.join(systemd::RENEWAL_TIMER)).unwrap();
         let period = timer.lines().find_map(|line| line.strip_prefix("OnUnitActiveSec=")).unwrap();
         assert!(TURNS + LIMIT < humantime::parse_duration(period).unwrap());
     }

@@ -18,7 +18,7 @@ const MIB: u64 = 1 << 20;
 /// What to do about it.
 pub const MEND: &str = "remove old images or logs from /mnt/flash";
 
-/// Bytes on the file system of the state's folder.
+/// Bytes on the file system of the state's directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
     left: u64,
@@ -30,11 +30,11 @@ pub struct Room {
 impl Room {
     /// `state` is where everything of this node lies; it need not be there yet.
     pub fn on_flash(state: &Path, node: &Node) -> Result<Room> {
-        let there = state.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/"));
+        let there = state.ancestors().find(|directory| directory.exists()).unwrap_or(Path::new("/"));
         let space = statvfs(there).with_context(|| format!("cannot ask how much room {} has", there.display()))?;
         Ok(Room {
             left: space.f_bavail.saturating_mul(space.f_frsize),
-            taken: ["etcd", "log"].map(|folder| files::tree_size(&state.join(folder))).into_iter().sum(),
+            taken: ["etcd", "log"].map(|directory| files::tree_size(&state.join(directory))).into_iter().sum(),
             first_boot: !has_files(state, node)?,
         })
     }

@@ -25,16 +25,16 @@ pub struct Changes {
 /// Adds what is missing, and takes away what cluster.toml no longer asks for.
 pub fn ensure(cluster: &Cluster, node: &Node) -> Result<Changes> {
     let others = cluster.nodes.iter().filter(|other| other.worker && other.name != node.name);
-    let wanted: Vec<Route> = others.map(|other| format!("ip route {} {}", other.pod_cidr, other.address)).collect();
+    let desired: Vec<Route> = others.map(|other| format!("ip route {} {}", other.pod_cidr, other.address)).collect();
     let ours = recorded()?;
     let mut changes = Changes::default();
-    for route in ours.iter().filter(|route| !wanted.contains(route)) {
+    for route in ours.iter().filter(|route| !desired.contains(route)) {
         configure(&format!("no {route}"))?;
         changes.removed.push(route.clone());
     }
     // Recorded first: one that is recorded and not there is harmless, one that is there and not recorded stays for ever.
-    record(&wanted)?;
-    for route in wanted {
+    record(&desired)?;
+    for route in desired {
         if ours.contains(&route) && is_configured(&route)? {
             changes.kept += 1;
         } else {

@@ -21,7 +21,7 @@ pub const FLASH: &str = "/mnt/flash";
 /// Runs a test on a thread whose mounts are its own. Needs root.
 pub fn in_mount_namespace(test: impl FnOnce() + Send) {
     let apart = || {
-        // SAFETY: the mount namespace and the current folder become this thread's own; file descriptors stay shared.
+        // SAFETY: the mount namespace and the current directory become this thread's own; file descriptors stay shared.
         unsafe { unshare_unsafe(UnshareFlags::NEWNS) }.expect("a mount namespace needs root");
         mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).unwrap();
         test();
@@ -40,8 +40,8 @@ pub fn flash_of(mib: u32) {
 /// What a boot leaves on the flash, as far as a later one asks for it.
 pub fn came_up_before() {
     let state = Path::new(places::STATE);
-    for folder in [places::LOG, places::OWN_IMAGES, places::KUBECONFIGS, places::PKI] {
-        fs::create_dir_all(folder).unwrap();
+    for directory in [places::LOG, places::OWN_IMAGES, places::KUBECONFIGS, places::PKI] {
+        fs::create_dir_all(directory).unwrap();
     }
     fs::create_dir_all(state.join("etcd/member/wal")).unwrap();
     for file in ["etcd/member/wal/0000000000000000-0000000000000000.wal", "pki/node-key.pem", "written-at-boot"] {

@@ -22,11 +22,11 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// How many of a mount's holders an error names.
 const NAMED: usize = 5;
 
-/// Unmounts everything at a folder and below it. Goes on where one stays, and fails with all that have stayed and why.
-pub fn unmount_below(folder: &Path) -> Result<()> {
+/// Unmounts everything at a directory and below it. Goes on where one stays, and fails with all that have stayed and why.
+pub fn unmount_below(directory: &Path) -> Result<()> {
     let mut round = 1;
     loop {
-        let mut found = mounts::at_or_below(folder)?;
+        let mut found = mounts::at_or_below(directory)?;
         // The deepest first, and of several at one place the last one, which covers the others.
         found.reverse();
         found.sort_by_key(|mount| Reverse(mount.place.components().count()));

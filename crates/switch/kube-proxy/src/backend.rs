@@ -1,4 +1,4 @@
-//! What a backend is: the part that makes the wanted state happen, and applies only what differs.
+//! What a backend is: the part that makes the desired state happen, and applies only what differs.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,7 +10,7 @@ pub trait Backend: Send {
     /// The mode's name, as `--proxy-mode` has it.
     fn name(&self) -> &'static str;
 
-    /// Makes what is programmed follow `model`, which is complete. `touched` has every Service whose wanted state may differ from the last
+    /// Makes what is programmed follow `model`, which is complete. `touched` has every Service whose desired state may differ from the last
     /// call that succeeded. The first call after a start finds what an earlier run left, and keeps what is right of it.
     /// On an error, everything stays as it was or is half done; the next call gets the same Services as touched again.
     fn sync(&mut self, model: &Model, touched: &BTreeSet<ServiceName>) -> Result<(), SyncError>;

@@ -117,21 +117,21 @@ impl UdpEntries {
     fn follow(&mut self, model: &Model, touched: &BTreeSet<ServiceName>) {
         let all = (!self.began).then(|| model.services().map(|(name, _)| name)).into_iter().flatten();
         let names: BTreeSet<&ServiceName> = all.chain(touched).collect();
-        let mut wanted = UdpServices::of(model, names.iter().copied());
+        let mut desired = UdpServices::of(model, names.iter().copied());
         for name in names {
             let now = model.service(name).map(udp_addresses).unwrap_or_default();
             let before =
                 if now.is_empty() { self.known.remove(name) } else { self.known.insert(name.clone(), now.clone()) };
             // Who asks there is not answered any more.
             for (ip, port) in before.into_iter().flatten().filter(|address| !now.contains(address)) {
-                wanted.insert(ip, port, &[]);
+                desired.insert(ip, port, &[]);
             }
         }
         self.began = true;
-        if wanted.is_empty() {
+        if desired.is_empty() {
             return;
         }
-        match conntrack::delete_stale_udp(&wanted) {
+        match conntrack::delete_stale_udp(&desired) {
             Ok(deleted) => {
                 self.failing = false;
                 tracing::debug!(deleted, "looked for UDP entries of endpoints that are gone");

@@ -18,20 +18,20 @@ use crate::model::ServiceName;
 const BIND_RETRY: Duration = Duration::from_secs(1);
 
 /// For each port, whose it is and how many ready endpoints that Service has on this node.
-pub type Wanted = BTreeMap<u16, (ServiceName, usize)>;
+pub type Desired = BTreeMap<u16, (ServiceName, usize)>;
 
 /// Where the syncer says what is to be served; it never waits.
 #[derive(Debug)]
 pub struct ServiceHealth {
-    sender: watch::Sender<Wanted>,
+    sender: watch::Sender<Desired>,
 }
 
 impl ServiceHealth {
     /// Replaces everything that is served.
-    pub fn sync(&self, wanted: Wanted) {
+    pub fn sync(&self, desired: Desired) {
         self.sender.send_if_modified(|served| {
-            let differs = *served != wanted;
-            *served = wanted;
+            let differs = *served != desired;
+            *served = desired;
             differs
         });
     }
@@ -40,7 +40,7 @@ impl ServiceHealth {
 /// What serves it.
 #[derive(Debug)]
 pub struct Servers {
-    wanted: watch::Receiver<Wanted>,
+    desired: watch::Receiver<Desired>,
     addresses: Vec<Ipv4Net>,
     events: Events,
     running: BTreeMap<u16, Server>,
@@ -48,8 +48,8 @@ pub struct Servers {
 
 /// Makes the two ends. It is served on all addresses of the node, or those in `nodeport_addresses`.
 pub fn channel(nodeport_addresses: Vec<Ipv4Net>, events: Events) -> (ServiceHealth, Servers) {
-    let (sender, wanted) = watch::channel(Wanted::new());
-    (ServiceHealth { sender }, Servers { wanted, addresses: nodeport_addresses, events, running: BTreeMap::new() })
+    let (sender, desired) = watch::channel(Desired::new());
+    (ServiceHealth { sender }, Servers { desired, addresses: nodeport_addresses, events, running: BTreeMap::new() })
 }
 
 #[derive(Debug)]
@@ -71,15 +71,15 @@ impl Servers {
     /// Starts and stops servers, for as long as there is a [`ServiceHealth`].
     pub async fn run(mut self) {
         loop {
-            let wanted = self.wanted.borrow_and_update().clone();
-            self.running.retain(|port, _| wanted.contains_key(port));
-            for (&port, (service, _)) in &wanted {
+            let desired = self.desired.borrow_and_update().clone();
+            self.running.retain(|port, _| desired.contains_key(port));
+            for (&port, (service, _)) in &desired {
                 self.ensure(port, service).await;
             }
             let waits = self.running.values().any(|server| matches!(server, Server::Waiting));
             let retry = Instant::now() + BIND_RETRY;
             tokio::select! {
-                changed = self.wanted.changed() => if changed.is_err() {
+                changed = self.desired.changed() => if changed.is_err() {
                     return;
                 },
                 () = sleep_until(retry), if waits => {}
@@ -111,8 +111,8 @@ impl Servers {
             IpAddr::V4(ip) => addresses.is_empty() || addresses.iter().any(|block| block.contains(&ip)),
             IpAddr::V6(_) => false,
         };
-        let wanted = self.wanted.clone();
-        let answer = move |_: &str| match wanted.borrow().get(&port) {
+        let desired = self.desired.clone();
+        let answer = move |_: &str| match desired.borrow().get(&port) {
             Some((service, local_endpoints)) => answer(service, *local_endpoints),
             None => Answer::not_found(),
         };
@@ -137,8 +137,8 @@ mod tests {
     use super::*;
     use crate::{events, http::client};
 
-    fn web(port: u16, local_endpoints: usize) -> Wanted {
-        Wanted::from([(port, (ServiceName::new("shop", "web"), local_endpoints))])
+    fn web(port: u16, local_endpoints: usize) -> Desired {
+        Desired::from([(port, (ServiceName::new("shop", "web"), local_endpoints))])
     }
 
     /// A port that was free a moment ago.
@@ -187,7 +187,7 @@ mod tests {
         health.sync(web(second, 1));
         await_status(second, Some(200)).await;
         await_status(first, None).await;
-        health.sync(Wanted::from([(second, (ServiceName::new("shop", "other"), 0))]));
+        health.sync(Desired::from([(second, (ServiceName::new("shop", "other"), 0))]));
         assert!(await_status(second, Some(503)).await.unwrap().2.contains("other"));
     }
 

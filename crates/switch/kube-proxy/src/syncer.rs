@@ -53,7 +53,7 @@ pub struct Syncer<O> {
     touched: BTreeSet<ServiceName>,
     triggers: Vec<SystemTime>,
     /// Something waits to be programmed, be it that there is nothing.
-    wanted: bool,
+    desired: bool,
     clocks: Clocks,
 }
 
@@ -75,7 +75,7 @@ impl<O: Observer> Syncer<O> {
             model: Model::default(),
             touched: BTreeSet::new(),
             triggers: Vec::new(),
-            wanted: true,
+            desired: true,
             clocks: Clocks { sync: now, check: now, full_check: now, retry: FIRST_RETRY },
         }
     }
@@ -87,7 +87,7 @@ impl<O: Observer> Syncer<O> {
                 continue;
             }
             let now = Instant::now();
-            if self.wanted {
+            if self.desired {
                 if now >= self.clocks.sync {
                     self.sync();
                 }
@@ -102,7 +102,7 @@ impl<O: Observer> Syncer<O> {
     /// Waits until there is something to do, and takes in all news. False at the end.
     fn take_in(&mut self, news: &Receiver<News>) -> bool {
         let first = if self.model.is_complete() {
-            let next = if self.wanted { self.clocks.sync } else { self.clocks.check.min(self.clocks.full_check) };
+            let next = if self.desired { self.clocks.sync } else { self.clocks.check.min(self.clocks.full_check) };
             news.recv_timeout(next.saturating_duration_since(Instant::now()))
         } else {
             news.recv().map_err(|_| RecvTimeoutError::Disconnected)
@@ -123,7 +123,7 @@ impl<O: Observer> Syncer<O> {
         if self.touched.len() > before {
             self.triggers.extend(trigger);
         }
-        self.wanted |= !self.touched.is_empty();
+        self.desired |= !self.touched.is_empty();
         true
     }
 
@@ -135,7 +135,7 @@ impl<O: Observer> Syncer<O> {
                 self.observer.synced(&self.model, &self.touched, took, &self.triggers);
                 self.touched.clear();
                 self.triggers.clear();
-                self.wanted = false;
+                self.desired = false;
                 self.clocks.retry = FIRST_RETRY;
                 self.clocks.sync = started + (took * BUSY_SHARE).max(self.periods.least_between_syncs);
                 self.rest_before_checks(started);
@@ -158,7 +158,7 @@ impl<O: Observer> Syncer<O> {
             }
             // What stands is not known any more, so a whole round has to look.
             Err(error) => {
-                self.wanted = true;
+                self.desired = true;
                 self.try_again(&error);
             }
         }

@@ -47,7 +47,7 @@ fn hold_signals() -> libc::sigset_t {
 
 /// Sleeps until one of the held signals arrives; -1 when something else woke it, such as SIGCONT after SIGSTOP.
 fn next_signal(signals: &libc::sigset_t) -> c_int {
-    // SAFETY: the set is initialised, and a null info says that only the signal's number is wanted.
+    // SAFETY: the set is initialised, and a null info says that only the signal's number is desired.
     unsafe { libc::sigwaitinfo(signals, ptr::null_mut()) }
 }
 

@@ -10,9 +10,9 @@ use crate::{
 /// One line for each thing that is not in the cache and that the goals need.
 pub fn missing(engine: &Engine, steps: &[Step], goals: &[&str]) -> Result<Vec<String>> {
     let statuses = engine.statuses(steps, goals, Trust::Presence);
-    let wanted = steps.iter().zip(&statuses).filter(|(_, status)| matches!(status, Status::Run(_)));
+    let desired = steps.iter().zip(&statuses).filter(|(_, status)| matches!(status, Status::Run(_)));
     let mut missing = Vec::new();
-    for (step, _) in wanted {
+    for (step, _) in desired {
         match &step.work {
             Work::Fetch(fetch) if fetch.brought.is_none() => missing.extend(engine.fetcher.missing(&fetch.source)?),
             Work::Crates(_) => missing.push("the crates of Cargo.lock, in Cargo's own cache".to_owned()),

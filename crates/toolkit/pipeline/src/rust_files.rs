@@ -33,9 +33,9 @@ pub fn of_package(workspace: &Path, name: &str) -> Result<Vec<InputFile>> {
         files.push(InputFile::new(name, &workspace.join(name))?);
     }
     for package in packages {
-        let folder = package.manifest_path.parent().context("a manifest has no folder")?;
-        for entry in walkdir::WalkDir::new(folder).sort_by_file_name() {
-            let entry = entry.with_context(|| format!("cannot read {folder}"))?;
+        let directory = package.manifest_path.parent().context("a manifest has no directory")?;
+        for entry in walkdir::WalkDir::new(directory).sort_by_file_name() {
+            let entry = entry.with_context(|| format!("cannot read {directory}"))?;
             let inside = entry.path().strip_prefix(workspace).unwrap_or(entry.path());
             if entry.file_type().is_file() && !inside.components().any(|part| part.as_os_str() == "tests") {
                 files.push(InputFile::new(inside.to_string_lossy(), entry.path())?);

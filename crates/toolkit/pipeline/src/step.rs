@@ -194,7 +194,7 @@ pub struct Package {
     /// What the package puts on the switch as it is; names are absolute paths there without the first slash.
     pub rootfs: Vec<InputFile>,
     #[serde(skip)]
-    pub rootfs_folder: PathBuf,
+    pub rootfs_directory: PathBuf,
 }
 
 #[derive(Debug, Clone, Serialize)]

@@ -40,7 +40,7 @@ pub(crate) fn component(
     let mut patches = Vec::new();
     if let Some(series) = &file.value.patches {
         for name in &series.series {
-            let path = Spanned::new(name.span(), format!("{}/{}", series.folder, name.get_ref()));
+            let path = Spanned::new(name.span(), format!("{}/{}", series.directory, name.get_ref()));
             patches.push(file.beside(&path, "patch file")?);
         }
     }

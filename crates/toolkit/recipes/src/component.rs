@@ -45,7 +45,7 @@ pub struct Prepare {
     pub toolchain: Name,
     /// The package of the generator, an import path or a path below the tree.
     pub package: String,
-    /// `{scratch}` stands for a folder for what is not kept.
+    /// `{scratch}` stands for a directory for what is not kept.
     pub args: Vec<String>,
     /// Files that must be there afterwards.
     pub makes: Vec<RelativePath>,
@@ -119,7 +119,7 @@ pub struct Go {
     pub toolchain: Name,
     /// The import path of the main package.
     pub package: String,
-    /// Toolchains (trees) whose folders come into GOPATH after the component's own.
+    /// Toolchains (trees) whose directories come into GOPATH after the component's own.
     #[serde(default)]
     pub libraries: Vec<Name>,
     #[serde(default)]
@@ -143,7 +143,7 @@ pub struct Rust {
 pub struct Check {
     /// The name it is called by; the program's own if not given.
     pub called: Option<Name>,
-    /// `{scratch}` stands for an empty folder.
+    /// `{scratch}` stands for an empty directory.
     pub args: Vec<String>,
     #[serde(default)]
     pub env: BTreeMap<String, String>,
@@ -186,10 +186,10 @@ pub(crate) struct ComponentFile {
     pub(crate) image: Vec<Spanned<Image>>,
 }
 
-/// `folder` is relative to the recipe file.
+/// `directory` is relative to the recipe file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PatchesFile {
-    pub(crate) folder: String,
+    pub(crate) directory: String,
     pub(crate) series: Vec<Spanned<String>>,
 }

@@ -14,7 +14,7 @@ pub struct RecipeError {
 }
 
 impl RecipeError {
-    /// An error about a whole file or folder.
+    /// An error about a whole file or directory.
     pub(crate) fn about(file: &Path, message: impl Into<String>) -> Self {
         RecipeError { file: file.to_owned(), line: None, message: message.into() }
     }

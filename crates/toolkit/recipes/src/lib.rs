@@ -1,7 +1,7 @@
 //! Recipe files (TOML) read into a typed, validated [`Release`]: what is built, from which pinned
 //! sources, with which patches and flags, and where it goes in the image.
 //!
-//! A release is a folder `recipes/<name>/` with a `release.toml` that lists toolchain files and
+//! A release is a directory `recipes/<name>/` with a `release.toml` that lists toolchain files and
 //! component files. Every file is read strictly: an unknown key, a pin of the wrong form or a patch
 //! that is not there is an error with the file, the line and what is expected. No version number of
 //! anything stands in the Rust code.

@@ -33,7 +33,7 @@ pub enum Origin {
 pub struct Https {
     pub url: String,
     pub sha256: Sha256,
-    /// Only this folder of the archive is used.
+    /// Only this directory of the archive is used.
     pub root: Option<RelativePath>,
 }
 
@@ -45,7 +45,7 @@ pub struct Git {
     pub commit: Commit,
 }
 
-/// A Debian source package by exact version: the upstream archive and, if wanted, Debian's patches.
+/// A Debian source package by exact version: the upstream archive and, if desired, Debian's patches.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct DebianSource {
@@ -78,7 +78,7 @@ pub struct DebianPackages {
     /// A suite that moves (security updates): its packages are pinned by name and trusted by apt's
     /// signature. All of them must have one version, and that version is recorded.
     pub moving: Option<Moving>,
-    /// Only this folder of the unpacked packages is used.
+    /// Only this directory of the unpacked packages is used.
     pub root: Option<RelativePath>,
 }
 

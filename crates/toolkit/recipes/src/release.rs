@@ -1,4 +1,4 @@
-//! A release: the folder of recipes, read and cross-checked as a whole.
+//! A release: the directory of recipes, read and cross-checked as a whole.
 
 use std::{
     collections::BTreeMap,
@@ -85,7 +85,7 @@ struct ToolchainFile {
     origin: Vec<Origin>,
 }
 
-/// The names of the releases in a folder of recipes, the default one first.
+/// The names of the releases in a directory of recipes, the default one first.
 pub fn names(recipes: &Path) -> Result<Vec<String>, RecipeError> {
     let mut found = Vec::new();
     for file in release_files(recipes)? {
@@ -103,9 +103,9 @@ pub fn load(recipes: &Path, name: Option<&str>) -> Result<Release, RecipeError> 
     let mut chosen = Vec::new();
     for file in &files {
         // Another release's typo must not stop this one, so only its name is asked for here.
-        let folder = file.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
+        let directory = file.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
         match name {
-            Some(name) if name == folder => chosen.push(Parsed::<ReleaseFile>::read(file.clone())?),
+            Some(name) if name == directory => chosen.push(Parsed::<ReleaseFile>::read(file.clone())?),
             Some(_) => {}
             None => {
                 let parsed = Parsed::<ReleaseFile>::read(file.clone())?;
@@ -114,7 +114,7 @@ pub fn load(recipes: &Path, name: Option<&str>) -> Result<Release, RecipeError> 
                 }
             }
         }
-        known.push(folder);
+        known.push(directory);
     }
     known.sort();
     match (chosen.pop(), chosen.is_empty()) {
@@ -130,17 +130,20 @@ pub fn load(recipes: &Path, name: Option<&str>) -> Result<Release, RecipeError> 
 }
 
 fn release_files(recipes: &Path) -> Result<Vec<PathBuf>, RecipeError> {
-    let folders = fs::read_dir(recipes)
-        .map_err(|error| RecipeError::about(recipes, format!("cannot read the folder of recipes: {error}")))?;
-    let mut files: Vec<PathBuf> =
-        folders.flatten().map(|folder| folder.path().join("release.toml")).filter(|file| file.is_file()).collect();
-    // The folder of one release is as good as the folder that holds it.
+    let directories = fs::read_dir(recipes)
+        .map_err(|error| RecipeError::about(recipes, format!("cannot read the directory of recipes: {error}")))?;
+    let mut files: Vec<PathBuf> = directories
+        .flatten()
+        .map(|directory| directory.path().join("release.toml"))
+        .filter(|file| file.is_file())
+        .collect();
+    // The directory of one release is as good as the directory that holds it.
     if files.is_empty() && recipes.join("release.toml").is_file() {
         files.push(recipes.join("release.toml"));
     }
     files.sort();
     if files.is_empty() {
-        return Err(RecipeError::about(recipes, "no release here: expected a folder with a release.toml in it"));
+        return Err(RecipeError::about(recipes, "no release here: expected a directory with a release.toml in it"));
     }
     Ok(files)
 }
@@ -179,9 +182,9 @@ fn complete(file: Parsed<ReleaseFile>) -> Result<Release, RecipeError> {
         files.push((file.beside(&extra.from, "file")?, extra.install.clone()));
     }
     let ReleaseFile { name, version, revision, source_date, .. } = file.value;
-    let folder = file.path.parent().and_then(Path::file_name).unwrap_or_default();
-    if folder != name.as_ref() as &Path {
-        let message = format!("the release is named {name}, its folder {folder:?}: expected the same name");
+    let directory = file.path.parent().and_then(Path::file_name).unwrap_or_default();
+    if directory != name.as_ref() as &Path {
+        let message = format!("the release is named {name}, its directory {directory:?}: expected the same name");
         return Err(RecipeError::about(&file.path, message));
     }
     Ok(Release { name, version, revision, source_date, toolchains, components, files })

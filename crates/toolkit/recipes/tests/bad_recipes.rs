@@ -24,7 +24,7 @@ license = "Apache-2.0"
 purl = "pkg:github/example/tool@v1.0"
 markers = ["main.go"]
 import-path = "example.org/tool"
-patches = { folder = "../../patches", series = ["0001-change.patch"] }
+patches = { directory = "../../patches", series = ["0001-change.patch"] }
 
 [[origin]]
 git = { url = "https://example.org/tool", commit = "0123456789012345678901234567890123456789" }
@@ -44,22 +44,22 @@ prints = "1.0"
 
 /// Writes the recipes with one change to one file and returns the error.
 fn error_with(file: &str, from: &str, to: &str) -> String {
-    let folder = tempfile::tempdir().unwrap();
-    write(folder.path());
-    let path = folder.path().join("recipes").join(file);
+    let directory = tempfile::tempdir().unwrap();
+    write(directory.path());
+    let path = directory.path().join("recipes").join(file);
     let text = fs::read_to_string(&path).unwrap();
     assert!(text.contains(from), "the change does not apply to {file}");
     fs::write(path, text.replacen(from, to, 1)).unwrap();
-    recipes::load(&folder.path().join("recipes"), None).unwrap_err().to_string()
+    recipes::load(&directory.path().join("recipes"), None).unwrap_err().to_string()
 }
 
-fn write(folder: &Path) {
-    fs::create_dir_all(folder.join("recipes/9.9")).unwrap();
-    fs::create_dir_all(folder.join("patches")).unwrap();
-    fs::write(folder.join("recipes/go.toml"), TOOLCHAIN).unwrap();
-    fs::write(folder.join("recipes/9.9/release.toml"), RELEASE).unwrap();
-    fs::write(folder.join("recipes/9.9/tool.toml"), COMPONENT).unwrap();
-    fs::write(folder.join("patches/0001-change.patch"), "").unwrap();
+fn write(directory: &Path) {
+    fs::create_dir_all(directory.join("recipes/9.9")).unwrap();
+    fs::create_dir_all(directory.join("patches")).unwrap();
+    fs::write(directory.join("recipes/go.toml"), TOOLCHAIN).unwrap();
+    fs::write(directory.join("recipes/9.9/release.toml"), RELEASE).unwrap();
+    fs::write(directory.join("recipes/9.9/tool.toml"), COMPONENT).unwrap();
+    fs::write(directory.join("patches/0001-change.patch"), "").unwrap();
 }
 
 #[track_caller]
@@ -70,14 +70,14 @@ fn assert_says(error: &str, parts: &[&str]) {
 }
 
 #[test]
-fn good_recipes_load_from_any_folder() {
-    let folder = tempfile::tempdir().unwrap();
-    write(folder.path());
-    let release = recipes::load(&folder.path().join("recipes"), Some("9.9")).unwrap();
+fn good_recipes_load_from_any_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    write(directory.path());
+    let release = recipes::load(&directory.path().join("recipes"), Some("9.9")).unwrap();
     assert_eq!(release.version, "9.9.1");
     assert_eq!(release.components[0].tree.patches.len(), 1);
-    // The folder of the one release will do as well.
-    assert!(recipes::load(&folder.path().join("recipes/9.9"), None).is_ok());
+    // The directory of the one release will do as well.
+    assert!(recipes::load(&directory.path().join("recipes/9.9"), None).is_ok());
 }
 
 #[test]
@@ -161,15 +161,15 @@ fn text_that_is_not_toml_is_refused_with_its_line() {
 
 #[test]
 fn an_unknown_release_is_answered_with_the_known_ones() {
-    let folder = tempfile::tempdir().unwrap();
-    write(folder.path());
-    let error = recipes::load(&folder.path().join("recipes"), Some("1.99")).unwrap_err().to_string();
+    let directory = tempfile::tempdir().unwrap();
+    write(directory.path());
+    let error = recipes::load(&directory.path().join("recipes"), Some("1.99")).unwrap_err().to_string();
     assert_says(&error, &["no release \"1.99\"", "9.9"]);
 }
 
 #[test]
-fn a_folder_without_releases_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let error = recipes::load(folder.path(), None).unwrap_err().to_string();
+fn a_directory_without_releases_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let error = recipes::load(directory.path(), None).unwrap_err().to_string();
     assert_says(&error, &["no release here", "release.toml"]);
 }

@@ -1,4 +1,4 @@
-//! Archives read safely: whatever is in one, nothing is written outside of the folder that it is
+//! Archives read safely: whatever is in one, nothing is written outside of the directory that it is
 //! unpacked into, and modes are normalised, so that neither the archive's maker nor the umask counts.
 
 use std::{
@@ -36,31 +36,31 @@ pub(crate) fn open_tar<'a>(file: impl Read + Seek + 'a) -> Result<tar::Archive<B
     Ok(tar::Archive::new(reader))
 }
 
-/// A path of an archive as one below the folder that it is unpacked into; none for that folder itself.
+/// A path of an archive as one below the directory that it is unpacked into; none for that directory itself.
 pub(crate) fn inner_path(path: &Path) -> Result<Option<PathBuf>> {
     let mut inner = PathBuf::new();
     for part in path.components() {
         match part {
             Component::Normal(name) => inner.push(name),
             Component::CurDir => {}
-            _ => bail!("the archive has an entry outside of its folder: {}", path.display()),
+            _ => bail!("the archive has an entry outside of its directory: {}", path.display()),
         }
     }
     Ok((!inner.as_os_str().is_empty()).then_some(inner))
 }
 
-/// Unpacks archives over each other into one folder.
+/// Unpacks archives over each other into one directory.
 pub(crate) struct Unpacker<'a> {
     root: &'a Path,
-    /// Folders that are known to be folders and no links.
-    folders: HashSet<PathBuf>,
+    /// Directories that are known to be directories and no links.
+    directories: HashSet<PathBuf>,
     links: Vec<(PathBuf, PathBuf)>,
 }
 
 impl<'a> Unpacker<'a> {
     pub(crate) fn new(root: &'a Path) -> Result<Self> {
         set_mode(root, 0o755)?;
-        Ok(Unpacker { root, folders: HashSet::new(), links: Vec::new() })
+        Ok(Unpacker { root, directories: HashSet::new(), links: Vec::new() })
     }
 
     pub(crate) fn unpack<R: Read>(&mut self, mut archive: tar::Archive<R>) -> Result<()> {
@@ -80,13 +80,13 @@ impl<'a> Unpacker<'a> {
     fn entry<R: Read>(&mut self, entry: &mut tar::Entry<R>, kind: EntryType, path: &Path) -> Result<()> {
         let target = self.root.join(path);
         if kind.is_dir() {
-            return self.folder(path);
+            return self.directory(path);
         }
         if let Some(parent) = path.parent() {
-            self.folder(parent)?;
+            self.directory(parent)?;
         }
         match fs::symlink_metadata(&target) {
-            Ok(there) if there.is_dir() => bail!("a folder is already there"),
+            Ok(there) if there.is_dir() => bail!("a directory is already there"),
             Ok(_) => {
                 fs::remove_file(&target)?;
                 self.links.retain(|(link, _)| link != path);
@@ -104,37 +104,37 @@ impl<'a> Unpacker<'a> {
             self.links.push((path.to_owned(), to));
             return Ok(());
         }
-        ensure!(kind.is_hard_link(), "neither a file, a folder nor a link");
-        let to = inner_path(&to)?.context("a link to the folder itself")?;
+        ensure!(kind.is_hard_link(), "neither a file, a directory nor a link");
+        let to = inner_path(&to)?.context("a link to the directory itself")?;
         if let Some(parent) = to.parent() {
-            self.folder(parent)?;
+            self.directory(parent)?;
         }
         let to = self.root.join(to);
         ensure!(fs::symlink_metadata(&to)?.is_file(), "a link to something that is no file");
         fs::hard_link(&to, &target).with_context(|| format!("cannot link to {}", to.display()))
     }
 
-    /// Makes a folder and those above it. A link in its place is an error: nothing is written through one.
-    fn folder(&mut self, path: &Path) -> Result<()> {
-        if path.as_os_str().is_empty() || self.folders.contains(path) {
+    /// Makes a directory and those above it. A link in its place is an error: nothing is written through one.
+    fn directory(&mut self, path: &Path) -> Result<()> {
+        if path.as_os_str().is_empty() || self.directories.contains(path) {
             return Ok(());
         }
         if let Some(parent) = path.parent() {
-            self.folder(parent)?;
+            self.directory(parent)?;
         }
         let target = self.root.join(path);
         match fs::symlink_metadata(&target) {
-            Ok(there) => ensure!(there.is_dir(), "{} is in the archive, and not as a folder", path.display()),
+            Ok(there) => ensure!(there.is_dir(), "{} is in the archive, and not as a directory", path.display()),
             Err(_) => {
                 fs::create_dir(&target)?;
                 set_mode(&target, 0o755)?;
             }
         }
-        self.folders.insert(path.to_owned());
+        self.directories.insert(path.to_owned());
         Ok(())
     }
 
-    /// Refuses links that lead out of `top`, a folder below the root.
+    /// Refuses links that lead out of `top`, a directory below the root.
     pub(crate) fn check_links(&self, top: &Path) -> Result<()> {
         for (link, to) in &self.links {
             let mut depth = link.strip_prefix(top).unwrap_or(link).components().count() as i64 - 1;
@@ -188,10 +188,10 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_outside_of_the_folder_is_refused() {
+    fn an_entry_outside_of_the_directory_is_refused() {
         for name in ["../evil", "a/../../evil", "/etc/evil"] {
             let error = unpack(&[tar_of(name, EntryType::Regular, "")]).unwrap_err();
-            assert!(format!("{error:#}").contains("outside of its folder"), "{error:#}");
+            assert!(format!("{error:#}").contains("outside of its directory"), "{error:#}");
         }
     }
 
@@ -208,7 +208,7 @@ mod tests {
     fn nothing_is_written_through_a_link() {
         let link = tar_of("dir", EntryType::Symlink, "elsewhere");
         let error = unpack(&[link, tar_of("dir/file", EntryType::Regular, "")]).unwrap_err();
-        assert!(format!("{error:#}").contains("not as a folder"), "{error:#}");
+        assert!(format!("{error:#}").contains("not as a directory"), "{error:#}");
     }
 
     #[test]

@@ -32,7 +32,7 @@ fn lines(tried: &[(String, String)]) -> String {
 
 /// The tree or archive that the user brings for a component is something else.
 #[derive(Debug, thiserror::Error)]
-#[error("{} is not a tree of {component}: {marker} is not in it; give the folder or archive that has it at its top",
+#[error("{} is not a tree of {component}: {marker} is not in it; give the directory or archive that has it at its top",
     path.display())]
 pub struct NotThatComponent {
     pub component: String,
@@ -47,7 +47,7 @@ pub(crate) enum Trouble {
     PassOver(String),
     /// The same, and nothing else on its host answers either.
     OutOfReach(String),
-    /// A pin that does not match, or something wrong on this machine: no other origin mends it.
+    /// A pin that does not match, or something wrong on this machine: no other origin repairs it.
     Stop(anyhow::Error),
 }
 

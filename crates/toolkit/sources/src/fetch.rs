@@ -75,7 +75,7 @@ impl<'a> Fetcher<'a> {
         Fetcher { patience, ..self }
     }
 
-    /// Takes a folder or an archive in place of the origins of the source of that name.
+    /// Takes a directory or an archive in place of the origins of the source of that name.
     pub fn bring(mut self, name: Name, path: PathBuf) -> Self {
         self.brought.insert(name, path);
         self
@@ -168,8 +168,8 @@ impl<'a> Fetcher<'a> {
         let allowed = |origin: &&Origin| self.only.is_none_or(|kind| origin.kind() == kind);
         let origins: Vec<&Origin> = source.origins.iter().filter(allowed).collect();
         let kinds = || source.origins.iter().map(|origin| origin.kind().to_string()).collect::<Vec<_>>().join(", ");
-        let wanted = || self.only.map(|kind| format!(" of kind {kind}")).unwrap_or_default();
-        ensure!(!origins.is_empty(), "{} has no origin{}: it has {}", source.name, wanted(), kinds());
+        let desired = || self.only.map(|kind| format!(" of kind {kind}")).unwrap_or_default();
+        ensure!(!origins.is_empty(), "{} has no origin{}: it has {}", source.name, desired(), kinds());
         Ok(origins)
     }
 

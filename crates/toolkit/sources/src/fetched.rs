@@ -40,7 +40,7 @@ pub enum AnsweredBy {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Form {
-    /// An archive of a folder: the folder is the tree, or `root` in it.
+    /// An archive of a directory: the directory is the tree, or `root` in it.
     Archive { root: Option<RelativePath> },
     /// An archive of a tree's content.
     Tree,

@@ -55,8 +55,8 @@ pub(crate) fn recorded(store: &Store, commit: &Commit) -> Option<BlobFile> {
 /// Sees to it that the commit's archive is in the store and recorded.
 pub(crate) fn fetch(origin: &Git, name: &str, store: &Store, progress: &dyn Progress) -> Result<(), Trouble> {
     let commit = &origin.commit;
-    let repository = store.folder("git").join(format!("{commit}.git"));
-    let _lock = Lock::acquire(&store.folder("git").join(format!("{commit}.lock")))?;
+    let repository = store.directory("git").join(format!("{commit}.git"));
+    let _lock = Lock::acquire(&store.directory("git").join(format!("{commit}.lock")))?;
     if recorded(store, commit).is_some_and(|archive| store.has(&archive.sha256)) {
         return Ok(()); // another run fetched it while this one waited
     }
@@ -72,7 +72,7 @@ pub(crate) fn fetch(origin: &Git, name: &str, store: &Store, progress: &dyn Prog
 }
 
 fn record_path(store: &Store, commit: &Commit) -> std::path::PathBuf {
-    store.folder("git").join(format!("{commit}.json"))
+    store.directory("git").join(format!("{commit}.json"))
 }
 
 /// Asks for one ref, which tells an absent host or repository from one that lacks the commit.

@@ -1,5 +1,5 @@
 //! A tree or an archive that the user brings in place of a component's origins. It is copied into the
-//! store first, so that what is built is what was looked at, whatever happens to the folder meanwhile.
+//! store first, so that what is built is what was looked at, whatever happens to the directory meanwhile.
 
 use std::{
     collections::BTreeSet,
@@ -19,7 +19,7 @@ use crate::{
     store::Store,
 };
 
-/// Refuses a folder or an archive that is not what it should be.
+/// Refuses a directory or an archive that is not what it should be.
 pub(crate) fn require(source: &Source, path: &Path) -> Result<()> {
     if fs::metadata(path).with_context(|| context(source, path))?.is_dir() {
         return check(source, path, |marker| path.join(marker).exists());
@@ -32,12 +32,12 @@ fn context(source: &Source, path: &Path) -> String {
     format!("cannot take {} from {}", source.name, path.display())
 }
 
-/// Takes a folder or an archive into the store, if it is what it should be.
+/// Takes a directory or an archive into the store, if it is what it should be.
 pub(crate) fn take(source: &Source, path: &Path, store: &Store) -> Result<Fetched> {
     require(source, path)?;
     let scratch = store.scratch()?;
     let (form, copied) = if path.is_dir() {
-        (Form::Tree, archive_folder(path, scratch.path()))
+        (Form::Tree, archive_directory(path, scratch.path()))
     } else {
         (Form::Archive { root: None }, fs::copy(path, scratch.path()).map(drop).map_err(Into::into))
     };
@@ -87,13 +87,13 @@ fn names(archive: &Path) -> Result<BTreeSet<PathBuf>> {
     Ok(names)
 }
 
-/// An archive of a folder's content in order of names, without times and owners and without its `.git`.
-fn archive_folder(folder: &Path, archive: &Path) -> Result<()> {
+/// An archive of a directory's content in order of names, without times and owners and without its `.git`.
+fn archive_directory(directory: &Path, archive: &Path) -> Result<()> {
     let mut builder = tar::Builder::new(BufWriter::new(File::create(archive)?));
-    let entries = walkdir::WalkDir::new(folder).min_depth(1).sort_by_file_name().into_iter();
+    let entries = walkdir::WalkDir::new(directory).min_depth(1).sort_by_file_name().into_iter();
     for entry in entries.filter_entry(|entry| !(entry.depth() == 1 && entry.file_name() == ".git")) {
         let entry = entry?;
-        let name = entry.path().strip_prefix(folder)?;
+        let name = entry.path().strip_prefix(directory)?;
         let mut header = tar::Header::new_gnu();
         header.set_size(0);
         let kind = entry.file_type();
@@ -112,7 +112,7 @@ fn archive_folder(folder: &Path, archive: &Path) -> Result<()> {
             header.set_mode(if meta.permissions().mode() & 0o111 == 0 { 0o644 } else { 0o755 });
             builder.append_data(&mut header, name, file)?;
         } else {
-            bail!("{} is neither a file, a folder nor a link", entry.path().display());
+            bail!("{} is neither a file, a directory nor a link", entry.path().display());
         }
     }
     builder.into_inner()?.into_inner().map_err(io::IntoInnerError::into_error)?;

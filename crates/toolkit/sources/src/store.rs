@@ -48,17 +48,17 @@ impl Partial {
 }
 
 impl Store {
-    /// Opens the store of that cache folder, making what is not there yet.
+    /// Opens the store of that cache directory, making what is not there yet.
     pub fn open(cache: &Path) -> Result<Self> {
-        for folder in ["blobs", "partial", "git", "apt"] {
-            files::create_dir(&cache.join(folder))?;
+        for directory in ["blobs", "partial", "git", "apt"] {
+            files::create_dir(&cache.join(directory))?;
         }
         let cache = fs::canonicalize(cache).with_context(|| format!("cannot find {}", cache.display()))?;
         Ok(Store { cache })
     }
 
-    /// A folder of the cache where an origin keeps what it knows.
-    pub(crate) fn folder(&self, name: &str) -> PathBuf {
+    /// A directory of the cache where an origin keeps what it knows.
+    pub(crate) fn directory(&self, name: &str) -> PathBuf {
         self.cache.join(name)
     }
 
@@ -125,7 +125,7 @@ impl Store {
                 handle.set_permissions(fs::Permissions::from_mode(0o644))?;
                 handle.sync_all()?;
                 fs::rename(file, &path)?;
-                File::open(self.folder("blobs"))?.sync_all()?;
+                File::open(self.directory("blobs"))?.sync_all()?;
             }
             Ok(fs::metadata(&path)?.len())
         };
@@ -135,7 +135,7 @@ impl Store {
     /// Removes every blob but those; returns how many bytes that freed.
     pub fn retain(&self, used: &BTreeSet<Sha256>) -> Result<u64> {
         let mut freed = 0;
-        let blobs = self.folder("blobs");
+        let blobs = self.directory("blobs");
         for entry in fs::read_dir(&blobs).with_context(|| format!("cannot read {}", blobs.display()))?.flatten() {
             let digest = entry.file_name().to_string_lossy().parse::<Sha256>();
             if digest.is_ok_and(|digest| used.contains(&digest)) {
@@ -149,28 +149,29 @@ impl Store {
 
     /// Waits until nobody else is fetching that blob, and then hands out the place to fetch it to.
     pub fn partial(&self, digest: &Sha256) -> Result<Partial> {
-        let folder = self.cache.join("partial");
-        let lock = Lock::acquire(&folder.join(format!("{digest}.lock")))?;
-        Ok(Partial { path: folder.join(digest.to_string()), _lock: lock })
+        let directory = self.cache.join("partial");
+        let lock = Lock::acquire(&directory.join(format!("{digest}.lock")))?;
+        Ok(Partial { path: directory.join(digest.to_string()), _lock: lock })
     }
 
     /// A new file to build a blob in whose digest is not known yet. It is locked as long as it is in use.
     pub(crate) fn scratch(&self) -> Result<tempfile::NamedTempFile> {
-        let folder = self.cache.join("partial");
-        let _alone = Lock::acquire(&folder.join(SCRATCH_LOCK))?;
+        let directory = self.cache.join("partial");
+        let _alone = Lock::acquire(&directory.join(SCRATCH_LOCK))?;
         let make = || {
-            let file = tempfile::Builder::new().prefix(SCRATCH).tempfile_in(&folder)?;
+            let file = tempfile::Builder::new().prefix(SCRATCH).tempfile_in(&directory)?;
             file.as_file().lock()?;
             io::Result::Ok(file)
         };
-        make().with_context(|| format!("cannot write in {}", folder.display()))
+        make().with_context(|| format!("cannot write in {}", directory.display()))
     }
 
     /// Removes the blobs that killed runs were building. A download that was cut off stays: it is resumed.
     pub fn sweep(&self) -> Result<()> {
-        let folder = self.cache.join("partial");
-        let _alone = Lock::acquire(&folder.join(SCRATCH_LOCK))?;
-        for entry in fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?.flatten() {
+        let directory = self.cache.join("partial");
+        let _alone = Lock::acquire(&directory.join(SCRATCH_LOCK))?;
+        for entry in fs::read_dir(&directory).with_context(|| format!("cannot read {}", directory.display()))?.flatten()
+        {
             let is_scratch = entry.file_name().to_string_lossy().starts_with(SCRATCH);
             if is_scratch && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
                 files::remove_tree(&entry.path())?;

@@ -20,9 +20,9 @@ use crate::{
 
 /// Unpacks into `into`, which must not be there yet or be empty.
 pub fn unpack(fetched: &Fetched, store: &Store, into: &Path) -> Result<()> {
-    let beside = into.parent().context("a tree cannot be unpacked in place of the root folder")?;
+    let beside = into.parent().context("a tree cannot be unpacked in place of the root directory")?;
     files::create_dir(beside)?;
-    let staging = tempfile::Builder::new().prefix(".unpack-").tempdir_in(beside).context("cannot make a folder")?;
+    let staging = tempfile::Builder::new().prefix(".unpack-").tempdir_in(beside).context("cannot make a directory")?;
     let tree = staging.path().join("tree");
     files::create_dir(&tree)?;
     let made = match &fetched.form {
@@ -42,7 +42,7 @@ pub fn unpack(fetched: &Fetched, store: &Store, into: &Path) -> Result<()> {
     fs::rename(&made, into).with_context(|| format!("cannot move the tree to {}", into.display()))
 }
 
-/// Whether the one folder that an archive holds stands for the tree.
+/// Whether the one directory that an archive holds stands for the tree.
 #[derive(PartialEq)]
 enum Top {
     Kept,
@@ -61,13 +61,13 @@ fn unpack_tree(archives: &[BlobFile], store: &Store, root: &Path, top: Top) -> R
         let tar = open_tar(open(archive, store)?).with_context(|| archive.name.clone())?;
         unpacker.unpack(tar).with_context(|| archive.name.clone())?;
     }
-    let top = if top == Top::Stripped { only_folder(root)? } else { None };
+    let top = if top == Top::Stripped { only_directory(root)? } else { None };
     unpacker.check_links(top.as_deref().unwrap_or(Path::new("")))?;
     Ok(top.map_or_else(|| root.to_owned(), |top| root.join(top)))
 }
 
-/// The name of the folder that is all there is in `root`.
-fn only_folder(root: &Path) -> Result<Option<PathBuf>> {
+/// The name of the directory that is all there is in `root`.
+fn only_directory(root: &Path) -> Result<Option<PathBuf>> {
     let entries = fs::read_dir(root)?.take(2).collect::<Result<Vec<_>, _>>()?;
     Ok(match entries.as_slice() {
         [only] if only.file_type()?.is_dir() => Some(only.file_name().into()),
@@ -77,12 +77,12 @@ fn only_folder(root: &Path) -> Result<Option<PathBuf>> {
 
 fn below(tree: &Path, root: Option<&RelativePath>) -> Result<PathBuf> {
     let Some(root) = root else { return Ok(tree.to_owned()) };
-    let mut folder = tree.to_owned();
+    let mut directory = tree.to_owned();
     for part in root.split('/') {
-        folder.push(part);
-        ensure!(!folder.is_symlink() && folder.is_dir(), "there is no folder {root} in it");
+        directory.push(part);
+        ensure!(!directory.is_symlink() && directory.is_dir(), "there is no directory {root} in it");
     }
-    Ok(folder)
+    Ok(directory)
 }
 
 fn packages(files: &[BlobFile], store: &Store, root: &Path) -> Result<()> {
@@ -94,8 +94,8 @@ fn packages(files: &[BlobFile], store: &Store, root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The upstream archive, other upstream archives in folders of their names, and those of Debian's
-/// patches that are wanted.
+/// The upstream archive, other upstream archives in directories of their names, and those of Debian's
+/// patches that are desired.
 fn debian_source(files: &[BlobFile], patches: &[RelativePath], store: &Store, root: &Path) -> Result<PathBuf> {
     let main: Vec<BlobFile> =
         files.iter().filter(|file| extra(&file.name).is_none() && !is_debian(&file.name)).cloned().collect();
@@ -103,12 +103,12 @@ fn debian_source(files: &[BlobFile], patches: &[RelativePath], store: &Store, ro
     let tree = unpack_tree(&main, store, root, Top::Stripped)?;
     for file in files {
         let Some(name) = extra(&file.name) else { continue };
-        let folder = tree.join(name);
-        files::remove_tree(&folder)?;
+        let directory = tree.join(name);
+        files::remove_tree(&directory)?;
         let side = root.with_file_name(format!("extra-{name}"));
         files::create_dir(&side)?;
         let top = unpack_tree(std::slice::from_ref(file), store, &side, Top::Stripped)?;
-        fs::rename(&top, &folder).with_context(|| format!("cannot put {} in its place", file.name))?;
+        fs::rename(&top, &directory).with_context(|| format!("cannot put {} in its place", file.name))?;
     }
     for file in files.iter().filter(|file| is_debian(&file.name)) {
         files::remove_tree(&tree.join("debian"))?;

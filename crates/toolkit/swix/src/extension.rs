@@ -69,17 +69,17 @@ pub fn package(parts: &Parts<'_>) -> Result<Package> {
 }
 
 /// Makes the SWIX that would come after another one: the same files as a package of a higher release, so that an upgrade
-/// can be tried where there is only one build. It is written into `folder`, under a name with the release in it.
-pub fn next_release_of(swix: &Path, folder: &Path) -> Result<PathBuf> {
+/// can be tried where there is only one build. It is written into `directory`, under a name with the release in it.
+pub fn next_release_of(swix: &Path, directory: &Path) -> Result<PathBuf> {
     let bytes = package_of(swix)?;
     let release = header_of(swix, &bytes)?.release;
     let number: u32 =
         release.parse().with_context(|| format!("{} has the release {release}, not a number", swix.display()))?;
-    let work = tempfile::tempdir().context("cannot make a folder")?;
+    let work = tempfile::tempdir().context("cannot make a directory")?;
     let next = Package::rereleased(&bytes, &(number + 1).to_string(), work.path())?;
     let package = work.path().join(next.file_name());
     next.write(&package)?;
-    let written = folder.join(file_name(&next.name, &next.version, &next.release, next.arch));
+    let written = directory.join(file_name(&next.name, &next.version, &next.release, next.arch));
     archive::write(&[package], &written)?;
     Ok(written)
 }

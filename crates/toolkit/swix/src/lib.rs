@@ -1,7 +1,7 @@
 //! What the switch is given, written and read back: programs -> squashfs image -> RPM -> SWIX.
 //!
 //! - [`elf`]: what an executable is, and whether it is what a switch of an architecture can run
-//! - [`tree`]: files, links and folders on their way into an image or a package
+//! - [`tree`]: files, links and directories on their way into an image or a package
 //! - [`squashfs`]: the read-only image of the programs
 //! - [`rpm`]: the package that carries the image and the few files beside it
 //! - [`archive`]: the archive that EOS installs, with its manifest

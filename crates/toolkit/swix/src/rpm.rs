@@ -1,7 +1,7 @@
 //! RPM packages that old versions of rpm read: format 4, a gzip payload, SHA-256 digests of files.
 //!
 //! A package demands nothing but features of rpm itself and the shell of its scriptlets. Files belong to
-//! root. Of the folders on the way to a file, a package owns those from the first one on that is called
+//! root. Of the directories on the way to a file, a package owns those from the first one on that is called
 //! like the package; the ones above belong to the system.
 
 mod read;
@@ -85,7 +85,7 @@ impl Package {
         Ok(builder.build()?)
     }
 
-    fn owns(&self, folder: &str) -> bool {
-        folder.split('/').any(|part| part == self.name)
+    fn owns(&self, directory: &str) -> bool {
+        directory.split('/').any(|part| part == self.name)
     }
 }

@@ -28,7 +28,7 @@ use crate::{
 /// Bytes in a block before it is compressed: the largest that squashfs knows.
 const BLOCK: u32 = 1 << 20;
 
-/// Writes an image of the entries; folders that they are in come by themselves.
+/// Writes an image of the entries; directories that they are in come by themselves.
 pub fn write(entries: &[Entry], to: &Path, date: SourceDate, progress: &dyn Progress) -> Result<()> {
     let entries = tree::complete(entries)?;
     let files: Vec<&Path> = entries.iter().filter_map(|entry| entry.source()).collect();

@@ -1,4 +1,4 @@
-//! Files, links and folders on their way into an image or a package: paths inside it without a
+//! Files, links and directories on their way into an image or a package: paths inside it without a
 //! leading slash, modes made plain, owner root.
 
 use std::{
@@ -40,17 +40,17 @@ impl Entry {
     }
 }
 
-/// The files and links below a folder, as they are to be below `prefix` (empty for the root). Modes
+/// The files and links below a directory, as they are to be below `prefix` (empty for the root). Modes
 /// become 0755 for what its owner may execute and 0644 for the rest, whatever the umask of the
-/// checkout was. Folders come by themselves with what is in them.
-pub fn below(folder: &Path, prefix: &str) -> Result<Vec<Entry>> {
+/// checkout was. Directories come by themselves with what is in them.
+pub fn below(directory: &Path, prefix: &str) -> Result<Vec<Entry>> {
     let mut entries = Vec::new();
-    for found in walkdir::WalkDir::new(folder).sort_by_file_name() {
-        let found = found.with_context(|| format!("cannot read the folder {}", folder.display()))?;
+    for found in walkdir::WalkDir::new(directory).sort_by_file_name() {
+        let found = found.with_context(|| format!("cannot read the directory {}", directory.display()))?;
         if found.file_type().is_dir() {
             continue;
         }
-        let name = Path::new(prefix).join(found.path().strip_prefix(folder)?);
+        let name = Path::new(prefix).join(found.path().strip_prefix(directory)?);
         let name = name.to_str().with_context(|| format!("the name {} is not UTF-8", name.display()))?;
         entries.push(if found.file_type().is_symlink() {
             let target = std::fs::read_link(found.path())?;
@@ -60,13 +60,13 @@ pub fn below(folder: &Path, prefix: &str) -> Result<Vec<Entry>> {
             let executable = found.metadata()?.permissions().mode() & 0o100 != 0;
             if executable { Entry::program(name, found.path()) } else { Entry::file(name, found.path()) }
         } else {
-            bail!("{} is neither a file nor a link nor a folder: take it out of the tree", found.path().display())
+            bail!("{} is neither a file nor a link nor a directory: take it out of the tree", found.path().display())
         });
     }
     Ok(entries)
 }
 
-/// The entries in the order of their paths, with the folders that they are in; each path plain and
+/// The entries in the order of their paths, with the directories that they are in; each path plain and
 /// named once.
 pub(crate) fn complete(entries: &[Entry]) -> Result<Vec<Entry>> {
     let mut all: Vec<Entry> = entries.to_vec();
@@ -76,12 +76,12 @@ pub(crate) fn complete(entries: &[Entry]) -> Result<Vec<Entry>> {
         if entry.path.is_empty() || !plain || path.components().collect::<PathBuf>().as_os_str() != path.as_os_str() {
             bail!("{:?} cannot be a path inside an image: write it like bin/etcd", entry.path);
         }
-        let folders = path.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty());
-        for folder in folders.filter_map(Path::to_str) {
-            match all.iter().find(|other| other.path == folder).map(|other| &other.kind) {
-                None => all.push(Entry::directory(folder)),
+        let directories = path.ancestors().skip(1).filter(|directory| !directory.as_os_str().is_empty());
+        for directory in directories.filter_map(Path::to_str) {
+            match all.iter().find(|other| other.path == directory).map(|other| &other.kind) {
+                None => all.push(Entry::directory(directory)),
                 Some(Kind::Directory { .. }) => {}
-                Some(_) => bail!("{folder} cannot be both a folder, for {}, and something else", entry.path),
+                Some(_) => bail!("{directory} cannot be both a directory, for {}, and something else", entry.path),
             }
         }
     }
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn folders_come_with_what_is_in_them_and_paths_in_order() {
+    fn directories_come_with_what_is_in_them_and_paths_in_order() {
         let all = complete(&[Entry::file("b/c", "x"), Entry::symlink("a", "b/c")]).unwrap();
         let paths: Vec<&str> = all.iter().map(|entry| entry.path.as_str()).collect();
         assert_eq!(paths, ["a", "b", "b/c"]);
@@ -111,7 +111,7 @@ mod tests {
         }
         let twice = [Entry::file("a", "x"), Entry::file("a", "y")];
         assert!(complete(&twice).unwrap_err().to_string().contains("a is named twice"));
-        let file_and_folder = [Entry::file("a", "x"), Entry::file("a/b", "y")];
-        assert!(complete(&file_and_folder).unwrap_err().to_string().contains("both a folder"));
+        let file_and_directory = [Entry::file("a", "x"), Entry::file("a/b", "y")];
+        assert!(complete(&file_and_directory).unwrap_err().to_string().contains("both a directory"));
     }
 }

@@ -22,8 +22,8 @@ fn inspect(path: &Path) -> Result<Report, inspect::Error> {
 }
 
 /// The reason for which a file with these bytes is refused.
-fn refusal(folder: &Path, bytes: &[u8]) -> Reason {
-    let path = folder.join("bad.swix");
+fn refusal(directory: &Path, bytes: &[u8]) -> Reason {
+    let path = directory.join("bad.swix");
     fs::write(&path, bytes).unwrap();
     inspect(&path).expect_err("a bad SWIX was accepted").reason
 }
@@ -48,7 +48,7 @@ fn manifest(name: &str, bytes: &[u8]) -> String {
 
 #[test]
 fn a_whole_swix_is_reported_down_to_the_versions_that_its_programs_print() {
-    let (_folder, sample) = default_sample();
+    let (_directory, sample) = default_sample();
     let report = inspect::inspect(&sample.swix, Probes::Run, &Silent).unwrap();
     assert_eq!(report.rpm.header.name, "kubernetes-on-eos");
     assert_eq!((report.rpm.header.version.as_str(), report.rpm.header.arch.as_str()), ("1.20.2", "i686"));
@@ -64,12 +64,12 @@ fn a_whole_swix_is_reported_down_to_the_versions_that_its_programs_print() {
 
 #[test]
 fn a_program_that_prints_another_version_is_told() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut entries = image_entries(folder.path(), Arch::I386);
-    let other = folder.path().join("other");
+    let directory = tempfile::tempdir().unwrap();
+    let mut entries = image_entries(directory.path(), Arch::I386);
+    let other = directory.path().join("other");
     fs::write(&other, program(Arch::I386, "Kubernetes v0.0.0-master")).unwrap();
     entries[0] = Entry::program("bin/hyperkube", other);
-    let sample = sample(folder.path(), support::VERSION, &entries, Arch::I386);
+    let sample = sample(directory.path(), support::VERSION, &entries, Arch::I386);
     let report = inspect::inspect(&sample.swix, Probes::Run, &Silent).unwrap();
     let printed = &report.probes[0].outcome;
     assert!(matches!(printed, Outcome::Printed { output, .. } if output == "Kubernetes v0.0.0-master"), "{printed:?}");
@@ -77,7 +77,7 @@ fn a_program_that_prints_another_version_is_told() {
 
 #[test]
 fn a_swix_with_any_one_byte_changed_is_refused() {
-    let (_folder, sample) = default_sample();
+    let (_directory, sample) = default_sample();
     let whole = fs::read(&sample.swix).unwrap();
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
@@ -102,29 +102,29 @@ fn a_swix_with_any_one_byte_changed_is_refused() {
 
 #[test]
 fn a_swix_that_is_cut_off_or_has_something_behind_it_is_refused() {
-    let (folder, sample) = default_sample();
+    let (directory, sample) = default_sample();
     let whole = fs::read(&sample.swix).unwrap();
     for length in (4..whole.len() - 30).step_by(997) {
-        let reason = refusal(folder.path(), &whole[..length]);
+        let reason = refusal(directory.path(), &whole[..length]);
         assert!(matches!(reason, Reason::Swix(archive::Error::Truncated)), "{length}: {reason}");
     }
-    refusal(folder.path(), &whole[..whole.len() - 1]);
-    let reason = refusal(folder.path(), &[&whole[..], b"more"].concat());
+    refusal(directory.path(), &whole[..whole.len() - 1]);
+    let reason = refusal(directory.path(), &[&whole[..], b"more"].concat());
     assert!(matches!(reason, Reason::Swix(archive::Error::Changed { .. } | archive::Error::Archive(_))), "{reason}");
-    let reason = refusal(folder.path(), b"not a zip archive");
+    let reason = refusal(directory.path(), b"not a zip archive");
     assert!(matches!(reason, Reason::Swix(archive::Error::NotZip)), "{reason}");
 }
 
 #[test]
 fn a_manifest_that_names_a_file_outside_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     for outside in ["../evil.rpm", "/etc/evil.rpm", "sub/evil.rpm", ".."] {
         let text = manifest(outside, b"rpm");
         let bytes = zip(&[("manifest.txt", text.as_bytes()), ("good.rpm", b"rpm")]);
-        let reason = refusal(folder.path(), &bytes);
+        let reason = refusal(directory.path(), &bytes);
         assert!(matches!(&reason, Reason::Swix(archive::Error::Name(name)) if name == outside), "{outside}: {reason}");
         let bytes = zip(&[("manifest.txt", text.as_bytes()), (outside, b"rpm")]);
-        let reason = refusal(folder.path(), &bytes);
+        let reason = refusal(directory.path(), &bytes);
         assert!(
             matches!(&reason, Reason::Swix(archive::Error::Name(_) | archive::Error::Archive(_))),
             "{outside}: {reason}"
@@ -134,7 +134,7 @@ fn a_manifest_that_names_a_file_outside_is_refused() {
 
 #[test]
 fn a_manifest_that_does_not_fit_the_archive_is_refused_with_the_reason() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let good = manifest("a.rpm", b"rpm");
     let faults: [(&[Member<'_>], &str); 6] = [
         (&[("a.rpm", b"rpm")], "manifest.txt is missing"),
@@ -145,21 +145,21 @@ fn a_manifest_that_does_not_fit_the_archive_is_refused_with_the_reason() {
         (&[("manifest.txt", b"\xff"), ("a.rpm", b"rpm")], "it is not text"),
     ];
     for (members, expected) in faults {
-        let reason = refusal(folder.path(), &zip(members)).to_string();
+        let reason = refusal(directory.path(), &zip(members)).to_string();
         assert!(reason.contains(expected), "{reason}");
     }
-    let reason = refusal(folder.path(), &zip(&[("manifest.txt", good.as_bytes()), ("a.rpm", b"rpm")]));
+    let reason = refusal(directory.path(), &zip(&[("manifest.txt", good.as_bytes()), ("a.rpm", b"rpm")]));
     assert!(matches!(reason, Reason::Rpm(_)), "{reason}");
 }
 
 #[test]
 fn an_rpm_with_a_wrong_digest_is_refused_also_where_the_manifest_fits() {
-    let (folder, sample) = default_sample();
+    let (directory, sample) = default_sample();
     let mut rpm = fs::read(&sample.rpm).unwrap();
     let payload = rpm.len() - 20;
     rpm[payload] ^= 1;
     fs::write(&sample.rpm, &rpm).unwrap();
-    let swix = folder.path().join("other.swix");
+    let swix = directory.path().join("other.swix");
     archive::write(std::slice::from_ref(&sample.rpm), &swix).unwrap();
     let error = inspect(&swix).unwrap_err();
     assert!(error.to_string().contains("the payload's digest does not match"), "{error}");
@@ -167,24 +167,24 @@ fn an_rpm_with_a_wrong_digest_is_refused_also_where_the_manifest_fits() {
 
 #[test]
 fn a_program_for_another_architecture_is_refused_by_name() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut entries = image_entries(folder.path(), Arch::I386);
-    let etcd = folder.path().join("etcd");
+    let directory = tempfile::tempdir().unwrap();
+    let mut entries = image_entries(directory.path(), Arch::I386);
+    let etcd = directory.path().join("etcd");
     fs::write(&etcd, program(Arch::Amd64, "etcd")).unwrap();
     entries.push(Entry::program("bin/etcd", etcd));
-    let sample = sample(folder.path(), support::VERSION, &entries, Arch::I386);
+    let sample = sample(directory.path(), support::VERSION, &entries, Arch::I386);
     let error = inspect(&sample.swix).unwrap_err().to_string();
     assert!(error.contains("bin/etcd is a 64-bit x86-64 program; a linux/386 one is expected"), "{error}");
 }
 
 #[test]
 fn an_image_that_is_none_or_speaks_of_another_version_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let entries = image_entries(folder.path(), Arch::I386);
-    let other = sample(folder.path(), "1.20.3", &entries, Arch::I386);
+    let directory = tempfile::tempdir().unwrap();
+    let entries = image_entries(directory.path(), Arch::I386);
+    let other = sample(directory.path(), "1.20.3", &entries, Arch::I386);
     let error = inspect(&other.swix).unwrap_err().to_string();
     assert!(error.contains("says version 1.20.2, its RPM 1.20.3"), "{error}");
-    let image = folder.path().join("none");
+    let image = directory.path().join("none");
     fs::write(&image, support::noise(8192)).unwrap();
     let rootfs = support::rootfs();
     let parts = swix::extension::Parts {
@@ -195,16 +195,16 @@ fn an_image_that_is_none_or_speaks_of_another_version_is_refused() {
         rootfs: &rootfs,
         date: support::DATE,
     };
-    let rpm = folder.path().join("none.rpm");
+    let rpm = directory.path().join("none.rpm");
     swix::extension::package(&parts).unwrap().write(&rpm).unwrap();
-    archive::write(&[rpm], &folder.path().join("none.swix")).unwrap();
-    let error = inspect(&folder.path().join("none.swix")).unwrap_err();
+    archive::write(&[rpm], &directory.path().join("none.swix")).unwrap();
+    let error = inspect(&directory.path().join("none.swix")).unwrap_err();
     assert!(matches!(error.reason, Reason::Squashfs(_)), "{error}");
 }
 
 #[test]
 fn a_manifest_lists_the_primary_rpm_first() {
-    let (_folder, sample) = default_sample();
+    let (_directory, sample) = default_sample();
     let swix = archive::parse(&fs::read(&sample.swix).unwrap()).unwrap();
     let Manifest { primary_rpm, rpms } = &swix.manifest;
     assert_eq!(rpms.first().map(|(name, _)| name), Some(primary_rpm));

@@ -16,15 +16,15 @@ use support::{
 };
 use swix::tree::Entry;
 
-fn packages(folder: &Path) -> [PathBuf; 2] {
+fn packages(directory: &Path) -> [PathBuf; 2] {
     ["1.20.2", "1.20.3"].map(|version| {
-        let folder = folder.join(version);
-        fs::create_dir(&folder).unwrap();
-        let mut entries = image_entries(&folder, Arch::I386);
-        let kubectl = folder.join("kubectl");
+        let directory = directory.join(version);
+        fs::create_dir(&directory).unwrap();
+        let mut entries = image_entries(&directory, Arch::I386);
+        let kubectl = directory.join("kubectl");
         fs::write(&kubectl, program(Arch::I386, &format!("kubectl {version}"))).unwrap();
         entries.push(Entry::program("bin/kubectl", kubectl));
-        sample(&folder, version, &entries, Arch::I386).rpm
+        sample(&directory, version, &entries, Arch::I386).rpm
     })
 }
 
@@ -32,8 +32,8 @@ fn packages(folder: &Path) -> [PathBuf; 2] {
 #[ignore = "needs root and Debian packages: run by cargo xtask test"]
 fn a_package_installs_upgrades_and_erases_and_its_image_is_mounted_meanwhile() {
     let _alone = i386_root::alone();
-    let folder = tempfile::tempdir().unwrap();
-    let [old, new] = packages(folder.path());
+    let directory = tempfile::tempdir().unwrap();
+    let [old, new] = packages(directory.path());
     let script = r#"
         rpm -e kubernetes-on-eos 2>/dev/null || true
 
@@ -75,8 +75,8 @@ fn a_package_installs_upgrades_and_erases_and_its_image_is_mounted_meanwhile() {
 #[ignore = "needs root and Debian packages: run by cargo xtask test"]
 fn without_loop_devices_the_operator_is_told_what_is_missing() {
     let _alone = i386_root::alone();
-    let folder = tempfile::tempdir().unwrap();
-    let [package, _] = packages(folder.path());
+    let directory = tempfile::tempdir().unwrap();
+    let [package, _] = packages(directory.path());
     let script = r#"
         umount -l "$root/dev"
         mount -t tmpfs tmpfs "$root/dev"
@@ -93,13 +93,13 @@ fn without_loop_devices_the_operator_is_told_what_is_missing() {
 #[test]
 #[ignore = "needs root: run by cargo xtask test"]
 fn the_kernel_mounts_an_image_of_many_blocks() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let content = [support::noise(1 << 20), vec![b'x'; 3 << 20], vec![0; 1 << 20], support::noise(99)].concat();
-    let (file, image) = (folder.path().join("file"), folder.path().join("image"));
+    let (file, image) = (directory.path().join("file"), directory.path().join("image"));
     fs::write(&file, content).unwrap();
     let entries = [Entry::file("deep/file", &file), Entry::file("empty", "/dev/null")];
     swix::squashfs::write(&entries, &image, DATE, &common::progress::Silent).unwrap();
     let script = r#"mkdir "$1/at"; mount -o loop,ro "$1/image" "$1/at"; cmp "$1/file" "$1/at/deep/file"; [ ! -s "$1/at/empty" ]"#;
     let unshare: Program = tool("unshare").args(["--mount", "--propagation", "private", "sh", "-euc", script, "sh"]);
-    run(unshare.arg(folder.path()));
+    run(unshare.arg(directory.path()));
 }

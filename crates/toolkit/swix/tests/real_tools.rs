@@ -19,8 +19,8 @@ fn rpm(database: &std::path::Path) -> Program {
 
 #[test]
 fn rpm_finds_every_digest_right_and_reads_the_header() {
-    let (folder, sample) = default_sample();
-    let query = |args: &[&str]| run(rpm(folder.path()).args(args).arg(&sample.rpm));
+    let (directory, sample) = default_sample();
+    let query = |args: &[&str]| run(rpm(directory.path()).args(args).arg(&sample.rpm));
     assert!(query(&["-K", "--nosignature"]).contains("digests OK"));
     let info = query(&["-qip"]);
     for (field, value) in [
@@ -41,8 +41,8 @@ fn rpm_finds_every_digest_right_and_reads_the_header() {
 
 #[test]
 fn the_package_demands_nothing_but_rpm_itself_and_a_shell() {
-    let (folder, sample) = default_sample();
-    let requires = run(rpm(folder.path()).args(["-qp", "--requires"]).arg(&sample.rpm));
+    let (directory, sample) = default_sample();
+    let requires = run(rpm(directory.path()).args(["-qp", "--requires"]).arg(&sample.rpm));
     for line in requires.lines() {
         let known_to_old_rpm = ["CompressedFileNames", "FileDigests", "PayloadFilesHavePrefix"];
         let allowed =
@@ -52,10 +52,10 @@ fn the_package_demands_nothing_but_rpm_itself_and_a_shell() {
 }
 
 #[test]
-fn files_belong_to_root_with_their_modes_and_system_folders_to_nobody() {
-    let (folder, sample) = default_sample();
+fn files_belong_to_root_with_their_modes_and_system_directories_to_nobody() {
+    let (directory, sample) = default_sample();
     let format = r"[%{FILEMODES:perms} %{FILEUSERNAME} %{FILEGROUPNAME} %{FILENAMES}\n]";
-    let list = run(rpm(folder.path()).args(["-qp", "--qf", format]).arg(&sample.rpm));
+    let list = run(rpm(directory.path()).args(["-qp", "--qf", format]).arg(&sample.rpm));
     for line in [
         "drwxr-xr-x root root /opt/kubernetes-on-eos",
         "-rwxr-xr-x root root /usr/libexec/kubernetes-on-eos/programs",
@@ -64,28 +64,28 @@ fn files_belong_to_root_with_their_modes_and_system_folders_to_nobody() {
     ] {
         assert!(list.lines().any(|found| found == line), "{line} is not in\n{list}");
     }
-    let names = run(rpm(folder.path()).arg("-qlp").arg(&sample.rpm));
+    let names = run(rpm(directory.path()).arg("-qlp").arg(&sample.rpm));
     assert!(names.lines().all(support::is_ours), "{names}");
-    let scripts = run(rpm(folder.path()).args(["-qp", "--scripts"]).arg(&sample.rpm));
+    let scripts = run(rpm(directory.path()).args(["-qp", "--scripts"]).arg(&sample.rpm));
     assert!(scripts.contains("postinstall scriptlet (using /bin/sh)"), "{scripts}");
     assert!(scripts.contains("preuninstall scriptlet (using /bin/sh)"), "{scripts}");
 }
 
 #[test]
 fn rpm2cpio_and_cpio_unpack_the_image_as_it_was() {
-    let (folder, sample) = default_sample();
+    let (directory, sample) = default_sample();
     for name in ["rpm2cpio", "cpio"] {
         tool(name);
     }
     let pipe = "rpm2cpio \"$1\" | cpio --quiet -idm";
-    run(tool("sh").args(["-ec", pipe, "sh"]).arg(&sample.rpm).dir(folder.path()));
-    let unpacked = folder.path().join(extension::IMAGE.trim_start_matches('/'));
+    run(tool("sh").args(["-ec", pipe, "sh"]).arg(&sample.rpm).dir(directory.path()));
+    let unpacked = directory.path().join(extension::IMAGE.trim_start_matches('/'));
     assert!(fs::read(unpacked).unwrap() == fs::read(&sample.image).unwrap());
 }
 
 #[test]
 fn unsquashfs_reads_the_image_as_it_went_in() {
-    let (folder, sample) = default_sample();
+    let (directory, sample) = default_sample();
     let list = run(tool("unsquashfs").args(["-lln", "-UTC"]).arg(&sample.image));
     for line in ["-rwxr-xr-x 0/0", "squashfs-root/bin/kubelet -> hyperkube", "2021-01-13 12:40"] {
         assert!(list.contains(line), "{line} is not in\n{list}");
@@ -94,19 +94,19 @@ fn unsquashfs_reads_the_image_as_it_went_in() {
     for line in ["SQUASHFS 4:0", "Compression xz", "Block size 1048576", "x86"] {
         assert!(superblock.contains(line), "{line} is not in\n{superblock}");
     }
-    let unpacked = folder.path().join("unpacked");
+    let unpacked = directory.path().join("unpacked");
     run(tool("unsquashfs").args(["-no-progress", "-d"]).arg(&unpacked).arg(&sample.image));
-    assert!(fs::read(unpacked.join("bin/hyperkube")).unwrap() == fs::read(folder.path().join("hyperkube")).unwrap());
+    assert!(fs::read(unpacked.join("bin/hyperkube")).unwrap() == fs::read(directory.path().join("hyperkube")).unwrap());
 }
 
 #[test]
 fn files_of_many_blocks_read_back_and_the_same_file_is_stored_once() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let content = [noise(1 << 19), vec![0; 2 << 20], noise(1 << 19), vec![b'x'; 12345]].concat();
-    let (one, two) = (folder.path().join("one"), folder.path().join("two"));
+    let (one, two) = (directory.path().join("one"), directory.path().join("two"));
     fs::write(&one, &content).unwrap();
     fs::write(&two, &content).unwrap();
-    let image = folder.path().join("image");
+    let image = directory.path().join("image");
     let entries = [Entry::file("a/one", &one), Entry::program("two", &two), Entry::file("empty", "/dev/null")];
     squashfs::write(&entries, &image, DATE, &Silent).unwrap();
     let size = image.metadata().unwrap().len();
@@ -116,14 +116,14 @@ fn files_of_many_blocks_read_back_and_the_same_file_is_stored_once() {
     let items = read.items().unwrap();
     let two = items.iter().find(|item| item.path == "two").unwrap();
     assert_eq!(two.node, Node::File { size: content.len() as u64, mode: 0o755 });
-    let unpacked = folder.path().join("unpacked");
+    let unpacked = directory.path().join("unpacked");
     run(tool("unsquashfs").args(["-no-progress", "-d"]).arg(&unpacked).arg(&image));
     assert!(fs::read(unpacked.join("two")).unwrap() == content);
 }
 
 #[test]
 fn unzip_tests_and_lists_the_swix() {
-    let (_folder, sample) = default_sample();
+    let (_directory, sample) = default_sample();
     run(tool("unzip").arg("-t").arg(&sample.swix));
     let names = run(tool("unzip").arg("-Z1").arg(&sample.swix));
     assert_eq!(names, "manifest.txt\nkubernetes-on-eos-1.20.2-1.i686.rpm\n");
@@ -133,24 +133,24 @@ fn unzip_tests_and_lists_the_swix() {
 
 #[test]
 fn the_next_release_is_newer_to_rpm_and_has_a_name_of_its_own() {
-    let (folder, sample) = default_sample();
-    let next = extension::next_release_of(&sample.swix, folder.path()).unwrap();
+    let (directory, sample) = default_sample();
+    let next = extension::next_release_of(&sample.swix, directory.path()).unwrap();
     assert_eq!(next.file_name().unwrap(), "kubernetes-on-eos-1.20.2-2-386.swix");
     assert_eq!(extension::name_with_release(&next).unwrap(), "kubernetes-on-eos-1.20.2-2-386.swix");
     assert_eq!(extension::name_with_release(&sample.swix).unwrap(), "kubernetes-on-eos-1.20.2-1-386.swix");
-    run(tool("unzip").arg("-q").arg(&next).arg("-d").arg(folder.path()));
-    let package = folder.path().join("kubernetes-on-eos-1.20.2-2.i686.rpm");
-    run(rpm(folder.path()).args(["--install", "--justdb", "--nodeps", "--noscripts"]).arg(&sample.rpm));
-    run(rpm(folder.path()).args(["--upgrade", "--justdb", "--nodeps", "--noscripts"]).arg(&package));
-    assert_eq!(run(rpm(folder.path()).args(["--query", "--queryformat", "%{RELEASE} ", extension::NAME])), "2 ");
+    run(tool("unzip").arg("-q").arg(&next).arg("-d").arg(directory.path()));
+    let package = directory.path().join("kubernetes-on-eos-1.20.2-2.i686.rpm");
+    run(rpm(directory.path()).args(["--install", "--justdb", "--nodeps", "--noscripts"]).arg(&sample.rpm));
+    run(rpm(directory.path()).args(["--upgrade", "--justdb", "--nodeps", "--noscripts"]).arg(&package));
+    assert_eq!(run(rpm(directory.path()).args(["--query", "--queryformat", "%{RELEASE} ", extension::NAME])), "2 ");
 }
 
 #[test]
 fn a_64_bit_package_says_so() {
-    let folder = tempfile::tempdir().unwrap();
-    let entries = support::image_entries(folder.path(), Arch::Amd64);
-    let sample = support::sample(folder.path(), support::VERSION, &entries, Arch::Amd64);
-    let arch = run(rpm(folder.path()).args(["-qp", "--qf", "%{ARCH}"]).arg(&sample.rpm));
+    let directory = tempfile::tempdir().unwrap();
+    let entries = support::image_entries(directory.path(), Arch::Amd64);
+    let sample = support::sample(directory.path(), support::VERSION, &entries, Arch::Amd64);
+    let arch = run(rpm(directory.path()).args(["-qp", "--qf", "%{ARCH}"]).arg(&sample.rpm));
     assert_eq!(arch, "x86_64");
     swix::inspect::inspect(&sample.swix, swix::inspect::Probes::Run, &Silent).unwrap();
 }

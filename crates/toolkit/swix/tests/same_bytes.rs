@@ -1,4 +1,4 @@
-//! The same input gives the same bytes: in another folder, of files with other times and modes, and
+//! The same input gives the same bytes: in another directory, of files with other times and modes, and
 //! with another number of processors.
 
 mod support;
@@ -9,17 +9,17 @@ use common::{Arch, Sha256, progress::Silent};
 use support::{DATE, VERSION, image_entries, noise, program, sample, tool};
 use swix::{archive, squashfs, tree::Entry};
 
-fn build(folder: &Path) -> [Vec<u8>; 3] {
-    let mut entries = image_entries(folder, Arch::I386);
-    let big = folder.join("big");
+fn build(directory: &Path) -> [Vec<u8>; 3] {
+    let mut entries = image_entries(directory, Arch::I386);
+    let big = directory.join("big");
     fs::write(&big, [vec![b'x'; 1 << 20], vec![0; 1 << 20], noise(1 << 16)].concat()).unwrap();
     entries.push(Entry::program("bin/big", big));
-    let sample = sample(folder, VERSION, &entries, Arch::I386);
+    let sample = sample(directory, VERSION, &entries, Arch::I386);
     [sample.image, sample.rpm, sample.swix].map(|path| fs::read(path).unwrap())
 }
 
 #[test]
-fn two_folders_give_the_same_image_rpm_and_swix() {
+fn two_directories_give_the_same_image_rpm_and_swix() {
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let first = build(one.path());
     fs::create_dir(two.path().join("elsewhere")).unwrap();
@@ -33,37 +33,37 @@ fn two_folders_give_the_same_image_rpm_and_swix() {
 #[test]
 fn one_processor_gives_the_same_image_as_all() {
     const CHILD: &str = "KOE_TEST_IMAGE_TO";
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("file");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
     fs::write(&file, [vec![b'x'; 1 << 20], vec![b'y'; 1 << 20], noise(1 << 16)].concat()).unwrap();
     let write = |to: &Path| {
         squashfs::write(&[Entry::file("file", &file)], to, DATE, &Silent).unwrap();
         Sha256::of_file(to).unwrap().to_string()
     };
     if let Some(to) = std::env::var_os(CHILD) {
-        fs::write(&to, write(&folder.path().join("image"))).unwrap();
+        fs::write(&to, write(&directory.path().join("image"))).unwrap();
         return;
     }
-    let to = folder.path().join("digest");
+    let to = directory.path().join("digest");
     let child = tool("taskset").args(["--cpu-list", "0"]).arg(std::env::current_exe().unwrap());
     let child = child.args(["--exact", "one_processor_gives_the_same_image_as_all"]).env(CHILD, &to);
     support::run(child);
-    assert_eq!(fs::read_to_string(&to).unwrap(), write(&folder.path().join("image")));
+    assert_eq!(fs::read_to_string(&to).unwrap(), write(&directory.path().join("image")));
 }
 
 #[test]
 fn times_and_masks_of_a_checkout_do_not_show() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let trees: Vec<_> = [0o700, 0o775]
         .into_iter()
         .enumerate()
         .map(|(number, mode)| {
-            let tree = folder.path().join(number.to_string());
+            let tree = directory.path().join(number.to_string());
             fs::create_dir_all(tree.join("bin")).unwrap();
             let file = tree.join("bin/program");
             fs::write(&file, program(Arch::I386, "x")).unwrap();
             fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
-            let image = folder.path().join(format!("{number}.squashfs"));
+            let image = directory.path().join(format!("{number}.squashfs"));
             squashfs::write(&swix::tree::below(&tree, "").unwrap(), &image, DATE, &Silent).unwrap();
             fs::read(image).unwrap()
         })
@@ -75,8 +75,8 @@ fn times_and_masks_of_a_checkout_do_not_show() {
 /// something else would refuse every SWIX that is out there.
 #[test]
 fn the_archive_of_a_known_package_is_what_it_always_was() {
-    let folder = tempfile::tempdir().unwrap();
-    let (rpm, swix) = (folder.path().join("a.rpm"), folder.path().join("a.swix"));
+    let directory = tempfile::tempdir().unwrap();
+    let (rpm, swix) = (directory.path().join("a.rpm"), directory.path().join("a.swix"));
     fs::write(&rpm, "abc").unwrap();
     archive::write(&[rpm], &swix).unwrap();
     let digest = Sha256::of_file(&swix).unwrap().to_string();

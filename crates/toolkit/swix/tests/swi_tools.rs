@@ -19,9 +19,9 @@ use swix::{
 #[test]
 #[ignore = "needs the Python package index: run by cargo xtask test"]
 fn swix_create_makes_the_same_manifest_and_members() {
-    let (folder, sample) = default_sample();
+    let (directory, sample) = default_sample();
     tool("zip");
-    let theirs = folder.path().join("theirs.swix");
+    let theirs = directory.path().join("theirs.swix");
     run(swi_tool("swix-create").arg(&theirs).arg(&sample.rpm));
     let list = |path: &PathBuf| run(tool("unzip").arg("-Z1").arg(path));
     assert_eq!(list(&theirs), list(&sample.swix));
@@ -34,8 +34,8 @@ fn swix_create_makes_the_same_manifest_and_members() {
 #[test]
 #[ignore = "needs the Python package index: run by cargo xtask test"]
 fn a_swix_is_signed_verified_and_still_inspected() {
-    let (folder, sample) = default_sample();
-    sign_and_verify(&sample.swix, folder.path());
+    let (directory, sample) = default_sample();
+    sign_and_verify(&sample.swix, directory.path());
     let report = inspect::inspect(&sample.swix, Probes::Run, &Silent).unwrap();
     assert_eq!(report.signed, Signed::Yes);
     let whole = fs::read(&sample.swix).unwrap();

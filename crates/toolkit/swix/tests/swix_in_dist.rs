@@ -20,12 +20,12 @@ use swix::{
 /// What the SWIX may weigh.
 const LIMIT: u64 = 32 << 20;
 
-/// The folder that a build publishes into.
+/// The directory that a build publishes into.
 fn dist() -> PathBuf {
-    let folder = env::var_os("KOE_DIST").expect("KOE_DIST is not set: these tests read the SWIX in that folder");
-    let folder = PathBuf::from(folder);
-    assert!(folder.is_dir(), "KOE_DIST={}: there is no such folder", folder.display());
-    folder
+    let directory = env::var_os("KOE_DIST").expect("KOE_DIST is not set: these tests read the SWIX in that directory");
+    let directory = PathBuf::from(directory);
+    assert!(directory.is_dir(), "KOE_DIST={}: there is no such directory", directory.display());
+    directory
 }
 
 /// The newest SWIX in it.
@@ -39,7 +39,7 @@ fn built() -> PathBuf {
 
 /// The SWIX taken apart by unzip, rpm2cpio and cpio.
 struct Opened {
-    folder: tempfile::TempDir,
+    directory: tempfile::TempDir,
     swix: PathBuf,
     rpm: PathBuf,
     image: PathBuf,
@@ -54,26 +54,26 @@ fn report() -> &'static Report {
 
 fn open() -> Opened {
     let (swix, report) = (built(), report());
-    let folder = tempfile::tempdir().unwrap();
-    run(tool("unzip").arg("-q").arg(&swix).arg("-d").arg(folder.path()));
-    let rpm = folder.path().join(&report.manifest.primary_rpm);
+    let directory = tempfile::tempdir().unwrap();
+    run(tool("unzip").arg("-q").arg(&swix).arg("-d").arg(directory.path()));
+    let rpm = directory.path().join(&report.manifest.primary_rpm);
     for name in ["rpm2cpio", "cpio"] {
         tool(name);
     }
     let pipe = "rpm2cpio \"$1\" | cpio --quiet -idm";
-    run(tool("sh").args(["-ec", pipe, "sh"]).arg(&rpm).dir(folder.path()));
-    let image = folder.path().join(extension::IMAGE.trim_start_matches('/'));
-    Opened { folder, swix, rpm, image, report }
+    run(tool("sh").args(["-ec", pipe, "sh"]).arg(&rpm).dir(directory.path()));
+    let image = directory.path().join(extension::IMAGE.trim_start_matches('/'));
+    Opened { directory, swix, rpm, image, report }
 }
 
 impl Opened {
     fn rpm(&self, args: &[&str]) -> String {
-        run(tool("rpm").arg("--dbpath").arg(self.folder.path().join("db")).args(args).arg(&self.rpm))
+        run(tool("rpm").arg("--dbpath").arg(self.directory.path().join("db")).args(args).arg(&self.rpm))
     }
 
     /// The image, unpacked by unsquashfs.
     fn unpacked(&self) -> PathBuf {
-        let to = self.folder.path().join("unpacked");
+        let to = self.directory.path().join("unpacked");
         run(tool("unsquashfs").args(["-no-progress", "-quiet", "-d"]).arg(&to).arg(&self.image));
         to
     }
@@ -190,11 +190,11 @@ fn swix_in_dist_has_an_image_that_the_kernel_mounts_as_unsquashfs_unpacks_it() {
         diff -r --no-dereference "$1/at" "$2"
         "$1/at/bin/kubelet" --version
     "#;
-    fs::rename(&opened.image, opened.folder.path().join("image")).unwrap();
-    let image = Opened { image: opened.folder.path().join("image"), ..opened };
+    fs::rename(&opened.image, opened.directory.path().join("image")).unwrap();
+    let image = Opened { image: opened.directory.path().join("image"), ..opened };
     let unpacked = image.unpacked();
     let unshare: Program = tool("unshare").args(["--mount", "--propagation", "private", "sh", "-euc", script, "sh"]);
-    let printed = run(unshare.arg(image.folder.path()).arg(unpacked));
+    let printed = run(unshare.arg(image.directory.path()).arg(unpacked));
     assert_eq!(printed, format!("Kubernetes v{}\n", image.report.release.version));
 }
 
@@ -259,10 +259,10 @@ fn swix_in_dist_prints_the_versions_that_it_says_it_has() {
 #[test]
 #[ignore = "needs a SWIX in dist/: run by cargo xtask test"]
 fn swix_in_dist_is_signed_and_verified_by_arista_s_tools() {
-    let folder = tempfile::tempdir().unwrap();
-    let swix = folder.path().join("copy.swix");
+    let directory = tempfile::tempdir().unwrap();
+    let swix = directory.path().join("copy.swix");
     fs::copy(built(), &swix).unwrap();
-    swi_tools::sign_and_verify(&swix, folder.path());
+    swi_tools::sign_and_verify(&swix, directory.path());
     let report = inspect::inspect(&swix, Probes::Skip, &Silent).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(report.signed, Signed::Yes);
 }
@@ -270,9 +270,9 @@ fn swix_in_dist_is_signed_and_verified_by_arista_s_tools() {
 #[test]
 #[ignore = "needs a SWIX in dist/: run by cargo xtask test"]
 fn swix_in_dist_is_refused_once_a_byte_of_it_changed_or_its_end_is_gone() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let whole = fs::read(built()).unwrap();
-    let bad = folder.path().join("bad.swix");
+    let bad = directory.path().join("bad.swix");
     let refused = |bytes: &[u8]| {
         fs::write(&bad, bytes).unwrap();
         inspect::inspect(&bad, Probes::Skip, &Silent).expect_err("a bad SWIX was accepted").reason

@@ -20,7 +20,7 @@ pub(crate) fn ensure(recipe: &Recipe, log: &Path, task: &dyn Task) -> Result<Str
     if exists(&name)? {
         return Ok(name);
     }
-    let work = tempfile::tempdir().context("cannot make a folder for debootstrap")?;
+    let work = tempfile::tempdir().context("cannot make a directory for debootstrap")?;
     let root = work.path().join("root");
     task.doing("installing Debian and its packages");
     Program::new("debootstrap", "make a Debian of packages alone")?
@@ -34,7 +34,7 @@ pub(crate) fn ensure(recipe: &Recipe, log: &Path, task: &dyn Task) -> Result<Str
     for path in DROPPED {
         files::remove_tree(&root.join(path))?;
     }
-    // apt and dpkg expect these folders.
+    // apt and dpkg expect these directories.
     files::create_dir(&root.join("var/lib/apt/lists/partial"))?;
     files::create_dir(&root.join("var/cache/apt/archives/partial"))?;
     task.doing("giving it to Docker");

@@ -29,7 +29,7 @@ impl Recipe {
     /// Makes the image unless it is there. `workspace` is where the recipe's programs are built; what the
     /// tools say goes to `log`.
     pub fn build(&self, workspace: &Path, log: &Path, progress: &dyn Progress) -> Result<Built> {
-        let context = tempfile::tempdir().context("cannot make a folder for the build")?;
+        let context = tempfile::tempdir().context("cannot make a directory for the build")?;
         let task = progress.start(&format!("image {}", self.tag), Unit::Items, None);
         self.collect(context.path(), workspace, log, &*task)?;
         let base = base_image::ensure(self, log, &*task)?;
@@ -56,9 +56,9 @@ impl Recipe {
         Ok(Built::New)
     }
 
-    /// Fills the folder that Docker builds from.
+    /// Fills the directory that Docker builds from.
     fn collect(&self, context: &Path, workspace: &Path, log: &Path, task: &dyn Task) -> Result<()> {
-        files::copy_tree(&self.folder, context)?;
+        files::copy_tree(&self.directory, context)?;
         for package in &self.programs {
             task.doing(&format!("compiling {package}"));
             let program = program::build(package, workspace, log)?;

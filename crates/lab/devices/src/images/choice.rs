@@ -16,12 +16,14 @@ pub enum Choice {
 }
 
 /// The image of that name where Docker has it, else its stand-in.
-pub fn choose(wanted: &str) -> Result<Choice> {
-    if exists(wanted)? {
-        return Ok(Choice::Image(wanted.to_owned()));
+pub fn choose(desired: &str) -> Result<Choice> {
+    if exists(desired)? {
+        return Ok(Choice::Image(desired.to_owned()));
     }
-    let Some(stand_in) = stand_in(wanted) else {
-        return Ok(Choice::Missing { advice: format!("bring it with `docker load` or `docker import FILE {wanted}`") });
+    let Some(stand_in) = stand_in(desired) else {
+        return Ok(Choice::Missing {
+            advice: format!("bring it with `docker load` or `docker import FILE {desired}`"),
+        });
     };
     if exists(stand_in.image)? {
         return Ok(Choice::Image(stand_in.image.to_owned()));
@@ -38,9 +40,9 @@ pub struct Tags {
 
 impl Tags {
     /// Gives its stand-in each of these names that no image has.
-    pub fn put<'a>(wanted: impl IntoIterator<Item = &'a str>) -> Result<Tags> {
+    pub fn put<'a>(desired: impl IntoIterator<Item = &'a str>) -> Result<Tags> {
         let mut tags = Tags { put: vec![] };
-        for image in wanted {
+        for image in desired {
             let Some(stand_in) = stand_in(image) else { continue };
             if tags.put.contains(&stand_in.of) || exists(stand_in.of)? || !exists(stand_in.image)? {
                 continue;

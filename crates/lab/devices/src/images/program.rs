@@ -10,23 +10,23 @@ use common::command::Program;
 pub fn build(package: &str, workspace: &Path, log: &Path) -> Result<PathBuf> {
     let version = Program::new("rustc", "know this machine's target")?.arg("-vV").read()?;
     let target = version.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc -vV names no host")?;
-    let folder = target_folder(workspace)?;
-    // A folder of its own: other flags would make cargo build everything else again each time.
-    let folder = folder.join("static");
+    let directory = target_directory(workspace)?;
+    // A directory of its own: other flags would make cargo build everything else again each time.
+    let directory = directory.join("static");
     Program::new("cargo", "build a program of the image")?
         .args(["build", "--release", "--locked", "--package", package, "--target", target])
         .arg("--target-dir")
-        .arg(&folder)
+        .arg(&directory)
         .env("RUSTFLAGS", "-C target-feature=+crt-static")
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .dir(workspace)
         .run_logged(log)?;
-    Ok(folder.join(target).join("release").join(package))
+    Ok(directory.join(target).join("release").join(package))
 }
 
-fn target_folder(workspace: &Path) -> Result<PathBuf> {
+fn target_directory(workspace: &Path) -> Result<PathBuf> {
     match std::env::var_os("CARGO_TARGET_DIR") {
-        Some(folder) => Ok(std::path::absolute(folder)?),
+        Some(directory) => Ok(std::path::absolute(directory)?),
         None => Ok(workspace.join("target")),
     }
 }

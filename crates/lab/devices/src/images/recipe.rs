@@ -1,4 +1,4 @@
-//! What an image is made of, as its folder in `docker/` says it.
+//! What an image is made of, as its directory in `docker/` says it.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use common::{Arch, files};
 use serde::Deserialize;
 
-/// One image: `image.toml`, with the folder that it is in.
+/// One image: `image.toml`, with the directory that it is in.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Recipe {
@@ -20,19 +20,23 @@ pub struct Recipe {
     /// Debian's packages beside the minimal system.
     pub packages: Vec<String>,
     #[serde(skip)]
-    pub(crate) folder: PathBuf,
+    pub(crate) directory: PathBuf,
 }
 
 impl Recipe {
-    pub fn load(folder: &Path) -> Result<Self> {
-        let path = folder.join("image.toml");
+    pub fn load(directory: &Path) -> Result<Self> {
+        let path = directory.join("image.toml");
         let text = files::read_text(&path)?;
         let mut recipe: Recipe = toml::from_str(&text).with_context(|| format!("{} is wrong", path.display()))?;
         let plain = |name: &String| name.starts_with(|c: char| c.is_ascii_alphanumeric());
         let odd = recipe.packages.iter().chain(&recipe.programs).find(|name| !plain(name));
         ensure!(odd.is_none(), "{}: {:?} is not the name of a package", path.display(), odd.map_or("", |name| name));
-        ensure!(folder.join("Dockerfile").is_file(), "{} has no Dockerfile beside its image.toml", folder.display());
-        recipe.folder = folder.to_owned();
+        ensure!(
+            directory.join("Dockerfile").is_file(),
+            "{} has no Dockerfile beside its image.toml",
+            directory.display()
+        );
+        recipe.directory = directory.to_owned();
         Ok(recipe)
     }
 }

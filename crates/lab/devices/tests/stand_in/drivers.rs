@@ -173,7 +173,7 @@ fn both_drivers_raise_the_same() {
 #[ignore = "needs root, a Docker engine and docker-topo"]
 fn docker_topo_s_devices_have_their_flash_filled_and_are_rebooted_and_cut_like_ours() {
     let topology = topology("t-dt");
-    let flash = BTreeMap::from([("veos-l1".to_owned(), Flash::new().with_bytes("folder/file", "given\n"))]);
+    let flash = BTreeMap::from([("veos-l1".to_owned(), Flash::new().with_bytes("directory/file", "given\n"))]);
     let lab = raise(&topology, docker_topo(), &flash);
     let lab = lab.0.as_ref().unwrap();
     let (switch, host) = (lab.device("veos-l1").unwrap(), lab.device("host-c1").unwrap());
@@ -189,16 +189,16 @@ fn docker_topo_s_devices_have_their_flash_filled_and_are_rebooted_and_cut_like_o
     for step in steps {
         step(&switch);
         switch.wait_until_booted(BOOT).unwrap();
-        assert_eq!(switch.exec_ok(["cat", "/mnt/flash/folder/file"]).unwrap(), "given\n");
+        assert_eq!(switch.exec_ok(["cat", "/mnt/flash/directory/file"]).unwrap(), "given\n");
         assert_eq!(switch.exec_ok(["cat", "/mnt/flash/written"]).unwrap(), "kept\n");
         assert!(!switch.exec(["test", "-e", "/etc/forgotten"]).unwrap().status.success());
         assert_eq!(routes_out(&switch), "");
         ping(&host, "2.2.2.2");
     }
     switch.cut_power().unwrap();
-    switch.replace(&Flash::new().with_bytes("folder/file", "another's\n")).unwrap();
+    switch.replace(&Flash::new().with_bytes("directory/file", "another's\n")).unwrap();
     switch.wait_until_booted(BOOT).unwrap();
-    assert_eq!(switch.exec_ok(["cat", "/mnt/flash/folder/file"]).unwrap(), "another's\n");
+    assert_eq!(switch.exec_ok(["cat", "/mnt/flash/directory/file"]).unwrap(), "another's\n");
     assert!(!switch.exec(["test", "-e", "/mnt/flash/written"]).unwrap().status.success());
     assert_eq!(routes_out(&switch), "");
     ping(&host, "2.2.2.2");
@@ -208,8 +208,8 @@ fn docker_topo_s_devices_have_their_flash_filled_and_are_rebooted_and_cut_like_o
 #[ignore = "needs root, a Docker engine and docker-topo"]
 fn docker_topo_takes_down_what_the_built_in_driver_raised() {
     let Driver::DockerTopo(program) = docker_topo() else { unreachable!("it is docker-topo") };
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("t-down.yml");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("t-down.yml");
     let text = "VERSION: 2\nPUBLISH_BASE: 0\nlinks:\n  - endpoints: [\"veos-a:eth0\", \"host-a:eth0\"]\n  \
         - endpoints: [\"veos-a:eth1\", \"host-a:eth1:10.9.0.1/31\"]\n    driver: veth\n";
     std::fs::write(&file, text).unwrap();

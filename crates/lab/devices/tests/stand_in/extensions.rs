@@ -15,8 +15,8 @@ use crate::support::{BOOT, TestLab};
 #[test]
 #[ignore = "needs root, a Docker engine and debootstrap"]
 fn a_boot_extension_is_there_after_every_boot_and_a_damaged_one_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let good = small_swix(folder.path());
+    let directory = tempfile::tempdir().unwrap();
+    let good = small_swix(directory.path());
     let flash = Flash::new().with_boot_extension(&good).unwrap();
     let lab = TestLab::raise("one.yml", "test-swix", &BTreeMap::from([("veos-b".to_owned(), flash)]));
     let switch = lab.device("veos-b").unwrap();
@@ -30,13 +30,13 @@ fn a_boot_extension_is_there_after_every_boot_and_a_damaged_one_is_refused() {
     assert_eq!(switch.wait_until_booted(BOOT).unwrap(), "running");
     assert!(switch.exec(["test", "-L", "/opt/small"]).unwrap().status.success());
 
-    let bad = with_wrong_sha1(&good, folder.path());
+    let bad = with_wrong_sha1(&good, directory.path());
     switch.copy_in(&bad, "/mnt/flash/bad.swix").unwrap();
     let refused = switch.exec(["extension", "/mnt/flash/bad.swix"]).unwrap();
     let words = String::from_utf8_lossy(&refused.stderr);
     assert!(!refused.status.success() && words.contains("has the SHA-1"), "{words}");
 
-    let cut = folder.path().join("cut.swix");
+    let cut = directory.path().join("cut.swix");
     let whole = fs::read(&good).unwrap();
     fs::write(&cut, &whole[..whole.len() / 2]).unwrap();
     switch.copy_in(&cut, "/mnt/flash/cut.swix").unwrap();
@@ -46,23 +46,23 @@ fn a_boot_extension_is_there_after_every_boot_and_a_damaged_one_is_refused() {
 }
 
 /// The same archive with another first digit in the manifest's SHA-1, as zip makes it, so that all else is right.
-fn with_wrong_sha1(swix: &Path, folder: &Path) -> PathBuf {
+fn with_wrong_sha1(swix: &Path, directory: &Path) -> PathBuf {
     let mut contents = archive::parse(&fs::read(swix).unwrap()).unwrap();
     let (name, bytes) = contents.rpms.remove(0);
     let manifest = contents.manifest.to_string();
     let (key, digest) = manifest.rsplit_once(": ").unwrap();
     let digit = if digest.starts_with('0') { '1' } else { '0' };
-    let rpm = folder.join(name);
+    let rpm = directory.join(name);
     fs::write(&rpm, bytes).unwrap();
-    let text = folder.join("manifest.txt");
+    let text = directory.join("manifest.txt");
     fs::write(&text, format!("{key}: {digit}{}", &digest[1..])).unwrap();
-    let bad = folder.join("bad.swix");
+    let bad = directory.join("bad.swix");
     let zip = Program::new("zip", "make an archive").unwrap().args(["-q", "-0", "--junk-paths"]);
     zip.args([&bad, &text, &rpm]).read().unwrap();
     bad
 }
 
-fn small_swix(folder: &Path) -> PathBuf {
+fn small_swix(directory: &Path) -> PathBuf {
     let package = rpm::Package {
         name: "small".into(),
         version: "1".into(),
@@ -80,9 +80,9 @@ fn small_swix(folder: &Path) -> PathBuf {
             preun: Some("echo removed >/run/scriptlet\n".into()),
         },
     };
-    let rpm = folder.join(package.file_name());
+    let rpm = directory.join(package.file_name());
     package.write(&rpm).unwrap();
-    let swix = folder.join("small.swix");
+    let swix = directory.join("small.swix");
     archive::write(&[rpm], &swix).unwrap();
     swix
 }

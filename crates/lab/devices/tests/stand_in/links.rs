@@ -1,4 +1,4 @@
-//! Links cut and mended.
+//! Links cut and repaired.
 
 use std::collections::BTreeMap;
 
@@ -17,14 +17,14 @@ fn carrier(device: &Device, interface: &str) -> bool {
 
 #[test]
 #[ignore = "needs root, a Docker engine and debootstrap"]
-fn a_link_that_was_cut_carries_nothing_until_it_is_mended() {
+fn a_link_that_was_cut_carries_nothing_until_it_is_repaired() {
     let lab = TestLab::raise("one.yml", "test-cut", &BTreeMap::new());
     let (switch, host) = (lab.device("veos-b").unwrap(), lab.device("host-c1").unwrap());
     ping(&host, "1.1.1.1");
     lab.cut_link("veos-b:eth1").unwrap();
     assert!(!carrier(&switch, "eth1") && !carrier(&host, "eth1"));
     assert!(!reaches(&switch, "10.0.0.1"));
-    lab.mend_link("net-1").unwrap();
+    lab.restore_link("net-1").unwrap();
     // The address is the host's again by itself; its default route is not, as on any Linux.
     ping(&switch, "10.0.0.1");
 
@@ -33,11 +33,11 @@ fn a_link_that_was_cut_carries_nothing_until_it_is_mended() {
     lab.cut_end("host-c1", "eth0").unwrap();
     assert!(!carrier(&host, "eth0") && carrier(&switch, "eth0"));
     assert!(!reaches(&host, &management));
-    lab.mend_end("host-c1", "eth0").unwrap();
+    lab.restore_end("host-c1", "eth0").unwrap();
     ping(&host, &management);
     lab.cut_link("0").unwrap();
     assert!(!carrier(&host, "eth0") && !carrier(&switch, "eth0"));
-    lab.mend_link("net-0").unwrap();
+    lab.restore_link("net-0").unwrap();
     ping(&host, &management);
     assert!(lab.cut_link("net-7").unwrap_err().to_string().contains("no link net-7"));
 }

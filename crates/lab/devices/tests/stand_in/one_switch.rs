@@ -25,7 +25,7 @@ fn docker_on_a_switch_runs_a_container_of_an_image_that_was_made_there() {
 #[test]
 #[ignore = "needs root, a Docker engine and debootstrap"]
 fn a_new_root_has_flash_and_the_links_and_nothing_else_of_before() {
-    let flash = BTreeMap::from([(SWITCH.to_owned(), Flash::new().with_bytes("folder/file", "given\n"))]);
+    let flash = BTreeMap::from([(SWITCH.to_owned(), Flash::new().with_bytes("directory/file", "given\n"))]);
     let lab = TestLab::raise("one.yml", "test-reboot", &flash);
     let (switch, host) = (lab.device(SWITCH).unwrap(), lab.device("host-c1").unwrap());
     ping(&host, "1.1.1.1");
@@ -44,7 +44,7 @@ fn a_new_root_has_flash_and_the_links_and_nothing_else_of_before() {
         let before = switch.exec_ok(["cat", "/mnt/flash/written"]).unwrap();
         step(&switch);
         assert_eq!(switch.wait_until_booted(BOOT).unwrap(), "running");
-        assert_eq!(switch.exec_ok(["cat", "/mnt/flash/folder/file"]).unwrap(), "given\n");
+        assert_eq!(switch.exec_ok(["cat", "/mnt/flash/directory/file"]).unwrap(), "given\n");
         assert_eq!(switch.exec_ok(["cat", "/mnt/flash/written"]).unwrap(), before);
         assert!(!switch.exec(["test", "-e", "/etc/forgotten"]).unwrap().status.success());
         assert_eq!(switch.exec_ok(["docker", "volume", "ls", "--quiet"]).unwrap(), "");
@@ -67,9 +67,9 @@ fn another_switch_in_a_switch_s_place_has_what_it_is_given_and_nothing_of_the_ol
         switch.reboot().unwrap();
         switch.wait_until_booted(BOOT).unwrap();
         switch.cut_power().unwrap();
-        switch.replace(&Flash::new().with_bytes("folder/new", round)).unwrap();
+        switch.replace(&Flash::new().with_bytes("directory/new", round)).unwrap();
         assert_eq!(switch.wait_until_booted(BOOT).unwrap(), "running");
-        assert_eq!(switch.exec_ok(["cat", "/mnt/flash/folder/new"]).unwrap(), round);
+        assert_eq!(switch.exec_ok(["cat", "/mnt/flash/directory/new"]).unwrap(), round);
         let left = switch.exec_ok(["sh", "-c", "ls -d /mnt/flash/old /mnt/flash/written /etc/forgotten || true"]);
         assert_eq!(left.unwrap(), "");
         assert_eq!(switch.exec_ok(["hostname"]).unwrap(), "veos-b\n");

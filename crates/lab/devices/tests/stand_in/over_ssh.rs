@@ -11,8 +11,8 @@ use crate::support::{BOOT, TestLab, repository};
 #[test]
 #[ignore = "needs root, a Docker engine, debootstrap and ssh"]
 fn a_switch_is_handled_over_ssh_as_it_is_through_docker() {
-    let folder = tempfile::tempdir().unwrap();
-    let key = folder.path().join("key");
+    let directory = tempfile::tempdir().unwrap();
+    let key = directory.path().join("key");
     Program::new("ssh-keygen", "make a key")
         .unwrap()
         .args(["-q", "-t", "ed25519", "-N", "", "-f"])
@@ -38,7 +38,7 @@ fn a_switch_is_handled_over_ssh_as_it_is_through_docker() {
     assert!(failed.contains("`ls /no such` ended with") && failed.contains("No such file"), "{failed}");
 
     let bytes: Vec<u8> = (0..=255).collect();
-    let file = folder.path().join("file");
+    let file = directory.path().join("file");
     fs::write(&file, &bytes).unwrap();
     switch.copy_in(&file, "/mnt/flash/copied").unwrap();
     switch.copy_in(&file, "/mnt/flash").unwrap();
@@ -50,8 +50,8 @@ fn a_switch_is_handled_over_ssh_as_it_is_through_docker() {
             "mkdir /mnt/flash/f && mv /mnt/flash/file /mnt/flash/f/secret && chmod 0600 /mnt/flash/f/secret",
         ])
         .unwrap();
-    switch.copy_out("/mnt/flash/f", &folder.path().join("f")).unwrap();
-    assert_eq!(fs::read(folder.path().join("f/secret")).unwrap(), bytes);
+    switch.copy_out("/mnt/flash/f", &directory.path().join("f")).unwrap();
+    assert_eq!(fs::read(directory.path().join("f/secret")).unwrap(), bytes);
 
     switch.exec_ok(["touch", "/etc/forgotten"]).unwrap();
     switch.reboot().unwrap();

@@ -76,10 +76,10 @@ pub fn repository() -> PathBuf {
 pub fn make_images() {
     static MADE: Once = Once::new();
     MADE.call_once(|| {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         for name in ["veos", "host"] {
             let recipe = Recipe::load(&repository().join("docker").join(name)).unwrap();
-            recipe.build(&repository(), &folder.path().join("log"), &Silent).unwrap();
+            recipe.build(&repository(), &directory.path().join("log"), &Silent).unwrap();
         }
     });
 }

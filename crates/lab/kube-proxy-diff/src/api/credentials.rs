@@ -22,7 +22,7 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    pub fn make(folder: &Path, address: Ipv4Addr) -> Result<Credentials> {
+    pub fn make(directory: &Path, address: Ipv4Addr) -> Result<Credentials> {
         let mut authority = CertificateParams::new(Vec::new())?;
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority_key = KeyPair::generate()?;
@@ -33,7 +33,7 @@ impl Credentials {
         let server = CertificateParams::new(names)?.signed_by(&server_key, &issuer)?;
         let token = "proof".to_owned();
         let write = |name: &str, text: &str| -> Result<PathBuf> {
-            let path = folder.join(name);
+            let path = directory.join(name);
             fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
             Ok(path)
         };

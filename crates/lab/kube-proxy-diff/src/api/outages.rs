@@ -24,7 +24,7 @@ impl Api {
 
     /// Starts it again, and waits until it answers.
     pub fn restart_server(&mut self, programs: &Programs) -> Result<()> {
-        self.apiserver = start_apiserver(programs, &self.netns, self.folder.path())?;
+        self.apiserver = start_apiserver(programs, &self.netns, self.directory.path())?;
         self.wait_until_ready()
     }
 }

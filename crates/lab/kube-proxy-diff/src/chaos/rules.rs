@@ -1,4 +1,4 @@
-//! Whether a node's rules are those that are wanted: texts compared, chain by chain.
+//! Whether a node's rules are those that are desired: texts compared, chain by chain.
 
 use std::collections::BTreeMap;
 
@@ -7,19 +7,19 @@ use crate::world::is_kubelets;
 /// The rules of each chain, by table and name.
 type Chains = BTreeMap<(String, String), Vec<String>>;
 
-/// What is not as it should be. `wanted` is what `--print-rules` prints, `found` is `iptables-save`'s. In the kernel's own chains there
+/// What is not as it should be. `desired` is what `--print-rules` prints, `found` is `iptables-save`'s. In the kernel's own chains there
 /// may be other rules, too; of chains whose name begins with `KUBE-` there may be no other ones, save kubelet's.
-pub fn differences(wanted: &str, found: &str) -> Vec<String> {
-    let (wanted, found) = (chains(wanted), chains(found));
+pub fn differences(desired: &str, found: &str) -> Vec<String> {
+    let (desired, found) = (chains(desired), chains(found));
     let mut differences = vec![];
-    for ((table, chain), rules) in &wanted {
+    for ((table, chain), rules) in &desired {
         let Some(there) = found.get(&(table.clone(), chain.clone())) else {
             differences.push(format!("{table}: there is no chain {chain}"));
             continue;
         };
-        let as_wanted =
+        let as_desired =
             if chain.starts_with("KUBE-") { there == rules } else { rules.iter().all(|rule| there.contains(rule)) };
-        if !as_wanted {
+        if !as_desired {
             differences.push(format!(
                 "{table}: {chain} has\n  {}\ninstead of\n  {}",
                 there.join("\n  "),
@@ -28,7 +28,7 @@ pub fn differences(wanted: &str, found: &str) -> Vec<String> {
         }
     }
     let is_ours = |chain: &str| chain.starts_with("KUBE-") && !is_kubelets(chain);
-    let unwanted = found.keys().filter(|key| is_ours(&key.1) && !wanted.contains_key(*key));
+    let unwanted = found.keys().filter(|key| is_ours(&key.1) && !desired.contains_key(*key));
     differences.extend(unwanted.map(|(table, chain)| format!("{table}: {chain} should not be there")));
     differences
 }
@@ -53,13 +53,13 @@ fn chains(text: &str) -> Chains {
 mod tests {
     use super::*;
 
-    const WANTED: &str = "*nat\n:KUBE-A - [0:0]\n-A PREROUTING -j KUBE-A\n-A KUBE-A -j RETURN\nCOMMIT\n";
+    const DESIRED: &str = "*nat\n:KUBE-A - [0:0]\n-A PREROUTING -j KUBE-A\n-A KUBE-A -j RETURN\nCOMMIT\n";
 
     #[test]
     fn rules_of_others_in_the_kernel_s_chains_do_not_matter() {
         let found = "*nat\n:PREROUTING ACCEPT [1:2]\n:KUBE-A - [0:0]\n-A PREROUTING -j DOCKER\n-A PREROUTING -j KUBE-A\n\
                      -A KUBE-A -j RETURN\nCOMMIT\n*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n";
-        assert_eq!(differences(WANTED, found), Vec::<String>::new());
+        assert_eq!(differences(DESIRED, found), Vec::<String>::new());
     }
 
     #[test]
@@ -77,7 +77,7 @@ mod tests {
                 "nat: there is no chain KUBE-A",
             ),
         ] {
-            let differences = differences(WANTED, found).join("\n");
+            let differences = differences(DESIRED, found).join("\n");
             assert!(differences.contains(expected), "{differences}");
         }
     }

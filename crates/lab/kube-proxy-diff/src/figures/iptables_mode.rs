@@ -6,9 +6,9 @@ use std::{thread, time::Duration};
 use anyhow::Result;
 
 use super::{
-    Row, Unit, Wanted as Goal, floor, process,
+    Desired as Goal, Row, Unit, floor, process,
     services::Services,
-    stage::{Setting, Side, Wanted},
+    stage::{Desired, Setting, Side},
 };
 use crate::world::{Implementation, Iptables};
 
@@ -61,10 +61,10 @@ pub fn create(setting: &Setting<'_>, services: Services, iptables: Iptables) -> 
             side.start(setting.api)?;
             side.wait(
                 &changes,
-                &Wanted { present: vec!["KUBE-SERVICES".into()], absent: vec![], destinations: Some(0) },
+                &Desired { present: vec!["KUBE-SERVICES".into()], absent: vec![], destinations: Some(0) },
             )?;
             let last = services.create(setting.api)?;
-            let programmed = side.wait(&changes, &Wanted::all(services))?;
+            let programmed = side.wait(&changes, &Desired::all(services))?;
             time.tell(setting, which, programmed.saturating_duration_since(last).as_secs_f64());
             if iptables == Iptables::Legacy {
                 memory.tell(setting, which, side.resident()?);
@@ -131,7 +131,7 @@ fn restarted(setting: &Setting<'_>, side: &mut Side, services: Services, index: 
     let programmed = side.wait(&changes, &without(services, index, 1))?;
     let changes = side.changes()?;
     setting.api.with_client(|client| services.set_endpoint(client, index, 1, true))?;
-    side.wait(&changes, &Wanted::all(services))?;
+    side.wait(&changes, &Desired::all(services))?;
     Ok(programmed.saturating_duration_since(started))
 }
 
@@ -150,8 +150,8 @@ fn changed(
         let before = process::cpu(id)?;
         let changes = side.changes()?;
         let written = setting.api.with_client(|client| services.set_endpoint(client, index, endpoint, there))?;
-        let wanted = if there { Wanted::all(services) } else { without(services, index, endpoint) };
-        let programmed = side.wait(&changes, &wanted)?;
+        let desired = if there { Desired::all(services) } else { without(services, index, endpoint) };
+        let programmed = side.wait(&changes, &desired)?;
         thread::sleep(CHILDREN_END);
         used += process::cpu(id)?.saturating_sub(before);
         times.push(programmed.saturating_duration_since(written));
@@ -159,8 +159,8 @@ fn changed(
     Ok((times, used))
 }
 
-fn without(services: Services, index: usize, endpoint: usize) -> Wanted {
-    Wanted {
+fn without(services: Services, index: usize, endpoint: usize) -> Desired {
+    Desired {
         present: vec![],
         absent: vec![services.destination(index, endpoint)],
         destinations: Some(services.destinations() - 1),

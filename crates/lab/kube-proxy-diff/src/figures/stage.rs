@@ -40,7 +40,7 @@ pub struct Side {
 }
 
 /// What has to be in the nat table.
-pub struct Wanted {
+pub struct Desired {
     /// These texts.
     pub present: Vec<String>,
     /// And not these.
@@ -106,8 +106,8 @@ impl Side {
         self.world.run_on_node("nice", &["-n", "19", "iptables-save", "-t", "nat"])
     }
 
-    /// Waits until the tables are as wanted, and returns when the change was made that made them so.
-    pub fn wait(&mut self, changes: &Changes, wanted: &Wanted) -> Result<Instant> {
+    /// Waits until the tables are as desired, and returns when the change was made that made them so.
+    pub fn wait(&mut self, changes: &Changes, desired: &Desired) -> Result<Instant> {
         let began = Instant::now();
         let mut looked_at = 0;
         let mut lacking = "a change of the tables".to_owned();
@@ -117,7 +117,7 @@ impl Side {
                 && last.elapsed() >= QUIET
             {
                 let text = self.nat()?;
-                match wanted.lacking(&text) {
+                match desired.lacking(&text) {
                     None if changes.last() == Some((last, count)) => return Ok(last),
                     // It was complete before or after it changed once more: that is seen at the next look.
                     None => {}
@@ -140,17 +140,17 @@ impl Side {
     pub fn start_with(&mut self, api: &Api, services: Services) -> Result<Duration> {
         let changes = self.changes()?;
         let started = self.start(api)?;
-        let programmed = self.wait(&changes, &Wanted::all(services))?;
+        let programmed = self.wait(&changes, &Desired::all(services))?;
         Ok(programmed.saturating_duration_since(started))
     }
 }
 
-impl Wanted {
+impl Desired {
     /// All endpoints, and the last Service.
-    pub fn all(services: Services) -> Wanted {
+    pub fn all(services: Services) -> Desired {
         let last = services.count - 1;
         let present = vec![format!("-d {}/32", services.cluster_ip(last)), services.destination(last, 0)];
-        Wanted { present, absent: vec![], destinations: Some(services.destinations()) }
+        Desired { present, absent: vec![], destinations: Some(services.destinations()) }
     }
 
     /// What a table lacks.
@@ -162,8 +162,8 @@ impl Wanted {
             return Some(format!("the removal of the rule with {text}"));
         }
         let found = nat.matches("--to-destination").count();
-        let wanted = self.destinations.filter(|wanted| *wanted != found)?;
-        Some(format!("DNAT rules: there are {found}, not {wanted}"))
+        let desired = self.destinations.filter(|desired| *desired != found)?;
+        Some(format!("DNAT rules: there are {found}, not {desired}"))
     }
 }
 
@@ -194,16 +194,16 @@ mod tests {
 
     #[test]
     fn what_is_wanted_has_to_be_there_and_nothing_else() {
-        let wanted = |present: &str, absent: &str, destinations| Wanted {
+        let desired = |present: &str, absent: &str, destinations| Desired {
             present: vec![present.to_owned()],
             absent: vec![absent.to_owned()],
             destinations: Some(destinations),
         };
         let there = "--to-destination 10.64.0.16:8080";
-        assert_eq!(wanted(there, "--to-destination 10.64.0.1", 1).lacking(NAT), None);
-        assert!(wanted("--to-destination 10.64.0.1", "gone", 1).lacking(NAT).unwrap().contains("a rule with"));
-        assert!(wanted(there, there, 1).lacking(NAT).unwrap().contains("removal"));
-        assert!(wanted(there, "gone", 2).lacking(NAT).unwrap().contains("there are 1, not 2"));
+        assert_eq!(desired(there, "--to-destination 10.64.0.1", 1).lacking(NAT), None);
+        assert!(desired("--to-destination 10.64.0.1", "gone", 1).lacking(NAT).unwrap().contains("a rule with"));
+        assert!(desired(there, there, 1).lacking(NAT).unwrap().contains("removal"));
+        assert!(desired(there, "gone", 2).lacking(NAT).unwrap().contains("there are 1, not 2"));
     }
 
     #[test]

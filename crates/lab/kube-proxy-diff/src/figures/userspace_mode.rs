@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{
-    Row, Unit, Wanted as Goal, process,
+    Desired as Goal, Row, Unit, process,
     services::Services,
     stage::{Setting, Side},
     traffic,

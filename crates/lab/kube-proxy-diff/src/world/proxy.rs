@@ -38,20 +38,20 @@ pub enum Iptables {
     Nft,
 }
 
-/// A folder of programs that goes first on PATH.
+/// A directory of programs that goes first on PATH.
 pub fn tools(iptables: Iptables) -> Result<TempDir> {
     let multi = match iptables {
         Iptables::Legacy => "xtables-legacy-multi",
         Iptables::Nft => "xtables-nft-multi",
     };
     let multi = find_on_path(multi).with_context(|| format!("{multi} is required: install iptables"))?;
-    let folder = TempDir::with_prefix("kube-proxy-diff-tools-").context("cannot make a folder")?;
+    let directory = TempDir::with_prefix("kube-proxy-diff-tools-").context("cannot make a directory")?;
     for family in ["iptables", "ip6tables"] {
         for ending in ["", "-save", "-restore"] {
-            symlink(&multi, folder.path().join(format!("{family}{ending}")))?;
+            symlink(&multi, directory.path().join(format!("{family}{ending}")))?;
         }
     }
-    Ok(folder)
+    Ok(directory)
 }
 
 /// What programs in a world find in their environment: its own iptables, with its own lock.
@@ -117,7 +117,7 @@ impl World {
     }
 
     fn proxy_log(&self, api: &Api) -> PathBuf {
-        api.folder().join(format!("{}.log", self.name))
+        api.directory().join(format!("{}.log", self.name))
     }
 
     pub fn proxy(&mut self) -> Result<&mut Daemon> {

@@ -18,8 +18,8 @@ fn it_is_ready_for_systemd_when_its_rules_are_there_and_answers_for_its_health()
     let (programs, api) = start();
     let there = service("ready", [10, 10, 9, 2].into()).port("web", Protocol::Tcp, 80).build();
     api.with_client(|client| client.apply(&[Change::Put(there)])).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("notify");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("notify");
     let notified = UnixDatagram::bind(&path).unwrap();
     notified.set_read_timeout(Some(PATIENCE)).unwrap();
 

@@ -1,4 +1,4 @@
-//! A clock that was wrong and has been mended. The containers have the machine's clock, which no test may set; what a switch
+//! A clock that was wrong and has been repaired. The containers have the machine's clock, which no test may set; what a switch
 //! leaves on its flash while its clock is ahead is made here by the same code, told that time.
 
 use std::time::{Duration, SystemTime};
@@ -18,11 +18,11 @@ fn certificates_of_a_clock_that_was_a_year_ahead_are_issued_again_for_the_same_a
     let made = tempfile::tempdir().unwrap();
     let ahead = pki::whole_cluster(made.path(), &cluster, None, SystemTime::now() + YEAR).unwrap();
     let mut flash = parts().flash(Cluster::OneSwitch).unwrap();
-    for file in ahead[0].folder.read_dir().unwrap() {
+    for file in ahead[0].directory.read_dir().unwrap() {
         let file = file.unwrap();
         flash = flash.with_file(format!("k8s/pki/{}", file.file_name().display()), file.path());
     }
-    let key = std::fs::read(ahead[0].folder.join("ca-key.pem")).unwrap();
+    let key = std::fs::read(ahead[0].directory.join("ca-key.pem")).unwrap();
 
     let lab = raise(Cluster::OneSwitch, "test-clock", &flash);
     wait_until_ready(&lab);

@@ -1,4 +1,4 @@
-//! A flash that cannot be written: read-only, then full. The switch says so, and goes on once it is mended. Later, a flash that
+//! A flash that cannot be written: read-only, then full. The switch says so, and goes on once it is repaired. Later, a flash that
 //! others have filled keeps no working cluster down.
 
 use std::time::Duration;
@@ -13,14 +13,14 @@ const NEXT_ATTEMPT: Duration = Duration::from_secs(90);
 
 #[test]
 #[ignore = "needs root, a Docker engine and the SWIX"]
-fn a_flash_that_is_read_only_or_full_is_named_and_the_bring_up_goes_on_once_it_is_mended() {
+fn a_flash_that_is_read_only_or_full_is_named_and_the_bring_up_goes_on_once_it_is_repaired() {
     let parts = parts();
     let cluster = repository().join("topo/cluster-one.toml");
     let flash = Flash::new().with_file("kubernetes.swix", &parts.swix).with_file("cluster.toml", cluster);
     let lab = raise(Cluster::OneSwitch, "test-flash", &flash);
     let switch = lab.switch(MASTER).unwrap();
     switch.wait_until_booted(LIMIT).unwrap();
-    // The stand-in's flash is a folder of the machine's disk; this one can be filled, and be made read-only by itself.
+    // The stand-in's flash is a directory of the machine's disk; this one can be filled, and be made read-only by itself.
     switch
         .sh("cp -a /mnt/flash /root/flash
              mount -t tmpfs -o size=320m flash /mnt/flash

@@ -23,7 +23,7 @@ pub fn repository() -> PathBuf {
 }
 
 pub fn dist() -> PathBuf {
-    PathBuf::from(env::var_os("KOE_DIST").expect("KOE_DIST is not set: these tests install the SWIX in that folder"))
+    PathBuf::from(env::var_os("KOE_DIST").expect("KOE_DIST is not set: these tests install the SWIX in that directory"))
 }
 
 pub fn parts() -> Parts {
@@ -36,8 +36,8 @@ pub fn raise(cluster: Cluster, prefix: &str, flash: &Flash) -> NodeLab {
 
 /// A lab whose switches find the test pods' image on their flash, and nothing else that an operator has not.
 pub fn raise_with_workload(cluster: Cluster, prefix: &str) -> NodeLab {
-    let folder = tempfile::tempdir().unwrap();
-    let archive = workload::archive(&repository(), folder.path()).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let archive = workload::archive(&repository(), directory.path()).unwrap();
     raise(cluster, prefix, &workload::on_flash(parts().flash(cluster).unwrap(), &archive))
 }
 

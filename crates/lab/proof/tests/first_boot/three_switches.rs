@@ -64,8 +64,8 @@ pub fn pods_on_all_switches_reach_each_other(lab: &NodeLab) {
 fn a_stock_kubectl_works_from_a_host(lab: &NodeLab) {
     let kubectl = std::env::var_os("KOE_KUBECTL").map(PathBuf::from).unwrap_or_else(built_kubectl);
     lab.install_program(HOST, &kubectl, "kubectl").unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let admin = folder.path().join("admin.kubeconfig");
+    let directory = tempfile::tempdir().unwrap();
+    let admin = directory.path().join("admin.kubeconfig");
     lab.switch(MASTER).unwrap().copy_out("/mnt/flash/k8s/admin.kubeconfig", &admin).unwrap();
     let host = lab.device(HOST).unwrap();
     host.copy_in(&admin, "/root/admin.kubeconfig").unwrap();

@@ -137,7 +137,7 @@ pub fn page(run: &Run) -> Result<String> {
 
 fn verdict(run: &Run) -> Verdict {
     let count =
-        |wanted: fn(&Outcome) -> bool| run.scenarios.iter().filter(|scenario| wanted(&scenario.outcome)).count();
+        |desired: fn(&Outcome) -> bool| run.scenarios.iter().filter(|scenario| desired(&scenario.outcome)).count();
     let passed = count(|outcome| matches!(outcome, Outcome::Passed));
     let failed = count(Outcome::is_failure);
     let skipped = run.scenarios.len() - passed - failed;

@@ -160,7 +160,7 @@ fn places(neighbours: &[Vec<usize>], layers: &[usize]) -> Vec<f64> {
     for sweep in 0..SWEEPS {
         for layer in if sweep % 2 == 0 { &downwards } else { &upwards } {
             let row = &mut rows[*layer];
-            let wanted: BTreeMap<usize, f64> = row
+            let desired: BTreeMap<usize, f64> = row
                 .iter()
                 .map(|at| {
                     let others: Vec<f64> =
@@ -169,8 +169,8 @@ fn places(neighbours: &[Vec<usize>], layers: &[usize]) -> Vec<f64> {
                 })
                 .collect();
             // Those that want the same place keep their order.
-            row.sort_by(|one, other| wanted[one].total_cmp(&wanted[other]));
-            let spread = spread(&row.iter().map(|at| wanted[at]).collect::<Vec<_>>());
+            row.sort_by(|one, other| desired[one].total_cmp(&desired[other]));
+            let spread = spread(&row.iter().map(|at| desired[at]).collect::<Vec<_>>());
             row.iter().zip(spread).for_each(|(at, place)| x[*at] = place);
         }
     }
@@ -178,11 +178,11 @@ fn places(neighbours: &[Vec<usize>], layers: &[usize]) -> Vec<f64> {
     x.iter().map(|place| place - least).collect()
 }
 
-/// The places nearest to the wanted ones, which are sorted, with one node's width between them (least squares).
-fn spread(wanted: &[f64]) -> Vec<f64> {
+/// The places nearest to the desired ones, which are sorted, with one node's width between them (least squares).
+fn spread(desired: &[f64]) -> Vec<f64> {
     // Blocks of nodes that touch: the sum of where their first one should be, and how many they are.
     let mut blocks: Vec<(f64, usize)> = Vec::new();
-    for (place, x) in wanted.iter().enumerate() {
+    for (place, x) in desired.iter().enumerate() {
         blocks.push((x - place as f64, 1));
         while let [.., (before, several), (last, some)] = blocks[..] {
             if before / (several as f64) <= last / (some as f64) {

@@ -25,33 +25,33 @@ pub const LOGS: &str = "logs";
 /// What a report is made of.
 const FILES: [&str; 5] = ["report.html", "junit.xml", "report.json", "topology.svg", LOGS];
 
-/// Fails where a folder holds anything but an earlier run's report, which a new one replaces.
-pub fn check_replaceable(folder: &Path) -> Result<()> {
-    if !folder.try_exists().with_context(|| format!("cannot look for {}", folder.display()))? {
+/// Fails where a directory holds anything but an earlier run's report, which a new one replaces.
+pub fn check_replaceable(directory: &Path) -> Result<()> {
+    if !directory.try_exists().with_context(|| format!("cannot look for {}", directory.display()))? {
         return Ok(());
     }
-    for entry in folder.read_dir().with_context(|| format!("the report cannot go to {}", folder.display()))? {
+    for entry in directory.read_dir().with_context(|| format!("the report cannot go to {}", directory.display()))? {
         let name = entry?.file_name().to_string_lossy().into_owned();
         // What was being written when a run was killed may be left.
         if !FILES.contains(&name.as_str()) && !name.starts_with("run-") && !name.starts_with(files::UNFINISHED) {
             bail!(
-                "the report would replace all of {}, and {name} in there is no part of one: name another folder",
-                folder.display()
+                "the report would replace all of {}, and {name} in there is no part of one: name another directory",
+                directory.display()
             );
         }
     }
     Ok(())
 }
 
-/// Writes the report into a folder, each file whole or not at all, and says where the page is.
-pub fn write(run: &Run, folder: &Path) -> Result<PathBuf> {
-    files::create_dir(folder)?;
+/// Writes the report into a directory, each file whole or not at all, and says where the page is.
+pub fn write(run: &Run, directory: &Path) -> Result<PathBuf> {
+    files::create_dir(directory)?;
     let json = serde_json::to_string_pretty(run).context("the report cannot be written as JSON")?;
     // What machines read comes first: it has to be there even where the page fails.
-    files::write_atomically(&folder.join("report.json"), json + "\n")?;
-    files::write_atomically(&folder.join("junit.xml"), junit::xml(run)?)?;
-    files::write_atomically(&folder.join("topology.svg"), drawing::topology(run)?)?;
-    let page = folder.join("report.html");
+    files::write_atomically(&directory.join("report.json"), json + "\n")?;
+    files::write_atomically(&directory.join("junit.xml"), junit::xml(run)?)?;
+    files::write_atomically(&directory.join("topology.svg"), drawing::topology(run)?)?;
+    let page = directory.join("report.html");
     files::write_atomically(&page, html::page(run)?)?;
     Ok(page)
 }

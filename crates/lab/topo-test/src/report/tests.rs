@@ -13,8 +13,8 @@ fn golden(name: &str, got: &str) {
 
 #[test]
 fn a_report_replaces_another_and_nothing_else() {
-    let folder = tempfile::tempdir().unwrap();
-    let report = folder.path().join("report");
+    let directory = tempfile::tempdir().unwrap();
+    let report = directory.path().join("report");
     super::check_replaceable(&report).unwrap();
     super::write(&samples::failed(), &report).unwrap();
     super::check_replaceable(&report).unwrap();
@@ -62,12 +62,12 @@ fn what_a_device_says_is_text_and_no_markup_and_trouble_is_beside_the_failure() 
 
 #[test]
 fn a_run_that_did_not_come_to_a_device_has_a_report_too() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let mut run = samples::failed();
     (run.devices, run.links, run.bring_ups, run.figures) = (vec![], vec![], vec![], vec![]);
     run.swix_sha256.clear();
-    super::write(&run, folder.path()).unwrap();
+    super::write(&run, directory.path()).unwrap();
     for name in ["report.json", "junit.xml", "topology.svg", "report.html"] {
-        assert!(folder.path().join(name).metadata().unwrap().len() > 100, "{name}");
+        assert!(directory.path().join(name).metadata().unwrap().len() > 100, "{name}");
     }
 }

@@ -101,16 +101,16 @@ fn start(scene: &Scene<'_>, switch: &Switch<'_>, given: Option<&Path>) -> Result
         }
         None => INSTALLED,
     };
-    let folder = tempfile::tempdir().context("cannot make a folder")?;
+    let directory = tempfile::tempdir().context("cannot make a directory")?;
     let put = |name: &str, contents: String, to: &str| -> Result<()> {
-        let file = folder.path().join(name);
+        let file = directory.path().join(name);
         common::files::write_atomically(&file, contents)?;
         switch.copy_in(&file, to)
     };
     let config = serde_json::json!({"Network": scene.cluster.pod_cidr, "Backend": {"Type": "vxlan"}});
     switch.exec_ok(["mkdir", "-p", "/etc/kube-flannel"])?;
     put("net-conf.json", config.to_string(), CONFIG)?;
-    let admin = folder.path().join("admin.kubeconfig");
+    let admin = directory.path().join("admin.kubeconfig");
     scene.master()?.copy_out(ADMIN, &admin)?;
     switch.copy_in(&admin, KUBECONFIG)?;
     let interface = format!("--iface={}", switch.management_address()?);

@@ -1,4 +1,4 @@
-//! A cable between the master's switch and a worker's is cut, and mended. Where another path leads there, OSPF finds it
+//! A cable between the master's switch and a worker's is cut, and repaired. Where another path leads there, OSPF finds it
 //! while the cable is cut; where none does, the worker is away that long.
 
 use std::{
@@ -13,7 +13,7 @@ use crate::{Scenario, Scene, answering, neighbours, pinging};
 
 pub const SCENARIO: Scenario = Scenario {
     name: "link-cut",
-    purpose: "a worker whose cable is cut is away, or reached by another path where there is one; mended, all is as before",
+    purpose: "a worker whose cable is cut is away, or reached by another path where there is one; repaired, all is as before",
     needs: &["bring-up"],
     play,
 };
@@ -38,7 +38,7 @@ fn play(scene: &mut Scene<'_>) -> Result<()> {
     let pinged = format!("{} pings {address} while {cable} is cut for {} s", host.name(), CUT.as_secs());
     if neighbours::another_way(scene.lab.topology(), master.name(), worker.name(), &cable) {
         let lost = scene.step(format!("{pinged}, and is answered by another path"), |scene| {
-            let lost = cut_and_mend(scene, &host, address, &cable, |scene, began| {
+            let lost = cut_and_restore(scene, &host, address, &cable, |scene, began| {
                 scene.eventually(&format!("{address} answers"), REROUTED, || answers(&host, address))?;
                 scene.pause(CUT.saturating_sub(began.elapsed()))
             })?;
@@ -48,8 +48,8 @@ fn play(scene: &mut Scene<'_>) -> Result<()> {
         })?;
         figure(scene, &lost, Duration::ZERO, "another path was left");
     } else {
-        let lost = scene.step(format!("{pinged} and mended"), |scene| {
-            cut_and_mend(scene, &host, address, &cable, |scene, began| {
+        let lost = scene.step(format!("{pinged} and repaired"), |scene| {
+            cut_and_restore(scene, &host, address, &cable, |scene, began| {
                 scene.pause(CUT / 2)?;
                 ensure!(!reaches(&host, address)?, "{} reaches {address} although the cable is cut", host.name());
                 scene.pause(CUT.saturating_sub(began.elapsed()))
@@ -75,7 +75,7 @@ fn figure(scene: &Scene<'_>, lost: &Lost, excused: Duration, how: &str) {
 }
 
 /// `meanwhile` is told when the cut began, and decides when it ends.
-fn cut_and_mend(
+fn cut_and_restore(
     scene: &Scene<'_>,
     host: &Device<'_>,
     to: Ipv4Addr,
@@ -87,8 +87,8 @@ fn cut_and_mend(
         let began = Instant::now();
         scene.lab.cut_link(cable)?;
         let seen = meanwhile(scene, began);
-        // It is mended whatever was seen.
-        scene.lab.mend_link(cable)?;
+        // It is repaired whatever was seen.
+        scene.lab.restore_link(cable)?;
         let cut = began.elapsed();
         seen?;
         scene.eventually(&format!("{to} answers again"), CONVERGED, || answers(host, to))?;

@@ -100,11 +100,11 @@ fn control_plane_absent(scene: &mut Scene<'_>, answers: &Answers, workers: &[Swi
     let cables = workers.iter().filter_map(|worker| neighbours::cable(scene, master, worker.name()).ok());
     let cables: Vec<String> = cables.map(|cable| cable.name.clone()).collect();
     let cable = scene.random.choice(cables).context("no cable leads from the master's switch to a worker")?;
-    let cut = scene.step(format!("cut {cable} for {} s, and mend it", CUT.as_secs()), |scene| {
+    let cut = scene.step(format!("cut {cable} for {} s, and repair it", CUT.as_secs()), |scene| {
         let began = Instant::now();
         scene.lab.cut_link(&cable)?;
         let paused = scene.pause(CUT);
-        scene.lab.mend_link(&cable)?;
+        scene.lab.restore_link(&cable)?;
         paused?;
         answering::wait_at(scene, workers.iter().map(|worker| worker.name()))?;
         Ok(Cut { began, ended: Instant::now() })

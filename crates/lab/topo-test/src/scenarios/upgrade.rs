@@ -19,12 +19,12 @@ pub const SCENARIO: Scenario = Scenario {
 };
 
 fn play(scene: &mut Scene<'_>) -> Result<()> {
-    let folder = tempfile::tempdir().context("cannot make a folder")?;
+    let directory = tempfile::tempdir().context("cannot make a directory")?;
     let next = match &scene.parts.next_swix {
         Some(next) => next.clone(),
         None => scene
             .step("make the next SWIX of the first: the same files as a package of a higher release", |scene| {
-                next_release_of(&scene.parts.swix, folder.path())
+                next_release_of(&scene.parts.swix, directory.path())
             })?,
     };
     // Two builds of one version have files of the same name.

@@ -94,15 +94,15 @@ struct LabEndpoint {
     interface: String,
 }
 
-/// `folder` is where the file is to be: what is in there is named from there.
-pub fn export(topology: &Topology, folder: &Path) -> Result<Exported> {
+/// `directory` is where the file is to be: what is in there is named from there.
+pub fn export(topology: &Topology, directory: &Path) -> Result<Exported> {
     let mut remarks = Vec::new();
     let management = topology.links.iter().find(|link| is_management(link));
     let on_management =
         |node: &Node| management.is_some_and(|link| link.endpoints.iter().any(|end| end.device == node.name));
     let mut nodes = IndexMap::new();
     for node in &topology.devices {
-        let mut lab_node = device(topology, node, folder)?;
+        let mut lab_node = device(topology, node, directory)?;
         match on_management(node) {
             true => lab_node.ports = node.ports.iter().filter_map(|port| publish(node, port, &mut remarks)).collect(),
             false => lab_node.network_mode = Some("none"),
@@ -143,10 +143,10 @@ fn is_management(link: &Link) -> bool {
     link.driver == Driver::Bridge && !link.endpoints.is_empty() && ends.all(|end| end.interface == MANAGEMENT)
 }
 
-fn device(topology: &Topology, node: &Node, folder: &Path) -> Result<LabNode> {
+fn device(topology: &Topology, node: &Node, directory: &Path) -> Result<LabNode> {
     let image = images::stand_in(&node.image).map_or(node.image.as_str(), |stand_in| stand_in.image).to_owned();
     let path = topology.startup_config(&node.name);
-    let config = path.is_file().then(|| path.strip_prefix(folder).unwrap_or(&path).display().to_string());
+    let config = path.is_file().then(|| path.strip_prefix(directory).unwrap_or(&path).display().to_string());
     let lab_node = LabNode { kind: "linux", image: Some(image), ..LabNode::default() };
     Ok(match node.model {
         Model::Ceos => LabNode { kind: "arista_ceos", startup_config: config, ..lab_node },

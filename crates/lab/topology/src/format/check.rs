@@ -15,8 +15,8 @@ use super::{
 pub(super) struct Place<'a> {
     /// The file's name, which is the prefix where nothing else says one.
     pub name: &'a str,
-    /// The folder that it is in.
-    pub folder: &'a Path,
+    /// The directory that it is in.
+    pub directory: &'a Path,
     pub environment: &'a dyn Fn(&str) -> Option<String>,
 }
 
@@ -41,12 +41,12 @@ pub(super) fn check(file: &File, place: &Place) -> Result<Topology, Error> {
         cvp: text_or("CVP_VERSION", "cvp:latest")?,
         custom: file.custom_image(place.environment)?,
     };
-    let config_folder = config_folder(place.folder, &text_or("CONF_DIR", "./config")?);
+    let config_directory = config_directory(place.directory, &text_or("CONF_DIR", "./config")?);
     let config_prefix = prefix.clone();
     let mut topology = Topology {
         file: None,
         prefix,
-        config_folder,
+        config_directory,
         config_prefix,
         devices: Vec::new(),
         links: Vec::new(),
@@ -64,9 +64,9 @@ pub(super) fn check(file: &File, place: &Place) -> Result<Topology, Error> {
     Ok(topology)
 }
 
-/// Beside the file where there is such a folder, else where the program was started.
-fn config_folder(folder: &Path, conf_dir: &str) -> PathBuf {
-    let beside = folder.join(conf_dir);
+/// Beside the file where there is such a directory, else where the program was started.
+fn config_directory(directory: &Path, conf_dir: &str) -> PathBuf {
+    let beside = directory.join(conf_dir);
     let chosen = if beside.is_dir() { beside } else { PathBuf::from(conf_dir) };
     std::path::absolute(&chosen).unwrap_or(chosen)
 }

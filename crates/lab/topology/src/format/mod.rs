@@ -28,7 +28,7 @@ pub struct Topology {
     /// What the names of its containers, networks and volumes begin with.
     pub prefix: String,
     /// Where the switches' startup-configs are: [`Topology::startup_config`].
-    pub config_folder: PathBuf,
+    pub config_directory: PathBuf,
     /// The prefix that the file gives, and that the startup-configs' names bear.
     pub config_prefix: String,
     pub devices: Vec<Node>,
@@ -111,25 +111,25 @@ impl Topology {
     pub fn load(path: &Path) -> anyhow::Result<Self> {
         let text = files::read_text(path)?;
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let folder = path.parent().unwrap_or(Path::new(""));
+        let directory = path.parent().unwrap_or(Path::new(""));
         let environment = |key: &str| std::env::var(key).ok();
-        let topology = Self::parse(&text, name, folder, &environment)
+        let topology = Self::parse(&text, name, directory, &environment)
             .map_err(|error| anyhow::Error::from(error).context(format!("{} is wrong", path.display())))?;
         Ok(Topology { file: Some(std::path::absolute(path)?), ..topology })
     }
 
-    /// `name` is the file's, and the prefix where nothing else says one; CONF_DIR counts from `folder`.
+    /// `name` is the file's, and the prefix where nothing else says one; CONF_DIR counts from `directory`.
     pub fn parse(
         text: &str,
         name: &str,
-        folder: &Path,
+        directory: &Path,
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, Error> {
         let file: file::File = serde_saphyr::from_str(text).map_err(|error| {
             // Version 1 has other links.
             file::other_version(text).map_or_else(|| Error::Syntax(Box::new(error)), Error::Version)
         })?;
-        check::check(&file, &check::Place { name, folder, environment })
+        check::check(&file, &check::Place { name, directory, environment })
     }
 
     /// The same devices, links and startup-configs under another prefix, so that they can be beside the first. This
@@ -141,7 +141,7 @@ impl Topology {
 
     /// Where a switch's startup-config is, if it has one: docker-topo's `CONF_DIR/PREFIX_NAME`.
     pub fn startup_config(&self, switch: &str) -> PathBuf {
-        self.config_folder.join(format!("{}_{switch}", self.config_prefix))
+        self.config_directory.join(format!("{}_{switch}", self.config_prefix))
     }
 
     pub fn node(&self, name: &str) -> Option<&Node> {

@@ -85,12 +85,12 @@ mod tests {
         let map = json!({"22/tcp": 2000, "161/udp": ["127.0.0.1", 1600], "443/tcp": "None"});
         let all = published(&map, 1).unwrap();
         assert_eq!(all.len(), 3);
-        for wanted in [
+        for desired in [
             port("22/tcp", None, Some(2001)),
             port("161/udp", Some("127.0.0.1"), Some(1601)),
             port("443/tcp", None, None),
         ] {
-            assert!(all.contains(&wanted), "{wanted:?}");
+            assert!(all.contains(&desired), "{desired:?}");
         }
         for wrong in [json!("x"), json!(65536), json!({"22/tcp": [1]})] {
             assert!(published(&wrong, 0).unwrap_err().to_string().contains("PUBLISH_BASE"), "{wrong}");

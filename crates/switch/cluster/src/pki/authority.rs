@@ -8,7 +8,7 @@ use x509_cert::name::Name;
 use super::{
     Credential, PkiError,
     certificate::Certificate,
-    folder::{self, KeyFile},
+    directory::{self, KeyFile},
     judge::{State, validity},
     key::PrivateKey,
     profile::authority_subject,
@@ -38,23 +38,23 @@ pub(super) enum Standing {
 }
 
 pub(super) fn standing(
-    folder: &Path,
+    directory: &Path,
     authority: Credential,
     cluster: &Cluster,
     now: SystemTime,
 ) -> Result<Standing, PkiError> {
-    let pem = folder::read_certificate(folder, authority)?;
-    let key = folder::read_key(folder, authority)?;
-    let made_here = folder::key_was_made_here(folder, authority)?;
+    let pem = directory::read_certificate(directory, authority)?;
+    let key = directory::read_key(directory, authority)?;
+    let made_here = directory::key_was_made_here(directory, authority)?;
     let (file, key_file) = (authority.certificate_file(), authority.key_file());
     let certificate = pem.map(|pem| Certificate::parse(&pem));
     match (certificate, key) {
-        (None, KeyFile::Missing) => match signed_files(folder, authority)?.as_slice() {
+        (None, KeyFile::Missing) => match signed_files(directory, authority)?.as_slice() {
             [] => Ok(Standing::New),
             signed => Err(PkiError::operator(
                 format!(
                     "{file} and {key_file} are missing in {}, and what they signed is there: {}",
-                    folder.display(),
+                    directory.display(),
                     signed.join(", ")
                 ),
                 format!(
@@ -62,36 +62,38 @@ pub(super) fn standing(
                 ),
             )),
         },
-        (None, KeyFile::Good(key)) if made_here => renew(folder, authority, cluster, key, State::Missing),
+        (None, KeyFile::Good(key)) if made_here => renew(directory, authority, cluster, key, State::Missing),
         (None, KeyFile::Good(_)) => Err(PkiError::operator(
-            format!("{key_file} in {} is there without its certificate", folder.display()),
+            format!("{key_file} in {} is there without its certificate", directory.display()),
             format!("put {file} beside it"),
         )),
         (None, KeyFile::Damaged(why)) => Err(PkiError::operator(
-            format!("{key_file} in {} cannot be used ({why}), and {file} is missing", folder.display()),
+            format!("{key_file} in {} cannot be used ({why}), and {file} is missing", directory.display()),
             "put both back from your backup",
         )),
         (Some(Err(why)), KeyFile::Good(key)) if made_here => {
-            renew(folder, authority, cluster, key, State::Damaged(why))
+            renew(directory, authority, cluster, key, State::Damaged(why))
         }
         (Some(Err(why)), _) => Err(PkiError::operator(
-            format!("{file} in {} cannot be used: {why}", folder.display()),
+            format!("{file} in {} cannot be used: {why}", directory.display()),
             format!("put the right {file} there"),
         )),
-        (Some(Ok(certificate)), KeyFile::Good(key)) => with_both(folder, authority, certificate, key, made_here, now),
+        (Some(Ok(certificate)), KeyFile::Good(key)) => {
+            with_both(directory, authority, certificate, key, made_here, now)
+        }
         (Some(Ok(_)), KeyFile::Damaged(why)) => Err(PkiError::operator(
-            format!("{key_file} in {} cannot be used: {why}", folder.display()),
+            format!("{key_file} in {} cannot be used: {why}", directory.display()),
             "put it back from your backup, or remove it if you keep the key elsewhere",
         )),
         (Some(Ok(certificate)), KeyFile::Missing) => {
-            require_valid(folder, authority, &certificate, now)?;
+            require_valid(directory, authority, &certificate, now)?;
             Ok(Standing::KeyAway { certificate, why: format!("{key_file} is not here") })
         }
     }
 }
 
 fn with_both(
-    folder: &Path,
+    directory: &Path,
     authority: Credential,
     certificate: Certificate,
     key: PrivateKey,
@@ -101,7 +103,7 @@ fn with_both(
     if !certificate.has_key(key.public()) {
         let (file, key_file) = (authority.certificate_file(), authority.key_file());
         return Err(PkiError::operator(
-            format!("{file} and {key_file} in {} do not belong together", folder.display()),
+            format!("{file} and {key_file} in {} do not belong together", directory.display()),
             "put the pair there that belongs together",
         ));
     }
@@ -110,7 +112,7 @@ fn with_both(
             Ok(Standing::Renew { key, subject: certificate.subject().clone(), why })
         }
         _ => {
-            require_valid(folder, authority, &certificate, now)?;
+            require_valid(directory, authority, &certificate, now)?;
             Ok(Standing::Sign { key, certificate, made_here })
         }
     }
@@ -118,12 +120,12 @@ fn with_both(
 
 /// An authority that cannot be renewed here has to be good as it is.
 fn require_valid(
-    folder: &Path,
+    directory: &Path,
     authority: Credential,
     certificate: &Certificate,
     now: SystemTime,
 ) -> Result<(), PkiError> {
-    let file = folder.join(authority.certificate_file());
+    let file = directory.join(authority.certificate_file());
     if !certificate.is_authority() {
         return Err(PkiError::operator(
             format!("{} is not the certificate of an authority: it may not sign others", file.display()),
@@ -143,7 +145,7 @@ fn require_valid(
 
 /// The subject has to be the one that stands in what the authority has signed, whatever cluster.toml says by now.
 fn renew(
-    folder: &Path,
+    directory: &Path,
     authority: Credential,
     cluster: &Cluster,
     key: PrivateKey,
@@ -151,7 +153,7 @@ fn renew(
 ) -> Result<Standing, PkiError> {
     let mut subject = authority_subject(authority, cluster)?;
     for credential in Credential::signed_by(authority) {
-        let pem = folder::read_certificate(folder, credential)?;
+        let pem = directory::read_certificate(directory, credential)?;
         let signed = pem.and_then(|pem| Certificate::parse(&pem).ok());
         if let Some(signed) = signed.filter(|signed| signed.is_signed_with(&key.public().0)) {
             subject = signed.issuer().clone();
@@ -162,10 +164,10 @@ fn renew(
 }
 
 /// The files of the certificates that an authority would have signed.
-fn signed_files(folder: &Path, authority: Credential) -> Result<Vec<String>, PkiError> {
+fn signed_files(directory: &Path, authority: Credential) -> Result<Vec<String>, PkiError> {
     let mut found = Vec::new();
     for credential in Credential::signed_by(authority) {
-        if folder::read_certificate(folder, credential)?.is_some() {
+        if directory::read_certificate(directory, credential)?.is_some() {
             found.push(credential.certificate_file());
         }
     }

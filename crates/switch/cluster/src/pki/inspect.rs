@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{
     Credential, PkiError,
     certificate::Certificate,
-    folder, issue, judge,
+    directory, issue, judge,
     judge::State,
     name::shown,
     profile,
@@ -72,8 +72,8 @@ fn leaf(
             return Ok(State::Wrong(format!("{file}, which it is verified with, is not there or damaged: {state}")));
         }
     };
-    let pem = folder::read_certificate(path, credential)?;
-    let key = folder::read_key(path, credential)?;
+    let pem = directory::read_certificate(path, credential)?;
+    let key = directory::read_key(path, credential)?;
     let profile = profile::leaf(credential, cluster, node)?;
     // A worker gets its authority's own new certificate with its own: see `requests`.
     let renewed = node.master.then(|| issue::leaf_end(&authority, now));
@@ -81,7 +81,7 @@ fn leaf(
 }
 
 fn read(path: &Path, credential: Credential) -> Result<Certificate, State> {
-    match folder::read_certificate(path, credential) {
+    match directory::read_certificate(path, credential) {
         Ok(Some(pem)) => Certificate::parse(&pem).map_err(State::Damaged),
         Ok(None) => Err(State::Missing),
         Err(why) => Err(State::Damaged(why.to_string())),

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{
     certificate::{CLIENT_AUTH, Certificate, SERVER_AUTH},
-    folder::KeyFile,
+    directory::KeyFile,
     name::shown,
     profile::{Profile, Usage},
     time::{day, days_left},

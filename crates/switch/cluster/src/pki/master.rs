@@ -1,6 +1,6 @@
 //! The master's whole PKI, made and kept.
 //!
-//! 1. Everything is looked at; what only the operator can mend stops here, before anything is written.
+//! 1. Everything is looked at; what only the operator can repair stops here, before anything is written.
 //! 2. The missing keys are made, together, and written.
 //! 3. The authorities' certificates and then the others are made for these keys, and written.
 //!
@@ -14,7 +14,7 @@ use super::{
     Credential, Outcome, PkiError,
     authority::{self, Standing},
     certificate::Certificate,
-    folder::{self, Batch, Folder, KeyFile},
+    directory::{self, Batch, Directory, KeyFile},
     issue::{self, Signer},
     judge::{self, State},
     key::{NewKey, PrivateKey},
@@ -33,12 +33,12 @@ pub fn ensure_master(
     now: SystemTime,
 ) -> Result<Vec<(Credential, Outcome)>, PkiError> {
     check_clock(now)?;
-    let folder = Folder::open(path)?;
-    let found = Found::look(&folder, cluster, node, now)?;
+    let directory = Directory::open(path)?;
+    let found = Found::look(&directory, cluster, node, now)?;
     let mut made = keys::generate(cluster.key, &found.missing_keys())?;
     let mut batch = Batch::default();
     made.iter().for_each(|(credential, key)| batch.add_key(*credential, key));
-    folder.write(&batch)?;
+    directory.write(&batch)?;
 
     let mut work = Work { batch: Batch::default(), outcomes: Vec::new(), now };
     work.service_account(&found.service_account, &made)?;
@@ -58,7 +58,7 @@ pub fn ensure_master(
         let (_, authority) = authority.ok_or_else(|| PkiError::crypto("sign", "the authority is not ready"))?;
         work.leaf(*credential, leaf, authority)?;
     }
-    folder.write(&work.batch)?;
+    directory.write(&work.batch)?;
     Ok(work.outcomes)
 }
 
@@ -89,8 +89,8 @@ struct Work {
 }
 
 impl Found {
-    fn look(folder: &Folder, cluster: &Cluster, node: &Node, now: SystemTime) -> Result<Self, PkiError> {
-        let path = folder.path();
+    fn look(directory: &Directory, cluster: &Cluster, node: &Node, now: SystemTime) -> Result<Self, PkiError> {
+        let path = directory.path();
         let mut authorities = Vec::new();
         let mut leaves = BTreeMap::new();
         for authority in [Credential::Ca, Credential::EtcdCa] {
@@ -99,9 +99,9 @@ impl Found {
             for credential in Credential::signed_by(authority) {
                 let leaf = Leaf {
                     profile: profile::leaf(credential, cluster, node)?,
-                    key: folder::read_key(path, credential)?,
+                    key: directory::read_key(path, credential)?,
                     key_is_new: false,
-                    pem: folder::read_certificate(path, credential)?,
+                    pem: directory::read_certificate(path, credential)?,
                 };
                 if let Standing::KeyAway { certificate, .. } = &standing {
                     let state = leaf.state(certificate, now);

@@ -1,7 +1,7 @@
 //! The cluster's public key infrastructure: made on the master, enrolled by workers, kept for years.
 //!
-//! Every credential is `NAME-key.pem` and `NAME.pem` in one folder. Keys are written before certificates, so that a
-//! power cut between them is mended by issuing for the key that is there. What is right is left alone byte for
+//! Every credential is `NAME-key.pem` and `NAME.pem` in one directory. Keys are written before certificates, so that a
+//! power cut between them is repaired by issuing for the key that is there. What is right is left alone byte for
 //! byte; what only the operator can decide about stops everything before anything is written.
 //!
 //! On the master: [`ensure_master`], [`sign`]. On a worker: [`requests`], [`accept`]. On both: [`inspect`].
@@ -10,8 +10,8 @@
 mod authority;
 mod certificate;
 mod credential;
+mod directory;
 mod error;
-mod folder;
 mod inspect;
 mod issue;
 mod judge;

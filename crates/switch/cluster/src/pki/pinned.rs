@@ -9,7 +9,7 @@ use std::path::Path;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use x509_cert::der::pem::{self, LineEnding};
 
-use super::{Credential, PkiError, certificate::Certificate, folder};
+use super::{Credential, PkiError, certificate::Certificate, directory};
 
 /// Every certificate of a ca.pem that can be read.
 pub(super) struct Authorities {
@@ -54,10 +54,10 @@ impl Authorities {
     }
 }
 
-/// Fails where the authorities that the master sends are not those of this folder. Without a ca.pem all are welcome;
+/// Fails where the authorities that the master sends are not those of this directory. Without a ca.pem all are welcome;
 /// where power cuts have damaged it, the authority has to be the one that signed the certificates that are left.
 pub(super) fn require(path: &Path, sent: &Authorities) -> Result<(), PkiError> {
-    let Some(pem) = folder::read_certificate(path, Credential::Ca)? else { return Ok(()) };
+    let Some(pem) = directory::read_certificate(path, Credential::Ca)? else { return Ok(()) };
     let file = path.join(Credential::Ca.certificate_file()).display().to_string();
     let problem = match Authorities::parse(&pem) {
         Ok(pinned) if pinned.signing.public_key() != sent.signing.public_key() => {
@@ -88,7 +88,7 @@ pub(super) fn require(path: &Path, sent: &Authorities) -> Result<(), PkiError> {
 fn signed_by_another(path: &Path, sent: &Authorities) -> Result<Option<String>, PkiError> {
     let mut signed = Vec::new();
     for credential in Credential::WORKER {
-        let pem = folder::read_certificate(path, credential)?;
+        let pem = directory::read_certificate(path, credential)?;
         let Some(certificate) = pem.and_then(|pem| Certificate::parse(&pem).ok()) else { continue };
         if certificate.is_signed_with(sent.signing.public_key()) {
             return Ok(None);

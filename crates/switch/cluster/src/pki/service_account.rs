@@ -7,7 +7,7 @@ use x509_cert::der::Encode;
 
 use super::{
     Credential, Outcome, PkiError,
-    folder::{self, KeyFile},
+    directory::{self, KeyFile},
     key::PublicKey,
 };
 
@@ -22,13 +22,13 @@ pub(super) enum Standing {
     Publish(PublicKey, Outcome),
 }
 
-pub(super) fn standing(folder: &Path, cluster_has_run: bool) -> Result<Standing, PkiError> {
+pub(super) fn standing(directory: &Path, cluster_has_run: bool) -> Result<Standing, PkiError> {
     let (private, public) = (
-        folder.join(Credential::ServiceAccount.key_file()),
-        folder.join(Credential::ServiceAccount.certificate_file()),
+        directory.join(Credential::ServiceAccount.key_file()),
+        directory.join(Credential::ServiceAccount.certificate_file()),
     );
-    let published = folder::read_certificate(folder, Credential::ServiceAccount)?;
-    let key = match folder::read_key(folder, Credential::ServiceAccount)? {
+    let published = directory::read_certificate(directory, Credential::ServiceAccount)?;
+    let key = match directory::read_key(directory, Credential::ServiceAccount)? {
         KeyFile::Good(key) => key,
         KeyFile::Damaged(why) => {
             return Err(PkiError::operator(format!("{} cannot be used: {why}", private.display()), FIX));

@@ -16,7 +16,7 @@ use super::{
     Credential, PkiError, SignError,
     authority::{Standing, standing},
     certificate::verify,
-    folder,
+    directory,
     issue::{self, Signer},
     key::PublicKey,
     name::{parts, shown},
@@ -87,7 +87,7 @@ pub fn sign(
     let signer = Signer { certificate: &certificate, key: &key };
     let certificates = checked.iter().map(|(key, profile)| issue::leaf(profile, key, &signer, now));
     let certificates = certificates.collect::<Result<_, _>>()?;
-    let ca_pem = folder::read_certificate(path, Credential::Ca)?.unwrap_or_default();
+    let ca_pem = directory::read_certificate(path, Credential::Ca)?.unwrap_or_default();
     let ca_pem = String::from_utf8(ca_pem.to_vec()).map_err(|why| PkiError::crypto("read ca.pem", why))?;
     Ok(Issued { ca_pem, certificates })
 }

@@ -1,4 +1,4 @@
-//! The whole PKI of a cluster on the operator's host: a folder for each node, as it goes to the switch's flash.
+//! The whole PKI of a cluster on the operator's host: a directory for each node, as it goes to the switch's flash.
 
 use std::{
     fs,
@@ -11,8 +11,8 @@ use common::files::{self, Access, NewFile};
 use zeroize::Zeroizing;
 
 use super::{
-    Credential, Outcome, PkiError, SignError, accept, certificate::Certificate, ensure_master, folder, key::PrivateKey,
-    requests, sign,
+    Credential, Outcome, PkiError, SignError, accept, certificate::Certificate, directory, ensure_master,
+    key::PrivateKey, requests, sign,
 };
 use crate::{Cluster, kubeconfig};
 
@@ -26,7 +26,7 @@ pub struct OperatorCa {
 /// What was done for a node.
 pub struct MadeFor {
     pub node: String,
-    pub folder: PathBuf,
+    pub directory: PathBuf,
     pub outcomes: Vec<(Credential, Outcome)>,
 }
 
@@ -38,17 +38,17 @@ pub fn whole_cluster(
     operator_ca: Option<&OperatorCa>,
     now: SystemTime,
 ) -> Result<Vec<MadeFor>, PkiError> {
-    let folder_of = |node: &str| out.join(node).join("pki");
+    let directory_of = |node: &str| out.join(node).join("pki");
     let master = cluster.master();
-    let masters = folder_of(&master.name);
+    let masters = directory_of(&master.name);
     if let Some(operator_ca) = operator_ca {
         bring(operator_ca, &masters)?;
     }
     let outcomes = ensure_master(&masters, cluster, master, now)?;
-    let mut made = vec![MadeFor { node: master.name.clone(), folder: masters.clone(), outcomes }];
+    let mut made = vec![MadeFor { node: master.name.clone(), directory: masters.clone(), outcomes }];
     for node in cluster.nodes.iter().filter(|node| !node.master) {
-        let folder = folder_of(&node.name);
-        let outcomes = match requests(&folder, cluster, node, now)? {
+        let directory = directory_of(&node.name);
+        let outcomes = match requests(&directory, cluster, node, now)? {
             None => [Credential::Ca].into_iter().chain(Credential::WORKER).map(|kept| (kept, Outcome::Kept)).collect(),
             Some(requests) => {
                 let requests: Vec<String> = requests.into_iter().map(|request| request.pem).collect();
@@ -56,17 +56,17 @@ pub fn whole_cluster(
                     SignError::Authority(error) => error,
                     other => PkiError::crypto("sign for a worker", other),
                 })?;
-                accept(&folder, cluster, node, &issued, now)?
+                accept(&directory, cluster, node, &issued, now)?
             }
         };
-        made.push(MadeFor { node: node.name.clone(), folder, outcomes });
+        made.push(MadeFor { node: node.name.clone(), directory, outcomes });
     }
     kubeconfig::write_admin(&out.join("admin.kubeconfig"), cluster, &masters)?;
     Ok(made)
 }
 
-/// Puts the operator's authority into the master's folder, unless another one is there.
-fn bring(operator_ca: &OperatorCa, folder: &Path) -> Result<(), PkiError> {
+/// Puts the operator's authority into the master's directory, unless another one is there.
+fn bring(operator_ca: &OperatorCa, directory: &Path) -> Result<(), PkiError> {
     let read = |path: &Path| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
     let certificate = read(&operator_ca.certificate)?;
     let key = Zeroizing::new(read(&operator_ca.key)?);
@@ -82,24 +82,24 @@ fn bring(operator_ca: &OperatorCa, folder: &Path) -> Result<(), PkiError> {
         return Err(unusable(&operator_ca.certificate, "it may not sign certificates".into()));
     }
     let (file, key_file) = (Credential::Ca.certificate_file(), Credential::Ca.key_file());
-    let mut wanted = Vec::new();
+    let mut desired = Vec::new();
     for (name, contents, access) in
         [(&key_file, key.as_slice(), Access::Owner), (&file, &certificate, Access::Everyone)]
     {
-        match folder::read(folder, name)? {
+        match directory::read(directory, name)? {
             Some(there) if there.as_slice() == contents => {}
             Some(_) => {
                 return Err(PkiError::operator(
-                    format!("another authority is in {} already: {name} differs", folder.display()),
-                    "take another folder for the new one, or leave --ca and --ca-key away to keep this one",
+                    format!("another authority is in {} already: {name} differs", directory.display()),
+                    "take another directory for the new one, or leave --ca and --ca-key away to keep this one",
                 ));
             }
-            None => wanted.push(NewFile { name, access, contents }),
+            None => desired.push(NewFile { name, access, contents }),
         }
     }
-    if !wanted.is_empty() {
-        folder::create(folder)?;
-        files::write_together(folder, &wanted)?;
+    if !desired.is_empty() {
+        directory::create(directory)?;
+        files::write_together(directory, &desired)?;
     }
     Ok(())
 }

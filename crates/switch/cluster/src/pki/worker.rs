@@ -5,7 +5,7 @@ use std::{path::Path, time::SystemTime};
 use super::{
     Credential, Issued, Outcome, PkiError,
     certificate::Certificate,
-    folder::{self, Batch, Folder, KeyFile},
+    directory::{self, Batch, Directory, KeyFile},
     issue,
     judge::{self, State, deviation, validity},
     keys,
@@ -30,7 +30,7 @@ pub fn requests(
     now: SystemTime,
 ) -> Result<Option<Vec<Request>>, PkiError> {
     check_clock(now)?;
-    let folder = Folder::open(path)?;
+    let directory = Directory::open(path)?;
     // No certificate ends after its authority's, so that the authority's own new one comes with theirs in time.
     let settled = |(credential, state): &(Credential, State)| match credential {
         Credential::Ca => state.serves(),
@@ -41,13 +41,13 @@ pub fn requests(
     }
     let mut missing = Vec::new();
     for credential in Credential::WORKER {
-        if !matches!(folder::read_key(path, credential)?, KeyFile::Good(_)) {
+        if !matches!(directory::read_key(path, credential)?, KeyFile::Good(_)) {
             missing.push(credential);
         }
     }
     let mut batch = Batch::default();
     keys::generate(cluster.key, &missing)?.iter().for_each(|(credential, key)| batch.add_key(*credential, key));
-    folder.write(&batch)?;
+    directory.write(&batch)?;
     let request = |credential| {
         let subject = profile::leaf(credential, cluster, node)?.subject;
         let key = own_key(path, credential)?;
@@ -65,7 +65,7 @@ pub fn accept(
     now: SystemTime,
 ) -> Result<Vec<(Credential, Outcome)>, PkiError> {
     check_clock(now)?;
-    let folder = Folder::open(path)?;
+    let directory = Directory::open(path)?;
     let refuse =
         |what: &str, why: &str| PkiError::NotAccepted(format!("{what} from the master is not accepted: {why}"));
     let authorities = Authorities::parse(issued.ca_pem.as_bytes()).map_err(|why| refuse("ca.pem", &why))?;
@@ -101,7 +101,7 @@ pub fn accept(
             Credential::Ca => Authorities::parse(old).is_ok_and(|old| old.has_the_certificates_of(&authorities)),
             _ => old == pem.as_bytes(),
         };
-        if folder::read_certificate(path, credential)?.is_some_and(|old| is_there(&old)) {
+        if directory::read_certificate(path, credential)?.is_some_and(|old| is_there(&old)) {
             outcomes.push((credential, Outcome::Kept));
             continue;
         }
@@ -116,7 +116,7 @@ pub fn accept(
         ));
         batch.add_certificate(credential, pem.clone());
     }
-    folder.write(&batch)?;
+    directory.write(&batch)?;
     Ok(outcomes)
 }
 
@@ -127,7 +127,7 @@ pub(super) fn worker_states(
     node: &Node,
     now: SystemTime,
 ) -> Result<Vec<(Credential, State)>, PkiError> {
-    let authority = folder::read_certificate(path, Credential::Ca)?.map(|pem| Certificate::parse(&pem));
+    let authority = directory::read_certificate(path, Credential::Ca)?.map(|pem| Certificate::parse(&pem));
     let authority = match authority {
         Some(Ok(authority)) => authority,
         none => {
@@ -135,7 +135,7 @@ pub(super) fn worker_states(
             let unknown = State::Wrong("its authority's certificate is missing or damaged".into());
             let mut states = vec![(Credential::Ca, state)];
             for credential in Credential::WORKER {
-                let there = folder::read_certificate(path, credential)?.is_some();
+                let there = directory::read_certificate(path, credential)?.is_some();
                 states.push((credential, if there { unknown.clone() } else { State::Missing }));
             }
             return Ok(states);
@@ -144,8 +144,8 @@ pub(super) fn worker_states(
     let mut states = vec![(Credential::Ca, validity(&authority, None, now))];
     for credential in Credential::WORKER {
         let profile = profile::leaf(credential, cluster, node)?;
-        let pem = folder::read_certificate(path, credential)?;
-        let key = folder::read_key(path, credential)?;
+        let pem = directory::read_certificate(path, credential)?;
+        let key = directory::read_key(path, credential)?;
         states.push((
             credential,
             judge::leaf(pem.as_ref().map(|pem| pem.as_slice()), &profile, &key, &authority, None, now),
@@ -155,7 +155,7 @@ pub(super) fn worker_states(
 }
 
 fn own_key(path: &Path, credential: Credential) -> Result<super::key::PrivateKey, PkiError> {
-    match folder::read_key(path, credential)? {
+    match directory::read_key(path, credential)? {
         KeyFile::Good(key) => Ok(key),
         _ => Err(PkiError::operator(
             format!("{} in {} is missing or damaged", credential.key_file(), path.display()),

@@ -18,12 +18,12 @@ fn read(path: &std::path::Path) -> Value {
 #[test]
 fn components_refer_to_files_so_that_a_renewed_certificate_is_read_again() {
     let master = Switch::master();
-    let folder = master.file("kubeconfigs");
-    let ensure = || kubeconfig::ensure(&folder, &master.path(), &master.cluster, &master.node).unwrap();
+    let directory = master.file("kubeconfigs");
+    let ensure = || kubeconfig::ensure(&directory, &master.path(), &master.cluster, &master.node).unwrap();
     assert!(ensure().iter().all(|(_, change)| *change == Change::Written));
     assert!(ensure().iter().all(|(_, change)| *change == Change::Kept));
-    assert_eq!(fs::read_dir(&folder).unwrap().count(), 4);
-    let path = folder.join(kubeconfig::file_name(Credential::ControllerManager));
+    assert_eq!(fs::read_dir(&directory).unwrap().count(), 4);
+    let path = directory.join(kubeconfig::file_name(Credential::ControllerManager));
     let config = read(&path);
     assert_eq!(mode(&path), 0o600);
     assert_eq!(config["kind"], "Config");
@@ -49,9 +49,9 @@ fn components_refer_to_files_so_that_a_renewed_certificate_is_read_again() {
 #[test]
 fn a_worker_has_the_kubeconfigs_of_a_worker() {
     let worker = Switch::worker(&Switch::master(), "veos-l1");
-    let folder = worker.file("kubeconfigs");
-    kubeconfig::ensure(&folder, &worker.path(), &worker.cluster, &worker.node).unwrap();
-    let mut names: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let directory = worker.file("kubeconfigs");
+    kubeconfig::ensure(&directory, &worker.path(), &worker.cluster, &worker.node).unwrap();
+    let mut names: Vec<_> = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
     assert_eq!(names, ["kube-proxy.kubeconfig", "node.kubeconfig"]);
 }

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use crate::support::{DAY, Switch, cluster, mode, now, openssl, run, text};
 
-/// Makes ca.pem and ca-key.pem in a folder.
+/// Makes ca.pem and ca-key.pem in a directory.
 fn make(dir: &TempDir, key: &str, days: &str) -> OperatorCa {
     let (certificate, key_file) = (dir.path().join("own.pem"), dir.path().join("own-key.pem"));
     let (out, key_out) = (text(&certificate), text(&key_file));
@@ -139,7 +139,7 @@ fn a_whole_cluster_is_made_on_the_operators_host_and_taken_by_first_boot() {
     assert_eq!(made.iter().map(|made| made.node.as_str()).collect::<Vec<_>>(), ["veos-b", "veos-l1", "veos-l2"]);
     for made in &made {
         let switch = Switch::new(&cluster, &made.node);
-        for entry in fs::read_dir(&made.folder).unwrap().map(Result::unwrap) {
+        for entry in fs::read_dir(&made.directory).unwrap().map(Result::unwrap) {
             let name = entry.file_name().into_string().unwrap();
             if name.ends_with("-key.pem") {
                 assert_eq!(mode(&entry.path()), 0o600, "{name}");

@@ -45,13 +45,13 @@ fn a_first_boot_that_was_cut_off_ends_whole_and_keeps_every_key() {
         master.write(".new-abc", "half a key");
         let names: Vec<_> = cut.keys().collect();
         master.ensure(now()).unwrap_or_else(|error| panic!("{names:?}: {error}"));
-        let mended = master.files();
-        assert_eq!(mended.keys().collect::<Vec<_>>(), whole.keys().collect::<Vec<_>>(), "{names:?}");
+        let repaired = master.files();
+        assert_eq!(repaired.keys().collect::<Vec<_>>(), whole.keys().collect::<Vec<_>>(), "{names:?}");
         for (name, contents) in cut.iter().filter(|(name, _)| is_key(name)) {
-            assert_eq!(mended[name], *contents, "{names:?}: {name}");
+            assert_eq!(repaired[name], *contents, "{names:?}: {name}");
         }
         let second = master.ensure(now()).unwrap();
-        assert_eq!(master.files(), mended, "{second:?}");
+        assert_eq!(master.files(), repaired, "{second:?}");
         master.require_ok(now());
     }
 }

@@ -1,4 +1,4 @@
-//! A cluster, its folders, and programs to look at them with.
+//! A cluster, its directories, and programs to look at them with.
 
 use std::{
     collections::BTreeMap,
@@ -63,7 +63,7 @@ pub fn cluster() -> Cluster {
     cluster_with("ecdsa-p256")
 }
 
-/// A node with its folder.
+/// A node with its directory.
 pub struct Switch {
     dir: TempDir,
     pub cluster: Cluster,

@@ -1,4 +1,4 @@
-//! Masters that are not there yet, or go away, or come back mended.
+//! Masters that are not there yet, or go away, or come back repaired.
 
 use std::{
     net::{SocketAddr, TcpListener, TcpStream},
@@ -130,19 +130,19 @@ fn a_master_that_goes_away_at_any_step_and_comes_back_serves_the_worker() {
 }
 
 #[test]
-fn a_wrong_token_is_tried_slowly_until_somebody_mends_it() {
+fn a_wrong_token_is_tried_slowly_until_somebody_repairs_it() {
     let mut master = Master::start(free_address(), Token::new(OTHER_TOKEN).unwrap(), Limits::default());
     let address = master.address;
     let mut slept = Duration::ZERO;
-    let mut mended = None;
-    let mend = |piece| {
+    let mut repaired = None;
+    let repair = |piece| {
         slept += piece;
-        if slept >= Duration::from_secs(100) && mended.is_none() {
+        if slept >= Duration::from_secs(100) && repaired.is_none() {
             master.end();
-            mended = Some(Master::start(address, token(), Limits::default()));
+            repaired = Some(Master::start(address, token(), Limits::default()));
         }
     };
-    let (enrolled, failures) = patiently(address, mend, &AtomicBool::new(false));
+    let (enrolled, failures) = patiently(address, repair, &AtomicBool::new(false));
     assert_eq!(enrolled.unwrap().issued, issued(&csrs()));
     for (pause, retry, error) in failures {
         assert_eq!(retry, Retry::Slowly, "{error}");

@@ -38,11 +38,11 @@ pub fn images() -> Result<String> {
             kept += 1;
         }
     }
-    // An archive of the operator's that is broken is no reason to keep the node down. Nor is a folder that is not there, as
+    // An archive of the operator's that is broken is no reason to keep the node down. Nor is a directory that is not there, as
     // on a flash that is too full to make it.
     let mut broken = String::new();
-    let folder = Path::new(places::OWN_IMAGES);
-    let own = if folder.is_dir() { archives(folder)? } else { Vec::new() };
+    let directory = Path::new(places::OWN_IMAGES);
+    let own = if directory.is_dir() { archives(directory)? } else { Vec::new() };
     for archive in own {
         match ensure(&archive) {
             Ok(true) => loaded.push(file_name(&archive)),
@@ -54,8 +54,8 @@ pub fn images() -> Result<String> {
     Ok(format!("kept {kept}{loaded}{broken}"))
 }
 
-fn archives(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+fn archives(directory: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))?;
     let mut archives: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     archives.retain(|path| {
         let name = file_name(path);

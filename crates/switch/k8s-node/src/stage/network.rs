@@ -8,7 +8,7 @@ use common::files;
 use crate::{iptables, places, routes, switch::Switch};
 
 pub fn firewall(switch: &Switch) -> Result<String> {
-    let chains = iptables::wanted(&switch.cluster, &switch.node);
+    let chains = iptables::desired(&switch.cluster, &switch.node);
     let mut changed = 0;
     for chain in &chains {
         changed += usize::from(chain.ensure()?);

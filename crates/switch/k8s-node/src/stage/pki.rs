@@ -50,14 +50,14 @@ fn master(switch: &Switch) -> Result<Vec<(Credential, Outcome)>> {
 /// A worker, where its certificates are, and where it gets them.
 struct Worker<'a> {
     switch: &'a Switch,
-    folder: &'a Path,
+    directory: &'a Path,
     master: SocketAddr,
 }
 
 impl<'a> Worker<'a> {
     fn of(switch: &'a Switch) -> Self {
         let master = (switch.cluster.master().address, enrolment::PORT).into();
-        Worker { switch, folder: Path::new(places::PKI), master }
+        Worker { switch, directory: Path::new(places::PKI), master }
     }
 
     fn renew(&self) -> Result<Option<Vec<(Credential, Outcome)>>> {
@@ -73,7 +73,7 @@ impl<'a> Worker<'a> {
         };
         let token = self.switch.enrolment_token()?;
         let request = self.request(&token, &csrs);
-        let states = pki::inspect(self.folder, &self.switch.cluster, &self.switch.node, now);
+        let states = pki::inspect(self.directory, &self.switch.cluster, &self.switch.node, now);
         if states.iter().all(|certificate| matches!(certificate.state, State::Ok | State::Due(_))) {
             // What is there still serves: neither a master that is away nor an answer that cannot be taken must keep
             // this switch from coming up.
@@ -97,7 +97,7 @@ impl<'a> Worker<'a> {
     }
 
     fn requests(&self, now: SystemTime) -> Result<Option<Vec<String>>> {
-        let requests = pki::requests(self.folder, &self.switch.cluster, &self.switch.node, now)?;
+        let requests = pki::requests(self.directory, &self.switch.cluster, &self.switch.node, now)?;
         Ok(requests.map(|requests| requests.into_iter().map(|request| request.pem).collect()))
     }
 
@@ -109,7 +109,7 @@ impl<'a> Worker<'a> {
         let Enrolled { issued, master_time } = enrolled;
         let now = SystemTime::now();
         let issued = Issued { ca_pem: issued.ca, certificates: issued.certificates };
-        let accepted = pki::accept(self.folder, &self.switch.cluster, &self.switch.node, &issued, now);
+        let accepted = pki::accept(self.directory, &self.switch.cluster, &self.switch.node, &issued, now);
         accepted.map_err(|error| {
             let context = match &error {
                 // What only the operator can decide about is no matter of clocks.
@@ -179,8 +179,8 @@ mod tests {
     use super::*;
     use crate::master_fixture::Master;
 
-    fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-        let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
+    fn files(directory: &Path) -> BTreeMap<String, Vec<u8>> {
+        let entries = fs::read_dir(directory).unwrap().map(Result::unwrap);
         entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())).collect()
     }
 
@@ -189,28 +189,28 @@ mod tests {
         // Two years ago: a third of the certificates' life is left.
         let made = SystemTime::now() - Duration::from_secs(740 * 24 * 3600);
         let (ours, other) = (Master::start(made), Master::start(SystemTime::now()));
-        let (cluster, folder) = (ours.cluster.clone(), tempfile::tempdir().unwrap());
+        let (cluster, directory) = (ours.cluster.clone(), tempfile::tempdir().unwrap());
         let node = cluster.node("veos-l1").unwrap().clone();
         let switch = Switch { cluster, node };
-        let at = |master: &Master| Worker { switch: &switch, folder: folder.path(), master: master.address };
+        let at = |master: &Master| Worker { switch: &switch, directory: directory.path(), master: master.address };
         let csrs = at(&ours).requests(made).unwrap().unwrap();
         let issued = pki::sign(ours.pki(), &switch.cluster, "veos-l1", &csrs, made).unwrap();
-        pki::accept(folder.path(), &switch.cluster, &switch.node, &issued, made).unwrap();
-        let before = files(folder.path());
+        pki::accept(directory.path(), &switch.cluster, &switch.node, &issued, made).unwrap();
+        let before = files(directory.path());
 
         let outcomes = at(&other).bring_up().unwrap();
         let [(Credential::Node, Outcome::Due { why })] = outcomes.as_slice() else { panic!("{outcomes:?}") };
-        let advice = format!("remove {} and run `k8s-node renew`", folder.path().join("ca.pem").display());
+        let advice = format!("remove {} and run `k8s-node renew`", directory.path().join("ca.pem").display());
         assert!(why.contains("another public key") && why.contains(&advice), "{why}");
-        assert_eq!(files(folder.path()), before);
+        assert_eq!(files(directory.path()), before);
         let error = format!("{:#}", at(&other).renew().unwrap_err());
         assert!(error.contains(&advice), "{error}");
-        assert_eq!(files(folder.path()), before);
+        assert_eq!(files(directory.path()), before);
 
         assert_eq!(at(&ours).renew().unwrap().unwrap().len(), 3);
-        fs::remove_file(folder.path().join("ca.pem")).unwrap();
+        fs::remove_file(directory.path().join("ca.pem")).unwrap();
         at(&other).renew().unwrap().unwrap();
-        assert_eq!(fs::read(folder.path().join("ca.pem")).unwrap(), fs::read(other.pki().join("ca.pem")).unwrap());
+        assert_eq!(fs::read(directory.path().join("ca.pem")).unwrap(), fs::read(other.pki().join("ca.pem")).unwrap());
     }
 
     #[test]

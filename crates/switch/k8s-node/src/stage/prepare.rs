@@ -58,8 +58,8 @@ fn write_to(state: &Path) -> Result<()> {
     files::create_dir(state)?;
     // What was there before a power cut took it half-way.
     remove_unfinished(state)?;
-    for folder in [places::LOG, places::OWN_IMAGES, places::KUBECONFIGS] {
-        files::create_dir(folder.as_ref())?;
+    for directory in [places::LOG, places::OWN_IMAGES, places::KUBECONFIGS] {
+        files::create_dir(directory.as_ref())?;
     }
     let probe = state.join("written-at-boot");
     files::write_atomically(&probe, "this file is written at every boot to see whether the flash can be\n")
@@ -74,8 +74,8 @@ fn is_full(error: &anyhow::Error) -> bool {
 }
 
 fn remove_unfinished(state: &Path) -> Result<()> {
-    for folder in [state, places::PKI.as_ref(), places::KUBECONFIGS.as_ref()] {
-        let Ok(entries) = fs::read_dir(folder) else { continue };
+    for directory in [state, places::PKI.as_ref(), places::KUBECONFIGS.as_ref()] {
+        let Ok(entries) = fs::read_dir(directory) else { continue };
         for entry in entries.flatten() {
             if entry.file_name().to_string_lossy().starts_with(files::UNFINISHED) {
                 fs::remove_file(entry.path())

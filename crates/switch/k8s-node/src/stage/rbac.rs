@@ -56,17 +56,17 @@ pub fn rbac(_: &Switch) -> Result<String> {
 }
 
 /// Makes the object, or corrects it where `field` differs.
-fn ensure(client: &Client, kind: &str, wanted: &Value, field: &str) -> Result<&'static str> {
+fn ensure(client: &Client, kind: &str, desired: &Value, field: &str) -> Result<&'static str> {
     let doing = || format!("cannot make {kind} {NAME}");
     let found = client.get(&format!("{GROUP}/{kind}/{NAME}")).with_context(doing)?;
     if found.status == 404 {
-        client.post(&format!("{GROUP}/{kind}"), wanted)?.good().with_context(doing)?;
+        client.post(&format!("{GROUP}/{kind}"), desired)?.good().with_context(doing)?;
         return Ok("made");
     }
     let found = found.good().with_context(doing)?;
-    if found[field] == wanted[field] {
+    if found[field] == desired[field] {
         return Ok("kept");
     }
-    client.put(&format!("{GROUP}/{kind}/{NAME}"), wanted)?.good().with_context(doing)?;
+    client.put(&format!("{GROUP}/{kind}/{NAME}"), desired)?.good().with_context(doing)?;
     Ok("corrected")
 }

@@ -64,7 +64,7 @@ pub(crate) fn look_at<B>(response: &Response<B>, authorization: Option<&Authoriz
 
 impl Authorization {
     /// Of a user's several ways the first counts, in kube's order, but a token's file before the token; `exec` comes after these.
-    pub(super) fn of(user: &User, folder: &Path) -> Result<Option<Authorization>, String> {
+    pub(super) fn of(user: &User, directory: &Path) -> Result<Option<Authorization>, String> {
         if user.auth_provider.is_some() {
             return Err("it has an auth-provider, and this kube-proxy has none: give a certificate or a token".into());
         }
@@ -74,7 +74,7 @@ impl Authorization {
             return Ok(Some(Authorization::Fixed(value)));
         }
         let token = user.token.get().map(bearer).transpose().map_err(|why| format!("its token {why}"))?;
-        let Some(path) = user.token_file.get().map(|path| folder.join(path)) else {
+        let Some(path) = user.token_file.get().map(|path| directory.join(path)) else {
             return Ok(token.map(Authorization::Fixed));
         };
         match token {

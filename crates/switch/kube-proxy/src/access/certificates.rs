@@ -10,8 +10,8 @@ use rustls::{ClientConfig, RootCertStore};
 use super::kubeconfig::{Text, User, read_file};
 
 /// The certificates that a server's may be signed by, in DER.
-pub(super) fn authorities(file: &Text, data: &Text, folder: &Path) -> Result<Option<Vec<Vec<u8>>>, String> {
-    let Some(pem) = pem("certificate-authority", file, data, folder)? else {
+pub(super) fn authorities(file: &Text, data: &Text, directory: &Path) -> Result<Option<Vec<Vec<u8>>>, String> {
+    let Some(pem) = pem("certificate-authority", file, data, directory)? else {
         return Ok(None);
     };
     let certificates = CertificateDer::pem_slice_iter(&pem)
@@ -28,9 +28,9 @@ pub(super) fn authorities(file: &Text, data: &Text, folder: &Path) -> Result<Opt
 }
 
 /// A user's certificate and key, in base64 as kube takes them.
-pub(super) fn identity(user: &User, folder: &Path) -> Result<Option<(String, String)>, String> {
-    let certificate = pem("client-certificate", &user.client_certificate, &user.client_certificate_data, folder)?;
-    let key = pem("client-key", &user.client_key, &user.client_key_data, folder)?;
+pub(super) fn identity(user: &User, directory: &Path) -> Result<Option<(String, String)>, String> {
+    let certificate = pem("client-certificate", &user.client_certificate, &user.client_certificate_data, directory)?;
+    let key = pem("client-key", &user.client_key, &user.client_key_data, directory)?;
     match (certificate, key) {
         (None, None) => Ok(None),
         (Some(certificate), Some(key)) => {
@@ -56,13 +56,13 @@ pub(super) fn try_identity(certificate: &[u8], key: &[u8]) -> Result<(), String>
 }
 
 /// What is inside comes before what is named.
-pub(super) fn pem(field: &str, file: &Text, data: &Text, folder: &Path) -> Result<Option<Vec<u8>>, String> {
+pub(super) fn pem(field: &str, file: &Text, data: &Text, directory: &Path) -> Result<Option<Vec<u8>>, String> {
     if let Some(data) = data.get() {
         // Line breaks do not count in base64, as Go reads it.
         let data: Vec<u8> = data.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
         return BASE64.decode(&data).map(Some).map_err(|error| format!("{field}-data is no base64: {error}"));
     }
-    let Some(path) = file.get().map(|path| folder.join(path)) else {
+    let Some(path) = file.get().map(|path| directory.join(path)) else {
         return Ok(None);
     };
     read_file(&path).map(Some).map_err(|why| format!("{field} {}: {why}", path.display()))

@@ -126,7 +126,7 @@ impl Kubeconfig {
 
     /// Of several with one name, the first counts. With `--master` there need be no cluster, and no current context, as client-go has it.
     pub fn choose(self, with_master: bool) -> Result<Chosen, String> {
-        let Some(wanted) = self.current_context.get() else {
+        let Some(desired) = self.current_context.get() else {
             if with_master {
                 tracing::warn!(
                     "current-context is not set: of the kubeconfig nothing is used, and --master is asked anonymously"
@@ -136,16 +136,16 @@ impl Kubeconfig {
             return Err("current-context is not set: name one of the contexts there".to_owned());
         };
         let contexts = self.contexts.unwrap_or_default();
-        let Some(context) = contexts.into_iter().find(|entry| entry.name == wanted) else {
-            return Err(format!("current-context is {wanted:?}, and there is no such context"));
+        let Some(context) = contexts.into_iter().find(|entry| entry.name == desired) else {
+            return Err(format!("current-context is {desired:?}, and there is no such context"));
         };
         let context = context.context.unwrap_or_default();
         let cluster_name = context.cluster.get().unwrap_or_default();
         let cluster = self.clusters.unwrap_or_default().into_iter().find(|entry| entry.name == cluster_name);
         if cluster.is_none() {
             let why = match cluster_name {
-                "" => format!("context {wanted:?} names no cluster"),
-                _ => format!("context {wanted:?} names the cluster {cluster_name:?}, and there is no such cluster"),
+                "" => format!("context {desired:?} names no cluster"),
+                _ => format!("context {desired:?} names the cluster {cluster_name:?}, and there is no such cluster"),
             };
             if !with_master {
                 return Err(why);
@@ -157,10 +157,10 @@ impl Kubeconfig {
         // client-go goes on as nobody, and so does this.
         match (&user, user_name) {
             (None, "") if with_master => {
-                tracing::warn!("context {wanted:?} names no user: --master is asked anonymously")
+                tracing::warn!("context {desired:?} names no user: --master is asked anonymously")
             }
             (None, "") | (Some(_), _) => {}
-            (None, _) => tracing::warn!("context {wanted:?} names the user {user_name:?}, and there is no such user"),
+            (None, _) => tracing::warn!("context {desired:?} names the user {user_name:?}, and there is no such user"),
         }
         Ok(Chosen {
             cluster_name: cluster_name.to_owned(),

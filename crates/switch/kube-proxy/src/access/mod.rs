@@ -50,17 +50,17 @@ pub(crate) fn find(kubeconfig: Option<&Path>, master: Option<&str>) -> anyhow::R
     }
 }
 
-/// Paths in the kubeconfig `path` are relative to its folder.
+/// Paths in the kubeconfig `path` are relative to its directory.
 fn of(chosen: Chosen, path: &Path, master: Option<&str>) -> anyhow::Result<Access> {
     let Chosen { cluster_name, cluster, user_name, user } = chosen;
-    let folder = path.parent().unwrap_or(Path::new(""));
+    let directory = path.parent().unwrap_or(Path::new(""));
     let of_cluster = |why: String| anyhow!("cluster {cluster_name:?}: {why}");
     let of_user = |why: String| anyhow!("user {user_name:?}: {why}");
 
     let authorities =
-        certificates::authorities(&cluster.certificate_authority, &cluster.certificate_authority_data, folder)
+        certificates::authorities(&cluster.certificate_authority, &cluster.certificate_authority_data, directory)
             .map_err(of_cluster)?;
-    let mut identity = certificates::identity(&user, folder).map_err(of_user)?;
+    let mut identity = certificates::identity(&user, directory).map_err(of_user)?;
     let insecure = cluster.insecure_skip_tls_verify.unwrap_or(false);
     // As client-go has it.
     let with_tls = authorities.is_some() || identity.is_some() || insecure;
@@ -87,9 +87,9 @@ fn of(chosen: Chosen, path: &Path, master: Option<&str>) -> anyhow::Result<Acces
     config.accept_invalid_certs = insecure;
     config.tls_server_name = tls_server_name;
     config.auth_info = impersonation(&user).map_err(of_user)?;
-    let mut authorization = Authorization::of(&user, folder).map_err(of_user)?;
+    let mut authorization = Authorization::of(&user, directory).map_err(of_user)?;
     if let (Some(exec), None) = (&user.exec, &authorization) {
-        let plugin = exec.plugin(folder, &cluster, &address).map_err(of_user)?;
+        let plugin = exec.plugin(directory, &cluster, &address).map_err(of_user)?;
         let whose = format!("{}: user {user_name:?}", path.display());
         let given = exec::start(plugin, whose).map_err(of_user)?;
         authorization = given.token.map(Authorization::Plugin);

@@ -14,8 +14,8 @@ const NOW_AND_THEN: Duration = Duration::from_secs(60);
 
 /// What comes of a kubeconfig in which the one cluster and the one user have these fields.
 fn access(cluster: &str, user: &str) -> Access {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("kubeconfig");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("kubeconfig");
     let context = "current-context: x\ncontexts: [{name: x, context: {cluster: x, user: x}}]\n";
     let entries = format!("clusters: [{{name: x, cluster: {{{cluster}}}}}]\nusers: [{{name: x, user: {{{user}}}}}]\n");
     fs::write(&path, format!("{context}{entries}")).unwrap();
@@ -46,8 +46,8 @@ fn what_kube_is_given_has_no_token_that_it_could_end_by() {
 
 #[test]
 fn a_token_s_file_is_read_again_and_what_it_had_stays_while_it_cannot_be_used() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("token");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("token");
     fs::write(&path, "first\n").unwrap();
     let Authorization::File(file) = Authorization::file(path.clone()).unwrap() else { unreachable!() };
     let mut file = file.lock().unwrap();
@@ -71,8 +71,8 @@ fn a_token_s_file_is_read_again_and_what_it_had_stays_while_it_cannot_be_used() 
 
 #[test]
 fn a_token_stands_in_for_its_file_until_that_can_be_used() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("token");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("token");
     let fields = format!("token: x, tokenFile: '{}'", path.display());
     let Some(Authorization::File(file)) = access("server: a", &fields).authorization else { unreachable!() };
     let mut file = file.lock().unwrap();

@@ -81,12 +81,12 @@ pub struct Attributes<'a>(pub &'a [u8]);
 
 impl<'a> Attributes<'a> {
     /// The value of the first attribute of this type.
-    pub fn get(self, wanted: u16) -> Option<&'a [u8]> {
+    pub fn get(self, desired: u16) -> Option<&'a [u8]> {
         let mut rest = self.0;
         loop {
             let length = usize::from(u16_of(rest, 0)?);
             let value = rest.get(ATTRIBUTE_HEADER..length)?;
-            if u16_of(rest, 2)? & TYPE == wanted {
+            if u16_of(rest, 2)? & TYPE == desired {
                 return Some(value);
             }
             rest = rest.get(length.next_multiple_of(4)..)?;

@@ -24,18 +24,18 @@ pub enum Error {
     NotDeleted(io::Error),
 }
 
-/// Deletes each UDP entry whose client asked one of `wanted`, but is answered by nobody who answers for it now: the kernel would go on
+/// Deletes each UDP entry whose client asked one of `desired`, but is answered by nobody who answers for it now: the kernel would go on
 /// sending the client's datagrams there, for as long as they come. Returns how many there were.
 ///
 /// Nothing is remembered from one call to the next, so that it also finds what happened while this program was not running.
-pub fn delete_stale_udp(wanted: &UdpServices) -> Result<usize, Error> {
-    if wanted.is_empty() {
+pub fn delete_stale_udp(desired: &UdpServices) -> Result<usize, Error> {
+    if desired.is_empty() {
         return Ok(0);
     }
     let socket = netlink::open().map_err(|error| Error::NoAccess(error.into()))?;
     let mut stale = Vec::new();
     netlink::dump(&socket, &mut |flow| {
-        if wanted.is_stale(flow) {
+        if desired.is_stale(flow) {
             stale.push(message::delete(flow));
         }
     })

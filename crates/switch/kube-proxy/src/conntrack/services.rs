@@ -110,11 +110,11 @@ mod tests {
     }
 
     fn dns() -> UdpServices {
-        let mut wanted = UdpServices::default();
+        let mut desired = UdpServices::default();
         let answers = [Answer::from(socket("10.16.0.2:53")), Answer::from(socket("10.16.1.2:53"))];
-        wanted.insert(Some(Ipv4Addr::new(10, 10, 0, 10)), 53, &answers);
-        wanted.insert(None, 30053, &answers);
-        wanted
+        desired.insert(Some(Ipv4Addr::new(10, 10, 0, 10)), 53, &answers);
+        desired.insert(None, 30053, &answers);
+        desired
     }
 
     #[test]
@@ -140,16 +140,16 @@ mod tests {
 
     #[test]
     fn an_address_without_answers_has_stale_flows_only() {
-        let mut wanted = UdpServices::default();
-        wanted.insert(Some(Ipv4Addr::new(10, 10, 0, 10)), 53, &[]);
-        assert!(wanted.is_stale(&flow("10.10.0.10:53", "10.16.1.2:53")));
+        let mut desired = UdpServices::default();
+        desired.insert(Some(Ipv4Addr::new(10, 10, 0, 10)), 53, &[]);
+        assert!(desired.is_stale(&flow("10.10.0.10:53", "10.16.1.2:53")));
     }
 
     #[test]
     fn a_socket_of_ours_answers_from_any_address() {
-        let mut wanted = UdpServices::default();
-        wanted.insert(Some(Ipv4Addr::new(10, 10, 0, 10)), 53, &[Answer::at_any_address(40053)]);
-        assert!(!wanted.is_stale(&flow("10.10.0.10:53", "127.0.0.1:40053")));
-        assert!(wanted.is_stale(&flow("10.10.0.10:53", "127.0.0.1:40054")));
+        let mut desired = UdpServices::default();
+        desired.insert(Some(Ipv4Addr::new(10, 10, 0, 10)), 53, &[Answer::at_any_address(40053)]);
+        assert!(!desired.is_stale(&flow("10.10.0.10:53", "127.0.0.1:40053")));
+        assert!(desired.is_stale(&flow("10.10.0.10:53", "127.0.0.1:40054")));
     }
 }

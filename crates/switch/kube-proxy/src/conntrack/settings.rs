@@ -18,60 +18,60 @@ const HASH_SIZE: &str = "module/nf_conntrack/parameters/hashsize";
 const CONNECTIONS_FOR_A_SLOT: u64 = 4;
 
 /// Makes the kernel's settings what was asked for. What cannot be is a warning each: Services work without.
-pub fn apply(wanted: &Conntrack) {
+pub fn apply(desired: &Conntrack) {
     let cores = thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
-    apply_in(Path::new("/proc/sys"), Path::new("/sys"), cores, wanted);
+    apply_in(Path::new("/proc/sys"), Path::new("/sys"), cores, desired);
 }
 
-fn apply_in(proc_sys: &Path, sys: &Path, cores: u64, wanted: &Conntrack) {
-    if let Some(max) = max(wanted, cores) {
+fn apply_in(proc_sys: &Path, sys: &Path, cores: u64, desired: &Conntrack) {
+    if let Some(max) = max(desired, cores) {
         raise(&proc_sys.join(MAX), max);
         mention_hash_size(&sys.join(HASH_SIZE), max);
     }
-    for (file, wanted) in [(ESTABLISHED, wanted.tcp_established), (CLOSE_WAIT, wanted.tcp_close_wait)] {
-        if let Some(wanted) = wanted.map(|wanted| wanted.as_secs()).filter(|&wanted| wanted > 0) {
-            set(&proc_sys.join(file), wanted);
+    for (file, desired) in [(ESTABLISHED, desired.tcp_established), (CLOSE_WAIT, desired.tcp_close_wait)] {
+        if let Some(desired) = desired.map(|desired| desired.as_secs()).filter(|&desired| desired > 0) {
+            set(&proc_sys.join(file), desired);
         }
     }
 }
 
-fn max(wanted: &Conntrack, cores: u64) -> Option<u64> {
-    let per_core = match wanted.max_per_core {
+fn max(desired: &Conntrack, cores: u64) -> Option<u64> {
+    let per_core = match desired.max_per_core {
         Some(0) => return None,
         other => other.unwrap_or(0),
     };
-    let max = (u64::from(per_core) * cores).max(wanted.min.unwrap_or(0).into());
+    let max = (u64::from(per_core) * cores).max(desired.min.unwrap_or(0).into());
     (max > 0).then_some(max)
 }
 
 /// Never lowers it: it may be someone's who needs more.
-fn raise(file: &Path, wanted: u64) {
+fn raise(file: &Path, desired: u64) {
     match read(file) {
-        Ok(now) if now >= wanted => {}
-        Ok(now) => write(file, now, wanted),
-        Err(error) => unavailable(file, wanted, &error),
+        Ok(now) if now >= desired => {}
+        Ok(now) => write(file, now, desired),
+        Err(error) => unavailable(file, desired, &error),
     }
 }
 
-fn set(file: &Path, wanted: u64) {
+fn set(file: &Path, desired: u64) {
     match read(file) {
-        Ok(now) if now == wanted => {}
-        Ok(now) => write(file, now, wanted),
-        Err(error) => unavailable(file, wanted, &error),
+        Ok(now) if now == desired => {}
+        Ok(now) => write(file, now, desired),
+        Err(error) => unavailable(file, desired, &error),
     }
 }
 
-fn write(file: &Path, now: u64, wanted: u64) {
-    match fs::write(file, wanted.to_string()) {
-        Ok(()) => info!(file = %file.display(), now, wanted, "changed a setting of connection tracking"),
+fn write(file: &Path, now: u64, desired: u64) {
+    match fs::write(file, desired.to_string()) {
+        Ok(()) => info!(file = %file.display(), now, desired, "changed a setting of connection tracking"),
         Err(error) => {
-            warn!(file = %file.display(), now, wanted, %error, "a setting of connection tracking stays as it is");
+            warn!(file = %file.display(), now, desired, %error, "a setting of connection tracking stays as it is");
         }
     }
 }
 
-fn unavailable(file: &Path, wanted: u64, error: &io::Error) {
-    warn!(file = %file.display(), wanted, %error, "a setting of connection tracking cannot be read, and is left alone");
+fn unavailable(file: &Path, desired: u64, error: &io::Error) {
+    warn!(file = %file.display(), desired, %error, "a setting of connection tracking cannot be read, and is left alone");
 }
 
 fn mention_hash_size(file: &Path, max: u64) {

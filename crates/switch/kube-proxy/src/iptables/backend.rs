@@ -1,4 +1,4 @@
-//! The backend: keeps what is programmed the same as what is wanted, with one `iptables-restore` for each change.
+//! The backend: keeps what is programmed the same as what is desired, with one `iptables-restore` for each change.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -59,7 +59,7 @@ impl Iptables {
         self.watch.as_ref()?.mark().inspect_err(|error| tracing::debug!("no mark of the tables: {error}")).ok()
     }
 
-    /// Makes everything as it is wanted, whatever `found` says is there. Returns what had to be written.
+    /// Makes everything as it is desired, whatever `found` says is there. Returns what had to be written.
     fn reconcile(&mut self, model: &Model, found: Found) -> Result<Plan, Error> {
         let (state, plan) = State::reconcile(model, &self.settings, found, &self.spellings);
         if !plan.is_empty() {
@@ -81,7 +81,7 @@ impl Iptables {
         };
         match run(&writer) {
             Err(error) if !error.is_locked() && plan.removes_chains() => {
-                tracing::warn!("chains that are not wanted any more cannot be removed, so they are emptied: {error}");
+                tracing::warn!("chains that are not desired any more cannot be removed, so they are emptied: {error}");
                 writer.keep_unwanted = true;
                 run(&writer)?;
             }

@@ -1,4 +1,4 @@
-//! Wanted rules as text, for `--print-rules` and for whoever wants to see what would be written: needs neither root nor iptables.
+//! Desired rules as text, for `--print-rules` and for whoever wants to see what would be written: needs neither root nor iptables.
 
 use std::io::{self, Write};
 
@@ -13,7 +13,7 @@ pub fn print_rules(model: &Model, settings: &Settings, out: &mut dyn Write) -> i
     print_changes("", model, settings, out)
 }
 
-/// The same, where `iptables-save` prints `saved`: nothing, if that is as wanted.
+/// The same, where `iptables-save` prints `saved`: nothing, if that is as desired.
 pub fn print_changes(saved: &str, model: &Model, settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
     let (_, plan) = State::reconcile(model, settings, Found::of_text(saved), &Spellings::default());
     Writer { model, settings, plan: &plan, keep_unwanted: false }.write(out).map(drop)

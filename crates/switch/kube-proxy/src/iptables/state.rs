@@ -1,4 +1,4 @@
-//! What we know to be programmed: hashes, by Service; and the difference between that and what is wanted.
+//! What we know to be programmed: hashes, by Service; and the difference between that and what is desired.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -74,20 +74,20 @@ impl Plan {
 }
 
 impl Spellings {
-    fn is(&self, chain: Spelled, wanted: u64, seen: Option<u64>) -> bool {
-        seen == Some(wanted) || seen.is_some_and(|seen| self.0.get(&chain) == Some(&(wanted, seen)))
+    fn is(&self, chain: Spelled, desired: u64, seen: Option<u64>) -> bool {
+        seen == Some(desired) || seen.is_some_and(|seen| self.0.get(&chain) == Some(&(desired, seen)))
     }
 
     /// Takes what `found` says of chains that were written a moment ago for how they are spelled here. Returns how many are spelled otherwise.
     pub fn learn(&mut self, state: &State, found: &Found, written: &Plan) -> usize {
         let own = state.services.values().flat_map(|of| of.chains.iter()).filter(|(id, _)| written.chains.contains(id));
-        let own = own.map(|&(id, wanted)| (Spelled::Own(id), wanted, found.chains.get(&id)));
+        let own = own.map(|&(id, desired)| (Spelled::Own(id), desired, found.chains.get(&id)));
         let shared = written.shared.iter().filter_map(|chain| state.shared.get_key_value(chain));
-        let shared = shared.map(|(&chain, &wanted)| (Spelled::Shared(chain), wanted, found.shared.get(&chain)));
+        let shared = shared.map(|(&chain, &desired)| (Spelled::Shared(chain), desired, found.shared.get(&chain)));
         let before = self.0.len();
-        let otherwise = own.chain(shared).filter_map(|(chain, wanted, seen)| {
-            let seen = seen.copied().filter(|&seen| seen != wanted)?;
-            Some((chain, (wanted, seen)))
+        let otherwise = own.chain(shared).filter_map(|(chain, desired, seen)| {
+            let seen = seen.copied().filter(|&seen| seen != desired)?;
+            Some((chain, (desired, seen)))
         });
         self.0.extend(otherwise);
         self.0.len() - before
@@ -123,7 +123,7 @@ impl State {
         plan
     }
 
-    /// The state that is wanted, and what has to be written where `found` is there.
+    /// The state that is desired, and what has to be written where `found` is there.
     pub fn reconcile(model: &Model, settings: &Settings, found: Found, spellings: &Spellings) -> (Self, Plan) {
         let (mut state, mut plan) = (Self::default(), Plan::default());
         let (mut unwanted, leads) = (found.chains, found.leads);
@@ -134,8 +134,8 @@ impl State {
         for (name, service) in model.services() {
             let mut lines = Lines::default();
             let of = OfService::render(model, settings, name, service, &mut lines);
-            for &(id, wanted) in &of.chains {
-                if !spellings.is(Spelled::Own(id), wanted, unwanted.remove(&id)) {
+            for &(id, desired) in &of.chains {
+                if !spellings.is(Spelled::Own(id), desired, unwanted.remove(&id)) {
                     plan.chains.insert(id);
                     plan.services.insert(name.clone());
                 }
@@ -147,11 +147,11 @@ impl State {
         }
         for (chain, mut hash) in shared {
             hash.add(&render::head_and_tail(settings, chain).1);
-            let wanted = hash.finish();
-            if !spellings.is(Spelled::Shared(chain), wanted, found.shared.get(&chain).copied()) {
+            let desired = hash.finish();
+            if !spellings.is(Spelled::Shared(chain), desired, found.shared.get(&chain).copied()) {
                 plan.shared.insert(chain);
             }
-            state.shared.insert(chain, wanted);
+            state.shared.insert(chain, desired);
         }
         plan.unwanted = unwanted.into_keys().collect();
         plan.jumps = (0..JUMPS.len()).filter(|&index| !leads.iter().any(|lead| lead.jump == Some(index))).collect();
@@ -161,16 +161,15 @@ impl State {
         (state, plan)
     }
 
-    /// Whether `found` is all that is wanted, and nothing else of a kube-proxy is there.
+    /// Whether `found` is all that is desired, and nothing else of a kube-proxy is there.
     pub fn stands(&self, found: &Found, spellings: &Spellings) -> bool {
         let mut chains = self.services.values().flat_map(|of| of.chains.iter());
         let count: usize = self.services.values().map(|of| of.chains.len()).sum();
         found.chains.len() == count
-            && chains.all(|(id, wanted)| spellings.is(Spelled::Own(*id), *wanted, found.chains.get(id).copied()))
-            && self
-                .shared
-                .iter()
-                .all(|(chain, wanted)| spellings.is(Spelled::Shared(*chain), *wanted, found.shared.get(chain).copied()))
+            && chains.all(|(id, desired)| spellings.is(Spelled::Own(*id), *desired, found.chains.get(id).copied()))
+            && self.shared.iter().all(|(chain, desired)| {
+                spellings.is(Spelled::Shared(*chain), *desired, found.shared.get(chain).copied())
+            })
             && (0..JUMPS.len()).all(|index| found.has_jump(index))
             && found.leads.len() == JUMPS.len()
             && found.stale.is_empty()

@@ -210,14 +210,14 @@ fn version_of(iptables: &Path) -> Result<String, Error> {
 
 fn on_path(program: String) -> Result<PathBuf, Error> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).map(|folder| folder.join(&program)).find(|file| file.is_file());
+    let found = std::env::split_paths(&path).map(|directory| directory.join(&program)).find(|file| file.is_file());
     found.ok_or(Error::NotFound { program })
 }
 
 fn rest_of_stderr(child: &mut Child) -> String {
     let mut bytes = Vec::new();
     if let Some(stderr) = child.stderr.take() {
-        // What it wanted to say is all that is lost if this fails; its exit status is looked at in any case.
+        // What it desired to say is all that is lost if this fails; its exit status is looked at in any case.
         let _ = stderr.take(STDERR_LIMIT).read_to_end(&mut bytes);
     }
     String::from_utf8_lossy(&bytes).trim().to_owned()

@@ -17,7 +17,7 @@ pub enum Change {
     Endpoints { service: ServiceName, object: Box<str>, ports: Option<Box<[EndpointPort]>> },
 }
 
-/// The whole wanted state. Nothing may be programmed from it before it [is complete](Model::is_complete).
+/// The whole desired state. Nothing may be programmed from it before it [is complete](Model::is_complete).
 #[derive(Debug, Default)]
 pub struct Model {
     services: BTreeMap<ServiceName, Service>,

@@ -141,8 +141,8 @@ fn endpoints_know_their_place_and_skip_what_is_not_ready_or_no_address() {
     }]));
     assert_eq!(ports.len(), 1);
     let found: Vec<_> = ports[0].endpoints.iter().map(|endpoint| (endpoint.ip.to_string(), endpoint.place)).collect();
-    let wanted = [("10.16.0.2", Place::ThisNode), ("10.16.1.2", Place::OtherNode), ("192.0.2.9", Place::Unknown)];
-    assert_eq!(found, wanted.map(|(ip, place)| (ip.to_owned(), place)));
+    let desired = [("10.16.0.2", Place::ThisNode), ("10.16.1.2", Place::OtherNode), ("192.0.2.9", Place::Unknown)];
+    assert_eq!(found, desired.map(|(ip, place)| (ip.to_owned(), place)));
 }
 
 #[test]

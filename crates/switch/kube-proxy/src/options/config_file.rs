@@ -77,14 +77,14 @@ pub(super) fn parse(text: &str) -> Result<Options, String> {
     text("iptables.minSyncPeriod", &iptables.min_sync_period).set_duration(&mut options.min_sync_period)?;
 
     let conntrack = file.conntrack.unwrap_or_default();
-    let wanted = &mut options.conntrack;
-    number("conntrack.maxPerCore", conntrack.max_per_core, &mut wanted.max_per_core, values::count)?;
-    number("conntrack.min", conntrack.min, &mut wanted.min, values::count)?;
+    let desired = &mut options.conntrack;
+    number("conntrack.maxPerCore", conntrack.max_per_core, &mut desired.max_per_core, values::count)?;
+    number("conntrack.min", conntrack.min, &mut desired.min, values::count)?;
     let some_duration = |text: &str| values::duration(text).map(Some);
     text("conntrack.tcpEstablishedTimeout", &conntrack.tcp_established_timeout)
-        .set(&mut wanted.tcp_established, some_duration)?;
+        .set(&mut desired.tcp_established, some_duration)?;
     text("conntrack.tcpCloseWaitTimeout", &conntrack.tcp_close_wait_timeout)
-        .set(&mut wanted.tcp_close_wait, some_duration)?;
+        .set(&mut desired.tcp_close_wait, some_duration)?;
     Ok(options)
 }
 

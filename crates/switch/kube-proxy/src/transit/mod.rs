@@ -5,7 +5,7 @@
 //!    itself, for a container of Docker's ([`docker`]) or for an address of a Service. The rest gets `CT --notrack`, in a chain of the
 //!    table `raw`.
 //! 2. [`others`] looks for rules of somebody else's that need every connection tracked. Where there are any, nothing is left out.
-//! 3. [`Transit`] keeps the chain as it is wanted, beside whichever backend there is ([`BesideTransit`]).
+//! 3. [`Transit`] keeps the chain as it is desired, beside whichever backend there is ([`BesideTransit`]).
 
 mod docker;
 mod others;
@@ -88,15 +88,15 @@ impl Transit {
         if self.needed_by.is_none() {
             self.look_for_others()?;
         }
-        let wanted = self.wanted(model);
-        if self.written.as_ref() != Some(&wanted) {
+        let desired = self.desired(model);
+        if self.written.as_ref() != Some(&desired) {
             let mark = self.look();
             let found = read(&self.tool)?;
-            if found == Found::of(&wanted) {
+            if found == Found::of(&desired) {
                 // An earlier run's, and still right.
-                (self.written, self.saved, self.mark) = (Some(wanted), found, mark);
+                (self.written, self.saved, self.mark) = (Some(desired), found, mark);
             } else {
-                self.write(wanted, &found)?;
+                self.write(desired, &found)?;
             }
         }
         Ok(())
@@ -122,12 +122,12 @@ impl Transit {
     fn repair(&mut self, model: &Model) -> Result<bool, Error> {
         let mark = self.look();
         let found = read(&self.tool)?;
-        let wanted = self.wanted(model);
-        if self.written.as_ref() == Some(&wanted) && found == self.saved {
+        let desired = self.desired(model);
+        if self.written.as_ref() == Some(&desired) && found == self.saved {
             self.mark = mark;
             return Ok(false);
         }
-        self.write(wanted, &found)?;
+        self.write(desired, &found)?;
         Ok(true)
     }
 
@@ -140,7 +140,7 @@ impl Transit {
     }
 
     /// No rules at all where somebody else needs every connection tracked.
-    fn wanted(&self, model: &Model) -> Vec<String> {
+    fn desired(&self, model: &Model) -> Vec<String> {
         if self.needed_by != Some(None) {
             return Vec::new();
         }
@@ -161,26 +161,26 @@ impl Transit {
         Ok(())
     }
 
-    /// Makes the chain hold `wanted`, in one go, and reads back what came of it.
-    fn write(&mut self, wanted: Vec<String>, found: &Found) -> Result<(), Error> {
+    /// Makes the chain hold `desired`, in one go, and reads back what came of it.
+    fn write(&mut self, desired: Vec<String>, found: &Found) -> Result<(), Error> {
         // Whatever happens from here on, only a look can tell what stands there.
         (self.written, self.mark) = (None, None);
-        if wanted.is_empty() {
+        if desired.is_empty() {
             remove_found(&self.tool, found)?;
         } else {
             self.tool.restore(&mut |out| {
                 writeln!(out, "*{}\n:{CHAIN} - [0:0]", Table::Raw)?;
                 found.leads.iter().try_for_each(|lead| writeln!(out, "-D {lead}"))?;
-                wanted.iter().try_for_each(|rule| writeln!(out, "-A {CHAIN} {rule}"))?;
+                desired.iter().try_for_each(|rule| writeln!(out, "-A {CHAIN} {rule}"))?;
                 writeln!(out, "-A {}\nCOMMIT", lead())
             })?;
         }
         let mark = self.look();
         self.saved = read(&self.tool)?;
-        let leads = usize::from(!wanted.is_empty());
+        let leads = usize::from(!desired.is_empty());
         // Otherwise someone else was at it meanwhile: the next look writes it all again.
-        if self.saved.rules.len() == wanted.len() && self.saved.leads.len() == leads {
-            (self.written, self.mark) = (Some(wanted), mark);
+        if self.saved.rules.len() == desired.len() && self.saved.leads.len() == leads {
+            (self.written, self.mark) = (Some(desired), mark);
         }
         Ok(())
     }

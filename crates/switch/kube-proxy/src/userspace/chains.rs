@@ -80,7 +80,7 @@ pub struct Jump {
     pub last: bool,
 }
 
-/// Every jump that is wanted. Node ports are served where addresses can be told to be local, on all of these or on those in `node_ports`.
+/// Every jump that is desired. Node ports are served where addresses can be told to be local, on all of these or on those in `node_ports`.
 pub fn jumps(features: Features, node_ports: &[Ipv4Net]) -> Vec<Jump> {
     let local = "-m addrtype --dst-type LOCAL ";
     let matches: Vec<String> = match (features.has(Feature::Addrtype), node_ports) {

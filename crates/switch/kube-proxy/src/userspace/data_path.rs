@@ -22,7 +22,7 @@ use super::{
     datagram,
     limits::Limits,
     sessions::Sessions,
-    table::{Directory, Lane, Lanes, Port, Table},
+    table::{Lane, Lanes, Lookup, Port, Table},
     tcp::{self, OriginalDestination, Proxy},
     udp::{self, Command, Udp},
 };
@@ -44,7 +44,7 @@ const THREADS: usize = 4;
 /// The running data path. It ends, with every connection, when this is dropped.
 pub struct DataPath {
     address: Ipv4Addr,
-    directory: Arc<Directory>,
+    lookup: Arc<Lookup>,
     commands: UnboundedSender<Command>,
     listening: Lanes<u16>,
     /// The other threads end when this is gone.
@@ -53,17 +53,17 @@ pub struct DataPath {
 
 impl DataPath {
     pub fn start(carriage: Carriage) -> io::Result<Self> {
-        let directory = Arc::new(Directory::default());
+        let lookup = Arc::new(Lookup::default());
         let affinity = Arc::new(Affinity::default());
         let (commands, received) = unbounded_channel();
         let proxy = Arc::new(Proxy {
-            directory: Arc::clone(&directory),
+            lookup: Arc::clone(&lookup),
             affinity: Arc::clone(&affinity),
             original_destination: carriage.original_destination,
             room: Arc::new(Semaphore::new(carriage.limits.connections)),
         });
         let udp = Arc::new(Udp {
-            directory: Arc::clone(&directory),
+            lookup: Arc::clone(&lookup),
             affinity,
             sessions: Sessions::new(carriage.limits.sessions),
             idle: carriage.udp_idle,
@@ -80,7 +80,7 @@ impl DataPath {
             thread::Builder::new().name("proxy".into()).spawn(move || other.block_on(until_ended))?;
         }
         thread::Builder::new().name("proxy".into()).spawn(move || first.block_on(udp::manage(received, udp)))?;
-        Ok(Self { address: carriage.address, directory, commands, listening, _running: running })
+        Ok(Self { address: carriage.address, lookup, commands, listening, _running: running })
     }
 
     /// Where TCP connections of a lane are to be sent.
@@ -90,7 +90,7 @@ impl DataPath {
 
     /// From now on connections are served by this table.
     pub fn replace(&self, table: Table) {
-        self.directory.replace(table);
+        self.lookup.replace(table);
     }
 
     /// Serves a UDP port's lane; returns where datagrams are to be sent.

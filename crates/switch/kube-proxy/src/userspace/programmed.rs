@@ -42,7 +42,7 @@ fn digests(render: &Render<'_>) -> Digests {
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Found {
     chains: Digests,
-    /// Jumps that are wanted and there, by their place among those that are wanted.
+    /// Jumps that are desired and there, by their place among those that are desired.
     jumps: Vec<usize>,
     /// Other rules that lead to our chains, of an earlier run or of an upstream kube-proxy.
     strays: Vec<(Table, String)>,
@@ -53,7 +53,7 @@ pub struct Programmed {
     tool: Tool,
     jumps: Vec<Jump>,
     /// As rendered; empty where it is not known what stands in the kernel.
-    wanted: Digests,
+    desired: Digests,
     /// As iptables-save prints it; versions differ in how they spell a rule.
     saved: Digests,
     watch: Option<Watch>,
@@ -67,18 +67,18 @@ impl Programmed {
     pub fn new(tool: Tool, jumps: Vec<Jump>) -> Self {
         let watch =
             Watch::new(tool.variant()).inspect_err(|error| info!(%error, "changes by others are seen late")).ok();
-        Self { tool, jumps, wanted: Digests::new(), saved: Digests::new(), watch, mark: None, alone: false }
+        Self { tool, jumps, desired: Digests::new(), saved: Digests::new(), watch, mark: None, alone: false }
     }
 
     /// Writes the chains that are not as they were rendered last; returns whether there were any. Then takes away the rules of other
     /// ways to proxy, so that there is no moment without any.
     pub fn follow(&mut self, render: &Render<'_>) -> Result<bool, iptables::Error> {
-        let wanted = digests(render);
-        let differs = wanted != self.wanted;
+        let desired = digests(render);
+        let differs = desired != self.desired;
         if differs {
-            let found = if self.wanted.is_empty() { self.read()? } else { self.as_expected() };
-            let before = std::mem::take(&mut self.wanted);
-            self.write(render, wanted, &found, &|chain, now| before.get(&chain) != Some(now))?;
+            let found = if self.desired.is_empty() { self.read()? } else { self.as_expected() };
+            let before = std::mem::take(&mut self.desired);
+            self.write(render, desired, &found, &|chain, now| before.get(&chain) != Some(now))?;
         }
         if !self.alone {
             let here = iptables::remove(&self.tool, &[Mode::Iptables])?;
@@ -100,7 +100,7 @@ impl Programmed {
     pub fn repair(&mut self, render: &Render<'_>) -> Result<bool, iptables::Error> {
         let mark = self.look();
         let found = self.read()?;
-        if !self.wanted.is_empty() && found == self.as_expected() {
+        if !self.desired.is_empty() && found == self.as_expected() {
             self.mark = mark;
             return Ok(false);
         }
@@ -148,15 +148,15 @@ impl Programmed {
     fn write(
         &mut self,
         render: &Render<'_>,
-        wanted: Digests,
+        desired: Digests,
         found: &Found,
         changed: &dyn Fn(Chain, &Digest) -> bool,
     ) -> Result<(), iptables::Error> {
         // Whatever happens from here on, only a look can tell what stands there.
-        self.wanted.clear();
+        self.desired.clear();
         self.mark = None;
         let changed: Vec<Chain> =
-            wanted.iter().filter(|(chain, digest)| changed(**chain, digest)).map(|(&chain, _)| chain).collect();
+            desired.iter().filter(|(chain, digest)| changed(**chain, digest)).map(|(&chain, _)| chain).collect();
         let missing: Vec<&Jump> =
             self.jumps.iter().enumerate().filter(|(at, _)| !found.jumps.contains(at)).map(|(_, jump)| jump).collect();
         self.tool.restore(&mut |out| {
@@ -186,11 +186,11 @@ impl Programmed {
         let Found { chains, jumps, strays } = self.read()?;
         let whole = strays.is_empty()
             && jumps.len() == self.jumps.len()
-            && wanted.iter().all(|(chain, digest)| chains.get(chain).is_some_and(|saved| saved.rules == digest.rules));
+            && desired.iter().all(|(chain, digest)| chains.get(chain).is_some_and(|saved| saved.rules == digest.rules));
         self.saved = chains;
         // Otherwise someone else was at it meanwhile: the next look writes it all again.
         if whole {
-            self.wanted = wanted;
+            self.desired = desired;
             self.mark = mark;
         }
         Ok(())

@@ -82,9 +82,9 @@ impl Table {
 
 /// The table in use. A new one takes its place whole.
 #[derive(Debug, Default)]
-pub struct Directory(RwLock<Arc<Table>>);
+pub struct Lookup(RwLock<Arc<Table>>);
 
-impl Directory {
+impl Lookup {
     pub fn now(&self) -> Arc<Table> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }

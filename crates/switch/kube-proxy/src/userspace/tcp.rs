@@ -1,4 +1,4 @@
-//! TCP: one listening socket for a lane. Which Service a connection wanted is what the kernel remembers of it from before
+//! TCP: one listening socket for a lane. Which Service a connection desired is what the kernel remembers of it from before
 //! the REDIRECT.
 
 use std::{
@@ -19,7 +19,7 @@ use tracing::{debug, warn};
 use super::{
     balance::{Affinity, candidates},
     relay::relay,
-    table::{Directory, Lane, Port},
+    table::{Lane, Lookup, Port},
 };
 
 /// How long each endpoint may take to answer, one after the other; as upstream's.
@@ -46,7 +46,7 @@ pub fn original_destination(client: &TcpStream) -> io::Result<SocketAddrV4> {
 
 /// What serving a connection needs.
 pub struct Proxy {
-    pub directory: Arc<Directory>,
+    pub lookup: Arc<Lookup>,
     pub affinity: Arc<Affinity>,
     pub original_destination: OriginalDestination,
     /// A permit for each connection that there may be at once.
@@ -99,7 +99,7 @@ pub async fn serve(listener: TcpListener, lane: Lane, proxy: Arc<Proxy>) {
 }
 
 async fn handle(client: TcpStream, from: Ipv4Addr, lane: Lane, proxy: &Proxy) {
-    let Some(port) = wanted(&client, proxy) else {
+    let Some(port) = desired(&client, proxy) else {
         // Someone connected straight to this port, or to a Service that went away meanwhile.
         let _ = client.set_zero_linger();
         return;
@@ -117,14 +117,14 @@ async fn handle(client: TcpStream, from: Ipv4Addr, lane: Lane, proxy: &Proxy) {
     }
 }
 
-fn wanted(client: &TcpStream, proxy: &Proxy) -> Option<Arc<Port>> {
+fn desired(client: &TcpStream, proxy: &Proxy) -> Option<Arc<Port>> {
     let destination = (proxy.original_destination)(client).ok()?;
-    proxy.directory.now().find(destination).cloned()
+    proxy.lookup.now().find(destination).cloned()
 }
 
 /// A connection to the first endpoint that answers.
 async fn connect(port: &Port, lane: Lane, from: Ipv4Addr, proxy: &Proxy) -> Option<TcpStream> {
-    let table = proxy.directory.now();
+    let table = proxy.lookup.now();
     for (patience, endpoint) in PATIENCE.into_iter().zip(candidates(port, lane, from, &proxy.affinity)) {
         if table.addresses.contains_key(&endpoint) {
             debug!(port = %port.name, %endpoint, "the endpoint is itself an address of a Service");

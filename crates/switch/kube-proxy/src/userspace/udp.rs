@@ -24,7 +24,7 @@ use super::{
     balance::{Affinity, candidates},
     datagram,
     sessions::{Client, Session, Sessions},
-    table::{Directory, Lane, Port},
+    table::{Lane, Lookup, Port},
 };
 
 /// The largest datagram that there is.
@@ -58,7 +58,7 @@ pub enum Command {
 
 /// What all sockets share.
 pub struct Udp {
-    pub directory: Arc<Directory>,
+    pub lookup: Arc<Lookup>,
     pub affinity: Arc<Affinity>,
     pub sessions: Sessions,
     /// A session that is silent for so long ends.
@@ -181,7 +181,7 @@ impl Udp {
 
     fn open(self: &Arc<Self>, port: &Port, gate: &Arc<Gate>, client: Client) -> io::Result<Arc<Session>> {
         let from = *client.from.ip();
-        let table = self.directory.now();
+        let table = self.lookup.now();
         let endpoint = candidates(port, gate.lane, from, &self.affinity)
             .take(port.endpoints.get(gate.lane).len() + 1)
             .find(|&endpoint| !table.udp_addresses.contains(&endpoint))

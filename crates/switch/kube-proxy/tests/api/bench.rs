@@ -1,4 +1,4 @@
-//! What the kube-proxy is tried in with a kubeconfig: a folder of files, a server, and the outcomes that there may be.
+//! What the kube-proxy is tried in with a kubeconfig: a directory of files, a server, and the outcomes that there may be.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,15 +9,15 @@ use tempfile::TempDir;
 
 use crate::fake::{ENDPOINTS, FakeApi, SERVICES};
 
-/// A folder with files, and a server that they may name.
+/// A directory with files, and a server that they may name.
 pub struct Bench {
     pub api: FakeApi,
-    pub folder: TempDir,
+    pub directory: TempDir,
 }
 
 impl Bench {
     pub fn new() -> Bench {
-        Bench { api: FakeApi::start(&[SERVICES, ENDPOINTS]), folder: tempfile::tempdir().unwrap() }
+        Bench { api: FakeApi::start(&[SERVICES, ENDPOINTS]), directory: tempfile::tempdir().unwrap() }
     }
 
     /// The server's `HOST:PORT`.
@@ -26,7 +26,7 @@ impl Bench {
     }
 
     pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.folder.path().join(name);
+        let path = self.directory.path().join(name);
         fs::write(&path, content).unwrap();
         path
     }
@@ -37,9 +37,9 @@ impl Bench {
         text.replace('\u{7f}', "\\u007f").replace("{\"kkk", "{? \"kkk")
     }
 
-    /// Lists what there is, with the kubeconfig that the folder has under this name.
+    /// Lists what there is, with the kubeconfig that the directory has under this name.
     pub fn run(&self, name: &str, flags: &[&str]) -> Output {
-        let kubeconfig = format!("--kubeconfig={}", self.folder.path().join(name).display());
+        let kubeconfig = format!("--kubeconfig={}", self.directory.path().join(name).display());
         run(&[&[kubeconfig.as_str()], flags].concat())
     }
 

@@ -264,7 +264,7 @@ fn a_file_in_any_shape_is_read_or_refused() {
     ] {
         bench.reaches(what, text, Some("Bearer t"));
     }
-    symlink(bench.file("file", yaml.as_bytes()), bench.folder.path().join("link")).unwrap();
+    symlink(bench.file("file", yaml.as_bytes()), bench.directory.path().join("link")).unwrap();
     assert!(outcome("a link", &bench.run("link", &[])).1);
     for (what, text) in [
         ("nothing", Vec::new()),

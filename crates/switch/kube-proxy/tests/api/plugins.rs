@@ -72,9 +72,9 @@ fn a_plugin_s_token_reaches_the_server() {
     bench.reaches("a token beside it comes first", bench.of_user(token_too), Some("Bearer t"));
 
     bench.file("answer", answer(V1, json!({"token": "r"})));
-    let answer = bench.folder.path().join("answer");
-    fs::create_dir(bench.folder.path().join("bin")).unwrap();
-    symlink("/bin/cat", bench.folder.path().join("bin/plugin")).unwrap();
+    let answer = bench.directory.path().join("answer");
+    fs::create_dir(bench.directory.path().join("bin")).unwrap();
+    symlink("/bin/cat", bench.directory.path().join("bin/plugin")).unwrap();
     let relative = user("./bin/plugin", &[answer.to_str().unwrap()], json!({}));
     bench.reaches("a path is relative to the kubeconfig", bench.of_user(relative), Some("Bearer r"));
     let script = "cat && yes | head -c 1000000 >&2 && cat \"$ANSWER\"";
@@ -97,7 +97,7 @@ fn a_plugin_is_told_what_client_go_tells_it() {
         "server": bench.api.url(), "certificate-authority-data": ca, "tls-server-name": "api",
         "config": {"audience": "client.authentication.k8s.io/exec", "1": [null, 1.5]},
     });
-    let seen = bench.folder.path().join("seen");
+    let seen = bench.directory.path().join("seen");
     let script = "printf %s \"$KUBERNETES_EXEC_INFO\" > \"$0\"; printf %s \"$1\"";
     for (api_version, cluster_too, spec) in [
         (V1, false, json!({"interactive": false})),
@@ -160,7 +160,7 @@ fn a_plugin_that_gives_nothing_of_use_is_refused_with_what_it_did() {
     let hint = json!({"installHint": "get it\u{1b}[1m at example.com\nand put it there"});
     let says = ["no such program", "get it", "at example.com and put it there"];
     refuses("it is not there", user("no-such-plugin", &[], hint.clone()), "\"no-such-plugin\"", &says);
-    let path = bench.folder.path().join("bin/plugin");
+    let path = bench.directory.path().join("bin/plugin");
     refuses("it is not there by its path", user("bin/plugin", &[], hint), path.to_str().unwrap(), &says);
     bench.file("plain", "");
     refuses("it is no program", user("./plain", &[], json!({})), "plain", &["cannot be started"]);

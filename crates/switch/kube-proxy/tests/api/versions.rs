@@ -39,10 +39,10 @@ impl Watched {
         Watched { news, model: Model::default(), lists: vec![] }
     }
 
-    /// Takes in news until the model is as wanted.
-    fn until(&mut self, wanted: impl Fn(&Model) -> bool) {
-        while !wanted(&self.model) {
-            let News::Change(change, _) = self.news.recv_timeout(PATIENCE).expect("it becomes as wanted") else {
+    /// Takes in news until the model is as desired.
+    fn until(&mut self, desired: impl Fn(&Model) -> bool) {
+        while !desired(&self.model) {
+            let News::Change(change, _) = self.news.recv_timeout(PATIENCE).expect("it becomes as desired") else {
                 continue;
             };
             if let Change::AllEndpoints(all) = &change {

@@ -5,7 +5,7 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use crate::objects::{model_of, sample};
-use crate::properties::{rules_are_read_back_as_they_were_rendered, whatever_is_found_becomes_as_wanted};
+use crate::properties::{rules_are_read_back_as_they_were_rendered, whatever_is_found_becomes_as_desired};
 
 /// What stands in rules, so that what is made up of it is not far from some.
 const WORDS: [&str; 24] = [
@@ -54,14 +54,14 @@ fn saved_lines() -> impl Strategy<Value = String> {
 }
 
 #[test]
-fn rules_that_were_found_somewhere_become_as_wanted() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../fuzz/seeds/saved_rules");
+fn rules_that_were_found_somewhere_become_as_desired() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../fuzz/seeds/saved_rules");
     let mut count = 0;
-    for entry in folder.read_dir().unwrap() {
-        whatever_is_found_becomes_as_wanted(&std::fs::read_to_string(entry.unwrap().path()).unwrap(), &sample());
+    for entry in directory.read_dir().unwrap() {
+        whatever_is_found_becomes_as_desired(&std::fs::read_to_string(entry.unwrap().path()).unwrap(), &sample());
         count += 1;
     }
-    assert!(count >= 5, "{count} texts in {}", folder.display());
+    assert!(count >= 5, "{count} texts in {}", directory.display());
 }
 
 #[test]
@@ -73,8 +73,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn any_text_becomes_as_wanted(text in prop_oneof![saved(), saved_lines()]) {
-        whatever_is_found_becomes_as_wanted(&text, &sample());
+    fn any_text_becomes_as_desired(text in prop_oneof![saved(), saved_lines()]) {
+        whatever_is_found_becomes_as_desired(&text, &sample());
     }
 
     #[test]
@@ -89,6 +89,6 @@ proptest! {
         kube_proxy::iptables::print_rules(&model_of(&before), &settings, &mut found).unwrap();
         let mut tables = crate::restore::Tables::empty();
         tables.restore(&String::from_utf8(found).unwrap()).map_err(TestCaseError::fail)?;
-        whatever_is_found_becomes_as_wanted(&tables.save(), &model_of(&after));
+        whatever_is_found_becomes_as_desired(&tables.save(), &model_of(&after));
     }
 }

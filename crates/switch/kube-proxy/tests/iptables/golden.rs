@@ -20,8 +20,8 @@ fn golden(name: &str, model: &Model, settings: &Settings) {
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&file, &rules).expect("the golden file can be written");
     }
-    let wanted = std::fs::read_to_string(&file).expect("there is a golden file");
-    assert_eq!(rules, wanted, "{} differs", file.display());
+    let desired = std::fs::read_to_string(&file).expect("there is a golden file");
+    assert_eq!(rules, desired, "{} differs", file.display());
 }
 
 /// Two here, one elsewhere, one that says not where it is.

@@ -31,8 +31,8 @@ fn changes(saved: &str, model: &Model, settings: &Settings) -> String {
     String::from_utf8(text).expect("rules are text")
 }
 
-/// Whatever is found: what is written then makes it as wanted, for which nothing more has to be written, and leaves what is others'.
-pub fn whatever_is_found_becomes_as_wanted(text: &str, model: &Model) {
+/// Whatever is found: what is written then makes it as desired, for which nothing more has to be written, and leaves what is others'.
+pub fn whatever_is_found_becomes_as_desired(text: &str, model: &Model) {
     for settings in all_settings() {
         // Of no use, but it must not panic.
         changes(text, model, &settings);

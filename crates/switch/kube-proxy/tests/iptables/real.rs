@@ -13,7 +13,7 @@ const LOCK: &str = "xtables.lock";
 pub struct Real {
     pub tool: Tool,
     /// Where the tool finds its programs, under the names that they always have.
-    pub folder: TempDir,
+    pub directory: TempDir,
 }
 
 /// Runs `test` for iptables-legacy and iptables-nft, each in a new network namespace. The thread stays in the last one.
@@ -27,37 +27,37 @@ pub fn with_each_variant(test: impl Fn(&Real)) {
 
 impl Real {
     fn new(name: &str) -> Self {
-        let folder = tempfile::tempdir().expect("a folder for the test");
+        let directory = tempfile::tempdir().expect("a directory for the test");
         let path = |program: String| {
             let path = std::env::var_os("PATH").unwrap_or_default();
-            let mut files = std::env::split_paths(&path).map(|folder| folder.join(&program));
+            let mut files = std::env::split_paths(&path).map(|directory| directory.join(&program));
             files.find(|file| file.is_file()).unwrap_or_else(|| panic!("{program} is not installed"))
         };
         for program in [name.to_owned(), format!("{name}-save")] {
-            symlink(path(program.clone()), folder.path().join(program)).expect("a link");
+            symlink(path(program.clone()), directory.path().join(program)).expect("a link");
         }
         let restore = path(format!("{name}-restore"));
-        let record = folder.path().join("record");
+        let record = directory.path().join("record");
         let (record, restore) = (record.display(), restore.display());
-        let lock = folder.path().join(LOCK);
+        let lock = directory.path().join(LOCK);
         let lock = lock.display();
         let script = format!("#!/bin/sh\nexport XTABLES_LOCKFILE='{lock}'\ntee -a '{record}' | '{restore}' \"$@\"\n");
-        let wrapper = folder.path().join(format!("{name}-restore"));
+        let wrapper = directory.path().join(format!("{name}-restore"));
         write_program(&wrapper, &script);
-        let called = folder.path().join(name);
+        let called = directory.path().join(name);
         let tool = Tool::named(&called.to_string_lossy()).expect("iptables works");
-        let real = Self { tool, folder };
+        let real = Self { tool, directory };
         real.written();
         real
     }
 
     fn record(&self) -> PathBuf {
-        self.folder.path().join("record")
+        self.directory.path().join("record")
     }
 
     /// What iptables-restore locks.
     pub fn lock_file(&self) -> PathBuf {
-        self.folder.path().join(LOCK)
+        self.directory.path().join(LOCK)
     }
 
     /// What went to iptables-restore since this was asked last.

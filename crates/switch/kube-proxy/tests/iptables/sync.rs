@@ -128,7 +128,7 @@ fn what_others_flush_or_change_is_noticed_and_repaired() {
     let model = everything();
     with_each_variant(|real| {
         let mut backend = started(&real.tool, &model);
-        let wanted = real.tables();
+        let desired = real.tables();
         let damages = [
             "*nat\n-F\nCOMMIT\n",
             "*filter\n-F\nCOMMIT\n",
@@ -139,9 +139,9 @@ fn what_others_flush_or_change_is_noticed_and_repaired() {
         ];
         for damage in damages {
             real.restore(damage);
-            assert_ne!(real.tables(), wanted);
+            assert_ne!(real.tables(), desired);
             assert!(backend.check(&model).expect("checked"), "{damage}");
-            assert_eq!(sorted(&real.tables()), sorted(&wanted), "{damage}");
+            assert_eq!(sorted(&real.tables()), sorted(&desired), "{damage}");
             assert!(!backend.check_fully(&model).expect("checked"), "{damage}");
         }
     });
@@ -169,7 +169,7 @@ fn rules_of_others_are_left_alone_and_cost_no_writing() {
 }
 
 fn program(real: &Real, what: &str) -> PathBuf {
-    real.folder.path().join(format!("iptables-{}-{what}", real.tool.variant()))
+    real.directory.path().join(format!("iptables-{}-{what}", real.tool.variant()))
 }
 
 /// From now on iptables-save leaves `words` out of what it prints, as another version may.

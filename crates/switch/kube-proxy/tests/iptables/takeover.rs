@@ -70,8 +70,8 @@ const OF_OTHERS: [&str; 12] = [
 ];
 
 fn assert_of_others_stand(tables: &str) {
-    for wanted in OF_OTHERS {
-        assert!(tables.lines().any(|line| line == wanted), "{wanted}\nis not in\n{tables}");
+    for desired in OF_OTHERS {
+        assert!(tables.lines().any(|line| line == desired), "{desired}\nis not in\n{tables}");
     }
 }
 

@@ -377,10 +377,10 @@ fn the_udp_entry_of_an_endpoint_that_is_gone_is_deleted_and_no_other() {
         real.restore(&to(stays));
         assert_eq!((ask(0), ask(1)), (Ok(format!("gone {NODE}")), Ok(format!("stays {NODE}"))), "an entry stays");
 
-        let mut wanted = UdpServices::default();
-        wanted.insert(Some(DNS), 53, &[Answer::from(stays)]);
-        assert_eq!(conntrack::delete_stale_udp(&wanted).unwrap(), 1);
+        let mut desired = UdpServices::default();
+        desired.insert(Some(DNS), 53, &[Answer::from(stays)]);
+        assert_eq!(conntrack::delete_stale_udp(&desired).unwrap(), 1);
         assert_eq!((ask(0), ask(1)), (Ok(format!("stays {NODE}")), Ok(format!("stays {NODE}"))));
-        assert_eq!(conntrack::delete_stale_udp(&wanted).unwrap(), 0);
+        assert_eq!(conntrack::delete_stale_udp(&desired).unwrap(), 0);
     });
 }

@@ -1,6 +1,6 @@
 //! The content-addressed cache of finished steps.
 //!
-//! An entry is a folder `steps/<name>/<key>` holding `out/` and `entry.json`. It is made in `tmp/`
+//! An entry is a directory `steps/<name>/<key>` holding `out/` and `entry.json`. It is made in `tmp/`
 //! and renamed, so it is there whole or not at all; a lock file for each key lets two runs share
 //! one cache. What is read from an entry is verified against the digest recorded in it.
 
@@ -24,14 +24,16 @@ use sources::Fetched;
 pub use self::{miss::Miss, workshop::Workshop};
 use crate::step::Step;
 
-/// Where the cache is: `KOE_CACHE`, else the user's cache folder.
-pub fn default_folder() -> Result<PathBuf> {
+/// Where the cache is: `KOE_CACHE`, else the user's cache directory.
+pub fn default_directory() -> Result<PathBuf> {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    if let Some(folder) = set("KOE_CACHE") {
-        return std::path::absolute(&folder).with_context(|| format!("KOE_CACHE={} is not a path", folder.display()));
+    if let Some(directory) = set("KOE_CACHE") {
+        return std::path::absolute(&directory)
+            .with_context(|| format!("KOE_CACHE={} is not a path", directory.display()));
     }
     let caches = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
-    let caches = caches.context("neither KOE_CACHE nor HOME is set: set KOE_CACHE to a folder for the build cache")?;
+    let caches =
+        caches.context("neither KOE_CACHE nor HOME is set: set KOE_CACHE to a directory for the build cache")?;
     Ok(caches.join("kubernetes-on-eos"))
 }
 
@@ -52,12 +54,12 @@ pub struct Meta {
 #[derive(Debug, Clone)]
 pub struct Entry {
     pub meta: Meta,
-    folder: PathBuf,
+    directory: PathBuf,
 }
 
 impl Entry {
     pub fn out(&self) -> PathBuf {
-        self.folder.join("out")
+        self.directory.join("out")
     }
 
     /// Whether the output is still what it was when the step ended.
@@ -72,9 +74,9 @@ pub struct Cache {
 
 impl Cache {
     pub fn open(root: &Path) -> Result<Self> {
-        for folder in ["steps", "tmp", "locks", "logs"] {
-            files::create_dir(&root.join(folder))
-                .context("the build cache cannot be used: set KOE_CACHE to another folder")?;
+        for directory in ["steps", "tmp", "locks", "logs"] {
+            files::create_dir(&root.join(directory))
+                .context("the build cache cannot be used: set KOE_CACHE to another directory")?;
         }
         Ok(Cache { root: root.to_owned() })
     }
@@ -92,15 +94,15 @@ impl Cache {
         self.root.join("logs").join(format!("{}-{}.log", step.name, step.key.short()))
     }
 
-    fn folder(&self, step: &Step) -> PathBuf {
+    fn directory(&self, step: &Step) -> PathBuf {
         self.root.join("steps").join(&step.name).join(step.key.short())
     }
 
     /// The entry of a step, or why there is none. Its output is not verified here.
     pub fn look_up(&self, step: &Step) -> Result<Entry, Miss> {
-        let folder = self.folder(step);
-        match read_meta(&folder) {
-            Ok(Some(meta)) if meta.key == step.key => Ok(Entry { meta, folder }),
+        let directory = self.directory(step);
+        match read_meta(&directory) {
+            Ok(Some(meta)) if meta.key == step.key => Ok(Entry { meta, directory }),
             Ok(Some(_)) => Err(Miss::Damaged("its entry.json names another key".into())),
             Ok(None) => Err(self.explain(step)),
             Err(error) => Err(Miss::Damaged(error)),
@@ -156,37 +158,38 @@ impl Cache {
         let output =
             Sha256::of_tree(&workshop.out()).with_context(|| format!("cannot read {}", workshop.out().display()))?;
         let meta = Meta { key: step.key, inputs: step.inputs(), output, sources, seconds: took.as_secs_f64() };
-        let staged = workshop.folder.join("entry");
+        let staged = workshop.directory.join("entry");
         files::create_dir(&staged)?;
         fs::rename(workshop.out(), staged.join("out"))?;
         files::write_atomically(&staged.join("entry.json"), serde_json::to_vec_pretty(&meta)?)?;
-        let folder = self.folder(step);
-        files::create_dir(folder.parent().unwrap_or(&self.root))?;
+        let directory = self.directory(step);
+        files::create_dir(directory.parent().unwrap_or(&self.root))?;
         self.remove(step)?;
-        fs::rename(&staged, &folder).with_context(|| format!("cannot keep {}", folder.display()))?;
-        Ok(Entry { meta, folder })
+        fs::rename(&staged, &directory).with_context(|| format!("cannot keep {}", directory.display()))?;
+        Ok(Entry { meta, directory })
     }
 
     /// Removes the entry of a step, if there is one. It disappears at once, also when this is interrupted.
     pub fn remove(&self, step: &Step) -> Result<()> {
-        self.discard(&self.folder(step))
+        self.discard(&self.directory(step))
     }
 
-    fn discard(&self, folder: &Path) -> Result<()> {
+    fn discard(&self, directory: &Path) -> Result<()> {
         let grave = tempfile::Builder::new().prefix("old-").tempdir_in(self.root.join("tmp"))?;
-        match fs::rename(folder, grave.path().join("entry")) {
+        match fs::rename(directory, grave.path().join("entry")) {
             Ok(()) => files::remove_tree(&grave.keep()),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error).with_context(|| format!("cannot remove {}", folder.display())),
+            Err(error) => Err(error).with_context(|| format!("cannot remove {}", directory.display())),
         }
     }
 
     /// Every entry: (step name, short key, bytes, last change).
     pub fn entries(&self) -> Vec<(String, String, u64, SystemTime)> {
-        let folders = |path: PathBuf| fs::read_dir(path).into_iter().flatten().flatten().filter(|e| e.path().is_dir());
+        let directories =
+            |path: PathBuf| fs::read_dir(path).into_iter().flatten().flatten().filter(|e| e.path().is_dir());
         let mut found = Vec::new();
-        for step in folders(self.root.join("steps")) {
-            for entry in folders(step.path()) {
+        for step in directories(self.root.join("steps")) {
+            for entry in directories(step.path()) {
                 let time = entry.metadata().and_then(|meta| meta.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
                 let (name, key) = (step.file_name(), entry.file_name());
                 let text = |name: std::ffi::OsString| name.to_string_lossy().into_owned();
@@ -203,11 +206,11 @@ impl Cache {
     }
 }
 
-fn read_meta(folder: &Path) -> Result<Option<Meta>, String> {
-    let path = folder.join("entry.json");
+fn read_meta(directory: &Path) -> Result<Option<Meta>, String> {
+    let path = directory.join("entry.json");
     match fs::read(&path) {
         Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|_| "its entry.json cannot be read".into()),
-        Err(_) if !folder.exists() => Ok(None),
+        Err(_) if !directory.exists() => Ok(None),
         Err(_) => Err("its entry.json is gone".into()),
     }
 }

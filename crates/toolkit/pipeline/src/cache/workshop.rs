@@ -1,4 +1,4 @@
-//! Folders in which steps are being made, and what killed runs leave of them.
+//! Directories in which steps are being made, and what killed runs leave of them.
 
 use std::{
     fs,
@@ -15,51 +15,51 @@ use crate::step::Step;
 /// Extension of the lock file beside a workshop.
 const MARK: &str = "alive";
 
-/// A folder in which one step is being made; removed when dropped, unless it became an entry.
+/// A directory in which one step is being made; removed when dropped, unless it became an entry.
 pub struct Workshop {
-    pub(super) folder: PathBuf,
+    pub(super) directory: PathBuf,
     _alive: fs::File,
 }
 
 impl Workshop {
     pub fn out(&self) -> PathBuf {
-        self.folder.join("out")
+        self.directory.join("out")
     }
 
-    /// A folder for what is needed on the way and not kept.
+    /// A directory for what is needed on the way and not kept.
     pub fn scratch(&self) -> PathBuf {
-        self.folder.join("scratch")
+        self.directory.join("scratch")
     }
 }
 
 impl Drop for Workshop {
     fn drop(&mut self) {
         // What cannot be removed now is removed by the next run's `sweep`.
-        let _ = files::remove_tree(&self.folder);
-        let _ = fs::remove_file(mark_of(&self.folder));
+        let _ = files::remove_tree(&self.directory);
+        let _ = fs::remove_file(mark_of(&self.directory));
     }
 }
 
 impl Cache {
-    /// Held while folders in `tmp/` are marked, and while they are judged by their marks.
+    /// Held while directories in `tmp/` are marked, and while they are judged by their marks.
     fn lock_tmp(&self) -> Result<fs::File> {
         self.lock_file("tmp")
     }
 
     pub fn workshop(&self, step: &Step) -> Result<Workshop> {
         let _alone = self.lock_tmp()?;
-        let folder = tempfile::Builder::new()
+        let directory = tempfile::Builder::new()
             .prefix(&format!("{}-", step.name))
             .rand_bytes(8)
             .tempdir_in(self.root.join("tmp"))
-            .with_context(|| format!("cannot make a folder in {}", self.root.join("tmp").display()))?
+            .with_context(|| format!("cannot make a directory in {}", self.root.join("tmp").display()))?
             .keep();
-        let alive = fs::File::create(mark_of(&folder))?;
+        let alive = fs::File::create(mark_of(&directory))?;
         alive.lock()?;
         for part in ["out", "scratch"] {
-            files::create_dir(&folder.join(part))?;
+            files::create_dir(&directory.join(part))?;
         }
-        Ok(Workshop { folder, _alive: alive })
+        Ok(Workshop { directory, _alive: alive })
     }
 
     /// Removes what killed runs left in `tmp/`. What a living run works on is locked and stays.
@@ -73,7 +73,7 @@ impl Cache {
                 Ok(file) => file.try_lock().is_ok(),
                 Err(_) => entry.metadata().and_then(|meta| meta.modified()).is_ok_and(is_old),
             };
-            // A mark outlives its folder, so that a folder never stands without one.
+            // A mark outlives its directory, so that a directory never stands without one.
             if abandoned && !(is_mark && path.with_extension("").exists()) {
                 files::remove_tree(&path)?;
                 let _ = fs::remove_file(mark);
@@ -84,14 +84,14 @@ impl Cache {
 }
 
 /// The file beside a workshop that is locked while its run lives.
-fn mark_of(folder: &Path) -> PathBuf {
-    let mut name = folder.as_os_str().to_owned();
+fn mark_of(directory: &Path) -> PathBuf {
+    let mut name = directory.as_os_str().to_owned();
     name.push(".");
     name.push(MARK);
     name.into()
 }
 
-/// A folder that is not marked yet may be about to be; an hour is enough for that.
+/// A directory that is not marked yet may be about to be; an hour is enough for that.
 fn is_old(time: SystemTime) -> bool {
     time.elapsed().is_ok_and(|age| age > Duration::from_secs(3600))
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use common::files;
 use serde::Deserialize;
 
-/// Path of a module, or of a repository -> its version; none for one that a folder of the tree stands in for: that is
+/// Path of a module, or of a repository -> its version; none for one that a directory of the tree stands in for: that is
 /// the component itself.
 pub(super) type Locked = BTreeMap<String, Option<String>>;
 
@@ -35,7 +35,7 @@ fn modules_txt(text: &str) -> Result<Locked> {
         let words: Vec<&str> = line.strip_prefix("# ")?.split(' ').collect();
         let (path, version) = match words.as_slice() {
             [_, "=>", ..] => return None,
-            [path, _, "=>", folder] if folder.starts_with('.') => (path, None),
+            [path, _, "=>", directory] if directory.starts_with('.') => (path, None),
             [path, _, "=>", _, version] | [path, version, ..] => (path, Some((*version).to_owned())),
             _ => return None,
         };

@@ -14,10 +14,10 @@ use serde::{Deserialize, Serialize};
 
 use self::lock::Locked;
 
-/// The file at the root of an unpacked set of Debian packages that says which package owns which folder.
+/// The file at the root of an unpacked set of Debian packages that says which package owns which directory.
 pub(crate) const OWNERS: &str = ".owners.json";
 
-/// Folder below the root -> Debian package and version.
+/// Directory below the root -> Debian package and version.
 pub(crate) type Owners = BTreeMap<String, (String, String)>;
 
 /// A module whose code is in a program.
@@ -81,9 +81,10 @@ fn vendored_module(package: &str, locked: &Locked) -> Option<Module> {
 }
 
 fn debian_module((package, version): &(String, String), known: &Owners) -> Module {
-    let mut folders = known.iter().filter(|(_, owner)| owner.0 == *package).map(|(folder, _)| folder.as_str());
-    let first = folders.next().unwrap_or_default();
-    let common = folders.fold(first, |common, folder| common_folder(common, folder));
+    let mut directories =
+        known.iter().filter(|(_, owner)| owner.0 == *package).map(|(directory, _)| directory.as_str());
+    let first = directories.next().unwrap_or_default();
+    let common = directories.fold(first, |common, directory| common_directory(common, directory));
     Module {
         path: common.strip_prefix("src/").unwrap_or(common).to_owned(),
         version: Some(version.clone()),
@@ -91,8 +92,8 @@ fn debian_module((package, version): &(String, String), known: &Owners) -> Modul
     }
 }
 
-/// The deepest folder that holds both.
-fn common_folder<'a>(a: &'a str, b: &str) -> &'a str {
+/// The deepest directory that holds both.
+fn common_directory<'a>(a: &'a str, b: &str) -> &'a str {
     let mut end = 0;
     for (index, part) in a.split('/').zip(b.split('/')).take_while(|(a, b)| a == b).map(|(part, _)| part).enumerate() {
         end += part.len() + usize::from(index > 0);

@@ -33,7 +33,7 @@ pub struct Request {
     pub workspace: PathBuf,
 }
 
-/// The steps of a release, needs before the steps that need them, and what is wanted of them.
+/// The steps of a release, needs before the steps that need them, and what is desired of them.
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub steps: Vec<Step>,
@@ -103,15 +103,15 @@ impl Planner<'_> {
         }
         let image = self.image()?;
         self.add("image", Work::Image(image.0), &image.1);
-        let rootfs_folder = self.request.workspace.join("rootfs");
+        let rootfs_directory = self.request.workspace.join("rootfs");
         let rootfs = Package {
             version: release.version.clone(),
             revision: release.revision,
             arch: self.request.arch,
             source_date: release.source_date,
             metadata: swix::extension::metadata_digest(),
-            rootfs: input_files(&rootfs_folder)?,
-            rootfs_folder,
+            rootfs: input_files(&rootfs_directory)?,
+            rootfs_directory,
         };
         self.add("rpm", Work::Package(rootfs), &["image".into()]);
         self.publishing()
@@ -305,13 +305,13 @@ fn archive_of(program: &Name) -> String {
     format!("container-image-{program}")
 }
 
-/// Every file below a folder, named relative to it, in order.
-fn input_files(folder: &Path) -> Result<Vec<InputFile>> {
+/// Every file below a directory, named relative to it, in order.
+fn input_files(directory: &Path) -> Result<Vec<InputFile>> {
     let mut found = Vec::new();
-    for entry in walkdir::WalkDir::new(folder).sort_by_file_name() {
-        let entry = entry.with_context(|| format!("cannot read {}", folder.display()))?;
+    for entry in walkdir::WalkDir::new(directory).sort_by_file_name() {
+        let entry = entry.with_context(|| format!("cannot read {}", directory.display()))?;
         if entry.file_type().is_file() {
-            let name = entry.path().strip_prefix(folder)?.to_string_lossy();
+            let name = entry.path().strip_prefix(directory)?.to_string_lossy();
             found.push(InputFile::new(name, entry.path())?);
         }
     }

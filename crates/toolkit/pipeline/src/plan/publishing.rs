@@ -8,7 +8,7 @@ use super::{Artifact, Plan, Planner, step_of};
 use crate::step::{Record, Sbom, SbomComponent, Swix, Work};
 
 impl Plan {
-    /// The same steps, with one program and its checks as all that is wanted of them.
+    /// The same steps, with one program and its checks as all that is desired of them.
     pub fn of_program(self, release: &Release, arch: Arch, name: &str) -> Result<Plan> {
         let Some((component, program)) = release.programs().find(|(_, program)| *program.name == *name) else {
             let known: Vec<&str> = release.programs().map(|(_, program)| &*program.name).collect();

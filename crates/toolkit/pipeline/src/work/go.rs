@@ -50,7 +50,7 @@ impl Toolchain {
         self.around(&self.root.join("bin/go"), gopath, purpose)
     }
 
-    /// The arguments that keep this machine's folders out of a program.
+    /// The arguments that keep this machine's directories out of a program.
     fn without_paths(&self, gopath: &Path) -> Result<Vec<String>> {
         if self.minor_version()? >= FIRST_WITH_TRIMPATH {
             return Ok(vec!["-trimpath".to_owned()]);
@@ -84,7 +84,7 @@ impl Toolchain {
     /// A program that finds this toolchain and these packages around it.
     pub(crate) fn around(&self, program: &Path, gopath: &[PathBuf], purpose: &str) -> Result<Program> {
         let gopath =
-            std::env::join_paths(gopath).context("a folder's name has a colon in it: set KOE_CACHE to another")?;
+            std::env::join_paths(gopath).context("a directory's name has a colon in it: set KOE_CACHE to another")?;
         let path = std::env::var_os("PATH").unwrap_or_default();
         let path = std::iter::once(self.root.join("bin")).chain(std::env::split_paths(&path));
         Ok(Program::new(program, purpose)?
@@ -111,18 +111,18 @@ pub fn find_root(unpacked: &Path) -> Result<PathBuf> {
 
 /// GOPATH of a component: its own tree, then the libraries' trees.
 fn gopath(job: &Job, component: &str, libraries: &[Name]) -> Result<Vec<PathBuf>> {
-    let mut folders = vec![job.need(&format!("tree-{component}"))?];
+    let mut directories = vec![job.need(&format!("tree-{component}"))?];
     for library in libraries {
-        folders.push(job.need(&format!("unpack-{library}"))?);
+        directories.push(job.need(&format!("unpack-{library}"))?);
     }
-    Ok(folders)
+    Ok(directories)
 }
 
 pub(crate) fn run(job: &Job, work: &GoBuild) -> Result<()> {
     let task = job.busy();
     let toolchain = Toolchain::of(job, &work.go.toolchain)?;
     let gopath = gopath(job, &work.component, &work.go.libraries)?;
-    let folder = gopath[0].join("src").join(&work.import_path);
+    let directory = gopath[0].join("src").join(&work.import_path);
     // Go before 1.13 knows no commas, and later ones still take spaces.
     let tags = work.go.tags.join(" ");
 
@@ -135,7 +135,7 @@ pub(crate) fn run(job: &Job, work: &GoBuild) -> Result<()> {
         .args(["-tags", &tags, "-ldflags", &linker_flags(work), "-o"])
         .arg(&program)
         .arg(&work.go.package)
-        .dir(&folder)
+        .dir(&directory)
         .run_logged(job.log)?;
     swix::elf::require(&program, work.arch)?;
 
@@ -143,12 +143,12 @@ pub(crate) fn run(job: &Job, work: &GoBuild) -> Result<()> {
     let listed = toolchain
         .command(&gopath, work.arch, &format!("list the packages in {}", work.name))?
         .args(["list", "-deps", "-tags", &tags, "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", &work.go.package])
-        .dir(&folder)
+        .dir(&directory)
         .read()?;
-    let mut found = modules::of_packages(listed.lines(), &folder, &work.import_path, &gopath[1..])?;
+    let mut found = modules::of_packages(listed.lines(), &directory, &work.import_path, &gopath[1..])?;
     found.push(toolchain.standard_library()?);
     files::write_atomically(&job.out().join("modules.json"), serde_json::to_vec_pretty(&found)?)?;
-    copy_licences(&folder, &job.out().join("licences"))
+    copy_licences(&directory, &job.out().join("licences"))
 }
 
 fn linker_flags(work: &GoBuild) -> String {

@@ -29,7 +29,7 @@ use crate::{
     step::{Step, Work},
 };
 
-/// Stands for a folder in the arguments that a recipe gives a generator or a check.
+/// Stands for a directory in the arguments that a recipe gives a generator or a check.
 const SCRATCH: &str = "{scratch}";
 
 /// One step being carried out.

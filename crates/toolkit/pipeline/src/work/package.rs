@@ -21,7 +21,7 @@ pub(crate) fn rpm(job: &Job, work: &Package) -> Result<()> {
         revision: work.revision,
         arch: work.arch,
         image: &image,
-        rootfs: &work.rootfs_folder,
+        rootfs: &work.rootfs_directory,
         date: SourceDate(work.source_date),
     };
     let package = extension::package(&parts)?;

@@ -53,7 +53,7 @@ pub(crate) fn run(job: &Job, work: &RustBuild) -> Result<()> {
     let upper = triple.to_uppercase().replace('-', "_");
     let lower = triple.replace('-', "_");
     let mut remapped = vec![(target.clone(), "/build"), (work.workspace.clone(), "/src")];
-    // Each registry has a folder named after it; which one a crate came from must leave no trace.
+    // Each registry has a directory named after it; which one a crate came from must leave no trace.
     let registries = fs::read_dir(home.join("registry/src")).into_iter().flatten().flatten();
     remapped.extend(registries.map(|registry| (registry.path(), "/crates")));
     let mut flags = vec![

@@ -25,7 +25,7 @@ pub(crate) fn unpack(job: &Job, work: &Unpack) -> Result<()> {
     Ok(())
 }
 
-/// Which of Debian's packages has which folder of Go code.
+/// Which of Debian's packages has which directory of Go code.
 fn owners(job: &Job, fetched: &Fetched) -> Result<Owners> {
     const GOCODE: &str = "./usr/share/gocode/";
     let mut owners = Owners::new();
@@ -36,9 +36,9 @@ fn owners(job: &Job, fetched: &Fetched) -> Result<Owners> {
         let blob = job.engine.fetcher.store().path(&file.sha256);
         let listing = Program::new("dpkg-deb", "list a Debian package")?.arg("--contents").arg(&blob).read()?;
         for line in listing.lines().filter(|line| line.ends_with(".go")) {
-            let folder = line.split_once(GOCODE).and_then(|(_, path)| path.rsplit_once('/'));
-            if let Some((folder, _)) = folder {
-                owners.insert(folder.to_owned(), (package.name.clone(), package.version.clone()));
+            let directory = line.split_once(GOCODE).and_then(|(_, path)| path.rsplit_once('/'));
+            if let Some((directory, _)) = directory {
+                owners.insert(directory.to_owned(), (package.name.clone(), package.version.clone()));
             }
         }
     }

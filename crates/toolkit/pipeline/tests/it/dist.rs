@@ -29,13 +29,14 @@ fn publish(place: &Place, name: &str) -> PathBuf {
 }
 
 fn dist_of(place: &Place) -> PathBuf {
-    place.folder.join("dist")
+    place.directory.join("dist")
 }
 
 /// The names that the real sha256sum finds right; all of those that are listed.
-fn verified(folder: &Path) -> Vec<String> {
+fn verified(directory: &Path) -> Vec<String> {
     assert!(find_on_path("sha256sum").is_some(), "sha256sum (Debian: coreutils) is required by this test");
-    let check = Program::new("sha256sum", "verify dist/").unwrap().args(["--strict", "-c", "SHA256SUMS"]).dir(folder);
+    let check =
+        Program::new("sha256sum", "verify dist/").unwrap().args(["--strict", "-c", "SHA256SUMS"]).dir(directory);
     let printed = check.read().unwrap_or_else(|error| panic!("{error:#}"));
     printed.lines().map(|line| line.strip_suffix(": OK").unwrap().to_owned()).collect()
 }

@@ -26,7 +26,7 @@ fn what_a_killed_run_left_is_removed_and_what_a_living_one_holds_stays() {
 
     place.run();
     let held = place.under_way();
-    assert_eq!(held.len(), 2, "a folder and its mark: {held:?}");
+    assert_eq!(held.len(), 2, "a directory and its mark: {held:?}");
     let half = place.root().join("tmp").join(&held[0]).join("out/half");
     assert_eq!(fs::read_to_string(&half).unwrap(), "half of it");
 
@@ -39,7 +39,7 @@ fn what_a_killed_run_left_is_removed_and_what_a_living_one_holds_stays() {
 }
 
 #[test]
-fn folders_that_cannot_be_written_and_marks_without_a_folder_are_removed_too() {
+fn directories_that_cannot_be_written_and_marks_without_a_directory_are_removed_too() {
     use std::os::unix::fs::PermissionsExt;
     let place = Place::new();
     place.cache();
@@ -54,14 +54,14 @@ fn folders_that_cannot_be_written_and_marks_without_a_folder_are_removed_too() {
 }
 
 #[test]
-fn a_folder_without_a_mark_stays_for_an_hour() {
+fn a_directory_without_a_mark_stays_for_an_hour() {
     let place = Place::new();
     place.cache();
     for (name, age) in [("new", 0), ("old", 2 * 3600)] {
-        let folder = place.root().join("tmp").join(name);
-        fs::create_dir(&folder).unwrap();
+        let directory = place.root().join("tmp").join(name);
+        fs::create_dir(&directory).unwrap();
         let time = SystemTime::now() - Duration::from_secs(age);
-        File::open(&folder).unwrap().set_modified(time).unwrap();
+        File::open(&directory).unwrap().set_modified(time).unwrap();
     }
     place.run();
     assert_eq!(place.under_way(), ["new"]);

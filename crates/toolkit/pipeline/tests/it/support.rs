@@ -1,4 +1,4 @@
-//! A cache, a source of two files that is brought from a folder, and the two steps that are made of it.
+//! A cache, a source of two files that is brought from a directory, and the two steps that are made of it.
 
 use std::{
     env, fs,
@@ -24,31 +24,31 @@ pub(crate) const FETCH: &str = "fetch-thing";
 pub(crate) const UNPACK: &str = "unpack-thing";
 
 pub(crate) struct Place {
-    pub(crate) folder: PathBuf,
+    pub(crate) directory: PathBuf,
     _removed: Option<tempfile::TempDir>,
 }
 
 impl Place {
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let place = Place { folder: folder.path().to_owned(), _removed: Some(folder) };
+        let directory = tempfile::tempdir().unwrap();
+        let place = Place { directory: directory.path().to_owned(), _removed: Some(directory) };
         place.write("thing", "go.mod", "module thing\n");
         place.write("thing", "cmd/run", "#!/bin/sh\n");
         place
     }
 
     /// The same place in another process, which does not remove it.
-    pub(crate) fn at(folder: &Path) -> Self {
-        Place { folder: folder.to_owned(), _removed: None }
+    pub(crate) fn at(directory: &Path) -> Self {
+        Place { directory: directory.to_owned(), _removed: None }
     }
 
     pub(crate) fn root(&self) -> PathBuf {
-        self.folder.join("cache")
+        self.directory.join("cache")
     }
 
-    /// The folder that is brought for a source.
+    /// The directory that is brought for a source.
     pub(crate) fn brought(&self, source: &str) -> PathBuf {
-        self.folder.join("brought").join(source)
+        self.directory.join("brought").join(source)
     }
 
     pub(crate) fn write(&self, source: &str, file: &str, text: &str) {
@@ -57,7 +57,7 @@ impl Place {
         fs::write(path, text).unwrap();
     }
 
-    /// Fetching and unpacking of these sources, as their folders are now.
+    /// Fetching and unpacking of these sources, as their directories are now.
     pub(crate) fn steps_of(&self, names: &[&str]) -> Vec<Step> {
         let mut steps = Vec::new();
         for name in names {
@@ -91,7 +91,7 @@ impl Place {
     ) -> T {
         let cache = self.cache();
         let mut fetcher = Fetcher::new(self.store(), progress);
-        for entry in fs::read_dir(self.folder.join("brought")).unwrap() {
+        for entry in fs::read_dir(self.directory.join("brought")).unwrap() {
             let path = entry.unwrap().path();
             fetcher = fetcher.bring(name(path.file_name().unwrap().to_str().unwrap()), path);
         }
@@ -126,14 +126,14 @@ impl Place {
         fs::read_to_string(entry.out().join(file)).unwrap()
     }
 
-    /// What is in the folder for work under way.
+    /// What is in the directory for work under way.
     pub(crate) fn under_way(&self) -> Vec<String> {
         names(&self.root().join("tmp"))
     }
 }
 
-pub(crate) fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).unwrap();
+pub(crate) fn names(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).unwrap();
     let mut names: Vec<String> =
         entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
     names.sort();
@@ -181,13 +181,13 @@ const PLACE: &str = "TEST_PLACE";
 
 /// The place that this process was started for, if it is the second one of a test.
 pub(crate) fn given_place() -> Option<Place> {
-    env::var_os(PLACE).map(|folder| Place::at(Path::new(&folder)))
+    env::var_os(PLACE).map(|directory| Place::at(Path::new(&directory)))
 }
 
 /// That test again, in a process of its own that works in `place`.
 pub(crate) fn again(test: &str, place: &Place) -> Command {
     let mut command = Command::new(env::current_exe().unwrap());
-    command.args(["--exact", test, "--nocapture"]).env(PLACE, &place.folder);
+    command.args(["--exact", test, "--nocapture"]).env(PLACE, &place.directory);
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     command
 }

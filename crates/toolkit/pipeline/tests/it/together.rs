@@ -61,12 +61,12 @@ fn runs_at_once_clean_up_after_a_killed_one_without_stopping_each_other() {
         let place = Place::new();
         place.run();
         for number in 0..4 {
-            let folder = place.root().join(format!("tmp/go-thing-{number}"));
+            let directory = place.root().join(format!("tmp/go-thing-{number}"));
             for part in 0..20 {
-                fs::create_dir_all(folder.join(format!("out/{part}"))).unwrap();
-                fs::write(folder.join(format!("out/{part}/file")), "x").unwrap();
+                fs::create_dir_all(directory.join(format!("out/{part}"))).unwrap();
+                fs::write(directory.join(format!("out/{part}/file")), "x").unwrap();
             }
-            fs::write(folder.with_extension("alive"), "").unwrap();
+            fs::write(directory.with_extension("alive"), "").unwrap();
         }
         let begin = Barrier::new(4);
         thread::scope(|scope| {
@@ -84,7 +84,7 @@ fn runs_at_once_clean_up_after_a_killed_one_without_stopping_each_other() {
 }
 
 #[test]
-fn a_step_that_begins_while_another_run_cleans_up_keeps_its_folder() {
+fn a_step_that_begins_while_another_run_cleans_up_keeps_its_directory() {
     let place = Place::new();
     let step = &place.steps()[1];
     let (rounds, threads) = (300, 3);
@@ -112,7 +112,7 @@ fn a_step_that_begins_while_another_run_cleans_up_keeps_its_folder() {
         let results: Vec<_> = workers.into_iter().map(thread::ScopedJoinHandle::join).collect();
         done.store(true, std::sync::atomic::Ordering::Relaxed);
         cleaner.join().unwrap();
-        assert!(results.iter().all(Result::is_ok), "a folder in use was swept away");
+        assert!(results.iter().all(Result::is_ok), "a directory in use was swept away");
     });
     assert_eq!(place.under_way(), Vec::<String>::new());
 }

@@ -1,4 +1,4 @@
-//! A private apt: its own folder for everything that apt writes, one index of one suite of one mirror,
+//! A private apt: its own directory for everything that apt writes, one index of one suite of one mirror,
 //! and nothing of the machine's own state touched. No root is needed.
 //!
 //! The machine's configuration is read first, so that its proxy, its credentials and its keys count;
@@ -26,7 +26,7 @@ pub(crate) enum Index {
 /// One private configuration.
 #[derive(Debug)]
 pub(crate) struct Apt {
-    folder: PathBuf,
+    directory: PathBuf,
 }
 
 /// What apt may not run, and settings that are lists and would only grow.
@@ -47,19 +47,19 @@ impl Apt {
             Index::Binary { arch } => arch,
             Index::Source => "amd64",
         };
-        let folder = parent.join(Sha256::of_bytes(format!("{arch}\n{sources}")).short());
+        let directory = parent.join(Sha256::of_bytes(format!("{arch}\n{sources}")).short());
         for below in ["lists/partial", "archives/partial", "sources"] {
-            files::create_dir(&folder.join(below))?;
+            files::create_dir(&directory.join(below))?;
         }
-        files::write_atomically(&folder.join("status"), "")?;
-        files::write_atomically(&folder.join("sources/only.sources"), sources)?;
-        files::write_atomically(&folder.join("apt.conf"), configuration(&folder, arch))?;
-        Ok(Apt { folder })
+        files::write_atomically(&directory.join("status"), "")?;
+        files::write_atomically(&directory.join("sources/only.sources"), sources)?;
+        files::write_atomically(&directory.join("apt.conf"), configuration(&directory, arch))?;
+        Ok(Apt { directory })
     }
 
     /// Downloads the index, or sees that the one from before is still the newest.
     pub(crate) fn update(&self) -> Result<(), Trouble> {
-        let _lock = Lock::acquire(&self.folder.join("update.lock"))?;
+        let _lock = Lock::acquire(&self.directory.join("update.lock"))?;
         let failed = match self.try_update("0")? {
             Some(why) if !why.contains("Could not resolve") && !why.contains("Could not connect") => {
                 self.try_update("2")?
@@ -91,7 +91,7 @@ impl Apt {
     /// apt with this configuration, for a program that is told where it is.
     pub(crate) fn program(&self, name: impl AsRef<std::ffi::OsStr>, purpose: &str) -> Result<Program> {
         let program = Program::new(name, purpose)?.env("LC_ALL", "C").env("DEBIAN_FRONTEND", "noninteractive");
-        Ok(program.arg(format!("-c={}", self.folder.join("apt.conf").display())))
+        Ok(program.arg(format!("-c={}", self.directory.join("apt.conf").display())))
     }
 }
 
@@ -130,9 +130,9 @@ fn sources(entry: &Entry, suite: &str, index: &Index) -> String {
     text
 }
 
-fn configuration(folder: &Path, arch: &str) -> String {
+fn configuration(directory: &Path, arch: &str) -> String {
     let mut text: String = CLEARED.iter().map(|name| format!("#clear {name};\n")).collect();
-    let inside = |name: &str| folder.join(name).display().to_string();
+    let inside = |name: &str| directory.join(name).display().to_string();
     let settings = [
         ("APT::Architecture", arch.to_owned()),
         ("APT::Architectures::", arch.to_owned()),

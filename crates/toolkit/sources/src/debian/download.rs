@@ -20,7 +20,7 @@ use crate::{
 
 /// A file to download. The digest is the recipe's, or that of an index with a good signature.
 #[derive(Debug, Clone)]
-pub(crate) struct Wanted {
+pub(crate) struct Desired {
     pub(crate) uri: String,
     pub(crate) name: String,
     pub(crate) size: u64,
@@ -32,31 +32,31 @@ const CONNECTIONS: usize = 3;
 
 pub(crate) fn download(
     apt: &Apt,
-    wanted: Vec<Wanted>,
+    desired: Vec<Desired>,
     name: &str,
     store: &Store,
     progress: &dyn Progress,
 ) -> Result<(), Trouble> {
-    let wanted: Vec<Wanted> = wanted.into_iter().filter(|file| !store.has(&file.sha256)).collect();
-    if wanted.is_empty() {
+    let desired: Vec<Desired> = desired.into_iter().filter(|file| !store.has(&file.sha256)).collect();
+    if desired.is_empty() {
         return Ok(());
     }
     let methods = machine::setting("Dir::Bin::methods/d")?;
-    let helper = methods.parent().map(|folder| folder.join("apt-helper")).unwrap_or_else(|| "apt-helper".into());
-    let task = progress.start(name, Unit::Bytes, Some(wanted.iter().map(|file| file.size).sum()));
-    task.doing(match wanted.as_slice() {
+    let helper = methods.parent().map(|directory| directory.join("apt-helper")).unwrap_or_else(|| "apt-helper".into());
+    let task = progress.start(name, Unit::Bytes, Some(desired.iter().map(|file| file.size).sum()));
+    task.doing(match desired.as_slice() {
         [only] => &only.name,
         _ => "downloading packages",
     });
-    let batches = batches(&wanted);
+    let batches = batches(&desired);
     let arrived = || {
-        let partial = store.folder("partial");
-        let of = |file: &Wanted| {
+        let partial = store.directory("partial");
+        let of = |file: &Desired| {
             let done = store.size(&file.sha256);
             done.or_else(|| fs::metadata(partial.join(file.sha256.to_string())).ok().map(|meta| meta.len()))
                 .unwrap_or(0)
         };
-        wanted.iter().map(of).sum()
+        desired.iter().map(of).sum()
     };
     watch(&*task as &dyn Task, arrived, || {
         thread::scope(|scope| {
@@ -72,17 +72,17 @@ pub(crate) fn download(
 
 /// Shares of about the same size. Inside of one, in order of digests: locks are taken in that order
 /// by everybody, so that two runs cannot wait for each other.
-fn batches(wanted: &[Wanted]) -> Vec<Vec<Wanted>> {
-    let mut largest_first: Vec<&Wanted> = wanted.iter().collect();
+fn batches(desired: &[Desired]) -> Vec<Vec<Desired>> {
+    let mut largest_first: Vec<&Desired> = desired.iter().collect();
     largest_first.sort_by_key(|file| std::cmp::Reverse(file.size));
-    let mut batches: Vec<(u64, Vec<Wanted>)> = vec![(0, Vec::new()); CONNECTIONS.min(wanted.len())];
+    let mut batches: Vec<(u64, Vec<Desired>)> = vec![(0, Vec::new()); CONNECTIONS.min(desired.len())];
     for file in largest_first {
         if let Some((size, batch)) = batches.iter_mut().min_by_key(|(size, _)| *size) {
             *size += file.size.max(1);
             batch.push(file.clone());
         }
     }
-    let mut batches: Vec<Vec<Wanted>> = batches.into_iter().map(|(_, batch)| batch).collect();
+    let mut batches: Vec<Vec<Desired>> = batches.into_iter().map(|(_, batch)| batch).collect();
     for batch in &mut batches {
         batch.sort_by_key(|file| file.sha256);
         batch.dedup_by_key(|file| file.sha256);
@@ -90,7 +90,7 @@ fn batches(wanted: &[Wanted]) -> Vec<Vec<Wanted>> {
     batches
 }
 
-fn one_batch(apt: &Apt, helper: &PathBuf, batch: &[Wanted], store: &Store) -> Result<(), Trouble> {
+fn one_batch(apt: &Apt, helper: &PathBuf, batch: &[Desired], store: &Store) -> Result<(), Trouble> {
     let mut places = Vec::new();
     for file in batch {
         let place = store.partial(&file.sha256)?;

@@ -28,7 +28,7 @@ pub(crate) struct Debian {
 
 impl Debian {
     pub(crate) fn new(store: Store) -> Self {
-        Debian { suites: suites::Suites::new(store.folder("apt")), store }
+        Debian { suites: suites::Suites::new(store.directory("apt")), store }
     }
 }
 

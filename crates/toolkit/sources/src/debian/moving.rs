@@ -26,7 +26,7 @@ impl Debian {
 
     fn record_path(&self, origin: &DebianPackages) -> Option<PathBuf> {
         let asked = serde_json::to_vec(&(origin.moving.as_ref()?, &origin.suite)).ok()?;
-        Some(self.store.folder("apt").join(format!("moving-{}.json", Sha256::of_bytes(asked).short())))
+        Some(self.store.directory("apt").join(format!("moving-{}.json", Sha256::of_bytes(asked).short())))
     }
 
     /// Chooses versions, by the indexes as they are now.
@@ -115,8 +115,8 @@ fn asked_for(depends: &str, beginnings: &[String]) -> Vec<(String, Option<String
         let (name, constraint) = alternative.trim().split_once(' ').unwrap_or((alternative.trim(), ""));
         let name = name.split(':').next().unwrap_or(name);
         let exact = constraint.trim().strip_prefix("(= ").and_then(|version| version.strip_suffix(')'));
-        let wanted = beginnings.iter().any(|beginning| name.starts_with(beginning.as_str()));
-        wanted.then(|| (name.to_owned(), exact.map(str::to_owned)))
+        let desired = beginnings.iter().any(|beginning| name.starts_with(beginning.as_str()));
+        desired.then(|| (name.to_owned(), exact.map(str::to_owned)))
     };
     depends.split(',').filter_map(|group| group.split('|').find_map(asked)).collect()
 }

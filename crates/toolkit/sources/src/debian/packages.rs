@@ -8,7 +8,7 @@ use recipes::{DebianPackage, DebianPackages};
 use super::{
     Debian,
     config::Index,
-    download::{Wanted, download},
+    download::{Desired, download},
     printed_uris,
     suites::Offer,
 };
@@ -51,7 +51,7 @@ impl Debian {
         }
         if let Some(first) = offers.first() {
             let apt = first.apt.clone();
-            download(&apt, wanted(&offers)?, name, &self.store, progress)?;
+            download(&apt, desired(&offers)?, name, &self.store, progress)?;
         }
         moved.map_or(Ok(()), |files| Ok(self.record(origin, &files)?))
     }
@@ -83,9 +83,9 @@ impl Debian {
     }
 }
 
-fn not_there(suite: &str, wanted: &DebianPackage, versions: &[&str]) -> String {
+fn not_there(suite: &str, desired: &DebianPackage, versions: &[&str]) -> String {
     let offered = if versions.is_empty() { "no such package".to_owned() } else { versions.join(", ") };
-    format!("{} {} for {} is wanted, and {suite} has {offered}", wanted.name, wanted.version, wanted.arch)
+    format!("{} {} for {} is desired, and {suite} has {offered}", desired.name, desired.version, desired.arch)
 }
 
 /// The index is signed: a digest of its that is not the pinned one ends it before a byte is downloaded.
@@ -99,19 +99,19 @@ fn checked(offer: &Offer, package: &DebianPackage) -> Result<Offer, Trouble> {
 }
 
 /// Where apt would download these from.
-fn wanted(offers: &[Offer]) -> Result<Vec<Wanted>, Trouble> {
-    let mut wanted = Vec::new();
+fn desired(offers: &[Offer]) -> Result<Vec<Desired>, Trouble> {
+    let mut desired = Vec::new();
     for apt in offers.iter().map(|offer| &offer.apt) {
-        if wanted.iter().any(|(known, _)| std::sync::Arc::ptr_eq(known, apt)) {
+        if desired.iter().any(|(known, _)| std::sync::Arc::ptr_eq(known, apt)) {
             continue;
         }
         let here = offers.iter().filter(|offer| std::sync::Arc::ptr_eq(&offer.apt, apt));
         let specs = here.map(|offer| format!("{}={}", offer.field("Package"), offer.field("Version")));
         let program = apt.get("find where Debian packages are")?.args(["download", "--print-uris"]).args(specs);
-        wanted.push((apt.clone(), printed_uris(&program.read()?)));
+        desired.push((apt.clone(), printed_uris(&program.read()?)));
     }
-    let files = wanted.into_iter().flat_map(|(_, files)| files);
-    Ok(files.map(|file| Wanted { uri: file.uri, name: file.name, size: file.size, sha256: file.sha256 }).collect())
+    let files = desired.into_iter().flat_map(|(_, files)| files);
+    Ok(files.map(|file| Desired { uri: file.uri, name: file.name, size: file.size, sha256: file.sha256 }).collect())
 }
 
 fn pinned_file(package: &DebianPackage) -> BlobFile {

@@ -6,7 +6,7 @@ use recipes::DebianSource;
 use super::{
     Debian, Printed,
     config::Index,
-    download::{Wanted, download},
+    download::{Desired, download},
     printed_uris,
     suites::Offer,
 };
@@ -42,19 +42,19 @@ impl Debian {
             let offered = if versions.is_empty() { "no such source package".to_owned() } else { versions.join(", ") };
             let (suite, version) = (&origin.suite, &origin.version);
             return Err(Trouble::PassOver(format!(
-                "the source of {package} {version} is wanted, and {suite} has {offered}"
+                "the source of {package} {version} is desired, and {suite} has {offered}"
             )));
         };
         let program = offer.apt.get("find where Debian's sources are")?;
         let spec = format!("{package}={}", origin.version);
         let printed = program.args(["source", "--only-source", "--download-only", "--print-uris", &spec]).read()?;
-        download(&offer.apt, wanted(origin, &printed_uris(&printed))?, name, &self.store, progress)
+        download(&offer.apt, desired(origin, &printed_uris(&printed))?, name, &self.store, progress)
     }
 }
 
 /// The recipe's files among those that the signed index names.
-fn wanted(origin: &DebianSource, printed: &[Printed]) -> Result<Vec<Wanted>, Trouble> {
-    let mut wanted = Vec::new();
+fn desired(origin: &DebianSource, printed: &[Printed]) -> Result<Vec<Desired>, Trouble> {
+    let mut desired = Vec::new();
     for file in &origin.files {
         let Some(there) = printed.iter().find(|there| there.name == file.name) else {
             let names: Vec<&str> = printed.iter().map(|there| there.name.as_str()).collect();
@@ -68,7 +68,7 @@ fn wanted(origin: &DebianSource, printed: &[Printed]) -> Result<Vec<Wanted>, Tro
             return Err(Trouble::Stop(PinMismatch { what, expected, found }.into()));
         }
         let (uri, name) = (there.uri.clone(), there.name.clone());
-        wanted.push(Wanted { uri, name, size: there.size, sha256: there.sha256 });
+        desired.push(Desired { uri, name, size: there.size, sha256: there.sha256 });
     }
-    Ok(wanted)
+    Ok(desired)
 }

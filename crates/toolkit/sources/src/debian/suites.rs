@@ -17,7 +17,7 @@ type Ready = Arc<OnceLock<Result<Vec<Arc<Apt>>, String>>>;
 
 #[derive(Default)]
 pub(crate) struct Suites {
-    folder: PathBuf,
+    directory: PathBuf,
     ready: Mutex<BTreeMap<(String, Index), Ready>>,
 }
 
@@ -35,8 +35,8 @@ impl Offer {
 }
 
 impl Suites {
-    pub(crate) fn new(folder: PathBuf) -> Self {
-        Suites { folder, ready: Mutex::default() }
+    pub(crate) fn new(directory: PathBuf) -> Self {
+        Suites { directory, ready: Mutex::default() }
     }
 
     /// Every version of these packages in one index of a suite, the newest of each mirror first.
@@ -77,7 +77,7 @@ impl Suites {
         let entries = choose(machine::entries()?, suite, index).map_err(Trouble::PassOver)?;
         let (mut apts, mut failed) = (Vec::new(), Vec::new());
         for entry in &entries {
-            let apt = Apt::prepare(&self.folder, entry, suite, index)?;
+            let apt = Apt::prepare(&self.directory, entry, suite, index)?;
             match apt.update() {
                 Ok(()) => apts.push(Arc::new(apt)),
                 Err(Trouble::PassOver(why)) => failed.push(why),

@@ -1,4 +1,4 @@
-//! One patch applied by `git apply` in a folder, whatever repository is around it.
+//! One patch applied by `git apply` in a directory, whatever repository is around it.
 
 use std::{
     fs,

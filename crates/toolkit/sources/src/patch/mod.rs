@@ -1,7 +1,7 @@
 //! Series of patches in Git's format: applied by the host's git, tried out, and rewritten for a new tree.
 //!
 //! - [`parse`]: a patch file taken apart, for what errors show and for what is left as it is
-//! - [`git`]: one patch applied in one folder, and what git says about it
+//! - [`git`]: one patch applied in one directory, and what git says about it
 //! - this file: [`apply`] a series to a tree, strictly
 //! - [`trial`]: [`check`] and [`refresh`], on a copy of the files that the series touches
 

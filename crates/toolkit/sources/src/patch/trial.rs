@@ -112,12 +112,12 @@ fn read(series: &[PathBuf]) -> Result<Vec<Patch>> {
 }
 
 /// Applies strictly, else with little context. Answers which it was; the failure is that of the strict try.
-fn on_scratch(folder: &Path, patch: &Patch) -> Result<(Context, Result<Vec<String>, PatchError>)> {
-    match git::apply(folder, patch, Context::Whole) {
+fn on_scratch(directory: &Path, patch: &Patch) -> Result<(Context, Result<Vec<String>, PatchError>)> {
+    match git::apply(directory, patch, Context::Whole) {
         Ok(remarks) => Ok((Context::Whole, Ok(remarks))),
         Err(error) => {
             let failure = error.downcast::<PatchError>()?;
-            match git::apply(folder, patch, Context::OneLine) {
+            match git::apply(directory, patch, Context::OneLine) {
                 Ok(remarks) => Ok((Context::OneLine, Ok(remarks))),
                 Err(_) => Ok((Context::Whole, Err(failure))),
             }
@@ -127,12 +127,12 @@ fn on_scratch(folder: &Path, patch: &Patch) -> Result<(Context, Result<Vec<Strin
 
 /// Copies of the files that a series touches: `b` as they are now, `a` as they were before a patch.
 struct Scratch {
-    folder: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl Scratch {
     fn new(tree: &Path, series: &[Patch]) -> Result<Self> {
-        let scratch = Scratch { folder: tempfile::tempdir().context("cannot make a folder")? };
+        let scratch = Scratch { directory: tempfile::tempdir().context("cannot make a directory")? };
         files::create_dir(&scratch.now())?;
         for path in series.iter().flat_map(Patch::paths) {
             let (from, to) = (tree.join(path), scratch.now().join(path));
@@ -145,18 +145,18 @@ impl Scratch {
     }
 
     fn now(&self) -> PathBuf {
-        self.folder.path().join("b")
+        self.directory.path().join("b")
     }
 
     fn remember(&self) -> Result<()> {
-        let before = self.folder.path().join("a");
+        let before = self.directory.path().join("a");
         files::remove_tree(&before)?;
         files::copy_tree(&self.now(), &before)
     }
 
     fn difference(&self) -> Result<String> {
-        let git = crate::git::git("compare trees")?.dir(self.folder.path());
-        let git = git.env("GIT_CEILING_DIRECTORIES", self.folder.path());
+        let git = crate::git::git("compare trees")?.dir(self.directory.path());
+        let git = git.env("GIT_CEILING_DIRECTORIES", self.directory.path());
         let settings = ["-c", "core.quotePath=false", "-c", "core.autocrlf=false", "-c", "diff.algorithm=default"];
         let options = ["--no-index", "--no-prefix", "--no-renames", "--no-color", "--no-ext-diff", "--unified=3"];
         let mut git = git.args(settings).arg("diff").args(options).args(["--full-index", "--", "a", "b"]);

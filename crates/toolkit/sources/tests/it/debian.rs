@@ -36,10 +36,10 @@ fn fetch(cache: &Path, origin: Origin) -> anyhow::Result<Fetched> {
     fetcher(cache, &Silent).fetch(&source(vec![origin]))
 }
 
-/// When anything in apt's own folders was last changed.
+/// When anything in apt's own directories was last changed.
 fn apt_state() -> Vec<(String, SystemTime)> {
-    let folders = ["/var/lib/apt", "/var/lib/apt/lists", "/var/cache/apt", "/var/cache/apt/archives"];
-    let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).into_iter().flatten().flatten());
+    let directories = ["/var/lib/apt", "/var/lib/apt/lists", "/var/cache/apt", "/var/cache/apt/archives"];
+    let entries = directories.iter().flat_map(|directory| fs::read_dir(directory).into_iter().flatten().flatten());
     let mut state: Vec<_> = entries
         .map(|entry| (entry.path().display().to_string(), entry.metadata().unwrap().modified().unwrap()))
         .collect();
@@ -59,8 +59,8 @@ fn pinned_packages_of_both_architectures_come_and_the_machine_s_apt_is_left_alon
     assert_eq!(fetched.files[1].name, "libpopt0_1.19+dfsg-1_i386.deb");
     let tree = cache.path().join("tree");
     unpack(&fetched, &Store::open(cache.path()).unwrap(), &tree).unwrap();
-    for (folder, class) in [("x86_64-linux-gnu", 2), ("i386-linux-gnu", 1)] {
-        let library = fs::read(tree.join("usr/lib").join(folder).join("libpopt.so.0.0.2")).unwrap();
+    for (directory, class) in [("x86_64-linux-gnu", 2), ("i386-linux-gnu", 1)] {
+        let library = fs::read(tree.join("usr/lib").join(directory).join("libpopt.so.0.0.2")).unwrap();
         assert_eq!(library[4], class);
     }
     assert_eq!(fetch(cache.path(), origin).unwrap(), fetched);
@@ -69,7 +69,7 @@ fn pinned_packages_of_both_architectures_come_and_the_machine_s_apt_is_left_alon
 
 #[test]
 #[ignore = "needs Debian's package sources: run by cargo xtask test"]
-fn a_source_package_is_unpacked_with_those_of_debian_s_patches_that_are_wanted() {
+fn a_source_package_is_unpacked_with_those_of_debian_s_patches_that_are_desired() {
     let cache = tempfile::tempdir().unwrap();
     let unpacked = |number: &str, patches: &[&str]| {
         let fetched = fetch(cache.path(), popt_source(patches)).unwrap();
@@ -93,7 +93,7 @@ fn what_the_suite_has_not_is_named_with_what_it_has() {
     let error = fetcher(cache.path(), &notes).fetch(&source(vec![no_suite, old])).unwrap_err();
     let none = error.downcast_ref::<NoOrigin>().unwrap();
     assert!(none.tried[0].1.contains("name no suite buzz") && none.tried[0].1.contains("bookworm"), "{error}");
-    assert_eq!(none.tried[1].1, "libpopt0 1.18-2 for amd64 is wanted, and bookworm has 1.19+dfsg-1");
+    assert_eq!(none.tried[1].1, "libpopt0 1.18-2 for amd64 is desired, and bookworm has 1.19+dfsg-1");
     assert_eq!(notes.lines().len(), 1);
 }
 

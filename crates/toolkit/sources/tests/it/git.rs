@@ -9,25 +9,26 @@ use crate::support::{Notes, again, assert_success, fetcher, git, source};
 
 const URL: &str = "https://code.example.invalid/thing.git";
 
-fn run(folder: &Path, args: &[&str]) -> String {
+fn run(directory: &Path, args: &[&str]) -> String {
     let identity = ["-c", "user.name=A", "-c", "user.email=a@example.invalid", "-c", "core.autocrlf=false"];
-    let output = Command::new("git").current_dir(folder).args(identity).args(args).output().unwrap();
+    let output = Command::new("git").current_dir(directory).args(identity).args(args).output().unwrap();
     assert_success(&output);
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
 /// A repository with two commits whose attributes would change an archive; the first commit's id.
-fn repository(folder: &Path) -> String {
-    fs::create_dir(folder).unwrap();
-    run(folder, &["init", "--quiet", "-b", "main"]);
-    fs::write(folder.join(".gitattributes"), "version export-subst\nhidden export-ignore\n*.bat eol=crlf\n").unwrap();
-    fs::write(folder.join("version"), "$Format:%d$\n").unwrap();
-    fs::write(folder.join("hidden"), "seen\n").unwrap();
-    fs::write(folder.join("x.bat"), "one\n").unwrap();
-    run(folder, &["add", "."]);
-    run(folder, &["commit", "--quiet", "-m", "first"]);
-    let commit = run(folder, &["rev-parse", "HEAD"]);
-    run(folder, &["commit", "--quiet", "--allow-empty", "-m", "second"]);
+fn repository(directory: &Path) -> String {
+    fs::create_dir(directory).unwrap();
+    run(directory, &["init", "--quiet", "-b", "main"]);
+    fs::write(directory.join(".gitattributes"), "version export-subst\nhidden export-ignore\n*.bat eol=crlf\n")
+        .unwrap();
+    fs::write(directory.join("version"), "$Format:%d$\n").unwrap();
+    fs::write(directory.join("hidden"), "seen\n").unwrap();
+    fs::write(directory.join("x.bat"), "one\n").unwrap();
+    run(directory, &["add", "."]);
+    run(directory, &["commit", "--quiet", "-m", "first"]);
+    let commit = run(directory, &["rev-parse", "HEAD"]);
+    run(directory, &["commit", "--quiet", "--allow-empty", "-m", "second"]);
     commit
 }
 

@@ -1,4 +1,4 @@
-//! Archives by HTTP: broken off, stalled, wrong, damaged, wanted by several at once.
+//! Archives by HTTP: broken off, stalled, wrong, damaged, desired by several at once.
 
 use std::{env, fs, path::Path, thread, time::Duration};
 
@@ -65,8 +65,8 @@ fn a_wrong_pin_is_an_error_with_both_digests_and_leaves_nothing() {
     assert_eq!(mismatch.found, format!("sha256 {}", digest()));
     assert!(mismatch.what.contains(&server.url));
     assert!(other.starts().is_empty(), "the next origin was asked");
-    for folder in ["blobs", "partial"] {
-        assert_eq!(fs::read_dir(cache.path().join(folder)).unwrap().count(), 0);
+    for directory in ["blobs", "partial"] {
+        assert_eq!(fs::read_dir(cache.path().join(directory)).unwrap().count(), 0);
     }
 }
 

@@ -16,21 +16,21 @@ fn bring(cache: &Path, path: &Path) -> anyhow::Result<Fetched> {
 }
 
 #[test]
-fn a_folder_that_is_brought_is_used_as_it_is_then() {
+fn a_directory_that_is_brought_is_used_as_it_is_then() {
     let dir = tempfile::tempdir().unwrap();
-    let (cache, folder, tree) = (dir.path().join("cache"), dir.path().join("mine"), dir.path().join("tree"));
-    fs::create_dir_all(folder.join(".git/objects")).unwrap();
-    fs::create_dir_all(folder.join("cmd")).unwrap();
-    fs::write(folder.join("go.mod"), "module thing\n").unwrap();
-    fs::write(folder.join("cmd/run"), "#!").unwrap();
-    fs::set_permissions(folder.join("cmd/run"), fs::Permissions::from_mode(0o700)).unwrap();
-    let fetched = bring(&cache, &folder).unwrap();
+    let (cache, directory, tree) = (dir.path().join("cache"), dir.path().join("mine"), dir.path().join("tree"));
+    fs::create_dir_all(directory.join(".git/objects")).unwrap();
+    fs::create_dir_all(directory.join("cmd")).unwrap();
+    fs::write(directory.join("go.mod"), "module thing\n").unwrap();
+    fs::write(directory.join("cmd/run"), "#!").unwrap();
+    fs::set_permissions(directory.join("cmd/run"), fs::Permissions::from_mode(0o700)).unwrap();
+    let fetched = bring(&cache, &directory).unwrap();
     assert_eq!(fetched.answer.by, AnsweredBy::Local);
     assert_eq!(fetched.answer.pin, format!("sha256 {}", fetched.files[0].sha256));
-    fs::write(folder.join(".git/objects/x"), "a commit").unwrap();
-    assert_eq!(bring(&cache, &folder).unwrap(), fetched, "what Git keeps does not count");
-    fs::write(folder.join("go.mod"), "module other\n").unwrap();
-    assert_ne!(bring(&cache, &folder).unwrap().answer.pin, fetched.answer.pin);
+    fs::write(directory.join(".git/objects/x"), "a commit").unwrap();
+    assert_eq!(bring(&cache, &directory).unwrap(), fetched, "what Git keeps does not count");
+    fs::write(directory.join("go.mod"), "module other\n").unwrap();
+    assert_ne!(bring(&cache, &directory).unwrap().answer.pin, fetched.answer.pin);
     unpack(&fetched, &Store::open(&cache).unwrap(), &tree).unwrap();
     assert_eq!(fs::read_to_string(tree.join("go.mod")).unwrap(), "module thing\n");
     assert_eq!(fs::metadata(tree.join("cmd/run")).unwrap().permissions().mode() & 0o777, 0o755);
@@ -38,7 +38,7 @@ fn a_folder_that_is_brought_is_used_as_it_is_then() {
 }
 
 #[test]
-fn an_archive_that_is_brought_is_known_with_and_without_a_folder_around_it() {
+fn an_archive_that_is_brought_is_known_with_and_without_a_directory_around_it() {
     let dir = tempfile::tempdir().unwrap();
     let cache = dir.path().join("cache");
     for (number, files) in
@@ -69,7 +69,7 @@ fn a_tree_of_something_else_is_refused_with_what_is_not_in_it() {
     assert!(error.contains("cannot take thing from") && error.contains("No such file"), "{error}");
 }
 
-/// What comes of an archive with these files, of which `root` is wanted.
+/// What comes of an archive with these files, of which `root` is desired.
 fn unpacked(files: &[(&str, &str)], root: Option<&str>) -> anyhow::Result<tempfile::TempDir> {
     let dir = tempfile::tempdir()?;
     let body = archive(files);
@@ -83,12 +83,12 @@ fn unpacked(files: &[(&str, &str)], root: Option<&str>) -> anyhow::Result<tempfi
 }
 
 #[test]
-fn the_one_folder_of_an_archive_is_the_tree_or_a_folder_in_it() {
+fn the_one_directory_of_an_archive_is_the_tree_or_a_directory_in_it() {
     let files = [("thing-1.2/go.mod", "x"), ("thing-1.2/cmd/etcd/a", "y")];
     assert!(unpacked(&files, None).unwrap().path().join("tree/cmd/etcd/a").is_file());
     assert!(unpacked(&files, Some("cmd/etcd")).unwrap().path().join("tree/a").is_file());
     let error = format!("{:#}", unpacked(&files, Some("cmd/none")).unwrap_err());
-    assert!(error.contains("there is no folder cmd/none in it"), "{error}");
+    assert!(error.contains("there is no directory cmd/none in it"), "{error}");
 }
 
 #[test]

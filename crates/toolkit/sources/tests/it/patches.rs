@@ -17,16 +17,16 @@ const CHANGE: &str = "From: A <a@example.invalid>\nSubject: Say five in words\n\
 const NEW_FILE: &str = "Subject: Add a file\n---\ndiff --git a/new/file b/new/file\nnew file mode 100755\n\
     --- /dev/null\n+++ b/new/file\n@@ -0,0 +1 @@\n+new\n";
 
-fn tree(folder: &Path, text: &str) -> PathBuf {
-    let tree = folder.join("tree");
+fn tree(directory: &Path, text: &str) -> PathBuf {
+    let tree = directory.join("tree");
     fs::create_dir_all(tree.join("dir")).unwrap();
     fs::write(tree.join("dir/numbers"), text).unwrap();
     tree
 }
 
-fn series(folder: &Path, patches: &[&str]) -> Vec<PathBuf> {
+fn series(directory: &Path, patches: &[&str]) -> Vec<PathBuf> {
     let write = |(number, text): (usize, &&str)| {
-        let path = folder.join(format!("{:04}.patch", number + 1));
+        let path = directory.join(format!("{:04}.patch", number + 1));
         fs::write(&path, text).unwrap();
         path
     };

@@ -1,4 +1,4 @@
-//! The programs of an image, unpacked to a temporary folder and run for their versions.
+//! The programs of an image, unpacked to a temporary directory and run for their versions.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
@@ -34,14 +34,14 @@ pub(super) fn run(image: &Image, release: &ReleaseInfo, progress: &dyn Progress)
     if release.probes.is_empty() {
         return Ok(Vec::new());
     }
-    let folder = tempfile::tempdir().context("cannot make a temporary folder to run the programs in")?;
-    unpack(image, folder.path())?;
+    let directory = tempfile::tempdir().context("cannot make a temporary directory to run the programs in")?;
+    unpack(image, directory.path())?;
     let task = progress.start("versions", Unit::Items, Some(release.probes.len() as u64));
     let items = image.items()?;
     let probed = release.probes.iter().map(|probe| {
         task.doing(&probe.program);
         let outcome = match items.iter().any(|item| item.path == probe.program) {
-            true => ask(folder.path(), probe)?,
+            true => ask(directory.path(), probe)?,
             false => Outcome::NotRun(format!("{} is not in the image", probe.program)),
         };
         task.advance(1);
@@ -50,9 +50,9 @@ pub(super) fn run(image: &Image, release: &ReleaseInfo, progress: &dyn Progress)
     probed.collect()
 }
 
-fn unpack(image: &Image, folder: &Path) -> Result<()> {
+fn unpack(image: &Image, directory: &Path) -> Result<()> {
     for item in image.items()? {
-        let path = folder.join(&item.path);
+        let path = directory.join(&item.path);
         match item.node {
             Node::Directory { .. } => files::create_dir(&path)?,
             Node::Symlink { target } => std::os::unix::fs::symlink(target, &path)
@@ -66,9 +66,9 @@ fn unpack(image: &Image, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn ask(folder: &Path, probe: &Probe) -> Result<Outcome> {
-    let program = Program::new(folder.join(&probe.program), "learn its version")?.args(&probe.args).clean_env();
-    let mut program = probe.env.iter().fold(program.dir(folder), |program, (name, value)| program.env(name, value));
+fn ask(directory: &Path, probe: &Probe) -> Result<Outcome> {
+    let program = Program::new(directory.join(&probe.program), "learn its version")?.args(&probe.args).clean_env();
+    let mut program = probe.env.iter().fold(program.dir(directory), |program, (name, value)| program.env(name, value));
     let output = match program.output() {
         Ok(output) => output,
         Err(error) => return Ok(Outcome::NotRun(format!("{error:#}"))),

@@ -12,9 +12,9 @@ use crate::{
 };
 
 impl Package {
-    /// The package in `bytes` with another release number. Its files' contents are put into `folder`, from where they are
+    /// The package in `bytes` with another release number. Its files' contents are put into `directory`, from where they are
     /// taken when it is written.
-    pub fn rereleased(bytes: &[u8], release: &str, folder: &Path) -> Result<Package> {
+    pub fn rereleased(bytes: &[u8], release: &str, directory: &Path) -> Result<Package> {
         let read = parse(bytes)?;
         let header = read.contents.header;
         let description = ::rpm::Package::parse(&mut &bytes[..])?.metadata.get_description()?.to_owned();
@@ -25,7 +25,7 @@ impl Package {
             let kind = match file.kind {
                 FileKind::Regular { .. } => {
                     let Some(data) = read.data.get(&file.path) else { bail!("{} has no contents", file.path) };
-                    let from = folder.join(number.to_string());
+                    let from = directory.join(number.to_string());
                     files::write_atomically(&from, data)?;
                     Kind::File { from, mode }
                 }
@@ -60,8 +60,8 @@ mod tests {
 
     #[test]
     fn another_release_differs_in_nothing_but_its_number() {
-        let folder = tempfile::tempdir().unwrap();
-        let program = folder.path().join("program");
+        let directory = tempfile::tempdir().unwrap();
+        let program = directory.path().join("program");
         std::fs::write(&program, "contents").unwrap();
         let package = Package {
             name: "small".into(),
@@ -81,9 +81,9 @@ mod tests {
             ],
             scriptlets: Scriptlets { post: Some("echo there\n".into()), preun: None },
         };
-        let (old, new) = (folder.path().join("old.rpm"), folder.path().join("new.rpm"));
+        let (old, new) = (directory.path().join("old.rpm"), directory.path().join("new.rpm"));
         package.write(&old).unwrap();
-        let again = Package::rereleased(&files::read(&old).unwrap(), "8", folder.path()).unwrap();
+        let again = Package::rereleased(&files::read(&old).unwrap(), "8", directory.path()).unwrap();
         assert_eq!((again.release.as_str(), again.description.as_str()), ("8", "Small\nand more"));
         again.write(&new).unwrap();
         let [mut old, new] = [old, new].map(|path| parse(&files::read(&path).unwrap()).unwrap());

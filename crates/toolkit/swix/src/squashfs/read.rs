@@ -42,7 +42,7 @@ impl Image {
         Ok(Image(FilesystemReader::from_reader(Cursor::new(bytes))?))
     }
 
-    /// All that is in the image but its root, folders before what is in them.
+    /// All that is in the image but its root, directories before what is in them.
     pub fn items(&self) -> Result<Vec<Item>, Error> {
         self.0
             .files()

@@ -107,11 +107,11 @@ pub fn release(arch: Arch) -> ReleaseInfo {
     }
 }
 
-/// What goes into the sample's image, written below `folder`.
-pub fn image_entries(folder: &Path, arch: Arch) -> Vec<Entry> {
-    let hyperkube = folder.join("hyperkube");
+/// What goes into the sample's image, written below `directory`.
+pub fn image_entries(directory: &Path, arch: Arch) -> Vec<Entry> {
+    let hyperkube = directory.join("hyperkube");
     fs::write(&hyperkube, program(arch, &format!("Kubernetes v{VERSION}"))).unwrap();
-    let info = folder.join("release.json");
+    let info = directory.join("release.json");
     fs::write(&info, release(arch).to_json().unwrap()).unwrap();
     vec![
         Entry::program("bin/hyperkube", hyperkube),
@@ -126,26 +126,26 @@ pub struct Sample {
     pub swix: PathBuf,
 }
 
-/// Writes image, RPM and SWIX below `folder`.
-pub fn sample(folder: &Path, version: &str, entries: &[Entry], arch: Arch) -> Sample {
-    let image = folder.join("programs.squashfs");
+/// Writes image, RPM and SWIX below `directory`.
+pub fn sample(directory: &Path, version: &str, entries: &[Entry], arch: Arch) -> Sample {
+    let image = directory.join("programs.squashfs");
     squashfs::write(entries, &image, DATE, &Silent).unwrap();
     let rootfs = rootfs();
     let parts = extension::Parts { version, revision: 1, arch, image: &image, rootfs: &rootfs, date: DATE };
     let package = extension::package(&parts).unwrap();
-    let rpm = folder.join(package.file_name());
+    let rpm = directory.join(package.file_name());
     package.write(&rpm).unwrap();
-    let swix = folder.join(format!("kubernetes-on-eos-{version}-{arch}.swix"));
+    let swix = directory.join(format!("kubernetes-on-eos-{version}-{arch}.swix"));
     archive::write(std::slice::from_ref(&rpm), &swix).unwrap();
     Sample { image, rpm, swix }
 }
 
-/// A sample of its own folder, for linux/386.
+/// A sample of its own directory, for linux/386.
 pub fn default_sample() -> (tempfile::TempDir, Sample) {
-    let folder = tempfile::tempdir().unwrap();
-    let entries = image_entries(folder.path(), Arch::I386);
-    let sample = sample(folder.path(), VERSION, &entries, Arch::I386);
-    (folder, sample)
+    let directory = tempfile::tempdir().unwrap();
+    let entries = image_entries(directory.path(), Arch::I386);
+    let sample = sample(directory.path(), VERSION, &entries, Arch::I386);
+    (directory, sample)
 }
 
 /// A real tool, which has to be there: a test that cannot run must not pass.
@@ -161,18 +161,18 @@ pub fn run(program: Program) -> String {
     program.read().unwrap_or_else(|error| panic!("{error:#}"))
 }
 
-/// A folder that lasts from one run of the tests to the next: `$KOE_TEST_CACHE`, or beside the build's output.
+/// A directory that lasts from one run of the tests to the next: `$KOE_TEST_CACHE`, or beside the build's output.
 pub fn cache() -> PathBuf {
-    let folder =
+    let directory =
         std::env::var_os("KOE_TEST_CACHE").map_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")), PathBuf::from);
-    fs::create_dir_all(&folder).unwrap();
-    folder
+    fs::create_dir_all(&directory).unwrap();
+    directory
 }
 
 /// The links that stand on every PATH.
 const COMMANDS: [&str; 3] = ["/usr/bin/etcdctl", "/usr/bin/k8s-node", "/usr/bin/kubectl"];
 
-/// Whether our package may own a file or folder of that name.
+/// Whether our package may own a file or directory of that name.
 pub fn is_ours(path: &str) -> bool {
     path.contains(swix::extension::NAME) || COMMANDS.contains(&path)
 }

@@ -12,7 +12,7 @@ use super::{cache, run, tool};
 /// The version that these tests were written against.
 const SWITOOLS: &str = "switools==1.2";
 
-/// The folder of swi-tools' programs, installed once.
+/// The directory of swi-tools' programs, installed once.
 fn swi_tools() -> PathBuf {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
@@ -31,11 +31,11 @@ pub fn swi_tool(name: &str) -> Program {
     Program::new(swi_tools().join(name), "test the SWIX").unwrap()
 }
 
-/// Signs a SWIX with a test key made in `folder`, and lets swi-tools verify it.
-pub fn sign_and_verify(swix: &Path, folder: &Path) {
+/// Signs a SWIX with a test key made in `directory`, and lets swi-tools verify it.
+pub fn sign_and_verify(swix: &Path, directory: &Path) {
     tool("zip");
-    let at = |name: &str| folder.join(name);
-    let openssl = |args: &[&str]| run(tool("openssl").args(args).dir(folder));
+    let at = |name: &str| directory.join(name);
+    let openssl = |args: &[&str]| run(tool("openssl").args(args).dir(directory));
     let key = ["-newkey", "rsa:2048", "-nodes"];
     let authority = ["-x509", "-days", "2", "-subj", "/CN=test", "-keyout", "ca.key", "-out", "ca.crt"];
     openssl(&[&["req"][..], &key, &authority].concat());

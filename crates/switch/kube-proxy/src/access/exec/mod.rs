@@ -68,12 +68,12 @@ pub(crate) struct Plugin {
 }
 
 impl Exec {
-    /// A command with a slash in it is relative to the kubeconfig's folder; any other is looked for on PATH.
-    pub fn plugin(&self, folder: &Path, cluster: &Cluster, server: &Uri) -> Result<Plugin, String> {
+    /// A command with a slash in it is relative to the kubeconfig's directory; any other is looked for on PATH.
+    pub fn plugin(&self, directory: &Path, cluster: &Cluster, server: &Uri) -> Result<Plugin, String> {
         let Some(command) = self.command.get() else {
             return Err("exec has no command: name the program that gives the credentials".to_owned());
         };
-        let program = if command.contains('/') { folder.join(command) } else { command.into() };
+        let program = if command.contains('/') { directory.join(command) } else { command.into() };
         let wrong = |why: String| format!("exec {program:?}: {why}");
         let api_version = self.api_version.get().unwrap_or_default();
         if !API_VERSIONS.contains(&api_version) {
@@ -97,7 +97,7 @@ impl Exec {
         }
         let mut spec = json!({"interactive": false});
         if self.provide_cluster_info == Some(true) && api_version != V1ALPHA1 {
-            spec["cluster"] = cluster_info(cluster, server, folder).map_err(&wrong)?;
+            spec["cluster"] = cluster_info(cluster, server, directory).map_err(&wrong)?;
         }
         Ok(Plugin {
             info: json!({"apiVersion": api_version, "kind": "ExecCredential", "spec": spec}).to_string(),
@@ -145,7 +145,7 @@ impl Plugin {
 }
 
 /// What client-go tells of the cluster.
-fn cluster_info(cluster: &Cluster, server: &Uri, folder: &Path) -> Result<Value, String> {
+fn cluster_info(cluster: &Cluster, server: &Uri, directory: &Path) -> Result<Value, String> {
     let mut info = json!({"server": server.to_string().trim_end_matches('/')});
     if let Some(name) = cluster.tls_server_name.get() {
         info["tls-server-name"] = json!(name);
@@ -154,7 +154,7 @@ fn cluster_info(cluster: &Cluster, server: &Uri, folder: &Path) -> Result<Value,
         info["insecure-skip-tls-verify"] = json!(true);
     }
     let (file, data) = (&cluster.certificate_authority, &cluster.certificate_authority_data);
-    if let Some(pem) = certificates::pem("certificate-authority", file, data, folder)? {
+    if let Some(pem) = certificates::pem("certificate-authority", file, data, directory)? {
         info["certificate-authority-data"] = json!(BASE64.encode(&pem));
     }
     let extensions = cluster.extensions.iter().flatten();

@@ -22,8 +22,8 @@ fn plugin(script: &str) -> Plugin {
 
 #[test]
 fn a_plugin_that_hangs_is_killed_with_what_it_started() {
-    let folder = tempfile::tempdir().unwrap();
-    let pids = folder.path().join("pids");
+    let directory = tempfile::tempdir().unwrap();
+    let pids = directory.path().join("pids");
     for script in
         ["sleep 60", "exec >&- 2>&-; sleep 60", "(sleep 60 & echo $! >> PIDS) ; exit 0", "trap '' TERM; sleep 60"]
     {
@@ -44,8 +44,8 @@ fn a_plugin_that_hangs_is_killed_with_what_it_started() {
 
 #[test]
 fn what_a_plugin_gave_last_is_used_on_while_it_fails_and_that_is_said_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("answer");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("answer");
     let value = Arc::new(Mutex::new(HeaderValue::from_static("Bearer first")));
     let plugin = Plugin { limit: Duration::from_secs(20), ..plugin(&format!("cat {}", path.display())) };
     let whose = "/k: user \"u\"".to_owned();

@@ -24,16 +24,16 @@ const EVERYTHING: Conntrack = Conntrack {
 };
 
 struct Trap {
-    folder: tempfile::TempDir,
+    directory: tempfile::TempDir,
     /// Says when someone has had the hash table's size open for writing, even without writing to it.
     opened_for_writing: OwnedFd,
 }
 
 impl Trap {
     fn set(max: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let opened_for_writing = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).unwrap();
-        let trap = Self { folder, opened_for_writing };
+        let trap = Self { directory, opened_for_writing };
         let files = [
             (trap.proc_sys(MAX), max),
             (trap.proc_sys(ESTABLISHED), "432000\n"),
@@ -50,15 +50,15 @@ impl Trap {
     }
 
     fn proc_sys(&self, file: &str) -> PathBuf {
-        self.folder.path().join("proc").join(file)
+        self.directory.path().join("proc").join(file)
     }
 
     fn hash_size(&self) -> PathBuf {
-        self.folder.path().join("sys").join(HASH_SIZE)
+        self.directory.path().join("sys").join(HASH_SIZE)
     }
 
-    fn apply(&self, wanted: &Conntrack) {
-        apply_in(&self.folder.path().join("proc"), &self.folder.path().join("sys"), 4, wanted);
+    fn apply(&self, desired: &Conntrack) {
+        apply_in(&self.directory.path().join("proc"), &self.directory.path().join("sys"), 4, desired);
     }
 
     fn content(&self, file: &str) -> String {
@@ -83,9 +83,9 @@ fn is_untouched(file: &Path) -> bool {
 fn nothing_is_written_unless_asked_for() {
     let trap = Trap::set("8192\n");
     let zero = Conntrack { max_per_core: Some(0), tcp_established: Some(Duration::ZERO), ..Conntrack::default() };
-    for wanted in [Conntrack::default(), zero, Conntrack { min: Some(131_072), ..zero }] {
-        trap.apply(&wanted);
-        assert!([MAX, ESTABLISHED, CLOSE_WAIT].iter().all(|file| is_untouched(&trap.proc_sys(file))), "{wanted:?}");
+    for desired in [Conntrack::default(), zero, Conntrack { min: Some(131_072), ..zero }] {
+        trap.apply(&desired);
+        assert!([MAX, ESTABLISHED, CLOSE_WAIT].iter().all(|file| is_untouched(&trap.proc_sys(file))), "{desired:?}");
     }
 }
 

@@ -28,8 +28,8 @@ pub fn ports<'a>(
         let mut before = service.ports.iter().take(index);
         !before.any(|other| other.name == port.name && other.protocol == port.protocol)
     };
-    let wanted = service.ports.iter().enumerate().filter(move |(index, port)| known(port) && first(*index, port));
-    wanted.map(move |(_, port)| {
+    let desired = service.ports.iter().enumerate().filter(move |(index, port)| known(port) && first(*index, port));
+    desired.map(move |(_, port)| {
         let endpoints = model.endpoints(service_name, &port.name, port.protocol);
         let name = PortName { service: service_name, port: &port.name, protocol: port.protocol };
         Port { settings, name, service, port, choice: choose(service, &endpoints) }

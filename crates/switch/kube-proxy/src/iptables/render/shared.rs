@@ -151,8 +151,8 @@ pub fn head_and_tail(settings: &Settings, chain: Shared) -> (String, String) {
                 comment(settings, "kubernetes service nodeports; NOTE: this must be the last rule in this chain");
             let to_node_ports =
                 |range: String| format!("{range}{comment}-m addrtype --dst-type LOCAL -j {}", Shared::NodePorts.name());
-            let wanted: Vec<String> = settings.node_port_ranges().into_iter().map(to_node_ports).collect();
-            (String::new(), rules(&wanted))
+            let desired: Vec<String> = settings.node_port_ranges().into_iter().map(to_node_ports).collect();
+            (String::new(), rules(&desired))
         }
         Shared::Services | Shared::NodePorts | Shared::Refused | Shared::RefusedExternally | Shared::ProxyFirewall => {
             (String::new(), String::new())

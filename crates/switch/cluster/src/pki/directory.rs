@@ -1,4 +1,4 @@
-//! The folder that holds a PKI: one writer at a time, keys for their owner alone, nothing half-written.
+//! The directory that holds a PKI: one writer at a time, keys for their owner alone, nothing half-written.
 
 use std::{
     fs::{self, DirBuilder, File},
@@ -27,8 +27,8 @@ pub(super) enum KeyFile {
     Good(PrivateKey),
 }
 
-/// A folder that nobody else writes to until this is dropped.
-pub(super) struct Folder {
+/// A directory that nobody else writes to until this is dropped.
+pub(super) struct Directory {
     path: PathBuf,
     _lock: File,
 }
@@ -37,14 +37,14 @@ pub(super) struct Folder {
 #[derive(Default)]
 pub(super) struct Batch(Vec<(String, Access, Zeroizing<String>)>);
 
-impl Folder {
+impl Directory {
     pub(super) fn open(path: &Path) -> Result<Self, PkiError> {
         create(path)?;
-        let lock = File::open(path).and_then(|folder| folder.lock().map(|()| folder));
-        let lock = lock.with_context(|| format!("cannot lock the folder {}", path.display()))?;
-        let folder = Folder { path: path.to_owned(), _lock: lock };
-        folder.remove_unfinished().with_context(|| format!("cannot clear {}", path.display()))?;
-        Ok(folder)
+        let lock = File::open(path).and_then(|directory| directory.lock().map(|()| directory));
+        let lock = lock.with_context(|| format!("cannot lock the directory {}", path.display()))?;
+        let directory = Directory { path: path.to_owned(), _lock: lock };
+        directory.remove_unfinished().with_context(|| format!("cannot clear {}", path.display()))?;
+        Ok(directory)
     }
 
     /// What a power cut left half-written may hold keys.
@@ -87,15 +87,15 @@ impl Batch {
     }
 }
 
-/// Makes the folder, for its owner alone.
+/// Makes the directory, for its owner alone.
 pub(super) fn create(path: &Path) -> Result<(), PkiError> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    Ok(made.with_context(|| format!("cannot create the folder {}", path.display()))?)
+    Ok(made.with_context(|| format!("cannot create the directory {}", path.display()))?)
 }
 
 /// A file's contents; none where it is not there.
-pub(super) fn read(folder: &Path, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, PkiError> {
-    let path = folder.join(name);
+pub(super) fn read(directory: &Path, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, PkiError> {
+    let path = directory.join(name);
     match fs::read(&path) {
         Ok(contents) => Ok(Some(Zeroizing::new(contents))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -103,12 +103,15 @@ pub(super) fn read(folder: &Path, name: &str) -> Result<Option<Zeroizing<Vec<u8>
     }
 }
 
-pub(super) fn read_certificate(folder: &Path, credential: Credential) -> Result<Option<Zeroizing<Vec<u8>>>, PkiError> {
-    read(folder, &credential.certificate_file())
+pub(super) fn read_certificate(
+    directory: &Path,
+    credential: Credential,
+) -> Result<Option<Zeroizing<Vec<u8>>>, PkiError> {
+    read(directory, &credential.certificate_file())
 }
 
-pub(super) fn read_key(folder: &Path, credential: Credential) -> Result<KeyFile, PkiError> {
-    Ok(match read(folder, &credential.key_file())? {
+pub(super) fn read_key(directory: &Path, credential: Credential) -> Result<KeyFile, PkiError> {
+    Ok(match read(directory, &credential.key_file())? {
         None => KeyFile::Missing,
         Some(pem) => match PrivateKey::parse(&pem) {
             Ok(key) => KeyFile::Good(key),
@@ -118,7 +121,7 @@ pub(super) fn read_key(folder: &Path, credential: Credential) -> Result<KeyFile,
 }
 
 /// Whether an authority's key was made by this program, not by the operator.
-pub(super) fn key_was_made_here(folder: &Path, authority: Credential) -> Result<bool, PkiError> {
-    let file = read(folder, &authority.key_file())?;
+pub(super) fn key_was_made_here(directory: &Path, authority: Credential) -> Result<bool, PkiError> {
+    let file = read(directory, &authority.key_file())?;
     Ok(file.is_some_and(|contents| contents.starts_with(MADE_HERE.as_bytes())))
 }
