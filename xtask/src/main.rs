@@ -47,6 +47,8 @@ enum Verb {
     Inspect(Inspect),
     /// Run the tests of this project
     Test(Test),
+    /// Run the proofs that are too long for CI, and write down what came of them
+    ReleaseCheck(ReleaseCheck),
     /// Say what this machine has and lacks for each verb
     Doctor(Doctor),
     /// Make the whole PKI of a cluster here, to carry it to the switches
@@ -91,6 +93,7 @@ impl Verb {
             Verb::Plan(verb) => verb.run(),
             Verb::Inspect(verb) => verb.run(),
             Verb::Test(verb) => verb.run(),
+            Verb::ReleaseCheck(verb) => verb.run(),
             Verb::Doctor(verb) => verb.run(),
             Verb::Pki(verb) => verb.run(),
             Verb::Cache(verb) => verb.run(),

@@ -73,7 +73,7 @@ const DIFFERENTIAL: &[Need] = &[
 const GROUPS: [(&str, &[Need]); 7] = [
     ("build-swix, fetch, plan, patch, reproduce, bench", BUILD),
     ("inspect, cache, doctor, pki, topo", &[]),
-    ("test", TEST),
+    ("test, release-check", TEST),
     ("build-swix --in-docker", IN_DOCKER),
     ("image (as root)", IMAGE),
     ("device, topo-test, power-cuts (as root)", DEVICE),

@@ -4,7 +4,7 @@
 use std::{fs, path::PathBuf, time::Instant};
 
 use anyhow::{Context, Result, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use common::command::{Program, find_on_path};
 use xshell::{Shell, cmd};
 
@@ -19,19 +19,34 @@ use crate::{
 
 #[derive(Args)]
 pub struct Test {
-    /// Only the tests that need no root, no network and no build
+    /// Only the tests that need no root, no network and no build: --group fast
     #[arg(long)]
-    pub fast: bool,
+    fast: bool,
+    /// Only this group; may be given again [default: all]
+    #[arg(long, value_name = "GROUP", conflicts_with = "fast")]
+    group: Vec<GroupName>,
     /// Fail when something has to be skipped (always so where CI is set)
     #[arg(long)]
-    pub no_skip: bool,
-    /// Also the tests on the stand-in that take long
+    no_skip: bool,
+    /// Also the first boots on the stand-in that take long
     #[arg(long, conflicts_with = "fast")]
-    pub long: bool,
+    long: bool,
 }
 
-/// A group of tests, and why it cannot run here, if so.
-struct Group {
+/// As .ci/budget has them.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum GroupName {
+    /// Formatting, lints, and what needs no root, no network and no build
+    Fast,
+    /// rpm, openssl, iptables, mounts and more; the SWIX in dist/; our kube-proxy against upstream's
+    RealTools,
+    /// The SWIX on one stand-in and on three
+    FirstBoot,
+}
+
+/// Tests that run together, and why they cannot run here, if so.
+struct Tests {
+    of: GroupName,
     name: &'static str,
     obstacle: Option<String>,
     run: fn(&Shell) -> Result<()>,
@@ -42,61 +57,21 @@ impl Test {
         let shell = Shell::new()?;
         shell.change_dir(workspace());
         shell.set_var("KOE_DIST", workspace().join("dist"));
-        let mut groups = vec![
-            Group {
-                name: "formatting",
-                obstacle: None,
-                run: |shell| Ok(cmd!(shell, "cargo fmt --all --check").run()?),
-            },
-            Group { name: "lints", obstacle: None, run: lints },
-            Group {
-                name: "fast tests",
-                obstacle: None,
-                run: |shell| Ok(cmd!(shell, "cargo test --workspace --quiet").run()?),
-            },
-        ];
-        if !self.fast {
-            groups.push(Group { name: "scripts", obstacle: lacking(&["shellcheck"]), run: scripts });
-            groups.push(Group { name: "tests with the real tools", obstacle: real_tools(), run: with_real_tools });
-            // Nobody has to have it, so that its absence is no skipped group.
-            match find_on_path("docker-topo") {
-                Some(_) => groups.push(Group {
-                    name: "the built-in driver against docker-topo",
-                    obstacle: real_tools(),
-                    run: against_docker_topo,
-                }),
-                None => println!("docker-topo is not on PATH: the built-in driver is not compared with it"),
-            }
-            // Nor this, which comes with containerlab's sources.
-            match std::env::var_os("KOE_CLAB_SCHEMA") {
-                Some(_) => groups.push(Group {
-                    name: "containerlab's schema",
-                    obstacle: None,
-                    run: |shell| {
-                        Ok(cmd!(shell, "cargo test --package topology --quiet -- --ignored containerlab_s_schema")
-                            .run()?)
-                    },
-                }),
-                None => {
-                    println!("KOE_CLAB_SCHEMA names no schema: what is written for containerlab is not held against it")
-                }
-            }
-            groups.push(Group { name: "tests of the SWIX in dist/", obstacle: no_swix(), run: of_the_swix });
-            groups.push(Group { name: "kube-proxy against upstream's", obstacle: no_swix(), run: against_upstream });
-            let first_boot = if self.long { first_boot_long } else { first_boot };
-            groups.push(Group { name: "first boot on the stand-in", obstacle: no_swix(), run: first_boot });
-        }
+        let asked = |of: GroupName| match (self.fast, self.group.as_slice()) {
+            (true, _) => of == GroupName::Fast,
+            (false, groups) => groups.is_empty() || groups.contains(&of),
+        };
         let mut skipped = vec![];
-        for group in groups {
-            if let Some(obstacle) = group.obstacle {
-                println!("== {}: skipped: {obstacle}", group.name);
-                skipped.push(group.name);
+        for tests in self.tests().into_iter().filter(|tests| asked(tests.of)) {
+            if let Some(obstacle) = tests.obstacle {
+                println!("== {}: skipped: {obstacle}", tests.name);
+                skipped.push(tests.name);
                 continue;
             }
-            println!("== {}", group.name);
+            println!("== {}", tests.name);
             let began = Instant::now();
-            (group.run)(&shell).with_context(|| format!("{} failed", group.name))?;
-            println!("== {}: passed in {:.1} s", group.name, began.elapsed().as_secs_f64());
+            (tests.run)(&shell).with_context(|| format!("{} failed", tests.name))?;
+            println!("== {}: passed in {:.1} s", tests.name, began.elapsed().as_secs_f64());
         }
         let no_skip = self.no_skip || std::env::var_os("CI").is_some_and(|value| !value.is_empty());
         match skipped.as_slice() {
@@ -106,6 +81,45 @@ impl Test {
         }
         Ok(())
     }
+
+    /// All there are. What nobody has to have is no skipped group where it is absent.
+    fn tests(&self) -> Vec<Tests> {
+        let tests = |of, name, obstacle, run| Tests { of, name, obstacle, run };
+        let mut all = vec![
+            tests(GroupName::Fast, "formatting", None, formatting),
+            tests(GroupName::Fast, "lints", None, lints),
+            tests(GroupName::Fast, "fast tests", None, fast_tests),
+            tests(GroupName::RealTools, "scripts", lacking(&["shellcheck"]), scripts),
+            tests(GroupName::RealTools, "tests with the real tools", real_tools(), with_real_tools),
+        ];
+        if find_on_path("docker-topo").is_some() {
+            let name = "the built-in driver against docker-topo";
+            all.push(tests(GroupName::RealTools, name, real_tools(), against_docker_topo));
+        }
+        if std::env::var_os("KOE_CLAB_SCHEMA").is_some() {
+            all.push(tests(GroupName::RealTools, "containerlab's schema", None, containerlab_schema));
+        }
+        let first_boot = if self.long { first_boot_long } else { first_boot };
+        all.extend([
+            tests(GroupName::RealTools, "tests of the SWIX in dist/", no_swix(), of_the_swix),
+            tests(GroupName::RealTools, "kube-proxy against upstream's", no_swix(), against_upstream),
+            tests(GroupName::FirstBoot, "first boot on the stand-in", no_swix(), first_boot),
+        ]);
+        all
+    }
+}
+
+fn formatting(shell: &Shell) -> Result<()> {
+    Ok(cmd!(shell, "cargo fmt --all --check").run()?)
+}
+
+fn fast_tests(shell: &Shell) -> Result<()> {
+    Ok(cmd!(shell, "cargo test --workspace --quiet").run()?)
+}
+
+/// It comes with containerlab's sources.
+fn containerlab_schema(shell: &Shell) -> Result<()> {
+    Ok(cmd!(shell, "cargo test --package topology --quiet -- --ignored containerlab_s_schema").run()?)
 }
 
 fn lints(shell: &Shell) -> Result<()> {
