@@ -217,7 +217,7 @@ fn on_path(program: String) -> Result<PathBuf, Error> {
 fn rest_of_stderr(child: &mut Child) -> String {
     let mut bytes = Vec::new();
     if let Some(stderr) = child.stderr.take() {
-        // What it desired to say is all that is lost if this fails; its exit status is looked at in any case.
+        // What it had to say is all that is lost if this fails; its exit status is looked at in any case.
         let _ = stderr.take(STDERR_LIMIT).read_to_end(&mut bytes);
     }
     String::from_utf8_lossy(&bytes).trim().to_owned()

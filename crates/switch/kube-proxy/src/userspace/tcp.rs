@@ -1,4 +1,4 @@
-//! TCP: one listening socket for a lane. Which Service a connection desired is what the kernel remembers of it from before
+//! TCP: one listening socket for a lane. Which Service a connection was for is what the kernel remembers of it from before
 //! the REDIRECT.
 
 use std::{

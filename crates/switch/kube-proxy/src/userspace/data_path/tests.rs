@@ -1,5 +1,5 @@
 //! The data path on loopback, without root: connections go straight to the listening ports, and a stand-in for the kernel says
-//! what they desired.
+//! what they are to get.
 
 use std::{
     io::{self, Read, Write},
