@@ -140,7 +140,7 @@ fn choose_backend(options: &Options) -> anyhow::Result<Box<dyn Backend>> {
             if let Err(lacking) = tool.can_do_userspace_mode() {
                 bail!("no mode is possible here, not even --proxy-mode=userspace: {lacking}");
             }
-            let settings = userspace::Settings {
+            let settings = userspace::UserspaceSettings {
                 bind_address: options.bind_address,
                 cluster_cidr: options.cluster_cidr,
                 node_port_addresses: options.nodeport_addresses.clone(),
@@ -156,8 +156,8 @@ fn choose_backend(options: &Options) -> anyhow::Result<Box<dyn Backend>> {
 }
 
 /// What the iptables mode's rules depend on.
-pub fn iptables_settings(options: &Options, features: iptables::Features) -> iptables::Settings {
-    iptables::Settings {
+pub fn iptables_settings(options: &Options, features: iptables::Features) -> iptables::IptablesSettings {
+    iptables::IptablesSettings {
         cluster_cidr: options.cluster_cidr,
         masquerade_all: options.masquerade_all,
         masquerade_bit: options.masquerade_bit,
