@@ -9,8 +9,8 @@ use kube_proxy_diff::{
     case::{self, Group},
     cases, differences,
     programs::Programs,
-    random::{self, By, Plan},
-    world::Iptables,
+    random::{self, By, RandomPlan},
+    world::IptablesVariant,
 };
 
 use crate::{
@@ -33,7 +33,7 @@ pub fn run(flags: AgainstUpstream) -> Result<()> {
     }
     let kinds = match flags.iptables {
         Some(kind) => vec![kind.into()],
-        None => vec![Iptables::Legacy, Iptables::Nft],
+        None => vec![IptablesVariant::Legacy, IptablesVariant::Nft],
     };
     let mut differing = 0;
     if !flags.no_cases {
@@ -43,8 +43,8 @@ pub fn run(flags: AgainstUpstream) -> Result<()> {
         differing += compare_cases(&groups, &api, &programs, &*progress)?;
     }
     for iptables in kinds {
-        for (states, by) in [(flags.states, By::Walk), (flags.packets, By::Packets)] {
-            differing += compare_states(Plan { seed, states, by }, iptables, &api, &programs, &*progress)?;
+        for (states, by) in [(flags.states, By::Simulation), (flags.packets, By::Packets)] {
+            differing += compare_states(RandomPlan { seed, states, by }, iptables, &api, &programs, &*progress)?;
         }
     }
     if differing > 0 {
@@ -69,8 +69,8 @@ fn compare_cases(groups: &[Group], api: &Api, programs: &Programs, progress: &dy
 
 /// Returns how many states differ.
 fn compare_states(
-    plan: Plan,
-    iptables: Iptables,
+    plan: RandomPlan,
+    iptables: IptablesVariant,
     api: &Api,
     programs: &Programs,
     progress: &dyn Progress,
@@ -81,8 +81,8 @@ fn compare_states(
     let began = Instant::now();
     let divergences = random::states(plan, cases::main(iptables).setting, api, programs, progress)?;
     let how = match plan.by {
-        By::Walk => "walked",
-        By::Packets => "walked and asked with real packets",
+        By::Simulation => "simulated",
+        By::Packets => "simulated and asked with real packets",
     };
     println!(
         "{iptables:?}: {} random states from seed {}, {how}: {} differ, {:.0} s",
@@ -95,11 +95,11 @@ fn compare_states(
     Ok(divergences.len())
 }
 
-impl From<IptablesKind> for Iptables {
-    fn from(kind: IptablesKind) -> Iptables {
+impl From<IptablesKind> for IptablesVariant {
+    fn from(kind: IptablesKind) -> IptablesVariant {
         match kind {
-            IptablesKind::Legacy => Iptables::Legacy,
-            IptablesKind::Nft => Iptables::Nft,
+            IptablesKind::Legacy => IptablesVariant::Legacy,
+            IptablesKind::Nft => IptablesVariant::Nft,
         }
     }
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use kube_proxy_diff::{
     api::Api,
-    chaos::{self, LIMIT, Mode, Report, Request},
+    chaos::{self, ChaosRequest, LIMIT, Report},
     programs::Programs,
+    world::BackendMode,
 };
 
 use crate::{
@@ -21,10 +22,10 @@ pub fn run(flags: Chaos) -> Result<()> {
     let programs = Programs::of_dist(&workspace().join("dist"))?;
     let mut api = Api::start(&programs)?;
     let mode = match flags.mode {
-        ProxyMode::Iptables => Mode::Iptables,
-        ProxyMode::Userspace => Mode::Userspace,
+        ProxyMode::Iptables => BackendMode::Iptables,
+        ProxyMode::Userspace => BackendMode::Userspace,
     };
-    let request = Request { iptables: flags.iptables.into(), mode, seed, at_least: flags.duration, limit: LIMIT };
+    let request = ChaosRequest { iptables: flags.iptables.into(), mode, seed, at_least: flags.duration, limit: LIMIT };
     let report = chaos::run(&request, &mut api, &programs, &*progress::for_stderr())?;
     print(&report);
     let faults = report.faults();

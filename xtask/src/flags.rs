@@ -407,7 +407,7 @@ pub struct PowerCuts {
 
 #[derive(Args)]
 pub struct AgainstUpstream {
-    /// How many random states to compare by walking the rules, on each kind of iptables
+    /// How many random states to compare by simulating the rules, on each kind of iptables
     #[arg(long, value_name = "N", default_value_t = 2000)]
     pub states: usize,
     /// How many random states to compare by real packets, too, on each kind of iptables
