@@ -29,7 +29,7 @@ use common::Progress;
 use fastrand::Rng;
 
 pub use self::disturbance::Disturbance;
-use self::{connections::Connections, relay::Relay, state::State};
+use self::{connections::Connections, relay::Relay, state::LiveServices};
 use crate::{
     addresses::{POD_CIDR, PODS, REMOTE_PODS, Vantage},
     api::Api,
@@ -110,7 +110,7 @@ struct Stage<'a> {
     relay: Relay,
     program: Program,
     random: Rng,
-    state: State,
+    state: LiveServices,
     changes: u64,
 }
 
@@ -150,7 +150,7 @@ impl<'a> Stage<'a> {
     fn set(request: &ChaosRequest, api: &'a mut Api, programs: &'a Programs) -> Result<Stage<'a>> {
         api.with_client(|client| client.wipe())?;
         let random = Rng::with_seed(request.seed);
-        let mut state = State::new(Rng::with_seed(request.seed));
+        let mut state = LiveServices::new(Rng::with_seed(request.seed));
         let world = World::new("chaos", api, request.iptables)?;
         for (index, address) in PODS.into_iter().enumerate() {
             echo::start(world.netns(Vantage::Pod(index))?, address)?;

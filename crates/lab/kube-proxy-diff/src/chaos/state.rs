@@ -31,14 +31,14 @@ const SERVICES: u8 = 24;
 const POOL: [Ipv4Addr; 6] = [PODS[0], PODS[1], PODS[2], PODS[3], REMOTE_PODS[0], REMOTE_PODS[1]];
 
 /// The endpoints of each Service that there is, by its number.
-pub struct State {
+pub struct LiveServices {
     random: Rng,
     services: BTreeMap<u8, Vec<Ipv4Addr>>,
 }
 
-impl State {
-    pub fn new(random: Rng) -> State {
-        State { random, services: BTreeMap::new() }
+impl LiveServices {
+    pub fn new(random: Rng) -> LiveServices {
+        LiveServices { random, services: BTreeMap::new() }
     }
 
     /// Every object there is at the beginning.

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::layout::Shared;
 use super::saved::Found;
-use super::state::{IptablesState, Plan, Spellings};
+use super::state::{Plan, Spellings, State};
 use super::watch::{Generation, Watch};
 use super::write::Writer;
 use super::{IptablesError, IptablesSettings, Tool, remove_from_other_variant, sysctl};
@@ -17,7 +17,7 @@ pub struct Iptables {
     tool: Tool,
     settings: IptablesSettings,
     /// `None` where it is not known what is programmed: at the start, and after anything went wrong.
-    state: Option<IptablesState>,
+    state: Option<State>,
     spellings: Spellings,
     watch: Option<Watch>,
     /// What the kernel answered when we last knew how things stood.
@@ -56,16 +56,12 @@ impl Iptables {
     }
 
     fn look(&self) -> Option<Generation> {
-        self.watch
-            .as_ref()?
-            .generation()
-            .inspect_err(|error| tracing::debug!("no generation of the tables: {error}"))
-            .ok()
+        self.watch.as_ref()?.generation().inspect_err(|error| tracing::debug!("no generation: {error}")).ok()
     }
 
     /// Makes everything as it is desired, whatever `found` says is there. Returns what had to be written.
     fn reconcile(&mut self, model: &Model, found: Found) -> Result<Plan, IptablesError> {
-        let (state, plan) = IptablesState::reconcile(model, &self.settings, found, &self.spellings);
+        let (state, plan) = State::reconcile(model, &self.settings, found, &self.spellings);
         if !plan.is_empty() {
             self.state = None;
             self.restore(model, &plan)?;
@@ -112,7 +108,7 @@ impl Iptables {
     fn next_sync(
         &mut self,
         model: &Model,
-        mut state: IptablesState,
+        mut state: State,
         touched: &BTreeSet<ServiceName>,
     ) -> Result<(), IptablesError> {
         let plan = state.update(model, &self.settings, touched);

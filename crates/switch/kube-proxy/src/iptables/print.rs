@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::IptablesSettings;
 use super::saved::Found;
-use super::state::{IptablesState, Spellings};
+use super::state::{Spellings, State};
 use super::write::Writer;
 use crate::model::Model;
 
@@ -15,6 +15,6 @@ pub fn print_rules(model: &Model, settings: &IptablesSettings, out: &mut dyn Wri
 
 /// The same, where `iptables-save` prints `saved`: nothing, if that is as desired.
 pub fn print_changes(saved: &str, model: &Model, settings: &IptablesSettings, out: &mut dyn Write) -> io::Result<()> {
-    let (_, plan) = IptablesState::reconcile(model, settings, Found::of_text(saved), &Spellings::default());
+    let (_, plan) = State::reconcile(model, settings, Found::of_text(saved), &Spellings::default());
     Writer { model, settings, plan: &plan, keep_unwanted: false }.write(out).map(drop)
 }

@@ -19,7 +19,7 @@ pub struct OfService {
 
 /// All that is programmed.
 #[derive(Debug, Default)]
-pub struct IptablesState {
+pub struct State {
     services: BTreeMap<ServiceName, OfService>,
     shared: HashMap<Shared, u64>,
 }
@@ -79,7 +79,7 @@ impl Spellings {
     }
 
     /// Takes what `found` says of chains that were written a moment ago for how they are spelled here. Returns how many are spelled otherwise.
-    pub fn learn(&mut self, state: &IptablesState, found: &Found, written: &Plan) -> usize {
+    pub fn learn(&mut self, state: &State, found: &Found, written: &Plan) -> usize {
         let own = state.services.values().flat_map(|of| of.chains.iter()).filter(|(id, _)| written.chains.contains(id));
         let own = own.map(|&(id, desired)| (Spelled::Own(id), desired, found.chains.get(&id)));
         let shared = written.shared.iter().filter_map(|chain| state.shared.get_key_value(chain));
@@ -111,7 +111,7 @@ impl OfService {
     }
 }
 
-impl IptablesState {
+impl State {
     /// What `touched` Services call for. `state` becomes what will be when the plan has been carried out, but for shared chains:
     /// their hashes are [set](Self::set_shared) when they are written.
     pub fn update(&mut self, model: &Model, settings: &IptablesSettings, touched: &BTreeSet<ServiceName>) -> Plan {
