@@ -207,6 +207,13 @@ pub fn remove(tool: &Tool) -> Result<bool, IptablesError> {
     remove_found(tool, &read(tool)?)
 }
 
+/// Takes the chain away, if that can be done: Services do not have to wait for it.
+pub fn remove_or_warn(tool: &Tool) {
+    if let Err(error) = remove(tool) {
+        warn!("new addresses of Services may not be served until {CHAIN} can be removed: {error}");
+    }
+}
+
 fn remove_found(tool: &Tool, found: &Found) -> Result<bool, IptablesError> {
     if !found.chain {
         return Ok(false);
@@ -242,9 +249,7 @@ impl BesideTransit {
             Err(error) => {
                 if !self.failed {
                     warn!("what only passes through this node stays tracked: {error}");
-                    if let Err(error) = remove(&self.transit.tool) {
-                        warn!("new addresses of Services may not be served until this succeeds: {error}");
-                    }
+                    remove_or_warn(&self.transit.tool);
                 }
                 (self.failed, self.transit.written) = (true, None);
                 Ok(false)

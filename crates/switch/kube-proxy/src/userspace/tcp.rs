@@ -99,7 +99,7 @@ pub async fn serve(listener: TcpListener, policy: AppliedPolicy, proxy: Arc<Prox
 }
 
 async fn handle(client: TcpStream, from: Ipv4Addr, policy: AppliedPolicy, proxy: &Proxy) {
-    let Some(port) = desired(&client, proxy) else {
+    let Some(port) = port_asked(&client, proxy) else {
         // Someone connected straight to this port, or to a Service that went away meanwhile.
         let _ = client.set_zero_linger();
         return;
@@ -117,7 +117,7 @@ async fn handle(client: TcpStream, from: Ipv4Addr, policy: AppliedPolicy, proxy:
     }
 }
 
-fn desired(client: &TcpStream, proxy: &Proxy) -> Option<Arc<ProxiedPort>> {
+fn port_asked(client: &TcpStream, proxy: &Proxy) -> Option<Arc<ProxiedPort>> {
     let destination = (proxy.original_destination)(client).ok()?;
     proxy.destinations.now().find(destination).cloned()
 }
