@@ -9,21 +9,13 @@ use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space,
 pub fn unshare() -> Result<File> {
     // SAFETY: only the network namespace is unshared; file descriptors stay shared between all threads.
     unsafe { unshare_unsafe(UnshareFlags::NEWNET) }.context("cannot make a network namespace; this needs root")?;
-    of_thread()
+    of(None)
 }
 
-/// The namespace that this thread is in.
-pub fn of_thread() -> Result<File> {
-    open("/proc/thread-self/ns/net")
-}
-
-/// The namespace that another process is in.
-pub fn of_process(process: u32) -> Result<File> {
-    open(&format!("/proc/{process}/ns/net"))
-}
-
-fn open(path: &str) -> Result<File> {
-    File::open(path).with_context(|| format!("cannot open {path}: has the process ended?"))
+/// The namespace that a process is in, or this thread.
+pub fn of(process: Option<u32>) -> Result<File> {
+    let path = process.map_or("/proc/thread-self/ns/net".to_owned(), |process| format!("/proc/{process}/ns/net"));
+    File::open(&path).with_context(|| format!("cannot open {path}: has the process ended?"))
 }
 
 /// Does `work` in the namespace; threads that it starts are in it, too.
@@ -58,8 +50,8 @@ mod tests {
         let (itself, its_thread) = enter(&other, || (here(), thread::spawn(here).join().unwrap())).unwrap();
         assert!(itself == its_thread && itself != before, "{itself:?}, {its_thread:?}, {before:?}");
         assert_eq!(here(), before);
-        assert_eq!(enter(&of_thread().unwrap(), here).unwrap(), before);
-        assert_eq!(enter(&of_process(std::process::id()).unwrap(), here).unwrap(), before);
+        assert_eq!(enter(&of(None).unwrap(), here).unwrap(), before);
+        assert_eq!(enter(&of(Some(std::process::id())).unwrap(), here).unwrap(), before);
     }
 
     #[test]
@@ -74,7 +66,7 @@ mod tests {
     #[test]
     #[ignore = "needs root, for a network namespace"]
     fn a_panic_there_is_an_error_here() {
-        let error = enter(&of_thread().unwrap(), || panic!("on purpose")).unwrap_err();
+        let error = enter(&of(None).unwrap(), || panic!("on purpose")).unwrap_err();
         assert!(error.to_string().contains("panicked"), "{error:#}");
     }
 }

@@ -16,6 +16,5 @@ impl Device<'_> {
 
 /// Works in a process' network namespace, or this machine's own, on a thread of its own.
 pub(super) fn inside<T: Send>(process: Option<u32>, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
-    let namespace = process.map_or_else(netns::of_thread, netns::of_process)?;
-    netns::enter(&namespace, work)?
+    netns::enter(&netns::of(process)?, work)?
 }
