@@ -4,6 +4,7 @@
 //! - [`digest`]: SHA-256 digests of bytes, files and whole trees
 //! - [`files`]: files that are there whole or not at all, trees copied and removed
 //! - [`mounts`]: what is mounted where
+//! - [`netns`]: work in another network namespace
 //! - [`command`]: programs run as argument lists, with a log and an error that says enough
 //! - [`progress`]: the sink that libraries report to; they never print
 
@@ -12,6 +13,7 @@ pub mod command;
 pub mod digest;
 pub mod files;
 pub mod mounts;
+pub mod netns;
 pub mod progress;
 mod removal;
 

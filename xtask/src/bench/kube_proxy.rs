@@ -5,7 +5,7 @@ use std::fmt::Write;
 use anyhow::{Context, Result, ensure};
 use common::{Arch, files};
 use kube_proxy_diff::{
-    figures::{self, Desired, Request, Row, median},
+    figures::{self, FiguresRequest, Goal, Row, median},
     programs::Programs,
 };
 use swix::elf;
@@ -25,7 +25,7 @@ pub fn run(flags: &Bench) -> Result<()> {
     }
     let rounds = flags.rounds.map_or(ROUNDS, usize::from);
     let machine = machine();
-    let rows = figures::run(&programs, Request::whole(rounds), &*progress::for_stderr())?;
+    let rows = figures::run(&programs, FiguresRequest::whole(rounds), &*progress::for_stderr())?;
     let text = report(&rows, rounds, &machine)?;
     let file = workspace().join("docs/kube-proxy-figures.md");
     files::write_atomically(&file, &text)?;
@@ -53,7 +53,7 @@ fn report(rows: &[Row], rounds: usize, machine: &str) -> Result<String> {
         let show = |samples: &[f64]| median(samples).map(|amount| row.unit.show(amount)).unwrap_or_default();
         let ratio = row.ratio().map(|ratio| format!("{ratio:.3} times")).unwrap_or_default();
         let desired = match row.desired {
-            Desired::AtMost(most) => format!("at most {}", row.unit.show(most)),
+            Goal::AtMost(most) => format!("at most {}", row.unit.show(most)),
             other => other.to_string(),
         };
         let met = row.is_met().map_or("", |met| if met { "yes" } else { "no" });

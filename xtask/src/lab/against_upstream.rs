@@ -10,15 +10,15 @@ use kube_proxy_diff::{
     case::{self, Group},
     cases, differences,
     programs::Programs,
-    random::{self, By, Plan},
-    world::Iptables,
+    random::{self, By, RandomPlan},
+    world::IptablesVariant,
 };
 
 use crate::{progress, workspace::workspace};
 
 #[derive(Args)]
 pub struct AgainstUpstream {
-    /// How many random states to compare by walking the rules, on each kind of iptables
+    /// How many random states to compare by simulating the rules, on each kind of iptables
     #[arg(long, value_name = "N", default_value_t = 2000)]
     pub states: usize,
     /// How many random states to compare by real packets, too, on each kind of iptables
@@ -56,7 +56,7 @@ impl AgainstUpstream {
         }
         let kinds = match self.iptables {
             Some(kind) => vec![kind.into()],
-            None => vec![Iptables::Legacy, Iptables::Nft],
+            None => vec![IptablesVariant::Legacy, IptablesVariant::Nft],
         };
         let mut differing = 0;
         if !self.no_cases {
@@ -66,8 +66,8 @@ impl AgainstUpstream {
             differing += compare_cases(&groups, &api, &programs, &*progress)?;
         }
         for iptables in kinds {
-            for (states, by) in [(self.states, By::Walk), (self.packets, By::Packets)] {
-                differing += compare_states(Plan { seed, states, by }, iptables, &api, &programs, &*progress)?;
+            for (states, by) in [(self.states, By::Simulation), (self.packets, By::Packets)] {
+                differing += compare_states(RandomPlan { seed, states, by }, iptables, &api, &programs, &*progress)?;
             }
         }
         if differing > 0 {
@@ -93,8 +93,8 @@ fn compare_cases(groups: &[Group], api: &Api, programs: &Programs, progress: &dy
 
 /// Returns how many states differ.
 fn compare_states(
-    plan: Plan,
-    iptables: Iptables,
+    plan: RandomPlan,
+    iptables: IptablesVariant,
     api: &Api,
     programs: &Programs,
     progress: &dyn Progress,
@@ -105,8 +105,8 @@ fn compare_states(
     let began = Instant::now();
     let divergences = random::states(plan, cases::main(iptables).setting, api, programs, progress)?;
     let how = match plan.by {
-        By::Walk => "walked",
-        By::Packets => "walked and asked with real packets",
+        By::Simulation => "simulated",
+        By::Packets => "simulated and asked with real packets",
     };
     println!(
         "{iptables:?}: {} random states from seed {}, {how}: {} differ, {:.0} s",
@@ -119,11 +119,11 @@ fn compare_states(
     Ok(divergences.len())
 }
 
-impl From<IptablesKind> for Iptables {
-    fn from(kind: IptablesKind) -> Iptables {
+impl From<IptablesKind> for IptablesVariant {
+    fn from(kind: IptablesKind) -> IptablesVariant {
         match kind {
-            IptablesKind::Legacy => Iptables::Legacy,
-            IptablesKind::Nft => Iptables::Nft,
+            IptablesKind::Legacy => IptablesVariant::Legacy,
+            IptablesKind::Nft => IptablesVariant::Nft,
         }
     }
 }

@@ -6,8 +6,9 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use kube_proxy_diff::{
     api::Api,
-    chaos::{self, LIMIT, Mode, Report, Request},
+    chaos::{self, ChaosRequest, LIMIT, Report},
     programs::Programs,
+    world::BackendMode,
 };
 
 use super::against_upstream::IptablesKind;
@@ -42,10 +43,11 @@ impl Chaos {
         let programs = Programs::of_dist(&workspace().join("dist"))?;
         let mut api = Api::start(&programs)?;
         let mode = match self.mode {
-            ProxyMode::Iptables => Mode::Iptables,
-            ProxyMode::Userspace => Mode::Userspace,
+            ProxyMode::Iptables => BackendMode::Iptables,
+            ProxyMode::Userspace => BackendMode::Userspace,
         };
-        let request = Request { iptables: self.iptables.into(), mode, seed, at_least: self.duration, limit: LIMIT };
+        let request =
+            ChaosRequest { iptables: self.iptables.into(), mode, seed, at_least: self.duration, limit: LIMIT };
         let report = chaos::run(&request, &mut api, &programs, &*progress::for_stderr())?;
         print(&report);
         let faults = report.faults();

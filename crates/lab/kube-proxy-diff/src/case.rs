@@ -18,13 +18,14 @@ use common::Progress;
 use crate::{
     addresses::{NODE, Vantage},
     api::Api,
-    compare::{self, Reply, Walked},
-    health::{self, Health},
-    objects::{Change, Target},
-    pair::{Mode, Pair, Setting},
+    compare::{self, Reply, Simulated},
+    health::{self, HealthCheck},
+    objects::{ObjectChange, Target},
+    pair::{Pair, PairSetting},
     probe::{self, Answer},
     programs::Programs,
     targets,
+    world::BackendMode,
 };
 
 /// How long it may take until the kernel forgets flows to endpoints that are gone.
@@ -57,7 +58,7 @@ impl Plot {
 /// Changes, and what is expected of upstream when they are programmed; ours has to answer as upstream does.
 #[derive(Debug, Default)]
 pub struct Step {
-    pub changes: Vec<Change>,
+    pub changes: Vec<ObjectChange>,
     pub expected: Vec<(Vantage, Target, Expected)>,
     /// Flows of UDP from one and the same port, which the kernel remembers from step to step.
     pub flows: Vec<(Vantage, u16, Target, Expected)>,
@@ -87,7 +88,7 @@ pub struct Case {
 /// Cases that are carried out together.
 pub struct Group {
     pub name: &'static str,
-    pub setting: Setting,
+    pub setting: PairSetting,
     pub cases: Vec<Case>,
 }
 
@@ -106,7 +107,7 @@ impl fmt::Display for Finding {
 }
 
 impl Step {
-    pub fn new(changes: impl IntoIterator<Item = Change>) -> Step {
+    pub fn new(changes: impl IntoIterator<Item = ObjectChange>) -> Step {
         Step { changes: changes.into_iter().collect(), ..Step::default() }
     }
 
@@ -168,7 +169,7 @@ pub fn run(group: &Group, api: &Api, programs: &Programs, progress: &dyn Progres
     let longest = cases.iter().map(|case| case.steps.len()).max().unwrap_or_default();
     let mut findings = vec![];
     for step in 0..longest {
-        let changes: Vec<Change> =
+        let changes: Vec<ObjectChange> =
             cases.iter().filter_map(|case| case.steps.get(step)).flat_map(|step| step.changes.clone()).collect();
         let rules = pair.apply(api, &changes).with_context(|| format!("{}, step {}", group.name, step + 1))?;
         note(format!("step {}: {} changes are programmed", step + 1, changes.len()));
@@ -176,14 +177,14 @@ pub fn run(group: &Group, api: &Api, programs: &Programs, progress: &dyn Progres
             case.note_opened(step);
         }
         let cases: Vec<&Running> = cases.iter().filter(|case| case.steps.len() > step).collect();
-        if group.setting.mode == Mode::Iptables {
-            let walked = Walked::parse(&rules)?;
+        if group.setting.mode == BackendMode::Iptables {
+            let simulated = Simulated::parse(&rules)?;
             for case in &cases {
-                let differences = walked.differences(&case.questions())?;
-                findings.extend(differences.iter().map(|found| case.finding(step, format!("walked: {found}"))));
+                let differences = simulated.differences(&case.questions())?;
+                findings.extend(differences.iter().map(|found| case.finding(step, format!("simulated: {found}"))));
             }
         }
-        note(format!("step {}: walked", step + 1));
+        note(format!("step {}: simulated", step + 1));
         for case in &cases {
             findings.extend(case.ask_flows(&pair, step)?);
         }
@@ -209,7 +210,7 @@ impl Running {
 
     fn note_opened(&mut self, step: usize) {
         for change in self.steps.get(step).into_iter().flat_map(|step| &step.changes) {
-            if let Change::Put(object) = change {
+            if let ObjectChange::Put(object) = change {
                 let sticky = targets::is_sticky(object);
                 self.opened.extend(targets::of(object).into_iter().map(|target| (target, sticky)));
             }
@@ -284,8 +285,8 @@ impl Running {
                 findings.push(self.finding(step, format!("health at {at}: upstream {upstream:?}, ours {ours:?}")));
             }
             let found = match upstream {
-                Health::Closed => 0,
-                Health::Answer { status, .. } => status,
+                HealthCheck::Closed => 0,
+                HealthCheck::Answer { status, .. } => status,
             };
             if found != *status {
                 let what = format!("health at {at}: {status} is expected of upstream, found {found}");

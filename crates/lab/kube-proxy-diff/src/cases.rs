@@ -14,8 +14,8 @@ mod udp;
 
 use crate::{
     case::{Case, Group},
-    pair::{Mode, Setting},
-    world::Iptables,
+    pair::PairSetting,
+    world::{BackendMode, IptablesVariant},
 };
 
 const CLUSTER_CIDR: &[&str] = &["--cluster-cidr=10.16.0.0/16"];
@@ -27,18 +27,22 @@ fn main_cases() -> Vec<Case> {
 }
 
 /// The main cases on iptables-legacy or iptables-nft.
-pub fn main(iptables: Iptables) -> Group {
+pub fn main(iptables: IptablesVariant) -> Group {
     let name = match iptables {
-        Iptables::Legacy => "iptables-legacy",
-        Iptables::Nft => "iptables-nft",
+        IptablesVariant::Legacy => "iptables-legacy",
+        IptablesVariant::Nft => "iptables-nft",
     };
-    Group { name, setting: Setting { iptables, mode: Mode::Iptables, flags: CLUSTER_CIDR }, cases: main_cases() }
+    Group {
+        name,
+        setting: PairSetting { iptables, mode: BackendMode::Iptables, flags: CLUSTER_CIDR },
+        cases: main_cases(),
+    }
 }
 
 /// Cases with flags of their own, a group for each set of flags.
 pub fn with_flags() -> Vec<Group> {
     let group = |name, flags, list: &[Entry]| {
-        let setting = Setting { iptables: Iptables::Legacy, mode: Mode::Iptables, flags };
+        let setting = PairSetting { iptables: IptablesVariant::Legacy, mode: BackendMode::Iptables, flags };
         Group { name, setting, cases: cases(list) }
     };
     vec![
@@ -55,7 +59,7 @@ pub fn with_flags() -> Vec<Group> {
 
 /// The cases of the userspace mode.
 pub fn userspace() -> Group {
-    let setting = Setting { iptables: Iptables::Legacy, mode: Mode::Userspace, flags: CLUSTER_CIDR };
+    let setting = PairSetting { iptables: IptablesVariant::Legacy, mode: BackendMode::Userspace, flags: CLUSTER_CIDR };
     Group { name: "userspace", setting, cases: cases(flags::USERSPACE) }
 }
 
@@ -75,7 +79,7 @@ mod tests {
     #[test]
     fn there_are_sixty_cases_and_no_two_of_a_name_in_a_group() {
         let mut groups = with_flags();
-        groups.extend([main(Iptables::Legacy), userspace()]);
+        groups.extend([main(IptablesVariant::Legacy), userspace()]);
         let names: BTreeSet<_> =
             groups.iter().flat_map(|group| group.cases.iter().map(|case| (group.name, case.name))).collect();
         let count: usize = groups.iter().map(|group| group.cases.len()).sum();
@@ -86,7 +90,7 @@ mod tests {
     #[test]
     fn every_case_expects_something() {
         let mut groups = with_flags();
-        groups.extend([main(Iptables::Legacy), userspace()]);
+        groups.extend([main(IptablesVariant::Legacy), userspace()]);
         for case in groups.iter().flat_map(|group| &group.cases) {
             let expects = |step: &crate::case::Step| {
                 !step.expected.is_empty() || !step.flows.is_empty() || !step.health.is_empty()

@@ -29,14 +29,14 @@ use common::Progress;
 use fastrand::Rng;
 
 pub use self::disturbance::Disturbance;
-use self::{connections::Connections, relay::Relay, state::State};
+use self::{connections::Connections, relay::Relay, state::LiveServices};
 use crate::{
     addresses::{POD_CIDR, PODS, REMOTE_PODS, Vantage},
     api::Api,
     daemon::Program,
     probe::{self, Answer},
     programs::Programs,
-    world::{Implementation, Iptables, World},
+    world::{BackendMode, Implementation, IptablesVariant, World},
 };
 
 /// How soon the state has to be right again.
@@ -49,9 +49,9 @@ const CONNECTIONS: usize = 200;
 
 /// What to do.
 #[derive(Debug, Clone, Copy)]
-pub struct Request {
-    pub iptables: Iptables,
-    pub mode: Mode,
+pub struct ChaosRequest {
+    pub iptables: IptablesVariant,
+    pub mode: BackendMode,
     pub seed: u64,
     /// Each disturbance once, in random order, and again until so much time has gone by.
     pub at_least: Duration,
@@ -59,26 +59,10 @@ pub struct Request {
     pub limit: Duration,
 }
 
-/// How the kube-proxy proxies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    Iptables,
-    /// Here the connections are the kube-proxy's own: it is not killed.
-    Userspace,
-}
-
-impl Mode {
-    fn flag(self) -> &'static str {
-        match self {
-            Mode::Iptables => "--proxy-mode=iptables",
-            Mode::Userspace => "--proxy-mode=userspace",
-        }
-    }
-
-    fn disturbances(self) -> Vec<Disturbance> {
-        let all = Disturbance::ALL.into_iter();
-        all.filter(|one| self == Mode::Iptables || *one != Disturbance::Killed).collect()
-    }
+/// In userspace mode the connections are the kube-proxy's own: there it is not killed.
+fn disturbances(mode: BackendMode) -> Vec<Disturbance> {
+    let all = Disturbance::ALL.into_iter();
+    all.filter(|one| mode == BackendMode::Iptables || *one != Disturbance::Killed).collect()
 }
 
 /// What came of it.
@@ -122,27 +106,27 @@ struct Stage<'a> {
     programs: &'a Programs,
     api: &'a mut Api,
     world: World,
-    mode: Mode,
+    mode: BackendMode,
     relay: Relay,
     program: Program,
     random: Rng,
-    state: State,
+    state: LiveServices,
     changes: u64,
 }
 
 /// Plays it. An error is one of the stage, not of what is played on it.
-pub fn run(request: &Request, api: &mut Api, programs: &Programs, progress: &dyn Progress) -> Result<Report> {
+pub fn run(request: &ChaosRequest, api: &mut Api, programs: &Programs, progress: &dyn Progress) -> Result<Report> {
     let began = Instant::now();
     let mut stage = Stage::set(request, api, programs)?;
     let after = stage.converge(began)?;
     progress.note(&format!("first in sync after {after:.1?}"));
     let connections = Connections::open(&stage.world, state::STEADY, &state::UNTOUCHED, CONNECTIONS)?;
     let mut report = Report { limit: request.limit, ..Report::default() };
-    let mut next = request.mode.disturbances();
+    let mut next = disturbances(request.mode);
     stage.random.shuffle(&mut next);
     while began.elapsed() < request.at_least || !next.is_empty() {
         if next.is_empty() {
-            next = request.mode.disturbances();
+            next = disturbances(request.mode);
             stage.random.shuffle(&mut next);
         }
         let Some(disturbance) = next.pop() else { break };
@@ -163,10 +147,10 @@ pub fn run(request: &Request, api: &mut Api, programs: &Programs, progress: &dyn
 }
 
 impl<'a> Stage<'a> {
-    fn set(request: &Request, api: &'a mut Api, programs: &'a Programs) -> Result<Stage<'a>> {
+    fn set(request: &ChaosRequest, api: &'a mut Api, programs: &'a Programs) -> Result<Stage<'a>> {
         api.with_client(|client| client.wipe())?;
         let random = Rng::with_seed(request.seed);
-        let mut state = State::new(Rng::with_seed(request.seed));
+        let mut state = LiveServices::new(Rng::with_seed(request.seed));
         let world = World::new("chaos", api, request.iptables)?;
         for (index, address) in PODS.into_iter().enumerate() {
             echo::start(world.netns(Vantage::Pod(index))?, address)?;
@@ -216,9 +200,9 @@ impl<'a> Stage<'a> {
     /// Waits until the state is right, and returns how long after `since` that was.
     fn converge(&mut self, since: Instant) -> Result<Duration> {
         let desired = match self.mode {
-            Mode::Iptables => Some(self.print_rules()?),
+            BackendMode::Iptables => Some(self.print_rules()?),
             // Its rules lead to a port of the moment, and its endpoints are not among them.
-            Mode::Userspace => None,
+            BackendMode::Userspace => None,
         };
         loop {
             self.world.proxy()?.check()?;

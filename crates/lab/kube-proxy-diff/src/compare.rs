@@ -15,11 +15,11 @@ use anyhow::{Context, Result};
 use crate::{
     addresses::Vantage,
     differences,
-    objects::{Protocol, Target},
+    iptables_simulator::{self, Distribution, Packet, Rules},
+    objects::{Target, Transport},
     pair::{BothRules, Pair},
     probe::{self, Answer, Answers},
     targets::is_reachable,
-    walk::{self, Distribution, Packet, Rules},
 };
 
 /// Connections that are made at first, and those that are added, so many times, where the answers differ so far: with
@@ -130,11 +130,11 @@ pub fn questions_from(targets: impl IntoIterator<Item = (Target, bool)>, places:
     all.filter(|question| is_reachable(question.from, question.to)).collect()
 }
 
-/// Asks both worlds with real packets. SCTP is left to the walk: many kernels have no sockets for it. So is what chance alone
+/// Asks both worlds with real packets. SCTP is left to the simulator: many kernels have no sockets for it. So is what chance alone
 /// would decide: whether a pod of the other node stays with an endpoint whose answers come back to it by this node, or by another way.
 pub fn ask(pair: &Pair, questions: &[Question]) -> Result<Vec<Reply>> {
     let by_chance = |question: &Question| question.sticky && matches!(question.from, Vantage::RemotePod(_));
-    let can_be_asked = |question: &Question| question.to.protocol != Protocol::Sctp && !by_chance(question);
+    let can_be_asked = |question: &Question| question.to.protocol != Transport::Sctp && !by_chance(question);
     let questions: Vec<&Question> = questions.iter().filter(|question| can_be_asked(question)).collect();
     let next = AtomicUsize::new(0);
     let replies = Mutex::new(Vec::with_capacity(questions.len()));
@@ -163,17 +163,17 @@ fn ask_both(pair: &Pair, question: Question) -> Result<Reply> {
     Ok(reply)
 }
 
-/// The rules of both worlds, to be walked instead of asked.
-pub struct Walked {
+/// The rules of both worlds, to be simulated instead of asked.
+pub struct Simulated {
     upstream: Rules,
     ours: Rules,
 }
 
-impl Walked {
-    pub fn parse(rules: &BothRules) -> Result<Walked> {
-        Ok(Walked {
-            upstream: Rules::parse(&rules.upstream).context("upstream's rules cannot be walked")?,
-            ours: Rules::parse(&rules.ours).context("our rules cannot be walked")?,
+impl Simulated {
+    pub fn parse(rules: &BothRules) -> Result<Simulated> {
+        Ok(Simulated {
+            upstream: Rules::parse(&rules.upstream).context("upstream's rules cannot be simulated")?,
+            ours: Rules::parse(&rules.ours).context("our rules cannot be simulated")?,
         })
     }
 
@@ -182,9 +182,9 @@ impl Walked {
         for question in questions.iter().copied() {
             let Question { from, to, .. } = question;
             let packet = Packet::new(from, to)?;
-            let upstream = self.upstream.walk(&packet).with_context(|| format!("upstream, {from} -> {to}"))?;
-            let ours = self.ours.walk(&packet).with_context(|| format!("ours, {from} -> {to}"))?;
-            if !walk::same(&differences::walked(question, &upstream, &ours), &ours) {
+            let upstream = self.upstream.simulate(&packet).with_context(|| format!("upstream, {from} -> {to}"))?;
+            let ours = self.ours.simulate(&packet).with_context(|| format!("ours, {from} -> {to}"))?;
+            if !iptables_simulator::same(&differences::simulated(question, &upstream, &ours), &ours) {
                 let (upstream, ours) = (prospects(&upstream), prospects(&ours));
                 found.push(Difference { from, to, upstream, ours });
             }

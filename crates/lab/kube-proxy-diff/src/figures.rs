@@ -21,11 +21,11 @@ use anyhow::{Context, Result};
 use common::Progress;
 
 pub use self::services::Services;
-use self::stage::Setting;
+use self::stage::Bench;
 use crate::{
     api::Api,
     programs::Programs,
-    world::{Implementation, Iptables},
+    world::{Implementation, IptablesVariant},
 };
 
 /// A row of the table: both, a sample for each round.
@@ -37,12 +37,12 @@ pub struct Row {
     pub ours: Vec<f64>,
     /// What it takes at the very least, or gives at the very most; empty where that is not known.
     pub floor: Vec<f64>,
-    pub desired: Desired,
+    pub desired: Goal,
 }
 
 /// What ours is to be.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Desired {
+pub enum Goal {
     /// At most this part of upstream's.
     Part(f64),
     /// At least so many times upstream's.
@@ -65,7 +65,7 @@ pub enum Unit {
 }
 
 impl Row {
-    fn new(what: impl Into<String>, unit: Unit, desired: Desired) -> Row {
+    fn new(what: impl Into<String>, unit: Unit, desired: Goal) -> Row {
         Row { what: what.into(), unit, upstream: vec![], ours: vec![], floor: vec![], desired }
     }
 
@@ -77,7 +77,7 @@ impl Row {
     }
 
     /// Takes in a sample, and tells it.
-    fn tell(&mut self, setting: &Setting<'_>, which: Implementation, sample: f64) {
+    fn tell(&mut self, setting: &Bench<'_>, which: Implementation, sample: f64) {
         setting.progress.note(&format!("{}, {which:?}: {}", self.what, self.unit.show(sample)));
         self.push(which, sample);
     }
@@ -90,10 +90,10 @@ impl Row {
     /// Whether ours is what it is to be.
     pub fn is_met(&self) -> Option<bool> {
         match self.desired {
-            Desired::Part(part) => Some(self.ratio()? <= part),
-            Desired::Times(times) => Some(self.ratio()? >= times),
-            Desired::AtMost(most) => Some(median(&self.ours)? <= most),
-            Desired::Nothing => None,
+            Goal::Part(part) => Some(self.ratio()? <= part),
+            Goal::Times(times) => Some(self.ratio()? >= times),
+            Goal::AtMost(most) => Some(median(&self.ours)? <= most),
+            Goal::Nothing => None,
         }
     }
 }
@@ -120,12 +120,12 @@ impl Unit {
     }
 }
 
-impl fmt::Display for Desired {
+impl fmt::Display for Goal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Desired::Part(part) => write!(f, "at most {part:.2} times"),
-            Desired::Times(times) => write!(f, "at least {times} times"),
-            Desired::AtMost(_) | Desired::Nothing => Ok(()),
+            Goal::Part(part) => write!(f, "at most {part:.2} times"),
+            Goal::Times(times) => write!(f, "at least {times} times"),
+            Goal::AtMost(_) | Goal::Nothing => Ok(()),
         }
     }
 }
@@ -135,7 +135,7 @@ const BINARY: f64 = 5e6;
 
 /// What to measure.
 #[derive(Debug, Clone, Copy)]
-pub struct Request {
+pub struct FiguresRequest {
     /// How often each is measured.
     pub rounds: usize,
     /// The Services that are there when the least memory is measured.
@@ -148,10 +148,10 @@ pub struct Request {
     pub idle: Duration,
 }
 
-impl Request {
+impl FiguresRequest {
     /// As the figures are desired; idle for two of the periods after which upstream's looks at everything again.
-    pub fn whole(rounds: usize) -> Request {
-        Request {
+    pub fn whole(rounds: usize) -> FiguresRequest {
+        FiguresRequest {
             rounds,
             few: Services { count: 2, endpoints: 3 },
             many: Services { count: 1000, endpoints: 3 },
@@ -162,12 +162,12 @@ impl Request {
 }
 
 /// Measures everything. What is under way is told to `progress`.
-pub fn run(programs: &Programs, request: Request, progress: &dyn Progress) -> Result<Vec<Row>> {
-    let Request { rounds, few, many, most, idle } = request;
+pub fn run(programs: &Programs, request: FiguresRequest, progress: &dyn Progress) -> Result<Vec<Row>> {
+    let FiguresRequest { rounds, few, many, most, idle } = request;
     let api = &Api::start(programs)?;
-    let setting = Setting { api, programs, rounds, progress };
+    let setting = Bench { api, programs, rounds, progress };
     let mut rows = vec![iptables_mode::resident(&setting, few)?];
-    for iptables in [Iptables::Legacy, Iptables::Nft] {
+    for iptables in [IptablesVariant::Legacy, IptablesVariant::Nft] {
         rows.extend(iptables_mode::create(&setting, many, iptables)?);
     }
     rows.extend(iptables_mode::many_in_place(&setting, most)?);
@@ -182,7 +182,7 @@ fn binary(programs: &Programs) -> Result<Row> {
     let size = |path: &Path| -> Result<f64> {
         Ok(fs::metadata(path).with_context(|| format!("there is no {}", path.display()))?.len() as f64)
     };
-    let mut row = Row::new("program, stripped", Unit::Bytes, Desired::AtMost(BINARY));
+    let mut row = Row::new("program, stripped", Unit::Bytes, Goal::AtMost(BINARY));
     row.push(Implementation::Upstream, size(&programs.upstream)?);
     row.push(Implementation::Ours, size(&programs.ours)?);
     Ok(row)
@@ -194,14 +194,14 @@ mod tests {
 
     #[test]
     fn whether_a_figure_is_what_is_wanted_is_told_by_the_medians() {
-        let mut row = Row::new("x", Unit::Seconds, Desired::Part(0.5));
+        let mut row = Row::new("x", Unit::Seconds, Goal::Part(0.5));
         assert_eq!(row.is_met(), None);
         row.upstream = vec![1.0, 2.0, 9.0];
         row.ours = vec![5.0, 1.0];
         assert_eq!((row.ratio(), row.is_met()), (Some(1.5), Some(false)));
-        row.desired = Desired::Times(1.5);
+        row.desired = Goal::Times(1.5);
         assert_eq!(row.is_met(), Some(true));
-        row.desired = Desired::AtMost(2.9);
+        row.desired = Goal::AtMost(2.9);
         assert_eq!(row.is_met(), Some(false));
     }
 

@@ -4,7 +4,7 @@
 //! 2. [`api`] runs a real API server, and nothing else of a cluster: [`objects`] are written by the suite.
 //! 3. A [`world`] is a node, its pods, a second node and an outside host, in network namespaces of their own, with
 //!    one kube-proxy. Every world has the same addresses, so that what two worlds answer can be compared.
-//! 4. [`probe`] asks with real packets; [`walk`] reads `iptables-save` and says what would become of a packet.
+//! 4. [`probe`] asks with real packets; [`iptables_simulator`] reads `iptables-save` and says what would become of a packet.
 //! 5. [`cases`] is the table of what is compared, [`compare`] does it; [`random`] makes up the states nobody thought of.
 //! 6. [`differences`] is the list of what is different on purpose, each with its reason.
 //! 7. [`chaos`] lets everything around ours go wrong; [`crash_trap`] is what ours may never step into.
@@ -21,6 +21,7 @@ pub mod daemon;
 pub mod differences;
 pub mod figures;
 pub mod health;
+pub mod iptables_simulator;
 mod limits;
 pub mod netns;
 pub mod objects;
@@ -29,5 +30,4 @@ pub mod probe;
 pub mod programs;
 pub mod random;
 pub mod targets;
-pub mod walk;
 pub mod world;

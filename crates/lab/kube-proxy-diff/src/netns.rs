@@ -3,14 +3,13 @@
 use std::{
     fs::{self, File},
     io::Write,
-    os::fd::AsFd,
     process::{Child, Command, Stdio},
     sync::mpsc::{self, Sender},
     thread,
 };
 
 use anyhow::{Context, Result, anyhow, bail};
-use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe};
+use common::netns;
 
 /// What the keeper thread is told to do.
 type Job = Box<dyn FnOnce() + Send>;
@@ -28,7 +27,7 @@ impl Netns {
         let (keeper, jobs) = mpsc::channel::<Job>();
         let (tell, told) = mpsc::channel();
         let begin = move || {
-            let made = unshare_network();
+            let made = netns::unshare();
             let ready = made.is_ok();
             if tell.send(made).is_ok() && ready {
                 jobs.into_iter().for_each(|job| job());
@@ -36,7 +35,7 @@ impl Netns {
         };
         thread::Builder::new().name(format!("keep {name}")).spawn(begin).context("cannot start a thread")?;
         let file = told.recv().context("the keeper of a namespace is gone")?;
-        let file = file.with_context(|| format!("cannot make the network namespace {name}; this needs root"))?;
+        let file = file.with_context(|| format!("no network namespace {name}"))?;
         let made = Netns { name: name.to_owned(), file, keeper };
         made.ip(&["link set lo up".to_owned()])?;
         Ok(made)
@@ -48,14 +47,7 @@ impl Netns {
 
     /// Does `work` in the namespace, on a thread of its own; threads that it starts are in the namespace, too.
     pub fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
-        let entered = thread::scope(|scope| {
-            let inside = scope.spawn(|| {
-                move_into_link_name_space(self.file.as_fd(), Some(LinkNameSpaceType::Network))?;
-                Ok::<T, rustix::io::Errno>(work())
-            });
-            inside.join().map_err(|_| anyhow!("what was done in the network namespace {} panicked", self.name))
-        })?;
-        entered.with_context(|| format!("cannot enter the network namespace {}", self.name))
+        netns::enter(&self.file, work).with_context(|| format!("in the network namespace {}", self.name))
     }
 
     /// Starts a process in the namespace that is killed when the namespace goes.
@@ -110,12 +102,6 @@ impl Netns {
         ])?;
         other.ip(&[format!("link set dev {other_port} up")])
     }
-}
-
-fn unshare_network() -> Result<File> {
-    // SAFETY: only the network namespace is unshared; file descriptors stay shared between all threads.
-    unsafe { unshare_unsafe(UnshareFlags::NEWNET) }?;
-    Ok(File::open("/proc/thread-self/ns/net")?)
 }
 
 #[cfg(test)]

@@ -17,19 +17,19 @@ use crate::addresses::node_of;
 
 /// A transport protocol, by its name in the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Protocol {
+pub enum Transport {
     Tcp,
     Udp,
     Sctp,
 }
 
-impl Protocol {
+impl Transport {
     /// As the API spells it.
     pub fn name(self) -> &'static str {
         match self {
-            Protocol::Tcp => "TCP",
-            Protocol::Udp => "UDP",
-            Protocol::Sctp => "SCTP",
+            Transport::Tcp => "TCP",
+            Transport::Udp => "UDP",
+            Transport::Sctp => "SCTP",
         }
     }
 }
@@ -46,7 +46,7 @@ pub enum Object {
 
 /// What is done to an object.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Change {
+pub enum ObjectChange {
     /// It is created, or replaced where it is there.
     Put(Object),
     Delete(Object),
@@ -98,7 +98,7 @@ pub fn node(name: &str, address: Ipv4Addr) -> Node {
 }
 
 /// A port of a Service.
-pub fn port(name: &str, protocol: Protocol, number: u16) -> ServicePort {
+pub fn port(name: &str, protocol: Transport, number: u16) -> ServicePort {
     ServicePort {
         name: Some(name.to_owned()),
         protocol: Some(protocol.name().to_owned()),
@@ -127,7 +127,7 @@ pub fn service(name: &str, cluster_ip: Ipv4Addr) -> ServiceBuilder {
 }
 
 impl ServiceBuilder {
-    pub fn port(mut self, name: &str, protocol: Protocol, number: u16) -> Self {
+    pub fn port(mut self, name: &str, protocol: Transport, number: u16) -> Self {
         self.spec.ports.get_or_insert_default().push(port(name, protocol, number));
         self
     }
@@ -221,12 +221,12 @@ pub fn endpoints(name: &str) -> EndpointsBuilder {
 
 impl EndpointsBuilder {
     /// Addresses that have all of `ports`, which are named as the Service's.
-    pub fn subset(mut self, ready: &[Ipv4Addr], not_ready: &[Ipv4Addr], ports: &[(&str, Protocol, u16)]) -> Self {
+    pub fn subset(mut self, ready: &[Ipv4Addr], not_ready: &[Ipv4Addr], ports: &[(&str, Transport, u16)]) -> Self {
         // The API server takes no subset without addresses.
         if ready.is_empty() && not_ready.is_empty() {
             return self;
         }
-        let port = |(name, protocol, number): &(&str, Protocol, u16)| EndpointPort {
+        let port = |(name, protocol, number): &(&str, Transport, u16)| EndpointPort {
             name: Some((*name).to_owned()),
             protocol: Some(protocol.name().to_owned()),
             port: i32::from(*number),
@@ -260,12 +260,12 @@ fn addresses(ips: &[Ipv4Addr]) -> Option<Vec<EndpointAddress>> {
 /// Something that packets are sent to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Target {
-    pub protocol: Protocol,
+    pub protocol: Transport,
     pub address: SocketAddrV4,
 }
 
 impl Target {
-    pub fn new(protocol: Protocol, address: Ipv4Addr, port: u16) -> Target {
+    pub fn new(protocol: Transport, address: Ipv4Addr, port: u16) -> Target {
         Target { protocol, address: SocketAddrV4::new(address, port) }
     }
 }

@@ -11,9 +11,9 @@ use anyhow::{Result, anyhow};
 
 use crate::{
     api::Api,
-    objects::{Change, Object, Protocol, endpoints, service},
+    objects::{Object, ObjectChange, Transport, endpoints, service},
     programs::Programs,
-    world::{Implementation, Iptables, World},
+    world::{BackendMode, Implementation, IptablesVariant, World},
 };
 
 /// The objects whose changes are looked for in the rules, to know that all changes before them are there; the second one has no
@@ -24,18 +24,11 @@ const REFUSED_MARKER: &str = "proof-marker-refused";
 /// How the userspace mode's endpoints are waited for: they leave no trace in the rules.
 const USERSPACE_SETTLES: Duration = Duration::from_millis(1500);
 
-/// The way that Services are proxied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    Iptables,
-    Userspace,
-}
-
 /// How both kube-proxies are run.
 #[derive(Debug, Clone, Copy)]
-pub struct Setting {
-    pub iptables: Iptables,
-    pub mode: Mode,
+pub struct PairSetting {
+    pub iptables: IptablesVariant,
+    pub mode: BackendMode,
     pub flags: &'static [&'static str],
 }
 
@@ -43,7 +36,7 @@ pub struct Setting {
 pub struct Pair {
     pub upstream: World,
     pub ours: World,
-    mode: Mode,
+    mode: BackendMode,
     generation: AtomicU16,
 }
 
@@ -56,10 +49,10 @@ pub struct BothRules {
 
 impl Pair {
     /// Starts both, on an API server without objects of earlier pairs.
-    pub fn start(api: &Api, programs: &Programs, setting: Setting) -> Result<Pair> {
+    pub fn start(api: &Api, programs: &Programs, setting: PairSetting) -> Result<Pair> {
         api.with_client(|client| client.wipe())?;
         let mut flags = setting.flags.to_vec();
-        if setting.mode == Mode::Userspace {
+        if setting.mode == BackendMode::Userspace {
             flags.push("--proxy-mode=userspace");
         }
         let world = |name, which| -> Result<World> {
@@ -76,21 +69,21 @@ impl Pair {
     }
 
     /// Writes the objects and waits until both have programmed all of them.
-    pub fn apply(&mut self, api: &Api, changes: &[Change]) -> Result<BothRules> {
+    pub fn apply(&mut self, api: &Api, changes: &[ObjectChange]) -> Result<BothRules> {
         let [high, low] = self.generation.fetch_add(1, Ordering::Relaxed).to_be_bytes();
         let [seen_by_service, seen_by_endpoints, refused] = [99, 98, 97].map(|net| Ipv4Addr::new(10, net, high, low));
         // Services and Endpoints are watched apart, so each kind has its marker.
-        let marker = service(MARKER, [10, 10, 255, 1].into()).port("m", Protocol::Tcp, 1);
+        let marker = service(MARKER, [10, 10, 255, 1].into()).port("m", Transport::Tcp, 1);
         let marker = marker.external_ips(&[seen_by_service]).build();
-        let behind = endpoints(MARKER).subset(&[seen_by_endpoints], &[], &[("m", Protocol::Tcp, 1)]).build();
-        let of_nobody = service(REFUSED_MARKER, [10, 10, 255, 2].into()).port("m", Protocol::Tcp, 1);
+        let behind = endpoints(MARKER).subset(&[seen_by_endpoints], &[], &[("m", Transport::Tcp, 1)]).build();
+        let of_nobody = service(REFUSED_MARKER, [10, 10, 255, 2].into()).port("m", Transport::Tcp, 1);
         let markers: [Object; 3] = [marker, behind, of_nobody.external_ips(&[refused]).build()];
         api.with_client(|client| {
             client.apply(changes)?;
-            client.apply(&markers.map(Change::Put))
+            client.apply(&markers.map(ObjectChange::Put))
         })?;
         let mut texts = vec![format!("{seen_by_service}/32")];
-        if self.mode == Mode::Iptables {
+        if self.mode == BackendMode::Iptables {
             texts.push(format!("{seen_by_endpoints}:1"));
             texts.push(format!("{refused}/32"));
         }
@@ -99,7 +92,7 @@ impl Pair {
             let ours = self.ours.wait_for_rules(&texts);
             (upstream.join().unwrap_or_else(|_| Err(anyhow!("waiting for upstream panicked"))), ours)
         });
-        if self.mode == Mode::Userspace {
+        if self.mode == BackendMode::Userspace {
             thread::sleep(USERSPACE_SETTLES);
         }
         Ok(BothRules { upstream: upstream?, ours: ours? })

@@ -12,7 +12,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::{
     addresses::Vantage,
-    objects::{Protocol, Target},
+    objects::{Target, Transport},
     world::{World, parse_answer, read_answer},
 };
 
@@ -82,9 +82,11 @@ pub fn ask_from_port(world: &World, from: Vantage, source_port: u16, to: Target)
 pub fn once(source: Option<Ipv4Addr>, source_port: u16, to: Target) -> Result<Answer> {
     let source = SocketAddrV4::new(source.unwrap_or(Ipv4Addr::UNSPECIFIED), source_port);
     let answer = match to.protocol {
-        Protocol::Tcp => tcp(source, to.address),
-        Protocol::Udp => udp(source, to.address),
-        Protocol::Sctp => bail!("{to} cannot be asked: kernels without SCTP sockets are common; its rules are walked"),
+        Transport::Tcp => tcp(source, to.address),
+        Transport::Udp => udp(source, to.address),
+        Transport::Sctp => {
+            bail!("{to} cannot be asked: kernels without SCTP sockets are common; its rules are simulated")
+        }
     };
     match answer {
         Ok(text) => match parse_answer(&text) {

@@ -15,9 +15,9 @@ use self::draft::{Draft, draft};
 use crate::{
     api::Api,
     case::Plot,
-    compare::{self, Difference, Question, Walked},
-    objects::{Change, Object, Target},
-    pair::{Pair, Setting},
+    compare::{self, Difference, Question, Simulated},
+    objects::{Object, ObjectChange, Target},
+    pair::{Pair, PairSetting},
     programs::Programs,
     targets,
 };
@@ -32,15 +32,15 @@ const ASKED: usize = 60;
 /// How the states are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
-    /// By walking the rules: everything, from everywhere.
-    Walk,
+    /// By simulating the rules: everything, from everywhere.
+    Simulation,
     /// By real packets, too: a sample.
     Packets,
 }
 
 /// What is to be made up; the same seed makes up the same states.
 #[derive(Debug, Clone, Copy)]
-pub struct Plan {
+pub struct RandomPlan {
     pub seed: u64,
     pub states: usize,
     pub by: By,
@@ -69,8 +69,8 @@ type Slots = BTreeMap<u8, Vec<Object>>;
 
 /// Walks through random states with one pair of kube-proxies.
 pub fn states(
-    plan: Plan,
-    setting: Setting,
+    plan: RandomPlan,
+    setting: PairSetting,
     api: &Api,
     programs: &Programs,
     progress: &dyn Progress,
@@ -96,7 +96,7 @@ pub fn states(
         let sticky = |slot: &u8| slots.get(slot).is_some_and(|objects| objects.iter().any(targets::is_sticky));
         let rules = pair.apply(api, &changes).with_context(|| format!("seed {}, state {state}", plan.seed))?;
         let everywhere = compare::questions_from(known.iter().map(|(to, slot)| (*to, sticky(slot))), &draft::VANTAGES);
-        let mut differences = Walked::parse(&rules)?.differences(&everywhere)?;
+        let mut differences = Simulated::parse(&rules)?.differences(&everywhere)?;
         if plan.by == By::Packets {
             let sample: Vec<Question> = (0..ASKED)
                 .map(|_| dice.draw(0..everywhere.len()).map(|index| everywhere.get(index).copied()))
@@ -117,14 +117,14 @@ pub fn states(
 }
 
 /// Puts a draft into a slot, and says what has to be written for that.
-fn replace(slots: &mut Slots, slot: u8, draft: &Draft) -> Vec<Change> {
+fn replace(slots: &mut Slots, slot: u8, draft: &Draft) -> Vec<ObjectChange> {
     let desired = draft.objects(Plot(slot));
     let before = slots.insert(slot, desired.clone()).unwrap_or_default();
     // A Service cannot change into some others under its name; and who deletes one deletes its Endpoints.
     let again = before.iter().zip(&desired).any(|(before, desired)| !can_become(before, desired)) || desired.is_empty();
     let gone = before.iter().filter(|old| again || !desired.iter().any(|object| object.path() == old.path()));
-    let gone: Vec<Change> = gone.cloned().map(Change::Delete).collect();
-    gone.into_iter().chain(desired.into_iter().map(Change::Put)).collect()
+    let gone: Vec<ObjectChange> = gone.cloned().map(ObjectChange::Delete).collect();
+    gone.into_iter().chain(desired.into_iter().map(ObjectChange::Put)).collect()
 }
 
 fn can_become(before: &Object, desired: &Object) -> bool {
@@ -183,7 +183,8 @@ mod tests {
         let mut deleted = 0;
         for _ in 0..200 {
             let changes = replace(&mut slots, 1, &dice.draw(draft()).unwrap());
-            deleted += changes.iter().filter(|change| matches!(change, Change::Delete(Object::Service(_)))).count();
+            deleted +=
+                changes.iter().filter(|change| matches!(change, ObjectChange::Delete(Object::Service(_)))).count();
         }
         assert!((20..180).contains(&deleted), "{deleted} of 200 Services were deleted before the next one");
     }

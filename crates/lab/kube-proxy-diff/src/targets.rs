@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{Service, ServicePort};
 
 use crate::{
     addresses::{BRIDGE, NODE, Vantage},
-    objects::{Object, Protocol, Target},
+    objects::{Object, Target, Transport},
 };
 
 /// The local addresses that node ports are asked on.
@@ -44,9 +44,9 @@ fn of_service(service: &Service) -> Vec<Target> {
 
 fn of_port(port: &ServicePort, addresses: &[Ipv4Addr]) -> Vec<Target> {
     let protocol = match port.protocol.as_deref() {
-        Some("UDP") => Protocol::Udp,
-        Some("SCTP") => Protocol::Sctp,
-        _ => Protocol::Tcp,
+        Some("UDP") => Transport::Udp,
+        Some("SCTP") => Transport::Sctp,
+        _ => Transport::Tcp,
     };
     let number = |number: i32| u16::try_from(number).ok();
     let ports = number(port.port).into_iter();

@@ -21,7 +21,7 @@ use tempfile::TempDir;
 use self::servers::Servers;
 pub use self::{
     kubelet::is_kubelets,
-    proxy::{Implementation, Iptables},
+    proxy::{BackendMode, Implementation, IptablesVariant},
     servers::{parse_answer, read_answer},
 };
 use crate::{
@@ -47,7 +47,7 @@ pub struct World {
 
 impl World {
     /// A world without a kube-proxy yet, whose programs find that kind of iptables on PATH.
-    pub fn new(name: &str, api: &Api, iptables: Iptables) -> Result<World> {
+    pub fn new(name: &str, api: &Api, iptables: IptablesVariant) -> Result<World> {
         let node = node(&format!("{name} node"))?;
         let outside = outside(&format!("{name} outside"))?;
         uplink(&node, &outside, NODE, "lan1")?;

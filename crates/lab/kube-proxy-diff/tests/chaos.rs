@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use kube_proxy_diff::{
-    chaos::{self, LIMIT, Mode, Request},
-    world::Iptables,
+    chaos::{self, ChaosRequest, LIMIT},
+    world::{BackendMode, IptablesVariant},
 };
 
 #[path = "differential/support.rs"]
@@ -20,10 +20,12 @@ const BUSY: u32 = 4;
 fn whatever_goes_wrong_the_state_is_soon_right_again_and_open_connections_stay() {
     let (programs, mut api) = start();
     let mut faults = vec![];
-    for (iptables, mode) in
-        [(Iptables::Legacy, Mode::Iptables), (Iptables::Nft, Mode::Iptables), (Iptables::Legacy, Mode::Userspace)]
-    {
-        let request = Request { iptables, mode, seed: 4, at_least: Duration::ZERO, limit: BUSY * LIMIT };
+    for (iptables, mode) in [
+        (IptablesVariant::Legacy, BackendMode::Iptables),
+        (IptablesVariant::Nft, BackendMode::Iptables),
+        (IptablesVariant::Legacy, BackendMode::Userspace),
+    ] {
+        let request = ChaosRequest { iptables, mode, seed: 4, at_least: Duration::ZERO, limit: BUSY * LIMIT };
         println!("{mode:?} on {iptables:?}, seed {}", request.seed);
         let report = chaos::run(&request, &mut api, &programs, &Printed).unwrap();
         println!("  {} changes, {} answers on open connections", report.changes, report.answers);

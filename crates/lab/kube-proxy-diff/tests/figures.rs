@@ -4,7 +4,7 @@ use std::{env, path::Path, path::PathBuf, time::Duration};
 
 use common::progress::{Progress, Silent, Task, Unit};
 use kube_proxy_diff::{
-    figures::{self, Request, Services},
+    figures::{self, FiguresRequest, Services},
     programs::Programs,
 };
 
@@ -13,7 +13,7 @@ use kube_proxy_diff::{
 fn every_figure_is_measured_for_both() {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../dist");
     let programs = Programs::of_dist(&env::var_os("KOE_DIST").map_or(beside, PathBuf::from)).unwrap();
-    let request = Request {
+    let request = FiguresRequest {
         rounds: 1,
         few: Services { count: 2, endpoints: 3 },
         many: Services { count: 20, endpoints: 3 },

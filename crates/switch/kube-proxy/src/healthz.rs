@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 use hyper::StatusCode;
 
 use crate::events::Events;
-use crate::http::{self, Answer, BindFailure};
+use crate::http::{self, BindFailure, HttpAnswer};
 use crate::log;
 
 /// What the syncer says about itself. It calls both methods, from its own thread.
@@ -62,7 +62,7 @@ impl Health {
         self.last_updated.load(Ordering::Acquire) != 0 && waiting < self.timeout
     }
 
-    fn answer(&self, at: Instant, clock: SystemTime) -> Answer {
+    fn answer(&self, at: Instant, clock: SystemTime) -> HttpAnswer {
         let ago = match self.last_updated.load(Ordering::Acquire) {
             0 => None,
             last => Some(Duration::from_millis(self.milliseconds(at).saturating_sub(last))),
@@ -75,7 +75,7 @@ impl Health {
             None => SystemTime::UNIX_EPOCH,
         };
         let body = format!(r#"{{"lastUpdated": "{}","currentTime": "{}"}}"#, log::time(updated), log::time(clock));
-        Answer::json(if healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, body)
+        HttpAnswer::json(if healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, body)
     }
 }
 
@@ -109,7 +109,7 @@ pub async fn serve(
         |_| true,
         move |path| match path {
             "/healthz" => health.answer(Instant::now(), SystemTime::now()),
-            _ => Answer::not_found(),
+            _ => HttpAnswer::not_found(),
         },
     )
     .await)

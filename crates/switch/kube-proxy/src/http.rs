@@ -29,13 +29,13 @@ const HEADERS_MAX_BYTES: usize = 8 * 1024;
 const BIND_RETRY: Duration = Duration::from_secs(1);
 
 /// What a client gets.
-pub struct Answer {
+pub struct HttpAnswer {
     pub status: StatusCode,
     pub content_type: &'static str,
     pub body: String,
 }
 
-impl Answer {
+impl HttpAnswer {
     pub fn text(status: StatusCode, body: &str) -> Self {
         Self { status, content_type: "text/plain; charset=utf-8", body: body.to_owned() }
     }
@@ -85,7 +85,7 @@ pub async fn listen(
 pub async fn serve(
     listener: TcpListener,
     admit: impl Fn(SocketAddr) -> bool,
-    answer: impl Fn(&str) -> Answer + Send + Sync + 'static,
+    answer: impl Fn(&str) -> HttpAnswer + Send + Sync + 'static,
 ) -> Infallible {
     let answer = Arc::new(answer);
     let mut connections = JoinSet::new();
@@ -114,11 +114,11 @@ pub async fn serve(
 }
 
 /// One request, one answer. What goes wrong is the client's affair.
-async fn converse(stream: TcpStream, answer: Arc<impl Fn(&str) -> Answer>) {
+async fn converse(stream: TcpStream, answer: Arc<impl Fn(&str) -> HttpAnswer>) {
     let service = service_fn(move |request: Request<Incoming>| {
         let response = match *request.method() {
             Method::GET | Method::HEAD => answer(request.uri().path()),
-            _ => Answer::text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are allowed\n"),
+            _ => HttpAnswer::text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are allowed\n"),
         };
         async { Ok::<_, Infallible>(respond(response)) }
     });
@@ -131,7 +131,7 @@ async fn converse(stream: TcpStream, answer: Arc<impl Fn(&str) -> Answer>) {
     }
 }
 
-fn respond(answer: Answer) -> Response<Full<Bytes>> {
+fn respond(answer: HttpAnswer) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::from(answer.body));
     *response.status_mut() = answer.status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
@@ -177,8 +177,8 @@ mod tests {
             listener,
             |_| true,
             |path| match path {
-                "/here" => Answer::json(StatusCode::OK, "{}".into()),
-                _ => Answer::not_found(),
+                "/here" => HttpAnswer::json(StatusCode::OK, "{}".into()),
+                _ => HttpAnswer::not_found(),
             },
         ));
         address
@@ -244,7 +244,7 @@ mod tests {
     async fn who_connected_to_an_address_that_is_not_admitted_gets_no_answer() {
         let listener = listen(([127, 0, 0, 1], 0).into(), BindFailure::Fatal, |_| {}).await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(serve(listener, move |local| local.ip() != address.ip(), |_| Answer::not_found()));
+        tokio::spawn(serve(listener, move |local| local.ip() != address.ip(), |_| HttpAnswer::not_found()));
         assert!(client::get(address, "/").await.is_err());
     }
 

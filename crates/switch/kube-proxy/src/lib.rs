@@ -1,13 +1,13 @@
 //! A kube-proxy for EOS, in three layers:
 //!
 //! 1. [`model`]: Services and endpoints as this program keeps them, small and already validated ([`objects`] makes them).
-//! 2. [`choice`]: which endpoints a Service's port has on this node, a pure function.
+//! 2. [`endpoint_selection`]: which endpoints a Service's port has on this node, a pure function.
 //! 3. [`backend`]: makes the kernel (or this process) do so, and applies only what differs.
 
 mod access;
 pub mod backend;
-pub mod choice;
 pub mod conntrack;
+pub mod endpoint_selection;
 pub mod events;
 pub mod healthz;
 pub mod http;

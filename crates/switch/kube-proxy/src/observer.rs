@@ -11,7 +11,7 @@ use crate::backend::SyncError;
 use crate::conntrack::{self, UdpServices};
 use crate::healthz::Health;
 use crate::metrics::Metrics;
-use crate::model::{Change, Model, Place, Protocol, Service, ServiceName, State};
+use crate::model::{Change, EndpointState, Model, Place, Protocol, Service, ServiceName};
 use crate::service_health::ServiceHealth;
 use crate::syncer::Observer;
 
@@ -100,7 +100,7 @@ fn health_checks(model: &Model) -> BTreeMap<u16, (ServiceName, usize)> {
 
 fn local_endpoints(model: &Model, name: &ServiceName, service: &Service) -> usize {
     let endpoints = service.ports.iter().flat_map(|port| model.endpoints(name, &port.name, port.protocol));
-    let here = endpoints.filter(|endpoint| endpoint.place == Place::ThisNode && endpoint.state == State::Ready);
+    let here = endpoints.filter(|endpoint| endpoint.place == Place::ThisNode && endpoint.state == EndpointState::Ready);
     here.map(|endpoint| endpoint.ip).collect::<BTreeSet<Ipv4Addr>>().len()
 }
 

@@ -29,7 +29,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     adjust_oom_score(options.oom_score_adj);
     conntrack::settings::apply(&options.conntrack);
     let client = watch::connect(&connection(&options))?;
-    let backend = choose_backend(&options)?;
+    let backend = choose_backend(Tool::find()?, &options)?;
     tracing::info!(mode = backend.name(), node = options.node_name, "kube-proxy {}", env!("CARGO_PKG_VERSION"));
 
     let metrics = Arc::new(Metrics::new());
@@ -111,8 +111,7 @@ pub fn connection(options: &Options) -> Connection {
 }
 
 /// The mode that was asked for, or the best that works here.
-fn choose_backend(options: &Options) -> anyhow::Result<Box<dyn Backend>> {
-    let tool = Tool::find()?;
+fn choose_backend(tool: Tool, options: &Options) -> anyhow::Result<Box<dyn Backend>> {
     let mode = match options.proxy_mode {
         Some(mode) => mode,
         None => match tool.can_do_iptables_mode() {
@@ -126,7 +125,10 @@ fn choose_backend(options: &Options) -> anyhow::Result<Box<dyn Backend>> {
     let transit = match local(options) {
         Some(local) => Transit::new(tool.clone(), local),
         // What an earlier run left out may be a Service's by now.
-        None => transit::remove(&tool).map(|_| None)?,
+        None => {
+            transit::remove_or_warn(&tool);
+            None
+        }
     };
     let backend: Box<dyn Backend> = match mode {
         ProxyMode::Iptables => {
@@ -140,7 +142,7 @@ fn choose_backend(options: &Options) -> anyhow::Result<Box<dyn Backend>> {
             if let Err(lacking) = tool.can_do_userspace_mode() {
                 bail!("no mode is possible here, not even --proxy-mode=userspace: {lacking}");
             }
-            let settings = userspace::Settings {
+            let settings = userspace::UserspaceSettings {
                 bind_address: options.bind_address,
                 cluster_cidr: options.cluster_cidr,
                 node_port_addresses: options.nodeport_addresses.clone(),
@@ -156,8 +158,8 @@ fn choose_backend(options: &Options) -> anyhow::Result<Box<dyn Backend>> {
 }
 
 /// What the iptables mode's rules depend on.
-pub fn iptables_settings(options: &Options, features: iptables::Features) -> iptables::Settings {
-    iptables::Settings {
+pub fn iptables_settings(options: &Options, features: iptables::Features) -> iptables::IptablesSettings {
+    iptables::IptablesSettings {
         cluster_cidr: options.cluster_cidr,
         masquerade_all: options.masquerade_all,
         masquerade_bit: options.masquerade_bit,
@@ -201,4 +203,39 @@ pub async fn model_of_now(options: &Options, patience: Duration) -> anyhow::Resu
     let model = gather.await.context("reading Services and endpoints ended early")?;
     watches.abort();
     model
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::process::Command;
+
+    use super::*;
+
+    /// Stand-ins for iptables' programs: there is an old chain, which iptables-restore refuses to touch.
+    const PROGRAMS: [(&str, &str); 3] = [
+        ("iptables", "echo 'iptables v1.8.9 (nf_tables)'"),
+        ("iptables-save", "printf '*raw\\n:KUBE-TRANSIT - [0:0]\\n-A PREROUTING -j KUBE-TRANSIT\\nCOMMIT\\n'"),
+        (
+            "iptables-restore",
+            "grep KUBE-TRANSIT >> \"$0.refused\" || exit 0; echo 'iptables-restore: line 3 failed' >&2; exit 1",
+        ),
+    ];
+
+    #[test]
+    fn an_old_chain_for_transit_that_cannot_be_removed_is_no_reason_not_to_proxy() {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, script) in PROGRAMS {
+            // By another process: whatever this one forks meanwhile would have the file open, and it could not be run.
+            let write = r#"printf '#!/bin/sh\n%s\n' "$1" > "$0" && chmod 755 "$0""#;
+            let written =
+                Command::new("sh").args(["-c", write, name, script]).current_dir(&directory).status().unwrap();
+            assert!(written.success());
+        }
+        let tool = Tool::named(&directory.path().join("iptables").to_string_lossy()).unwrap();
+        let backend = choose_backend(tool, &Options::default()).unwrap();
+        assert_eq!(backend.name(), "iptables");
+        let refused = fs::read_to_string(directory.path().join("iptables-restore.refused")).unwrap();
+        assert!(refused.contains("-D PREROUTING -j KUBE-TRANSIT\n-X KUBE-TRANSIT\n"), "{refused}");
+    }
 }

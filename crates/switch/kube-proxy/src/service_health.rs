@@ -12,23 +12,23 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 use crate::events::Events;
-use crate::http::{self, Answer};
+use crate::http::{self, HttpAnswer};
 use crate::model::ServiceName;
 
 const BIND_RETRY: Duration = Duration::from_secs(1);
 
 /// For each port, whose it is and how many ready endpoints that Service has on this node.
-pub type Desired = BTreeMap<u16, (ServiceName, usize)>;
+pub type DesiredHealth = BTreeMap<u16, (ServiceName, usize)>;
 
 /// Where the syncer says what is to be served; it never waits.
 #[derive(Debug)]
 pub struct ServiceHealth {
-    sender: watch::Sender<Desired>,
+    sender: watch::Sender<DesiredHealth>,
 }
 
 impl ServiceHealth {
     /// Replaces everything that is served.
-    pub fn sync(&self, desired: Desired) {
+    pub fn sync(&self, desired: DesiredHealth) {
         self.sender.send_if_modified(|served| {
             let differs = *served != desired;
             *served = desired;
@@ -39,17 +39,20 @@ impl ServiceHealth {
 
 /// What serves it.
 #[derive(Debug)]
-pub struct Servers {
-    desired: watch::Receiver<Desired>,
+pub struct HealthServers {
+    desired: watch::Receiver<DesiredHealth>,
     addresses: Vec<Ipv4Net>,
     events: Events,
     running: BTreeMap<u16, Server>,
 }
 
 /// Makes the two ends. It is served on all addresses of the node, or those in `nodeport_addresses`.
-pub fn channel(nodeport_addresses: Vec<Ipv4Net>, events: Events) -> (ServiceHealth, Servers) {
-    let (sender, desired) = watch::channel(Desired::new());
-    (ServiceHealth { sender }, Servers { desired, addresses: nodeport_addresses, events, running: BTreeMap::new() })
+pub fn channel(nodeport_addresses: Vec<Ipv4Net>, events: Events) -> (ServiceHealth, HealthServers) {
+    let (sender, desired) = watch::channel(DesiredHealth::new());
+    (
+        ServiceHealth { sender },
+        HealthServers { desired, addresses: nodeport_addresses, events, running: BTreeMap::new() },
+    )
 }
 
 #[derive(Debug)]
@@ -67,7 +70,7 @@ impl Drop for Server {
     }
 }
 
-impl Servers {
+impl HealthServers {
     /// Starts and stops servers, for as long as there is a [`ServiceHealth`].
     pub async fn run(mut self) {
         loop {
@@ -114,7 +117,7 @@ impl Servers {
         let desired = self.desired.clone();
         let answer = move |_: &str| match desired.borrow().get(&port) {
             Some((service, local_endpoints)) => answer(service, *local_endpoints),
-            None => Answer::not_found(),
+            None => HttpAnswer::not_found(),
         };
         tokio::spawn(async move {
             http::serve(listener, admit, answer).await;
@@ -123,13 +126,13 @@ impl Servers {
 }
 
 /// Laid out as upstream lays it out.
-fn answer(service: &ServiceName, local_endpoints: usize) -> Answer {
+fn answer(service: &ServiceName, local_endpoints: usize) -> HttpAnswer {
     let status = if local_endpoints == 0 { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     let ServiceName { namespace, name } = service;
     let body = format!(
         "{{\n\t\"service\": {{\n\t\t\"namespace\": {namespace:?},\n\t\t\"name\": {name:?}\n\t}},\n\t\"localEndpoints\": {local_endpoints}\n}}"
     );
-    Answer::json(status, body)
+    HttpAnswer::json(status, body)
 }
 
 #[cfg(test)]
@@ -137,8 +140,8 @@ mod tests {
     use super::*;
     use crate::{events, http::client};
 
-    fn web(port: u16, local_endpoints: usize) -> Desired {
-        Desired::from([(port, (ServiceName::new("shop", "web"), local_endpoints))])
+    fn web(port: u16, local_endpoints: usize) -> DesiredHealth {
+        DesiredHealth::from([(port, (ServiceName::new("shop", "web"), local_endpoints))])
     }
 
     /// A port that was free a moment ago.
@@ -187,7 +190,7 @@ mod tests {
         health.sync(web(second, 1));
         await_status(second, Some(200)).await;
         await_status(first, None).await;
-        health.sync(Desired::from([(second, (ServiceName::new("shop", "other"), 0))]));
+        health.sync(DesiredHealth::from([(second, (ServiceName::new("shop", "other"), 0))]));
         assert!(await_status(second, Some(503)).await.unwrap().2.contains("other"));
     }
 

@@ -12,7 +12,7 @@ const READERS: [(&str, &str); 5] = [
     ("events.rs", "the time in an event"),
     ("healthz.rs", "the times in the answer, not whether it is healthy"),
     ("log.rs", "the time in a line"),
-    ("metrics/mod.rs", "timestamps, and how long ago a pod changed by the API's clock"),
+    ("metrics.rs", "timestamps, and how long ago a pod changed by the API's clock"),
 ];
 
 /// How it can be read.

@@ -16,7 +16,7 @@ use ureq::{
 };
 
 use super::Credentials;
-use crate::objects::{Change, Object};
+use crate::objects::{Object, ObjectChange};
 
 /// Whoever writes many objects does so with several threads, each with a connection.
 const CONNECTIONS: usize = 16;
@@ -75,10 +75,10 @@ impl Client {
     }
 
     /// Carries out changes, one after another.
-    pub fn apply<'a>(&self, changes: impl IntoIterator<Item = &'a Change>) -> Result<()> {
+    pub fn apply<'a>(&self, changes: impl IntoIterator<Item = &'a ObjectChange>) -> Result<()> {
         changes.into_iter().try_for_each(|change| match change {
-            Change::Put(object) => self.put(object),
-            Change::Delete(object) => {
+            ObjectChange::Put(object) => self.put(object),
+            ObjectChange::Delete(object) => {
                 let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
                 let known = versions.remove(&object.path()).is_some();
                 if let Object::Service(_) = object {

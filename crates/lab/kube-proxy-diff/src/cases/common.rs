@@ -6,15 +6,16 @@ pub use crate::{
     addresses::{BRIDGE, NODE, NODE_2, OUTSIDE, PODS, REMOTE_PODS, Vantage},
     case::{Expected, Plot, Step},
     objects::{
-        Change::{Delete, Put},
-        Object, Protocol,
-        Protocol::{Sctp, Tcp, Udp},
-        ServiceBuilder, Target, endpoints, service,
+        Object,
+        ObjectChange::{Delete, Put},
+        ServiceBuilder, Target, Transport,
+        Transport::{Sctp, Tcp, Udp},
+        endpoints, service,
     },
 };
 
-pub const WEB: (&str, Protocol, u16) = ("web", Tcp, 8080);
-pub const DNS: (&str, Protocol, u16) = ("dns", Udp, 5353);
+pub const WEB: (&str, Transport, u16) = ("web", Tcp, 8080);
+pub const DNS: (&str, Transport, u16) = ("dns", Udp, 5353);
 
 /// A pod that is an endpoint of most Services, and one that is of none.
 pub const ENDPOINT: Vantage = Vantage::Pod(0);

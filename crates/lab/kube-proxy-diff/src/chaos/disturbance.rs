@@ -10,8 +10,8 @@ use std::{
 use anyhow::{Context, Result, bail};
 use rustix::fs::{FlockOperation, flock};
 
-use super::{Mode, Stage, rules, state};
-use crate::objects::Change;
+use super::{Stage, rules, state};
+use crate::{objects::ObjectChange, world::BackendMode};
 
 /// One thing that goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -133,8 +133,8 @@ fn remove_rules(stage: &mut Stage<'_>) -> Result<()> {
         2 => (&["-t", "nat", "-F", "PREROUTING"], None),
         3 => (&["-t", "nat", "-F", "OUTPUT"], None),
         _ => match stage.mode {
-            Mode::Iptables => (&["-t", "nat", "-F", "KUBE-SERVICES"], None),
-            Mode::Userspace => (&["-t", "nat", "-F", "KUBE-PORTALS-HOST"], None),
+            BackendMode::Iptables => (&["-t", "nat", "-F", "KUBE-SERVICES"], None),
+            BackendMode::Userspace => (&["-t", "nat", "-F", "KUBE-PORTALS-HOST"], None),
         },
     };
     stage.world.run_on_node("iptables", &[&["-w"], command].concat())?;
@@ -150,7 +150,7 @@ fn flap(stage: &mut Stage<'_>) -> Result<Instant> {
     let api = &stage.api;
     api.with_client(|client| {
         for (flaps, due) in (1..=FLAPS).map(|flap| (flap, began + FLAP * flap)) {
-            client.apply([&Change::Put(state::steady_endpoints(flaps % 2 == 0))])?;
+            client.apply([&ObjectChange::Put(state::steady_endpoints(flaps % 2 == 0))])?;
             thread::sleep(due.saturating_duration_since(Instant::now()));
         }
         Ok(())

@@ -10,7 +10,7 @@ use fastrand::Rng;
 use super::echo;
 use crate::{
     addresses::{PODS, REMOTE_PODS},
-    objects::{Change, Object, Protocol, Target, endpoints, service},
+    objects::{Object, ObjectChange, Target, Transport, endpoints, service},
 };
 
 /// The Service that connections stay open to.
@@ -31,20 +31,20 @@ const SERVICES: u8 = 24;
 const POOL: [Ipv4Addr; 6] = [PODS[0], PODS[1], PODS[2], PODS[3], REMOTE_PODS[0], REMOTE_PODS[1]];
 
 /// The endpoints of each Service that there is, by its number.
-pub struct State {
+pub struct LiveServices {
     random: Rng,
     services: BTreeMap<u8, Vec<Ipv4Addr>>,
 }
 
-impl State {
-    pub fn new(random: Rng) -> State {
-        State { random, services: BTreeMap::new() }
+impl LiveServices {
+    pub fn new(random: Rng) -> LiveServices {
+        LiveServices { random, services: BTreeMap::new() }
     }
 
     /// Every object there is at the beginning.
-    pub fn first(&mut self) -> Vec<Change> {
-        let steady = service(STEADY_NAME, *STEADY.ip()).port("echo", Protocol::Tcp, echo::PORT).build();
-        let mut changes = vec![Change::Put(steady), Change::Put(steady_endpoints(true))];
+    pub fn first(&mut self) -> Vec<ObjectChange> {
+        let steady = service(STEADY_NAME, *STEADY.ip()).port("echo", Transport::Tcp, echo::PORT).build();
+        let mut changes = vec![ObjectChange::Put(steady), ObjectChange::Put(steady_endpoints(true))];
         for number in 0..SERVICES {
             changes.extend(self.put(number));
         }
@@ -52,20 +52,20 @@ impl State {
     }
 
     /// A Service comes, goes, or gets other endpoints.
-    pub fn change(&mut self) -> Vec<Change> {
+    pub fn change(&mut self) -> Vec<ObjectChange> {
         let number = self.random.u8(..SERVICES);
         if self.services.contains_key(&number) && self.random.u8(..4) == 0 {
             self.services.remove(&number);
             // With the Service, the API server deletes its Endpoints.
-            return vec![Change::Delete(behind(number, &[])), Change::Delete(object(number))];
+            return vec![ObjectChange::Delete(behind(number, &[])), ObjectChange::Delete(object(number))];
         }
         self.put(number)
     }
 
-    fn put(&mut self, number: u8) -> Vec<Change> {
+    fn put(&mut self, number: u8) -> Vec<ObjectChange> {
         let count = self.random.usize(..=POOL.len());
         let chosen = self.random.choose_multiple(POOL, count);
-        let changes = vec![Change::Put(object(number)), Change::Put(behind(number, &chosen))];
+        let changes = vec![ObjectChange::Put(object(number)), ObjectChange::Put(behind(number, &chosen))];
         self.services.insert(number, chosen);
         changes
     }
@@ -74,7 +74,7 @@ impl State {
     pub fn answers(&self) -> impl Iterator<Item = (Target, &[Ipv4Addr])> {
         self.services
             .iter()
-            .map(|(number, behind)| (Target::new(Protocol::Tcp, address(*number), 80), behind.as_slice()))
+            .map(|(number, behind)| (Target::new(Transport::Tcp, address(*number), 80), behind.as_slice()))
     }
 }
 
@@ -82,7 +82,7 @@ impl State {
 pub fn steady_endpoints(with_flapping: bool) -> Object {
     let flapping = with_flapping.then_some(FLAPPING);
     let all: Vec<Ipv4Addr> = UNTOUCHED.into_iter().chain(flapping).collect();
-    endpoints(STEADY_NAME).subset(&all, &[], &[("echo", Protocol::Tcp, echo::PORT)]).build()
+    endpoints(STEADY_NAME).subset(&all, &[], &[("echo", Transport::Tcp, echo::PORT)]).build()
 }
 
 fn address(number: u8) -> Ipv4Addr {
@@ -95,7 +95,7 @@ fn name(number: u8) -> String {
 
 /// Services of every kind, by turns.
 fn object(number: u8) -> Object {
-    let one = service(&name(number), address(number)).port("web", Protocol::Tcp, 80);
+    let one = service(&name(number), address(number)).port("web", Transport::Tcp, 80);
     let node_port = 31000 + u16::from(number);
     match number % 4 {
         0 => one,
@@ -111,6 +111,6 @@ fn behind(number: u8, addresses: &[Ipv4Addr]) -> Object {
     if addresses.is_empty() {
         some.build()
     } else {
-        some.subset(addresses, &[], &[("web", Protocol::Tcp, 8080)]).build()
+        some.subset(addresses, &[], &[("web", Transport::Tcp, 8080)]).build()
     }
 }

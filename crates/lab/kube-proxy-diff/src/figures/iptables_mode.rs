@@ -6,11 +6,11 @@ use std::{thread, time::Duration};
 use anyhow::Result;
 
 use super::{
-    Desired as Goal, Row, Unit, floor, process,
+    Goal, Row, Unit, floor, process,
     services::Services,
-    stage::{Desired, Setting, Side},
+    stage::{Bench, DesiredRules, Side},
 };
-use crate::world::{Implementation, Iptables};
+use crate::world::{Implementation, IptablesVariant};
 
 /// How often an endpoint goes and comes in a round.
 const CHANGES: usize = 4;
@@ -29,11 +29,11 @@ fn memory(services: Services) -> Row {
 }
 
 /// Memory with few Services.
-pub fn resident(setting: &Setting<'_>, services: Services) -> Result<Row> {
+pub fn resident(setting: &Bench<'_>, services: Services) -> Result<Row> {
     let mut row = memory(services);
     services.create(setting.api)?;
-    for which in Setting::order(0) {
-        let mut side = setting.side(which, Iptables::Legacy, "iptables")?;
+    for which in Bench::order(0) {
+        let mut side = setting.side(which, IptablesVariant::Legacy, "iptables")?;
         side.start_with(setting.api, services)?;
         row.tell(setting, which, side.resident()?);
     }
@@ -42,31 +42,31 @@ pub fn resident(setting: &Setting<'_>, services: Services) -> Result<Row> {
 }
 
 /// The Services are created while it runs: from the last creation until all are programmed. With iptables-legacy, memory, too.
-pub fn create(setting: &Setting<'_>, services: Services, iptables: Iptables) -> Result<Vec<Row>> {
+pub fn create(setting: &Bench<'_>, services: Services, iptables: IptablesVariant) -> Result<Vec<Row>> {
     let what = format!(
         "last creation -> programmed, {} Services with {} endpoints, iptables-{}",
         services.count,
         services.endpoints,
         match iptables {
-            Iptables::Legacy => "legacy",
-            Iptables::Nft => "nft",
+            IptablesVariant::Legacy => "legacy",
+            IptablesVariant::Nft => "nft",
         }
     );
     let mut time = Row::new(&what, Unit::Seconds, HALF);
     let mut memory = memory(services);
     for round in 0..setting.rounds {
-        for which in Setting::order(round) {
+        for which in Bench::order(round) {
             let mut side = setting.side(which, iptables, "iptables")?;
             let changes = side.changes()?;
             side.start(setting.api)?;
             side.wait(
                 &changes,
-                &Desired { present: vec!["KUBE-SERVICES".into()], absent: vec![], destinations: Some(0) },
+                &DesiredRules { present: vec!["KUBE-SERVICES".into()], absent: vec![], destinations: Some(0) },
             )?;
             let last = services.create(setting.api)?;
-            let programmed = side.wait(&changes, &Desired::all(services))?;
+            let programmed = side.wait(&changes, &DesiredRules::all(services))?;
             time.tell(setting, which, programmed.saturating_duration_since(last).as_secs_f64());
-            if iptables == Iptables::Legacy {
+            if iptables == IptablesVariant::Legacy {
                 memory.tell(setting, which, side.resident()?);
             }
             if which == Implementation::Ours {
@@ -77,11 +77,11 @@ pub fn create(setting: &Setting<'_>, services: Services, iptables: Iptables) -> 
             services.delete(setting.api)?;
         }
     }
-    Ok(if iptables == Iptables::Legacy { vec![memory, time] } else { vec![time] })
+    Ok(if iptables == IptablesVariant::Legacy { vec![memory, time] } else { vec![time] })
 }
 
 /// Many Services stay, and little happens: an endpoint goes and comes back; the kube-proxy is killed and started again.
-pub fn many_in_place(setting: &Setting<'_>, services: Services) -> Result<Vec<Row>> {
+pub fn many_in_place(setting: &Bench<'_>, services: Services) -> Result<Vec<Row>> {
     let among = format!("among {} Services with {} endpoints, iptables-legacy", services.count, services.endpoints);
     let mut memory = memory(services);
     let mut first = Row::new(format!("first start -> in sync, {among}"), Unit::Seconds, Goal::Nothing);
@@ -91,15 +91,15 @@ pub fn many_in_place(setting: &Setting<'_>, services: Services) -> Result<Vec<Ro
     setting.progress.note(&format!("creating {} Services with {} endpoints", services.count, services.endpoints));
     services.create(setting.api)?;
     let mut sides = vec![];
-    for which in Setting::order(0) {
-        let mut side = setting.side(which, Iptables::Legacy, "iptables")?;
+    for which in Bench::order(0) {
+        let mut side = setting.side(which, IptablesVariant::Legacy, "iptables")?;
         setting.progress.note(&format!("{which:?} starts"));
         first.tell(setting, which, side.start_with(setting.api, services)?.as_secs_f64());
         side.stop()?;
         sides.push((which, side));
     }
     for round in 0..setting.rounds {
-        for which in Setting::order(round) {
+        for which in Bench::order(round) {
             let Some((_, side)) = sides.iter_mut().find(|(of, _)| *of == which) else { continue };
             let index = services.count / 2 + round;
             restart.tell(setting, which, restarted(setting, side, services, index)?.as_secs_f64());
@@ -124,20 +124,20 @@ pub fn many_in_place(setting: &Setting<'_>, services: Services) -> Result<Vec<Ro
 }
 
 /// An endpoint goes while nobody proxies; returns how long after the start that is programmed. It is back when this returns.
-fn restarted(setting: &Setting<'_>, side: &mut Side, services: Services, index: usize) -> Result<Duration> {
+fn restarted(setting: &Bench<'_>, side: &mut Side, services: Services, index: usize) -> Result<Duration> {
     let changes = side.changes()?;
     setting.api.with_client(|client| services.set_endpoint(client, index, 1, false))?;
     let started = side.start(setting.api)?;
     let programmed = side.wait(&changes, &without(services, index, 1))?;
     let changes = side.changes()?;
     setting.api.with_client(|client| services.set_endpoint(client, index, 1, true))?;
-    side.wait(&changes, &Desired::all(services))?;
+    side.wait(&changes, &DesiredRules::all(services))?;
     Ok(programmed.saturating_duration_since(started))
 }
 
 /// An endpoint goes and comes; returns how long each took, and what all of them used.
 fn changed(
-    setting: &Setting<'_>,
+    setting: &Bench<'_>,
     side: &mut Side,
     services: Services,
     index: usize,
@@ -150,7 +150,7 @@ fn changed(
         let before = process::cpu(id)?;
         let changes = side.changes()?;
         let written = setting.api.with_client(|client| services.set_endpoint(client, index, endpoint, there))?;
-        let desired = if there { Desired::all(services) } else { without(services, index, endpoint) };
+        let desired = if there { DesiredRules::all(services) } else { without(services, index, endpoint) };
         let programmed = side.wait(&changes, &desired)?;
         thread::sleep(CHILDREN_END);
         used += process::cpu(id)?.saturating_sub(before);
@@ -159,8 +159,8 @@ fn changed(
     Ok((times, used))
 }
 
-fn without(services: Services, index: usize, endpoint: usize) -> Desired {
-    Desired {
+fn without(services: Services, index: usize, endpoint: usize) -> DesiredRules {
+    DesiredRules {
         present: vec![],
         absent: vec![services.destination(index, endpoint)],
         destinations: Some(services.destinations() - 1),

@@ -17,7 +17,7 @@ use std::{
 use anyhow::{Context, Result};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with};
 
-use crate::{netns::Netns, world::Iptables};
+use crate::{netns::Netns, world::IptablesVariant};
 
 const EACH: Duration = Duration::from_millis(1);
 
@@ -33,7 +33,7 @@ pub struct Changes {
 
 impl Changes {
     /// Changes from now on.
-    pub fn watch(netns: &Netns, iptables: Iptables) -> Result<Changes> {
+    pub fn watch(netns: &Netns, iptables: IptablesVariant) -> Result<Changes> {
         let socket = netns.enter(|| open(iptables))?.context("cannot ask the kernel about its tables")?;
         let mut before = mark(&socket, iptables).context("the kernel does not tell about its tables")?;
         let (seen, stop) = (Arc::new(Mutex::new(vec![])), Arc::new(AtomicBool::new(false)));
@@ -70,18 +70,18 @@ impl Drop for Changes {
     }
 }
 
-fn open(iptables: Iptables) -> io::Result<OwnedFd> {
+fn open(iptables: IptablesVariant) -> io::Result<OwnedFd> {
     let (family, protocol) = match iptables {
-        Iptables::Legacy => (AddressFamily::INET, rustix::net::ipproto::RAW),
-        Iptables::Nft => (AddressFamily::NETLINK, netlink::NETFILTER),
+        IptablesVariant::Legacy => (AddressFamily::INET, rustix::net::ipproto::RAW),
+        IptablesVariant::Nft => (AddressFamily::NETLINK, netlink::NETFILTER),
     };
     Ok(socket_with(family, SocketType::RAW, SocketFlags::CLOEXEC, Some(protocol))?)
 }
 
-fn mark(socket: &OwnedFd, iptables: Iptables) -> io::Result<Mark> {
+fn mark(socket: &OwnedFd, iptables: IptablesVariant) -> io::Result<Mark> {
     match iptables {
-        Iptables::Legacy => nat_table(socket),
-        Iptables::Nft => Ok([generation(socket)?, 0]),
+        IptablesVariant::Legacy => nat_table(socket),
+        IptablesVariant::Nft => Ok([generation(socket)?, 0]),
     }
 }
 

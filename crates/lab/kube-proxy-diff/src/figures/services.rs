@@ -16,7 +16,7 @@ use k8s_openapi::{
 use crate::{
     addresses::{NODE_2_NAME, NODE_NAME},
     api::{Api, Client},
-    objects::{Change, Object, Protocol, service},
+    objects::{Object, ObjectChange, Transport, service},
 };
 
 /// Requests that are under way at the same time.
@@ -42,23 +42,23 @@ impl Services {
         api.with_client(|client| {
             each(last, |index| {
                 let objects = [self.endpoints(index, None), self.service(index)];
-                client.apply(&objects.map(Change::Put))
+                client.apply(&objects.map(ObjectChange::Put))
             })?;
-            client.apply([&Change::Put(self.endpoints(last, None))])?;
+            client.apply([&ObjectChange::Put(self.endpoints(last, None))])?;
             let moment = Instant::now();
-            client.apply([&Change::Put(self.service(last))])?;
+            client.apply([&ObjectChange::Put(self.service(last))])?;
             Ok(moment)
         })
     }
 
     pub fn delete(self, api: &Api) -> Result<()> {
         // The API server deletes their Endpoints, too.
-        api.with_client(|client| each(self.count, |index| client.apply([&Change::Delete(self.service(index))])))
+        api.with_client(|client| each(self.count, |index| client.apply([&ObjectChange::Delete(self.service(index))])))
     }
 
     /// Takes an endpoint away from a Service, or gives it back; returns when that was about to be written.
     pub fn set_endpoint(self, client: &Client, index: usize, endpoint: usize, there: bool) -> Result<Instant> {
-        let change = Change::Put(self.endpoints(index, (!there).then_some(endpoint)));
+        let change = ObjectChange::Put(self.endpoints(index, (!there).then_some(endpoint)));
         let moment = Instant::now();
         client.apply([&change])?;
         Ok(moment)
@@ -79,7 +79,7 @@ impl Services {
     }
 
     fn service(self, index: usize) -> Object {
-        service(&name(index), self.cluster_ip(index)).port("http", Protocol::Tcp, 80).build()
+        service(&name(index), self.cluster_ip(index)).port("http", Transport::Tcp, 80).build()
     }
 
     fn endpoints(self, index: usize, without: Option<usize>) -> Object {

@@ -14,7 +14,7 @@ use crate::{
     api::Api,
     daemon::Program,
     programs::Programs,
-    world::{Implementation, Iptables, World},
+    world::{Implementation, IptablesVariant, World},
 };
 
 /// The tables are read when they have not changed for so long. When they changed is known from the kernel, so waiting falsifies nothing.
@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(180);
 const SETTLES: Duration = Duration::from_secs(5);
 
 /// With what it is measured.
-pub struct Setting<'a> {
+pub struct Bench<'a> {
     pub api: &'a Api,
     pub programs: &'a Programs,
     pub rounds: usize,
@@ -35,12 +35,12 @@ pub struct Setting<'a> {
 /// A kube-proxy in a world of its own.
 pub struct Side {
     pub world: World,
-    iptables: Iptables,
+    iptables: IptablesVariant,
     program: Program,
 }
 
 /// What has to be in the nat table.
-pub struct Desired {
+pub struct DesiredRules {
     /// These texts.
     pub present: Vec<String>,
     /// And not these.
@@ -49,7 +49,7 @@ pub struct Desired {
     pub destinations: Option<usize>,
 }
 
-impl Setting<'_> {
+impl Bench<'_> {
     /// Both, so that each is as often the first as the second.
     pub fn order(round: usize) -> [Implementation; 2] {
         match round % 2 {
@@ -59,7 +59,7 @@ impl Setting<'_> {
     }
 
     /// A world with a kube-proxy that has not been started yet.
-    pub fn side(&self, which: Implementation, iptables: Iptables, mode: &str) -> Result<Side> {
+    pub fn side(&self, which: Implementation, iptables: IptablesVariant, mode: &str) -> Result<Side> {
         let name = match which {
             Implementation::Upstream => "upstream",
             Implementation::Ours => "ours",
@@ -107,7 +107,7 @@ impl Side {
     }
 
     /// Waits until the tables are as desired, and returns when the change was made that made them so.
-    pub fn wait(&mut self, changes: &Changes, desired: &Desired) -> Result<Instant> {
+    pub fn wait(&mut self, changes: &Changes, desired: &DesiredRules) -> Result<Instant> {
         let began = Instant::now();
         let mut looked_at = 0;
         let mut lacking = "a change of the tables".to_owned();
@@ -140,17 +140,17 @@ impl Side {
     pub fn start_with(&mut self, api: &Api, services: Services) -> Result<Duration> {
         let changes = self.changes()?;
         let started = self.start(api)?;
-        let programmed = self.wait(&changes, &Desired::all(services))?;
+        let programmed = self.wait(&changes, &DesiredRules::all(services))?;
         Ok(programmed.saturating_duration_since(started))
     }
 }
 
-impl Desired {
+impl DesiredRules {
     /// All endpoints, and the last Service.
-    pub fn all(services: Services) -> Desired {
+    pub fn all(services: Services) -> DesiredRules {
         let last = services.count - 1;
         let present = vec![format!("-d {}/32", services.cluster_ip(last)), services.destination(last, 0)];
-        Desired { present, absent: vec![], destinations: Some(services.destinations()) }
+        DesiredRules { present, absent: vec![], destinations: Some(services.destinations()) }
     }
 
     /// What a table lacks.
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn what_is_wanted_has_to_be_there_and_nothing_else() {
-        let desired = |present: &str, absent: &str, destinations| Desired {
+        let desired = |present: &str, absent: &str, destinations| DesiredRules {
             present: vec![present.to_owned()],
             absent: vec![absent.to_owned()],
             destinations: Some(destinations),

@@ -91,14 +91,14 @@ pub fn bytes_per_second(netns: &Netns, source: SocketAddrV4, lasting: Duration) 
 }
 
 /// New connections, one after the other by each of several clients.
-pub struct Connections {
+pub struct ConnectionRates {
     pub per_second: f64,
     /// Of a hundred, one took longer from its first packet to the end of the answer.
     pub p99: Duration,
 }
 
 /// Opens connections to servers that say something and hang up.
-pub fn connections(netns: &Netns, to: SocketAddrV4, lasting: Duration) -> Result<Connections> {
+pub fn connections(netns: &Netns, to: SocketAddrV4, lasting: Duration) -> Result<ConnectionRates> {
     let open = || -> Result<Vec<Duration>> {
         let began = Instant::now();
         let mut times = vec![];
@@ -116,7 +116,7 @@ pub fn connections(netns: &Netns, to: SocketAddrV4, lasting: Duration) -> Result
     let mut times: Vec<Duration> = side_by_side(netns, open)?.into_iter().flatten().collect();
     times.sort();
     let p99 = *times.get(times.len() * 99 / 100).with_context(|| format!("no connection to {to} came about"))?;
-    Ok(Connections { per_second: times.len() as f64 / lasting.as_secs_f64(), p99 })
+    Ok(ConnectionRates { per_second: times.len() as f64 / lasting.as_secs_f64(), p99 })
 }
 
 fn side_by_side<T: Send>(netns: &Netns, work: impl Fn() -> Result<T> + Sync + Send) -> Result<Vec<T>> {

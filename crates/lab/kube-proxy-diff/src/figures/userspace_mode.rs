@@ -12,16 +12,16 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{
-    Desired as Goal, Row, Unit, process,
+    Goal, Row, Unit, process,
     services::Services,
-    stage::{Setting, Side},
+    stage::{Bench, Side},
     traffic,
 };
 use crate::{
     addresses::{BRIDGE, PODS, Vantage},
-    objects::{Change, Object, Protocol, Target, endpoints, service},
+    objects::{Object, ObjectChange, Target, Transport, endpoints, service},
     probe::{self, Answer},
-    world::{Implementation, Iptables},
+    world::{Implementation, IptablesVariant},
 };
 
 /// The client is the last pod, the others are endpoints.
@@ -44,7 +44,7 @@ const THREE_TIMES: Goal = Goal::Times(3.0);
 const A_THIRD: Goal = Goal::Part(1.0 / 3.0);
 
 /// Measures it with these Services there already, and two more that lead to servers.
-pub fn measure(setting: &Setting<'_>, services: Services, idle_for: Duration) -> Result<Vec<Row>> {
+pub fn measure(setting: &Bench<'_>, services: Services, idle_for: Duration) -> Result<Vec<Row>> {
     let with = format!("userspace mode, {} Services", services.count);
     let mut idle = Row::new(format!("{with}: processor, idle"), Unit::Core, Goal::AtMost(IDLE_CORE));
     let mut bytes = Row::new(format!("{with}: throughput"), Unit::BytesPerSecond, THREE_TIMES);
@@ -52,9 +52,9 @@ pub fn measure(setting: &Setting<'_>, services: Services, idle_for: Duration) ->
     let mut p99 = Row::new(format!("{with}: p99 of new connections"), Unit::Seconds, A_THIRD);
     let objects = write_objects(setting)?;
     let mut sides = vec![];
-    for which in Setting::order(0) {
+    for which in Bench::order(0) {
         setting.progress.note(&format!("{which:?} starts: {with}"));
-        let mut side = setting.side(which, Iptables::Legacy, "userspace")?;
+        let mut side = setting.side(which, IptablesVariant::Legacy, "userspace")?;
         traffic::start_source(side.world.netns(Vantage::Pod(0))?, PODS[0])?;
         let source = SocketAddrV4::new(PODS[0], traffic::SOURCE_PORT);
         traffic::start_splicer(side.world.netns(Vantage::Node)?, SPLICER, source)?;
@@ -73,7 +73,7 @@ pub fn measure(setting: &Setting<'_>, services: Services, idle_for: Duration) ->
         idle.tell(setting, which, after.saturating_sub(before).as_secs_f64() / idle_for.as_secs_f64());
     }
     for round in 0..setting.rounds {
-        for which in Setting::order(round) {
+        for which in Bench::order(round) {
             for (other, side) in &mut sides {
                 signal(side, if *other == which { Signal::CONT } else { Signal::STOP })?;
             }
@@ -93,20 +93,20 @@ pub fn measure(setting: &Setting<'_>, services: Services, idle_for: Duration) ->
         }
     }
     drop(sides);
-    setting.api.with_client(|client| client.apply(&objects.map(Change::Delete)))?;
+    setting.api.with_client(|client| client.apply(&objects.map(ObjectChange::Delete)))?;
     Ok(vec![idle, bytes, rate, p99])
 }
 
 /// A Service with servers that answer and hang up, and one with a server that pours out bytes.
-fn write_objects(setting: &Setting<'_>) -> Result<[Object; 2]> {
-    let http = |port| [("http", Protocol::Tcp, port)];
+fn write_objects(setting: &Bench<'_>) -> Result<[Object; 2]> {
+    let http = |port| [("http", Transport::Tcp, port)];
     let services = [("figures-answering", ANSWERING), ("figures-pouring", POURING)]
-        .map(|(name, address)| service(name, *address.ip()).port("http", Protocol::Tcp, address.port()).build());
+        .map(|(name, address)| service(name, *address.ip()).port("http", Transport::Tcp, address.port()).build());
     let behind = [
         endpoints("figures-answering").subset(&PODS[..3], &[], &http(ANSWERING_PORT)).build(),
         endpoints("figures-pouring").subset(&PODS[..1], &[], &http(traffic::SOURCE_PORT)).build(),
     ];
-    let all = behind.into_iter().chain(services.clone()).map(Change::Put);
+    let all = behind.into_iter().chain(services.clone()).map(ObjectChange::Put);
     setting.api.with_client(|client| client.apply(&all.collect::<Vec<_>>()))?;
     Ok(services)
 }
@@ -135,7 +135,7 @@ fn wait(side: &mut Side, services: Services) -> Result<()> {
 }
 
 fn is_answered(side: &Side) -> Result<bool> {
-    let target = Target { protocol: Protocol::Tcp, address: ANSWERING };
+    let target = Target { protocol: Transport::Tcp, address: ANSWERING };
     let answers = probe::ask(&side.world, CLIENT, target, 1)?;
     let source = side.world.netns(CLIENT)?.enter(|| TcpStream::connect_timeout(&POURING.into(), SETTLES).is_ok())?;
     Ok(source && answers.keys().all(|answer| matches!(answer, Answer::From { .. })))

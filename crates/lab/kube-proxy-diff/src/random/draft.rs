@@ -7,10 +7,10 @@ use proptest::{collection::vec, option, prelude::*, sample::subsequence};
 use crate::{
     addresses::{NODE, NODE_2, PODS, REMOTE_PODS, Vantage},
     case::Plot,
-    objects::{Object, Protocol, ServiceBuilder, endpoints, service},
+    objects::{Object, ServiceBuilder, Transport, endpoints, service},
 };
 
-/// Where random states are walked from: every pod can be an endpoint that asks its own Service.
+/// Where random states are simulated from: every pod can be an endpoint that asks its own Service.
 pub const VANTAGES: [Vantage; 9] = [
     Vantage::Node,
     Vantage::Pod(0),
@@ -47,7 +47,7 @@ enum Kind {
 #[derive(Debug, Clone)]
 pub struct Draft {
     kind: Kind,
-    protocols: Vec<Protocol>,
+    protocols: Vec<Transport>,
     external_ips: u8,
     ingress: u8,
     ranges: Vec<&'static str>,
@@ -72,7 +72,7 @@ pub fn draft() -> impl Strategy<Value = Draft> {
         1 => Just(Kind::Headless),
         1 => Just(Kind::ExternalName),
     ];
-    let protocol = prop_oneof![4 => Just(Protocol::Tcp), 2 => Just(Protocol::Udp), 1 => Just(Protocol::Sctp)];
+    let protocol = prop_oneof![4 => Just(Transport::Tcp), 2 => Just(Transport::Udp), 1 => Just(Transport::Sctp)];
     let shape = (kind, vec(protocol, 1..=3), 0_u8..3, 0_u8..3, subsequence(RANGES.to_vec(), 0..=3));
     let policy = (option::of(1..10800_i32), any::<bool>());
     let behind = (
@@ -117,9 +117,9 @@ impl Draft {
     }
 
     /// The API server takes no load balancer that has ports of several protocols.
-    fn protocol(&self, index: usize) -> Protocol {
+    fn protocol(&self, index: usize) -> Transport {
         let index = if self.kind == Kind::LoadBalancer { 0 } else { index };
-        self.protocols.get(index).copied().unwrap_or(Protocol::Tcp)
+        self.protocols.get(index).copied().unwrap_or(Transport::Tcp)
     }
 
     fn service(&self, plot: Plot, name: &str) -> ServiceBuilder {
@@ -156,7 +156,7 @@ impl Draft {
     }
 
     fn endpoints(&self, name: &str) -> Object {
-        let ports = |shift: usize| -> Vec<(&str, Protocol, u16)> {
+        let ports = |shift: usize| -> Vec<(&str, Transport, u16)> {
             let port = |index: &usize| {
                 let number = TARGET_PORTS.get((index + shift) % TARGET_PORTS.len())?;
                 Some((*NAMES.get(*index)?, self.protocol(*index), *number))

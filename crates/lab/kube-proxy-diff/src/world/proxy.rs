@@ -33,16 +33,32 @@ pub enum Implementation {
 
 /// Which iptables is on PATH.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Iptables {
+pub enum IptablesVariant {
     Legacy,
     Nft,
 }
 
+/// The way that Services are proxied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BackendMode {
+    Iptables,
+    Userspace,
+}
+
+impl BackendMode {
+    pub fn flag(self) -> &'static str {
+        match self {
+            BackendMode::Iptables => "--proxy-mode=iptables",
+            BackendMode::Userspace => "--proxy-mode=userspace",
+        }
+    }
+}
+
 /// A directory of programs that goes first on PATH.
-pub fn tools(iptables: Iptables) -> Result<TempDir> {
+pub fn tools(iptables: IptablesVariant) -> Result<TempDir> {
     let multi = match iptables {
-        Iptables::Legacy => "xtables-legacy-multi",
-        Iptables::Nft => "xtables-nft-multi",
+        IptablesVariant::Legacy => "xtables-legacy-multi",
+        IptablesVariant::Nft => "xtables-nft-multi",
     };
     let multi = find_on_path(multi).with_context(|| format!("{multi} is required: install iptables"))?;
     let directory = TempDir::with_prefix("kube-proxy-diff-tools-").context("cannot make a directory")?;

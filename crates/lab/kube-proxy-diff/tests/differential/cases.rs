@@ -1,9 +1,9 @@
-//! The table of cases, with real packets and by walking the rules.
+//! The table of cases, with real packets and by simulating the rules.
 
 use kube_proxy_diff::{
     case::{self, Group},
     cases,
-    world::Iptables,
+    world::IptablesVariant,
 };
 
 use crate::support::{Printed, start};
@@ -23,13 +23,13 @@ fn hold(groups: &[Group]) {
 #[test]
 #[ignore = "needs root, iptables, conntrack, network namespaces and the SWIX in dist/"]
 fn ours_answers_as_upstream_on_iptables_legacy() {
-    hold(&[cases::main(Iptables::Legacy)]);
+    hold(&[cases::main(IptablesVariant::Legacy)]);
 }
 
 #[test]
 #[ignore = "needs root, iptables, conntrack, network namespaces and the SWIX in dist/"]
 fn ours_answers_as_upstream_on_iptables_nft() {
-    hold(&[cases::main(Iptables::Nft)]);
+    hold(&[cases::main(IptablesVariant::Nft)]);
 }
 
 #[test]

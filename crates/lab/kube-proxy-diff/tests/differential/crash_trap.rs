@@ -9,9 +9,9 @@ use kube_proxy_diff::{
     addresses::Vantage,
     api::Api,
     crash_trap::{HASH_SIZE_BEFORE, Trap},
-    objects::{Change, Protocol, service},
+    objects::{ObjectChange, Transport, service},
     programs::Programs,
-    world::{Implementation, Iptables, World},
+    world::{Implementation, IptablesVariant, World},
 };
 
 use crate::support::start;
@@ -30,8 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[ignore = "needs root, iptables, network namespaces and the SWIX in dist/"]
 fn upstream_steps_into_the_crash_trap_and_ours_does_not_in_any_mode() {
     let (programs, api) = start();
-    let there = service("trap", [10, 10, 9, 1].into()).port("web", Protocol::Tcp, 80).build();
-    api.with_client(|client| client.apply(&[Change::Put(there)])).unwrap();
+    let there = service("trap", [10, 10, 9, 1].into()).port("web", Transport::Tcp, 80).build();
+    api.with_client(|client| client.apply(&[ObjectChange::Put(there)])).unwrap();
 
     // In the SWIX, upstream is patched to leave the size alone unless it is told not to; this is how it is without the patch.
     let unpatched: Vec<&str> = ASKED.into_iter().chain(["--conntrack-resize-hashsize"]).collect();
@@ -64,7 +64,7 @@ fn upstream_steps_into_the_crash_trap_and_ours_does_not_in_any_mode() {
 
 /// A kube-proxy on a node of its own, in the trap.
 fn run(api: &Api, programs: &Programs, which: Implementation, flags: &[&str]) -> (World, Trap) {
-    let mut world = World::new("trap", api, Iptables::Legacy).unwrap();
+    let mut world = World::new("trap", api, IptablesVariant::Legacy).unwrap();
     let trap = Trap::set(world.netns(Vantage::Node).unwrap()).unwrap();
     let program = world.program(which, programs, api, flags);
     world.start_proxy_by(trap.command(), &program, api).unwrap();

@@ -4,8 +4,8 @@ use std::{os::unix::net::UnixDatagram, time::Duration};
 
 use kube_proxy_diff::{
     addresses::Vantage,
-    objects::{Change, Protocol, service},
-    world::{Implementation, Iptables, World},
+    objects::{ObjectChange, Transport, service},
+    world::{Implementation, IptablesVariant, World},
 };
 
 use crate::support::start;
@@ -16,14 +16,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[ignore = "needs root, iptables, network namespaces and the SWIX in dist/"]
 fn it_is_ready_for_systemd_when_its_rules_are_there_and_answers_for_its_health() {
     let (programs, api) = start();
-    let there = service("ready", [10, 10, 9, 2].into()).port("web", Protocol::Tcp, 80).build();
-    api.with_client(|client| client.apply(&[Change::Put(there)])).unwrap();
+    let there = service("ready", [10, 10, 9, 2].into()).port("web", Transport::Tcp, 80).build();
+    api.with_client(|client| client.apply(&[ObjectChange::Put(there)])).unwrap();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("notify");
     let notified = UnixDatagram::bind(&path).unwrap();
     notified.set_read_timeout(Some(PATIENCE)).unwrap();
 
-    let mut world = World::new("ready", &api, Iptables::Legacy).unwrap();
+    let mut world = World::new("ready", &api, IptablesVariant::Legacy).unwrap();
     let mut program = world.program(Implementation::Ours, &programs, &api, &[]);
     program.environment.push(("NOTIFY_SOCKET".to_owned(), path.display().to_string()));
     world.start_proxy(&program, &api).unwrap();

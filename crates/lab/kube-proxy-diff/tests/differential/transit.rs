@@ -10,10 +10,10 @@ use std::{
 use kube_proxy_diff::{
     addresses::{BEYOND, Vantage},
     api::Api,
-    objects::{Change, Protocol, Target, endpoints, service},
+    objects::{ObjectChange, Target, Transport, endpoints, service},
     probe::{Answer, ask},
     programs::Programs,
-    world::{Implementation, Iptables, World},
+    world::{Implementation, IptablesVariant, World},
 };
 
 use crate::support::start;
@@ -22,15 +22,15 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const QUESTIONS: usize = 50;
 
 /// A world whose kube-proxy has programmed a Service.
-fn world(api: &Api, programs: &Programs, which: Implementation, iptables: Iptables, flags: &[&str]) -> World {
+fn world(api: &Api, programs: &Programs, which: Implementation, iptables: IptablesVariant, flags: &[&str]) -> World {
     let world = World::new("transit", api, iptables).unwrap();
     start_proxy(world, api, programs, which, flags)
 }
 
 fn start_proxy(mut world: World, api: &Api, programs: &Programs, which: Implementation, flags: &[&str]) -> World {
-    let there = service("passing", [10, 10, 9, 3].into()).port("web", Protocol::Tcp, 80).build();
-    let behind = endpoints("passing").subset(&[[10, 16, 0, 2].into()], &[], &[("web", Protocol::Tcp, 8080)]).build();
-    api.with_client(|client| client.apply(&[Change::Put(there), Change::Put(behind)])).unwrap();
+    let there = service("passing", [10, 10, 9, 3].into()).port("web", Transport::Tcp, 80).build();
+    let behind = endpoints("passing").subset(&[[10, 16, 0, 2].into()], &[], &[("web", Transport::Tcp, 8080)]).build();
+    api.with_client(|client| client.apply(&[ObjectChange::Put(there), ObjectChange::Put(behind)])).unwrap();
     let program = world.program(which, programs, api, flags);
     world.start_proxy(&program, api).unwrap();
     world.wait_for_rules(&["10.10.9.3/32".to_owned()]).unwrap();
@@ -38,7 +38,7 @@ fn start_proxy(mut world: World, api: &Api, programs: &Programs, which: Implemen
 }
 
 fn all_pass(world: &World) {
-    for protocol in [Protocol::Tcp, Protocol::Udp] {
+    for protocol in [Transport::Tcp, Transport::Udp] {
         let to = Target { protocol, address: SocketAddrV4::new(BEYOND, 8080) };
         let answers = ask(world, Vantage::Outside(0), to, QUESTIONS).unwrap();
         let answered: usize = answers.iter().filter(|(answer, _)| answer.endpoint().is_some()).map(|(_, n)| n).sum();
@@ -55,13 +55,13 @@ fn tracked(world: &World) -> String {
 #[ignore = "needs root, iptables, network namespaces and the SWIX in dist/"]
 fn what_passes_through_is_neither_lost_nor_tracked() {
     let (programs, api) = start();
-    for iptables in [Iptables::Legacy, Iptables::Nft] {
+    for iptables in [IptablesVariant::Legacy, IptablesVariant::Nft] {
         for flags in [&["--proxy-mode=iptables"], &["--proxy-mode=userspace"]] {
             let world = world(&api, &programs, Implementation::Ours, iptables, flags);
             all_pass(&world);
             assert_eq!(tracked(&world), "", "{iptables:?} {flags:?}");
             // A Service is tracked all the same.
-            let to = Target::new(Protocol::Tcp, [10, 10, 9, 3].into(), 80);
+            let to = Target::new(Transport::Tcp, [10, 10, 9, 3].into(), 80);
             let answers = ask(&world, Vantage::Outside(0), to, 5).unwrap();
             assert!(answers.keys().all(|answer| matches!(answer, Answer::From { .. })), "{flags:?}: {answers:?}");
         }
@@ -72,7 +72,7 @@ fn what_passes_through_is_neither_lost_nor_tracked() {
 #[ignore = "needs root, iptables, network namespaces and the SWIX in dist/"]
 fn what_passes_through_is_not_lost_by_upstream_s_either() {
     let (programs, api) = start();
-    for iptables in [Iptables::Legacy, Iptables::Nft] {
+    for iptables in [IptablesVariant::Legacy, IptablesVariant::Nft] {
         for flags in [&["--proxy-mode=iptables"], &["--proxy-mode=userspace"]] {
             all_pass(&world(&api, &programs, Implementation::Upstream, iptables, flags));
         }
@@ -83,7 +83,7 @@ fn what_passes_through_is_not_lost_by_upstream_s_either() {
 #[ignore = "needs root, iptables, network namespaces and the SWIX in dist/"]
 fn a_connection_that_is_older_than_the_kube_proxy_lives_on() {
     let (programs, api) = start();
-    let world = World::new("transit", &api, Iptables::Legacy).unwrap();
+    let world = World::new("transit", &api, IptablesVariant::Legacy).unwrap();
     let far = world.netns(Vantage::RemotePod(0)).unwrap();
     let listener = far.enter(|| TcpListener::bind((BEYOND, 7000))).unwrap().unwrap();
     let near = world.netns(Vantage::Outside(0)).unwrap();

@@ -50,14 +50,14 @@ fn request<'a>(kind: u16, flags: u16, attributes: impl Iterator<Item = (u16, &'a
 }
 
 /// What the kernel says.
-pub enum Answer<'a> {
+pub enum NetlinkAnswer<'a> {
     Entry(Attributes<'a>),
     /// The end of a dump, or that a request was carried out (0) or why not.
     Done(i32),
 }
 
 /// The messages in what was received at once. What is cut off is not looked at.
-pub fn answers(bytes: &[u8]) -> impl Iterator<Item = Answer<'_>> {
+pub fn answers(bytes: &[u8]) -> impl Iterator<Item = NetlinkAnswer<'_>> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
         loop {
@@ -66,9 +66,9 @@ pub fn answers(bytes: &[u8]) -> impl Iterator<Item = Answer<'_>> {
             rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
             let content = message.get(HEADER..)?;
             match u16_of(message, 4)? {
-                IPCTNL_MSG_CT_NEW => return Some(Answer::Entry(Attributes(content.get(FAMILY_HEADER..)?))),
-                NLMSG_ERROR => return Some(Answer::Done(u32_of(content, 0)?.cast_signed())),
-                NLMSG_DONE => return Some(Answer::Done(u32_of(content, 0).unwrap_or_default().cast_signed())),
+                IPCTNL_MSG_CT_NEW => return Some(NetlinkAnswer::Entry(Attributes(content.get(FAMILY_HEADER..)?))),
+                NLMSG_ERROR => return Some(NetlinkAnswer::Done(u32_of(content, 0)?.cast_signed())),
+                NLMSG_DONE => return Some(NetlinkAnswer::Done(u32_of(content, 0).unwrap_or_default().cast_signed())),
                 _ => {}
             }
         }
@@ -117,7 +117,7 @@ mod tests {
             framed.extend([0; 10]);
             framed.extend(&bytes);
             for answer in answers(&framed).chain(answers(&bytes)) {
-                if let Answer::Entry(attributes) = answer {
+                if let NetlinkAnswer::Entry(attributes) = answer {
                     let _ = Flow::parse(attributes);
                 }
             }

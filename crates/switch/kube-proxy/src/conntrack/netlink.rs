@@ -12,7 +12,7 @@ use rustix::{
 
 use super::{
     Flow,
-    message::{self, Answer, answers},
+    message::{self, NetlinkAnswer, answers},
 };
 
 /// The kernel answers at once; this is for one that never does.
@@ -47,13 +47,13 @@ fn converse(socket: &OwnedFd, request: &[u8], each: &mut dyn FnMut(&Flow)) -> Re
         }
         for answer in answers(buffer.get(..received).unwrap_or_default()) {
             match answer {
-                Answer::Entry(attributes) => {
+                NetlinkAnswer::Entry(attributes) => {
                     if let Some(flow) = Flow::parse(attributes) {
                         each(&flow);
                     }
                 }
-                Answer::Done(0) => return Ok(()),
-                Answer::Done(error) => return Err(Errno::from_raw_os_error(error.saturating_neg())),
+                NetlinkAnswer::Done(0) => return Ok(()),
+                NetlinkAnswer::Done(error) => return Err(Errno::from_raw_os_error(error.saturating_neg())),
             }
         }
     }

@@ -7,19 +7,19 @@ use std::{
 
 use super::Flow;
 use crate::{
-    choice::{Target, choose},
+    endpoint_selection::{TrafficTarget, select_endpoints},
     model::{Model, Protocol, ServiceName},
 };
 
 /// Where an answer comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct Answerer {
     /// `None`: any address.
     ip: Option<Ipv4Addr>,
     port: u16,
 }
 
-impl Answer {
+impl Answerer {
     /// From a socket on this node, whichever of the node's addresses was chosen for it.
     pub fn at_any_address(port: u16) -> Self {
         Self { ip: None, port }
@@ -30,7 +30,7 @@ impl Answer {
     }
 }
 
-impl From<SocketAddrV4> for Answer {
+impl From<SocketAddrV4> for Answerer {
     fn from(socket: SocketAddrV4) -> Self {
         Self { ip: Some(*socket.ip()), port: socket.port() }
     }
@@ -38,11 +38,11 @@ impl From<SocketAddrV4> for Answer {
 
 /// UDP Services by the addresses at which they are asked, and who answers.
 #[derive(Clone, Debug, Default)]
-pub struct UdpServices(HashMap<(Option<Ipv4Addr>, u16), Vec<Answer>>);
+pub struct UdpServices(HashMap<(Option<Ipv4Addr>, u16), Vec<Answerer>>);
 
 impl UdpServices {
     /// An address and port, or a node port (`None`), with those who answer for it; nobody, if it is no Service's any more.
-    pub fn insert(&mut self, ip: Option<Ipv4Addr>, port: u16, answers: &[Answer]) {
+    pub fn insert(&mut self, ip: Option<Ipv4Addr>, port: u16, answers: &[Answerer]) {
         self.0.entry((ip, port)).or_default().extend_from_slice(answers);
     }
 
@@ -52,16 +52,16 @@ impl UdpServices {
         for name in names {
             let Some(service) = model.service(name) else { continue };
             for port in service.ports.iter().filter(|port| port.protocol == Protocol::Udp) {
-                let choice = choose(service, &model.endpoints(name, &port.name, port.protocol));
-                let chosen: BTreeSet<SocketAddrV4> = [&choice.internal, &choice.external, &choice.cluster]
+                let selection = select_endpoints(service, &model.endpoints(name, &port.name, port.protocol));
+                let chosen: BTreeSet<SocketAddrV4> = [&selection.internal, &selection.external, &selection.cluster]
                     .into_iter()
                     .flat_map(|target| match target {
-                        Target::Endpoints(endpoints) => endpoints.as_slice(),
-                        Target::Reject | Target::Drop => &[],
+                        TrafficTarget::Endpoints(endpoints) => endpoints.as_slice(),
+                        TrafficTarget::Reject | TrafficTarget::Drop => &[],
                     })
                     .map(|endpoint| endpoint.socket())
                     .collect();
-                let answers: Vec<Answer> = chosen.into_iter().map(Answer::from).collect();
+                let answers: Vec<Answerer> = chosen.into_iter().map(Answerer::from).collect();
                 let external = service.external_ips.iter().chain(&service.load_balancer_ips);
                 for &ip in std::iter::once(&service.cluster_ip).chain(external) {
                     found.insert(Some(ip), port.port, &answers);
@@ -111,7 +111,7 @@ mod tests {
 
     fn dns() -> UdpServices {
         let mut desired = UdpServices::default();
-        let answers = [Answer::from(socket("10.16.0.2:53")), Answer::from(socket("10.16.1.2:53"))];
+        let answers = [Answerer::from(socket("10.16.0.2:53")), Answerer::from(socket("10.16.1.2:53"))];
         desired.insert(Some(Ipv4Addr::new(10, 10, 0, 10)), 53, &answers);
         desired.insert(None, 30053, &answers);
         desired
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn a_socket_of_ours_answers_from_any_address() {
         let mut desired = UdpServices::default();
-        desired.insert(Some(Ipv4Addr::new(10, 10, 0, 10)), 53, &[Answer::at_any_address(40053)]);
+        desired.insert(Some(Ipv4Addr::new(10, 10, 0, 10)), 53, &[Answerer::at_any_address(40053)]);
         assert!(!desired.is_stale(&flow("10.10.0.10:53", "127.0.0.1:40053")));
         assert!(desired.is_stale(&flow("10.10.0.10:53", "127.0.0.1:40054")));
     }

@@ -5,9 +5,9 @@ use std::collections::{BTreeSet, HashMap};
 use super::layout::Shared;
 use super::saved::Found;
 use super::state::{Plan, Spellings, State};
-use super::watch::{Mark, Watch};
+use super::watch::{Generation, Watch};
 use super::write::Writer;
-use super::{Error, Settings, Tool, remove_from_other_variant, sysctl};
+use super::{IptablesError, IptablesSettings, Tool, remove_from_other_variant, sysctl};
 use crate::backend::{Backend, SyncError};
 use crate::model::{Model, ServiceName};
 
@@ -15,21 +15,21 @@ use crate::model::{Model, ServiceName};
 #[derive(Debug)]
 pub struct Iptables {
     tool: Tool,
-    settings: Settings,
+    settings: IptablesSettings,
     /// `None` where it is not known what is programmed: at the start, and after anything went wrong.
     state: Option<State>,
     spellings: Spellings,
     watch: Option<Watch>,
     /// What the kernel answered when we last knew how things stood.
-    mark: Option<Mark>,
+    generation: Option<Generation>,
     prepared: bool,
     alone: bool,
 }
 
 impl Iptables {
-    pub fn new(tool: Tool, settings: Settings) -> Self {
+    pub fn new(tool: Tool, settings: IptablesSettings) -> Self {
         let spellings = Spellings::default();
-        Self { tool, settings, state: None, spellings, watch: None, mark: None, prepared: false, alone: false }
+        Self { tool, settings, state: None, spellings, watch: None, generation: None, prepared: false, alone: false }
     }
 
     fn prepare(&mut self) {
@@ -52,15 +52,15 @@ impl Iptables {
     }
 
     fn is_undisturbed(&self) -> bool {
-        self.mark.is_some() && self.look() == self.mark
+        self.generation.is_some() && self.look() == self.generation
     }
 
-    fn look(&self) -> Option<Mark> {
-        self.watch.as_ref()?.mark().inspect_err(|error| tracing::debug!("no mark of the tables: {error}")).ok()
+    fn look(&self) -> Option<Generation> {
+        self.watch.as_ref()?.generation().inspect_err(|error| tracing::debug!("no generation: {error}")).ok()
     }
 
     /// Makes everything as it is desired, whatever `found` says is there. Returns what had to be written.
-    fn reconcile(&mut self, model: &Model, found: Found) -> Result<Plan, Error> {
+    fn reconcile(&mut self, model: &Model, found: Found) -> Result<Plan, IptablesError> {
         let (state, plan) = State::reconcile(model, &self.settings, found, &self.spellings);
         if !plan.is_empty() {
             self.state = None;
@@ -70,7 +70,7 @@ impl Iptables {
         Ok(plan)
     }
 
-    fn restore(&self, model: &Model, plan: &Plan) -> Result<HashMap<Shared, u64>, Error> {
+    fn restore(&self, model: &Model, plan: &Plan) -> Result<HashMap<Shared, u64>, IptablesError> {
         let mut writer = Writer { model, settings: &self.settings, plan, keep_unwanted: false };
         let mut hashes = HashMap::new();
         let mut run = |writer: &Writer<'_>| {
@@ -90,14 +90,14 @@ impl Iptables {
         Ok(hashes)
     }
 
-    fn first_sync(&mut self, model: &Model) -> Result<(), Error> {
+    fn first_sync(&mut self, model: &Model) -> Result<(), IptablesError> {
         if !self.prepared {
             self.prepare();
         }
         let before = self.look();
         let found = Found::read(&self.tool)?;
         let plan = self.reconcile(model, found)?;
-        self.mark = if plan.is_empty() { before } else { self.look() };
+        self.generation = if plan.is_empty() { before } else { self.look() };
         if !self.alone {
             self.be_alone();
         }
@@ -105,7 +105,12 @@ impl Iptables {
         Ok(())
     }
 
-    fn next_sync(&mut self, model: &Model, mut state: State, touched: &BTreeSet<ServiceName>) -> Result<(), Error> {
+    fn next_sync(
+        &mut self,
+        model: &Model,
+        mut state: State,
+        touched: &BTreeSet<ServiceName>,
+    ) -> Result<(), IptablesError> {
         let plan = state.update(model, &self.settings, touched);
         if !plan.is_empty() {
             let undisturbed = self.is_undisturbed();
@@ -113,19 +118,19 @@ impl Iptables {
                 state.set_shared(chain, hash);
             }
             // Whoever was there before us is found by the next look.
-            self.mark = if undisturbed { self.look() } else { None };
+            self.generation = if undisturbed { self.look() } else { None };
             tracing::debug!(chains = plan.chains.len(), removed = plan.unwanted.len(), shared = ?plan.shared, "written");
         }
         self.state = Some(state);
         Ok(())
     }
 
-    fn repair(&mut self, model: &Model) -> Result<bool, Error> {
+    fn repair(&mut self, model: &Model) -> Result<bool, IptablesError> {
         let Some(state) = &self.state else { return Ok(false) };
         let before = self.look();
         let found = Found::read(&self.tool)?;
         if state.stands(&found, &self.spellings) {
-            self.mark = before;
+            self.generation = before;
             return Ok(false);
         }
         let plan = self.reconcile(model, found)?;
@@ -140,7 +145,7 @@ impl Iptables {
                 "this iptables prints rules otherwise than they were written; that is now known"
             );
         }
-        self.mark = after;
+        self.generation = after;
         Ok(!plan.is_empty())
     }
 }
@@ -173,6 +178,6 @@ impl Backend for Iptables {
     }
 }
 
-fn failed(error: Error) -> SyncError {
+fn failed(error: IptablesError) -> SyncError {
     SyncError(error.to_string())
 }

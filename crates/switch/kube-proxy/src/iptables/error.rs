@@ -5,7 +5,7 @@ use std::process::ExitStatus;
 
 /// A failure of one of iptables' programs.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum IptablesError {
     #[error("{program} is not on PATH: install iptables, or extend PATH")]
     NotFound { program: String },
     #[error("cannot run {program}: {error}")]
@@ -20,7 +20,7 @@ pub enum Error {
     NotRead { program: String, error: io::Error },
 }
 
-impl Error {
+impl IptablesError {
     /// Whether the same may well succeed in a moment.
     pub fn is_locked(&self) -> bool {
         matches!(self, Self::Locked { .. })

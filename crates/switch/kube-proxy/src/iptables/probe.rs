@@ -12,13 +12,13 @@ const CHAIN: &str = "KUBE-PROXY-PROBE";
 
 /// What was found.
 #[derive(Debug)]
-pub struct Found {
+pub struct Probed {
     pub features: Features,
     pub wait: &'static [&'static str],
 }
 
 /// Where no namespace can be made, the machine's own tables are used, in a chain that nothing leads to and that is removed at once.
-pub fn run(tool: &Tool) -> Found {
+pub fn run(tool: &Tool) -> Probed {
     thread::scope(|scope| {
         let found = scope.spawn(|| {
             // SAFETY: it changes the network namespace of this thread alone, which ends right after and holds no socket.
@@ -27,17 +27,17 @@ pub fn run(tool: &Tool) -> Found {
             }
             look(tool)
         });
-        found.join().unwrap_or(Found { features: Features::NONE, wait: &[] })
+        found.join().unwrap_or(Probed { features: Features::NONE, wait: &[] })
     })
 }
 
-fn look(tool: &Tool) -> Found {
+fn look(tool: &Tool) -> Probed {
     let wait = WAITS.into_iter().find(|wait| works(tool, wait, &[])).unwrap_or_default();
     if works(tool, wait, &Feature::ALL) {
-        return Found { features: Features::all(), wait };
+        return Probed { features: Features::all(), wait };
     }
     let each = Feature::ALL.into_iter().filter(|&feature| works(tool, wait, &[feature]));
-    Found { features: each.fold(Features::NONE, Features::with), wait }
+    Probed { features: each.fold(Features::NONE, Features::with), wait }
 }
 
 /// Each table's rules are put there and removed again by the same run.

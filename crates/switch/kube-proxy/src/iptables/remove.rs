@@ -5,21 +5,15 @@ use std::io::{self, Write};
 
 use super::layout::{Shared, is_userspace};
 use super::saved::{Found, target};
-use super::{Error, Table, Tool, Variant};
+use super::{IptablesError, Table, Tool, Variant};
+use crate::options::ProxyMode;
 use crate::transit;
-
-/// Whose rules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    Iptables,
-    Userspace,
-}
 
 /// Removes the rules of `modes`. Returns whether there were any.
 ///
 /// `KUBE-MARK-MASQ` and `KUBE-POSTROUTING`, with the jump to the latter, stay: kubelet makes the same, and would not soon make them again.
 /// Without other rules that lead to them they do nothing.
-pub fn remove(tool: &Tool, modes: &[Mode]) -> Result<bool, Error> {
+pub fn remove(tool: &Tool, modes: &[ProxyMode]) -> Result<bool, IptablesError> {
     let found = Found::read(tool)?;
     let unwanted = Table::ALL.map(|table| Unwanted::of(table, modes, &found));
     if unwanted.iter().all(Unwanted::is_empty) {
@@ -30,13 +24,13 @@ pub fn remove(tool: &Tool, modes: &[Mode]) -> Result<bool, Error> {
 }
 
 /// As [`remove`] with both modes, from this iptables and from the variant that it is not. For `--cleanup`.
-pub fn clean_up(tool: &Tool) -> Result<bool, Error> {
+pub fn clean_up(tool: &Tool) -> Result<bool, IptablesError> {
     let here = remove_all(tool)?;
     Ok(remove_from_other_variant(tool)? || here)
 }
 
 /// What a kube-proxy left in the tables of the variant of iptables that is not used, where packets pass them all the same.
-pub fn remove_from_other_variant(tool: &Tool) -> Result<bool, Error> {
+pub fn remove_from_other_variant(tool: &Tool) -> Result<bool, IptablesError> {
     match tool.other_variant() {
         Some(other) => remove_all(&other),
         None => Ok(false),
@@ -44,9 +38,9 @@ pub fn remove_from_other_variant(tool: &Tool) -> Result<bool, Error> {
 }
 
 /// The rules for Services, and those that leave connections untracked.
-fn remove_all(tool: &Tool) -> Result<bool, Error> {
+fn remove_all(tool: &Tool) -> Result<bool, IptablesError> {
     let tables = Table::ALL.into_iter().all(|table| has_table(tool, table));
-    let services = tables && remove(tool, &[Mode::Iptables, Mode::Userspace])?;
+    let services = tables && remove(tool, &[ProxyMode::Iptables, ProxyMode::Userspace])?;
     Ok(transit::remove(tool)? || services)
 }
 
@@ -64,10 +58,10 @@ struct Unwanted<'a> {
 }
 
 impl<'a> Unwanted<'a> {
-    fn of(table: Table, modes: &[Mode], found: &'a Found) -> Self {
+    fn of(table: Table, modes: &[ProxyMode], found: &'a Found) -> Self {
         let of_modes = |name: &str| {
             let kubelets = Shared::find(table, name).is_some_and(Shared::is_kubelets_too);
-            let mode = if is_userspace(name) { Mode::Userspace } else { Mode::Iptables };
+            let mode = if is_userspace(name) { ProxyMode::Userspace } else { ProxyMode::Iptables };
             modes.contains(&mode) && !kubelets
         };
         let own = found.chains.keys().filter(|_| table == Table::Nat).map(ToString::to_string);

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::chain::ChainId;
 use super::hash::RuleHash;
 use super::layout::{CANARY, JUMPS, Jump, Shared, is_userspace};
-use super::{Error, Table, Tool};
+use super::{IptablesError, Table, Tool};
 
 /// A line that matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ pub struct Lead {
 }
 
 impl Found {
-    pub fn read(tool: &Tool) -> Result<Self, Error> {
+    pub fn read(tool: &Tool) -> Result<Self, IptablesError> {
         let mut found = Self::default();
         for table in Table::ALL {
             let mut reader = Reader::new(&mut found, table);

@@ -8,7 +8,7 @@ use super::Features;
 
 /// The options of kube-proxy that are about rules, and what the probe found.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct IptablesSettings {
     /// `--cluster-cidr`: pods' addresses. Without it nothing is masqueraded but what comes from outside to external addresses.
     pub cluster_cidr: Option<Ipv4Net>,
     /// `--masquerade-all`
@@ -24,7 +24,7 @@ pub struct Settings {
     pub features: Features,
 }
 
-impl Settings {
+impl IptablesSettings {
     /// The mark that asks for masquerading.
     pub fn mark(&self) -> u32 {
         1_u32.checked_shl(self.masquerade_bit.into()).unwrap_or_default()
@@ -53,8 +53,8 @@ impl Settings {
 }
 
 #[cfg(test)]
-pub(super) fn complete() -> Settings {
-    Settings {
+pub(super) fn complete() -> IptablesSettings {
+    IptablesSettings {
         cluster_cidr: None,
         masquerade_all: false,
         masquerade_bit: 14,

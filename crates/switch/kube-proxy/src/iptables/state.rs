@@ -7,7 +7,7 @@ use super::hash::RuleHash;
 use super::layout::{JUMPS, Shared};
 use super::render::{self, Lines};
 use super::saved::Found;
-use super::{Settings, Table};
+use super::{IptablesSettings, Table};
 use crate::model::{Model, Service, ServiceName};
 
 /// The hashes of a Service's chains, and of its lines in each of [`Lines::CHAINS`].
@@ -95,7 +95,13 @@ impl Spellings {
 }
 
 impl OfService {
-    fn render(model: &Model, settings: &Settings, name: &ServiceName, service: &Service, lines: &mut Lines) -> Self {
+    fn render(
+        model: &Model,
+        settings: &IptablesSettings,
+        name: &ServiceName,
+        service: &Service,
+        lines: &mut Lines,
+    ) -> Self {
         let mut chains = Vec::new();
         for port in render::ports(model, settings, name, service) {
             chains.extend(render::chains(&port).into_iter().map(|(id, rules)| (id, RuleHash::of(&rules))));
@@ -108,7 +114,7 @@ impl OfService {
 impl State {
     /// What `touched` Services call for. `state` becomes what will be when the plan has been carried out, but for shared chains:
     /// their hashes are [set](Self::set_shared) when they are written.
-    pub fn update(&mut self, model: &Model, settings: &Settings, touched: &BTreeSet<ServiceName>) -> Plan {
+    pub fn update(&mut self, model: &Model, settings: &IptablesSettings, touched: &BTreeSet<ServiceName>) -> Plan {
         let mut plan = Plan::default();
         for name in touched {
             let new = model
@@ -124,7 +130,7 @@ impl State {
     }
 
     /// The state that is desired, and what has to be written where `found` is there.
-    pub fn reconcile(model: &Model, settings: &Settings, found: Found, spellings: &Spellings) -> (Self, Plan) {
+    pub fn reconcile(model: &Model, settings: &IptablesSettings, found: Found, spellings: &Spellings) -> (Self, Plan) {
         let (mut state, mut plan) = (Self::default(), Plan::default());
         let (mut unwanted, leads) = (found.chains, found.leads);
         let mut shared: HashMap<Shared, RuleHash> = HashMap::new();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use super::{Error, Feature, Features, lock, probe};
+use super::{Feature, Features, IptablesError, lock, probe};
 
 /// How long we wait for whoever else changes the tables; as long as iptables-restore is told to.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
@@ -74,7 +74,7 @@ pub struct Tool {
 
 impl Tool {
     /// The `iptables` on PATH. Tries out what it can do in a network namespace that is thrown away, and logs a line for each feature that is missing.
-    pub fn find() -> Result<Self, Error> {
+    pub fn find() -> Result<Self, IptablesError> {
         Self::named("iptables")
     }
 
@@ -89,7 +89,7 @@ impl Tool {
     }
 
     /// As [`find`](Self::find), for `iptables-legacy` and `iptables-nft` as well.
-    pub fn named(name: &str) -> Result<Self, Error> {
+    pub fn named(name: &str) -> Result<Self, IptablesError> {
         let iptables = on_path(name.to_owned())?;
         let (save, restore) = (on_path(format!("{name}-save"))?, on_path(format!("{name}-restore"))?);
         let version = version_of(&iptables)?;
@@ -133,7 +133,7 @@ impl Tool {
     }
 
     /// Runs `iptables-restore --noflush` on what `write` writes. Either all of a table's part happens, or nothing of it.
-    pub fn restore(&self, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
+    pub fn restore(&self, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> Result<(), IptablesError> {
         let _lock = if self.wait.is_empty() { Some(self.lock()?) } else { None };
         self.restore_with(self.wait, write)
     }
@@ -142,7 +142,7 @@ impl Tool {
         &self,
         wait: &[&str],
         write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), IptablesError> {
         let mut command = Command::new(&self.restore);
         command.arg("--noflush").args(wait).stdin(Stdio::piped()).stdout(Stdio::null());
         let mut child = self.spawn(&mut command)?;
@@ -162,7 +162,7 @@ impl Tool {
     }
 
     /// Runs `iptables-save` for one table and hands over its lines, without their ends, as they come.
-    pub fn save(&self, table: Table, line: &mut dyn FnMut(&str)) -> Result<(), Error> {
+    pub fn save(&self, table: Table, line: &mut dyn FnMut(&str)) -> Result<(), IptablesError> {
         let mut command = Command::new(&self.save);
         command.args(["-t", table.as_str()]).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = self.spawn(&mut command)?;
@@ -187,54 +187,54 @@ impl Tool {
         if !status.success() {
             return Err(failed(&command, status, stderr));
         }
-        read.map_err(|error| Error::NotRead { program: shown(&self.save), error })
+        read.map_err(|error| IptablesError::NotRead { program: shown(&self.save), error })
     }
 
-    fn spawn(&self, command: &mut Command) -> Result<Child, Error> {
+    fn spawn(&self, command: &mut Command) -> Result<Child, IptablesError> {
         command.env("LC_ALL", "C").stderr(Stdio::piped());
         let spawned = command.spawn();
-        spawned.map_err(|error| Error::NotRun { program: command.get_program().display().to_string(), error })
+        spawned.map_err(|error| IptablesError::NotRun { program: command.get_program().display().to_string(), error })
     }
 
-    fn lock(&self) -> Result<std::fs::File, Error> {
+    fn lock(&self) -> Result<std::fs::File, IptablesError> {
         let held = lock::hold(LOCK_PATIENCE).map_err(|error| not_run(&self.restore, error))?;
-        held.ok_or_else(|| Error::Locked { program: shown(&self.restore), stderr: "waited for 5 s".to_owned() })
+        held.ok_or_else(|| IptablesError::Locked { program: shown(&self.restore), stderr: "waited for 5 s".to_owned() })
     }
 }
 
-fn version_of(iptables: &Path) -> Result<String, Error> {
+fn version_of(iptables: &Path) -> Result<String, IptablesError> {
     let output = Command::new(iptables).arg("--version").env("LC_ALL", "C").stdin(Stdio::null()).output();
     let output = output.map_err(|error| not_run(iptables, error))?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-fn on_path(program: String) -> Result<PathBuf, Error> {
+fn on_path(program: String) -> Result<PathBuf, IptablesError> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).map(|directory| directory.join(&program)).find(|file| file.is_file());
-    found.ok_or(Error::NotFound { program })
+    found.ok_or(IptablesError::NotFound { program })
 }
 
 fn rest_of_stderr(child: &mut Child) -> String {
     let mut bytes = Vec::new();
     if let Some(stderr) = child.stderr.take() {
-        // What it desired to say is all that is lost if this fails; its exit status is looked at in any case.
+        // What it had to say is all that is lost if this fails; its exit status is looked at in any case.
         let _ = stderr.take(STDERR_LIMIT).read_to_end(&mut bytes);
     }
     String::from_utf8_lossy(&bytes).trim().to_owned()
 }
 
-fn failed(command: &Command, status: ExitStatus, stderr: String) -> Error {
+fn failed(command: &Command, status: ExitStatus, stderr: String) -> IptablesError {
     let program = command.get_program().display().to_string();
     if stderr.contains(LOCKED) {
-        return Error::Locked { program, stderr };
+        return IptablesError::Locked { program, stderr };
     }
     let arguments = command.get_args().map(|argument| argument.to_string_lossy());
     let words: Vec<_> = std::iter::once(program.as_str().into()).chain(arguments).collect();
-    Error::Failed { command: words.join(" "), status, stderr }
+    IptablesError::Failed { command: words.join(" "), status, stderr }
 }
 
-fn not_run(program: &Path, error: io::Error) -> Error {
-    Error::NotRun { program: shown(program), error }
+fn not_run(program: &Path, error: io::Error) -> IptablesError {
+    IptablesError::NotRun { program: shown(program), error }
 }
 
 fn shown(program: &Path) -> String {

@@ -11,7 +11,7 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, 
 use super::{Table, Variant};
 
 /// A number or two that change when somebody changes the tables.
-pub type Mark = [u32; 4];
+pub type Generation = [u32; 4];
 
 /// An open question to the kernel.
 #[derive(Debug)]
@@ -35,28 +35,28 @@ impl Watch {
         })
     }
 
-    /// Whether nobody can change anything without changing the mark.
+    /// Whether nobody can change anything without changing the generation.
     pub fn is_exact(&self) -> bool {
         matches!(self, Self::Nft(_))
     }
 
     /// Of the tables that Services need.
-    pub fn mark(&self) -> io::Result<Mark> {
-        self.mark_of(&Table::ALL)
+    pub fn generation(&self) -> io::Result<Generation> {
+        self.generation_of(&Table::ALL)
     }
 
     /// Of two tables, or of one.
-    pub fn mark_of(&self, tables: &[Table]) -> io::Result<Mark> {
+    pub fn generation_of(&self, tables: &[Table]) -> io::Result<Generation> {
         match self {
             Self::Legacy(socket) => {
-                let mut mark = Mark::default();
-                for (numbers, table) in mark.chunks_exact_mut(2).zip(tables) {
+                let mut generation = Generation::default();
+                for (numbers, table) in generation.chunks_exact_mut(2).zip(tables) {
                     let info = table_info(socket, *table)?;
                     numbers.copy_from_slice(&[info.num_entries, info.size]);
                 }
-                Ok(mark)
+                Ok(generation)
             }
-            Self::Nft(socket) => Ok([generation(socket)?, 0, 0, 0]),
+            Self::Nft(socket) => Ok([nft_generation(socket)?, 0, 0, 0]),
         }
     }
 }
@@ -97,7 +97,7 @@ const GENERATION_ID: u16 = 1;
 /// `struct nlmsghdr` and `struct nfgenmsg`.
 const HEADERS: usize = 16 + 4;
 
-fn generation(socket: &OwnedFd) -> io::Result<u32> {
+fn nft_generation(socket: &OwnedFd) -> io::Result<u32> {
     let mut request = [0_u8; HEADERS];
     request[0..4].copy_from_slice(&(HEADERS as u32).to_ne_bytes());
     request[4..6].copy_from_slice(&GET_GENERATION.to_ne_bytes());

@@ -7,13 +7,13 @@ use super::hash::RuleHash;
 use super::layout::{JUMPS, Shared};
 use super::render::{self, Lines};
 use super::state::Plan;
-use super::{Settings, Table};
+use super::{IptablesSettings, Table};
 use crate::model::Model;
 
 /// What is written, and with what.
 pub struct Writer<'a> {
     pub model: &'a Model,
-    pub settings: &'a Settings,
+    pub settings: &'a IptablesSettings,
     pub plan: &'a Plan,
     /// Unwanted chains are emptied but stay.
     pub keep_unwanted: bool,

@@ -8,7 +8,7 @@ use hyper::StatusCode;
 
 use super::Metrics;
 use crate::healthz::CannotListen;
-use crate::http::{self, Answer, BindFailure};
+use crate::http::{self, BindFailure, HttpAnswer};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -28,13 +28,13 @@ pub async fn serve(
         listener,
         |_| true,
         move |path| match path {
-            "/metrics" => Answer { status: StatusCode::OK, content_type: OPEN_METRICS, body: metrics.text() },
-            "/healthz" => Answer::text(StatusCode::OK, "ok"),
+            "/metrics" => HttpAnswer { status: StatusCode::OK, content_type: OPEN_METRICS, body: metrics.text() },
+            "/healthz" => HttpAnswer::text(StatusCode::OK, "ok"),
             "/proxyMode" => match metrics.proxy_mode.get() {
-                Some(mode) => Answer::text(StatusCode::OK, mode),
-                None => Answer::text(StatusCode::SERVICE_UNAVAILABLE, "the mode is not chosen yet\n"),
+                Some(mode) => HttpAnswer::text(StatusCode::OK, mode),
+                None => HttpAnswer::text(StatusCode::SERVICE_UNAVAILABLE, "the mode is not chosen yet\n"),
             },
-            _ => Answer::not_found(),
+            _ => HttpAnswer::not_found(),
         },
     )
     .await)

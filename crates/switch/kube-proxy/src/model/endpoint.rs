@@ -8,7 +8,7 @@ pub struct Endpoint {
     pub ip: Ipv4Addr,
     pub port: u16,
     pub place: Place,
-    pub state: State,
+    pub state: EndpointState,
 }
 
 impl Endpoint {
@@ -28,7 +28,7 @@ pub enum Place {
 
 /// Endpoints that are neither ready nor serving never become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum State {
+pub enum EndpointState {
     Ready,
     /// `serving` and `terminating`: used where no endpoint is ready.
     ServingTerminating,

@@ -116,7 +116,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::model::{Place, State, TrafficPolicy};
+    use crate::model::{EndpointState, Place, TrafficPolicy};
 
     fn name(text: &str) -> ServiceName {
         ServiceName::new("default", text)
@@ -136,7 +136,7 @@ mod tests {
         }
     }
 
-    fn ports(endpoints: &[(u8, State)]) -> Box<[EndpointPort]> {
+    fn ports(endpoints: &[(u8, EndpointState)]) -> Box<[EndpointPort]> {
         let endpoints = endpoints.iter().map(|&(last, state)| Endpoint {
             ip: Ipv4Addr::new(10, 16, 0, last),
             port: 80,
@@ -180,8 +180,8 @@ mod tests {
     #[test]
     fn an_event_that_changes_nothing_touches_nothing() {
         let mut model = Model::default();
-        assert_eq!(touched(&mut model, slice("web-1", Some(ports(&[(1, State::Ready)])))), ["web"]);
-        assert!(touched(&mut model, slice("web-1", Some(ports(&[(1, State::Ready)])))).is_empty());
+        assert_eq!(touched(&mut model, slice("web-1", Some(ports(&[(1, EndpointState::Ready)])))), ["web"]);
+        assert!(touched(&mut model, slice("web-1", Some(ports(&[(1, EndpointState::Ready)])))).is_empty());
         assert!(touched(&mut model, slice("web-2", None)).is_empty());
         assert!(touched(&mut model, Change::Service(name("web"), None)).is_empty());
         assert_eq!(touched(&mut model, slice("web-1", None)), ["web"]);
@@ -190,11 +190,14 @@ mod tests {
     #[test]
     fn endpoints_of_several_slices_are_one_set_and_a_ready_one_wins() {
         let mut model = Model::default();
-        touched(&mut model, slice("web-1", Some(ports(&[(2, State::ServingTerminating), (1, State::Ready)]))));
-        touched(&mut model, slice("web-2", Some(ports(&[(2, State::Ready), (3, State::Ready)]))));
+        touched(
+            &mut model,
+            slice("web-1", Some(ports(&[(2, EndpointState::ServingTerminating), (1, EndpointState::Ready)]))),
+        );
+        touched(&mut model, slice("web-2", Some(ports(&[(2, EndpointState::Ready), (3, EndpointState::Ready)]))));
         let found = model.endpoints(&name("web"), "http", Protocol::Tcp);
         let found: Vec<_> = found.iter().map(|endpoint| (endpoint.ip.octets()[3], endpoint.state)).collect();
-        assert_eq!(found, [(1, State::Ready), (2, State::Ready), (3, State::Ready)]);
+        assert_eq!(found, [(1, EndpointState::Ready), (2, EndpointState::Ready), (3, EndpointState::Ready)]);
         assert!(model.endpoints(&name("web"), "https", Protocol::Tcp).is_empty());
         assert!(model.endpoints(&name("web"), "http", Protocol::Udp).is_empty());
     }

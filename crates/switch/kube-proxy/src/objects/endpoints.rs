@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use k8s_openapi::api::core::v1::{EndpointAddress, Endpoints};
 
 use super::{ObjectEndpoints, Reader, port_number};
-use crate::model::{Endpoint, EndpointPort, Protocol, ServiceName, State};
+use crate::model::{Endpoint, EndpointPort, EndpointState, Protocol, ServiceName};
 
 impl Reader {
     /// Its endpoints. `notReadyAddresses` are not used; with `publishNotReadyAddresses` the API's own controller lists all as ready.
@@ -34,7 +34,7 @@ impl Reader {
 
     fn endpoint(&self, service: &ServiceName, address: &EndpointAddress, port: u16) -> Option<Endpoint> {
         let ip = self.endpoint_address("Endpoints", service, &address.ip)?;
-        Some(Endpoint { ip, port, place: self.place(address.node_name.as_deref()), state: State::Ready })
+        Some(Endpoint { ip, port, place: self.place(address.node_name.as_deref()), state: EndpointState::Ready })
     }
 
     /// An endpoint's IPv4 address; those of IPv6 are passed over in silence.

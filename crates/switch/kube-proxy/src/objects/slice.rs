@@ -3,7 +3,7 @@
 use k8s_openapi::api::discovery::v1::{self, EndpointConditions, EndpointSlice};
 
 use super::{ObjectEndpoints, Reader};
-use crate::model::{Endpoint, EndpointPort, ServiceName, State};
+use crate::model::{Endpoint, EndpointPort, EndpointState, ServiceName};
 
 /// The label that says which Service a slice belongs to.
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
@@ -44,13 +44,13 @@ impl Reader {
 }
 
 /// Conditions that are missing mean ready, serving and not terminating.
-fn state(conditions: Option<&EndpointConditions>) -> Option<State> {
+fn state(conditions: Option<&EndpointConditions>) -> Option<EndpointState> {
     let ready = conditions.and_then(|conditions| conditions.ready).unwrap_or(true);
     let serving = conditions.and_then(|conditions| conditions.serving).unwrap_or(true);
     let terminating = conditions.and_then(|conditions| conditions.terminating).unwrap_or(false);
     match (ready, serving && terminating) {
-        (true, _) => Some(State::Ready),
-        (false, true) => Some(State::ServingTerminating),
+        (true, _) => Some(EndpointState::Ready),
+        (false, true) => Some(EndpointState::ServingTerminating),
         (false, false) => None,
     }
 }

@@ -6,7 +6,7 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::model::{Protocol, Service, State, TrafficPolicy};
+use crate::model::{EndpointState, Protocol, Service, TrafficPolicy};
 
 fn read(spec: Value) -> Option<Service> {
     read_with_status(spec, json!({}))
@@ -161,7 +161,7 @@ fn a_slice_says_which_endpoints_are_ready_and_which_still_serve_while_they_termi
     .unwrap();
     assert_eq!((found.service.to_string().as_str(), &*found.object), ("default/web", "web-x7"));
     let found: Vec<_> = found.ports[0].endpoints.iter().map(|one| (one.ip.octets()[3], one.state)).collect();
-    use State::{Ready, ServingTerminating};
+    use EndpointState::{Ready, ServingTerminating};
     assert_eq!(found, [(1, Ready), (2, Ready), (3, ServingTerminating), (6, Ready)]);
 }
 

@@ -1,7 +1,7 @@
 //! Flags that are not there: which of upstream's, why, and the nearest of those that are.
 
 use super::UsageError;
-use super::table::FLAGS;
+use super::flags::FLAGS;
 
 /// Upstream's flags without a counterpart here.
 const ABSENT: &[(&str, &[&str])] = &[

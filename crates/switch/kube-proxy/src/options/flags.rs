@@ -1,129 +1,269 @@
-//! Reads the command line, flag by flag, and makes `--help`.
+//! The list of flags. `--help` is made of it as well.
 
-use std::ffi::OsString;
-use std::fmt::Write as _;
+use super::command_line::{Flag, Kind};
+use super::{Action, Draft, HEALTHZ_PORT, METRICS_PORT, feature_gates, values};
 
-use lexopt::Arg;
+use Kind::{Switch, Value};
 
-use super::table::FLAGS;
-use super::{Draft, UsageError, absent, values};
-use crate::access::shown;
+pub(super) const FLAGS: &[Flag] = &[
+    Flag {
+        name: "bind-address",
+        kind: Value("ip", |draft, text| set(&mut draft.options.bind_address, values::ipv4(text))),
+        default: "0.0.0.0",
+        beside_config: false,
+        help: "where the user space proxy listens",
+    },
+    Flag {
+        name: "bind-address-hard-fail",
+        kind: Switch(|draft, on| set(&mut draft.options.bind_address_hard_fail, Ok(on))),
+        default: "false",
+        beside_config: false,
+        help: "end when the port for health or metrics is in use, instead of trying again",
+    },
+    Flag {
+        name: "cleanup",
+        kind: Switch(|draft, on| choose(draft, Action::Cleanup, on)),
+        default: "false",
+        beside_config: true,
+        help: "remove what a kube-proxy has programmed, and exit",
+    },
+    Flag {
+        name: "cluster-cidr",
+        kind: Value("cidr", |draft, text| set(&mut draft.options.cluster_cidr, values::ipv4_block(text))),
+        default: "",
+        beside_config: false,
+        help: "the addresses of pods; traffic to a Service from anywhere else is masqueraded",
+    },
+    Flag {
+        name: "config",
+        kind: Value("file", |draft, text| set(&mut draft.config, Ok(values::path(text)))),
+        default: "",
+        beside_config: true,
+        help: "a KubeProxyConfiguration (v1alpha1), read once; where there is one, it decides instead of most flags",
+    },
+    Flag {
+        name: "conntrack-max-per-core",
+        kind: Value("int32", |draft, text| set(&mut draft.options.conntrack.max_per_core, values::count(text))),
+        default: "",
+        beside_config: false,
+        help: "connections to track for each core; nothing is set without this or --conntrack-min, nor with 0",
+    },
+    Flag {
+        name: "conntrack-min",
+        kind: Value("int32", |draft, text| set(&mut draft.options.conntrack.min, values::count(text))),
+        default: "",
+        beside_config: false,
+        help: "connections to track at least, whatever the number of cores",
+    },
+    Flag {
+        name: "conntrack-tcp-timeout-close-wait",
+        kind: Value("duration", |draft, text| {
+            set(&mut draft.options.conntrack.tcp_close_wait, values::duration(text).map(Some))
+        }),
+        default: "",
+        beside_config: false,
+        help: "timeout of TCP connections in the CLOSE_WAIT state; not set without this, nor with 0",
+    },
+    Flag {
+        name: "conntrack-tcp-timeout-established",
+        kind: Value("duration", |draft, text| {
+            set(&mut draft.options.conntrack.tcp_established, values::duration(text).map(Some))
+        }),
+        default: "",
+        beside_config: false,
+        help: "timeout of idle TCP connections; not set without this, nor with 0",
+    },
+    Flag {
+        name: "detect-local-mode",
+        kind: Value("mode", |draft, text| set(&mut draft.options.detect_local_mode, values::detect_local_mode(text))),
+        default: "ClusterCIDR",
+        beside_config: false,
+        help: "how traffic of the node's own pods is told: ClusterCIDR is the one way",
+    },
+    Flag {
+        name: "feature-gates",
+        kind: Value("gate=bool,...", |draft, text| feature_gates::apply_flag(&mut draft.options, text)),
+        default: "EndpointSliceProxying=true",
+        beside_config: false,
+        help: "EndpointSliceProxying=false watches Endpoints instead; no other gate means anything here",
+    },
+    Flag {
+        name: "healthz-bind-address",
+        kind: Value("ip:port", |draft, text| {
+            set(&mut draft.options.healthz_bind_address, values::listen_address(text, HEALTHZ_PORT))
+        }),
+        default: "0.0.0.0:10256",
+        beside_config: false,
+        help: "where /healthz is served; empty for nowhere",
+    },
+    Flag {
+        name: "help",
+        kind: Switch(|draft, on| choose(draft, Action::Help, on)),
+        default: "false",
+        beside_config: true,
+        help: "print this, and exit (-h)",
+    },
+    Flag {
+        name: "hostname-override",
+        kind: Value("name", |draft, text| set(&mut draft.options.node_name, values::node_name(text))),
+        default: "",
+        beside_config: true,
+        help: "this node's name, where it is not the host's",
+    },
+    Flag {
+        name: "iptables-masquerade-bit",
+        kind: Value("int32", |draft, text| set(&mut draft.options.masquerade_bit, values::number(text, 0..=31))),
+        default: "14",
+        beside_config: false,
+        help: "the bit of a packet's mark that has it masqueraded, 0 to 31",
+    },
+    Flag {
+        name: "iptables-min-sync-period",
+        kind: Value("duration", |draft, text| set(&mut draft.options.min_sync_period, values::duration(text))),
+        default: "0s",
+        beside_config: false,
+        help: "the least time between two writes; a change after that much quiet is written at once, and in a busy time writing takes a third of the time at most",
+    },
+    Flag {
+        name: "iptables-sync-period",
+        kind: Value("duration", |draft, text| set(&mut draft.options.sync_period, values::duration_above_zero(text))),
+        default: "30s",
+        beside_config: false,
+        help: "how often all rules are checked",
+    },
+    Flag {
+        name: "kubeconfig",
+        kind: Value("file", |draft, text| set(&mut draft.options.kubeconfig, Ok(values::path(text)))),
+        default: "",
+        beside_config: false,
+        help: "how to reach the API server, and as whom, by certificate, token or password; without it, as a pod does",
+    },
+    Flag {
+        name: "logtostderr",
+        kind: Switch(|_, on| to_standard_error(on)),
+        default: "true",
+        beside_config: true,
+        help: "logs go to standard error; there is nowhere else",
+    },
+    Flag {
+        name: "masquerade-all",
+        kind: Switch(|draft, on| set(&mut draft.options.masquerade_all, Ok(on))),
+        default: "false",
+        beside_config: false,
+        help: "masquerade all traffic to cluster IPs",
+    },
+    Flag {
+        name: "master",
+        kind: Value("url", |draft, text| set(&mut draft.options.master, Ok(values::text(text)))),
+        default: "",
+        beside_config: true,
+        help: "the API server's URL or HOST:PORT, instead of the kubeconfig's",
+    },
+    Flag {
+        name: "metrics-bind-address",
+        kind: Value("ip:port", |draft, text| {
+            set(&mut draft.options.metrics_bind_address, values::listen_address(text, METRICS_PORT))
+        }),
+        default: "127.0.0.1:10249",
+        beside_config: false,
+        help: "where /metrics and /proxyMode are served; empty for nowhere",
+    },
+    Flag {
+        name: "nodeport-addresses",
+        kind: Value("cidr,...", |draft, text| {
+            set(
+                &mut draft.options.nodeport_addresses,
+                values::ipv4_blocks(text.split(',').filter(|text| !text.is_empty())),
+            )
+        }),
+        default: "",
+        beside_config: false,
+        help: "the node's addresses that serve node ports; without it, all of them",
+    },
+    Flag {
+        name: "oom-score-adj",
+        kind: Value("int32", |draft, text| set(&mut draft.options.oom_score_adj, values::number(text, -1000..=1000))),
+        default: "-999",
+        beside_config: false,
+        help: "this process' oom_score_adj, -1000 to 1000",
+    },
+    Flag {
+        name: "pod-bridge-interface",
+        kind: Value("name", |draft, text| set(&mut draft.options.pod_bridge_interface, values::interface(text))),
+        default: "",
+        beside_config: true,
+        help: "the bridge that this node's pods are on; packets that conntrack takes for invalid are dropped only there",
+    },
+    Flag {
+        name: "pod-cidr",
+        kind: Value("cidr", |draft, text| set(&mut draft.options.pod_cidr, values::ipv4_block(text))),
+        default: "",
+        beside_config: true,
+        help: "the addresses of this node's pods; with the bridge and the cluster IPs they tell what only passes through, which is not tracked",
+    },
+    Flag {
+        name: "print-rules",
+        kind: Switch(|draft, on| choose(draft, Action::PrintRules, on)),
+        default: "false",
+        beside_config: true,
+        help: "print the iptables rules that would be programmed, and exit; needs no root",
+    },
+    Flag {
+        name: "proxy-mode",
+        kind: Value("mode", |draft, text| set(&mut draft.options.proxy_mode, values::proxy_mode(text))),
+        default: "",
+        beside_config: false,
+        help: "iptables or userspace; empty is the best that works here",
+    },
+    Flag {
+        name: "service-cluster-ip-range",
+        kind: Value("cidr", |draft, text| set(&mut draft.options.service_cluster_ip_range, values::ipv4_block(text))),
+        default: "",
+        beside_config: true,
+        help: "the cluster IPs, as the API server has them; for --pod-cidr",
+    },
+    Flag {
+        name: "udp-timeout",
+        kind: Value("duration", |draft, text| set(&mut draft.options.udp_timeout, values::duration_above_zero(text))),
+        default: "250ms",
+        beside_config: false,
+        help: "how long a UDP client may be silent before the user space proxy forgets it",
+    },
+    Flag {
+        name: "v",
+        kind: Value("level", |draft, text| set(&mut draft.options.verbosity, values::number(text, 0..=u8::MAX))),
+        default: "0",
+        beside_config: true,
+        help: "how much is logged (-v): 0 what matters, 4 what is decided and why, 6 everything",
+    },
+    Flag {
+        name: "version",
+        kind: Switch(|draft, on| choose(draft, Action::Version, on)),
+        default: "false",
+        beside_config: true,
+        help: "print the version, and exit",
+    },
+];
 
-/// One flag.
-#[derive(Debug)]
-pub(super) struct Flag {
-    pub name: &'static str,
-    pub kind: Kind,
-    /// What holds if it is not given, as it would be written.
-    pub default: &'static str,
-    /// Whether it counts beside a configuration file.
-    pub beside_config: bool,
-    pub help: &'static str,
+fn set<T>(field: &mut T, value: Result<T, String>) -> Result<(), String> {
+    *field = value?;
+    Ok(())
 }
 
-#[derive(Debug)]
-pub(super) enum Kind {
-    /// `--name` or `--name=true`
-    Switch(fn(&mut Draft, bool) -> Result<(), String>),
-    /// `--name=value` or `--name value`; the text is what `--help` calls the value.
-    Value(&'static str, fn(&mut Draft, &str) -> Result<(), String>),
-}
-
-impl Flag {
-    /// Writes what `text` means into `draft`.
-    pub fn apply(&self, draft: &mut Draft, text: &str) -> Result<(), String> {
-        match self.kind {
-            Kind::Switch(set) => set(draft, values::boolean(text)?),
-            Kind::Value(_, set) => set(draft, text),
-        }
+/// The last of several wins, and `--cleanup=false` asks for nothing.
+fn choose(draft: &mut Draft, action: Action, on: bool) -> Result<(), String> {
+    if on {
+        draft.action = action;
+    } else if draft.action == action {
+        draft.action = Action::Run;
     }
+    Ok(())
 }
 
-/// Reads the command line, which is without the program's name.
-pub(super) fn read(arguments: Vec<OsString>) -> Result<Draft, UsageError> {
-    let mut draft = Draft::default();
-    let mut parser = lexopt::Parser::from_args(arguments);
-    while let Some(argument) = parser.next().map_err(unreadable)? {
-        let name = match argument {
-            Arg::Long(name) => name.replace('_', "-"),
-            Arg::Short('v') => "v".to_owned(),
-            Arg::Short('h') => "help".to_owned(),
-            Arg::Short(other) => return Err(absent::unknown(&format!("-{other}"))),
-            Arg::Value(value) => {
-                return Err(UsageError(format!(
-                    "{:?} is no flag: flags begin with --, and take their value after =",
-                    shown(&value.to_string_lossy())
-                )));
-            }
-        };
-        let Some(flag) = FLAGS.iter().find(|flag| flag.name == name) else {
-            return Err(absent::unknown(&format!("--{}", shown(&name))));
-        };
-        let value = match flag.kind {
-            Kind::Switch(_) => parser.optional_value().unwrap_or_else(|| "true".into()),
-            Kind::Value(..) => {
-                parser.value().map_err(|_| UsageError(format!("--{name} needs a value: --{name}=...")))?
-            }
-        };
-        // It is not shown, as it may be an address with a password.
-        let value = value.into_string().map_err(|_| UsageError(format!("--{name} has a value that is not UTF-8")))?;
-        flag.apply(&mut draft, &value).map_err(|why| UsageError(format!("--{name}={value} {why}")))?;
-        draft.given.push(flag);
-    }
-    Ok(draft)
-}
-
-fn unreadable(error: lexopt::Error) -> UsageError {
-    UsageError(error.to_string())
-}
-
-/// What `--help` prints.
-pub fn help() -> String {
-    let left: Vec<String> = FLAGS
-        .iter()
-        .map(|flag| match flag.kind {
-            Kind::Switch(_) => format!("--{}", flag.name),
-            Kind::Value(value, _) => format!("--{}={value}", flag.name),
-        })
-        .collect();
-    let width = left.iter().map(String::len).max().unwrap_or_default();
-    let mut text = "\
-Makes a node's traffic to Kubernetes Services reach their endpoints.
-
-    kube-proxy [--flag=value ...]
-
-Flags, as those of upstream's kube-proxy:
-
-"
-    .to_owned();
-    for (flag, left) in FLAGS.iter().zip(left) {
-        let default = match flag.default {
-            "" | "false" => String::new(),
-            default => format!(" [default: {default}]"),
-        };
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "    {left:width$}  {}{default}", flag.help);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use std::os::unix::ffi::OsStringExt as _;
-
-    use super::*;
-
-    #[test]
-    fn an_address_that_is_misplaced_does_not_show_its_password() {
-        for (line, says) in [
-            (&[&b"--master"[..], b"https://h", b"https://u:SECRET@h"][..], "\"https://…@h\" is no flag"),
-            (&[b"https://h?token=SECRET"], "\"https://h…\" is no flag"),
-            (&[b"--master=https://u:SECRET\xff@h"], "--master"),
-            (&[b"--master:https://u:SECRET@h"], "…@h"),
-        ] {
-            let line = line.iter().map(|argument| OsString::from_vec(argument.to_vec())).collect();
-            let error = read(line).err().map(|error| error.to_string()).unwrap_or_default();
-            assert!(error.contains(says) && !error.contains("SECRET"), "{error}");
-        }
+fn to_standard_error(on: bool) -> Result<(), String> {
+    if on {
+        Ok(())
+    } else {
+        Err("is not possible: logs go to standard error, from where systemd takes them".to_owned())
     }
 }

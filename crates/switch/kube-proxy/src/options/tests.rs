@@ -60,7 +60,7 @@ fn the_units_of_every_release_are_followed() {
 
 #[test]
 fn every_flag_says_its_default_and_has_it() {
-    for flag in table::FLAGS {
+    for flag in flags::FLAGS {
         let mut draft = Draft::default();
         let default = match (&flag.kind, flag.default) {
             // Not given, these are not set; there is no way to write that.
@@ -135,7 +135,7 @@ fn every_flag_has_an_effect() {
     for (flag, has_effect) in cases {
         assert!(has_effect, "{flag}");
     }
-    for flag in table::FLAGS {
+    for flag in flags::FLAGS {
         assert!(
             cases.iter().any(|(case, _)| case.split('=').next() == Some(&format!("--{}", flag.name))),
             "{}",
@@ -203,7 +203,7 @@ fn a_node_without_another_name_has_the_host_s() {
 #[test]
 fn help_names_every_flag_with_its_default() {
     let text = help();
-    for flag in table::FLAGS {
+    for flag in flags::FLAGS {
         assert!(text.contains(&format!("--{}", flag.name)), "{}", flag.name);
     }
     assert!(text.contains("--iptables-sync-period=duration"));

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::docker::is_bridge;
-use crate::iptables::{Error, Line, Table, Tool, has_table, target, words};
+use crate::iptables::{IptablesError, Line, Table, Tool, has_table, target, words};
 
 /// Chains of Kubernetes', ours and Docker's: what these need is for this node, its pods or its containers.
 const KNOWN: [&str; 4] = ["KUBE-", "KOE-", "CNI-", "DOCKER"];
@@ -27,7 +27,7 @@ const PLACES: [Place; 4] = [
 ];
 
 /// The first such rule, if there is one, be it in the other variant of iptables.
-pub fn who_needs_tracking(tool: &Tool) -> Result<Option<String>, Error> {
+pub fn who_needs_tracking(tool: &Tool) -> Result<Option<String>, IptablesError> {
     if let Some(rule) = find(tool)? {
         return Ok(Some(rule));
     }
@@ -37,7 +37,7 @@ pub fn who_needs_tracking(tool: &Tool) -> Result<Option<String>, Error> {
         .and_then(|other| find(&other).inspect_err(|error| tracing::debug!("no look at it: {error}")).ok().flatten()))
 }
 
-fn find(tool: &Tool) -> Result<Option<String>, Error> {
+fn find(tool: &Tool) -> Result<Option<String>, IptablesError> {
     for (table, entrances, needs) in PLACES.into_iter().filter(|(table, ..)| has_table(tool, *table)) {
         let mut rules = Rules::default();
         tool.save(table, &mut |line| rules.add(line))?;

@@ -1,4 +1,4 @@
-//! The backend: the model's changes become a table for the data path, sockets, and rules.
+//! The backend: the model's changes become destinations for the data path, sockets, and rules.
 
 use std::{collections::BTreeSet, io, net::Ipv4Addr, time::Duration};
 
@@ -10,8 +10,8 @@ use super::{
     data_path::{Carriage, DataPath},
     limits::Limits,
     programmed::Programmed,
-    rules::{Conditions, Rules},
-    services::{Closing, Services},
+    rules::{Conditions, RuleWriter},
+    services::{Closing, ServedServices},
     tcp::original_destination,
 };
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
 
 /// What the mode can be told.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct UserspaceSettings {
     /// `--bind-address`: where the listening sockets are.
     pub bind_address: Ipv4Addr,
     /// `--cluster-cidr`
@@ -38,7 +38,7 @@ pub struct Settings {
 pub struct Userspace {
     conditions: Conditions,
     path: DataPath,
-    services: Services,
+    services: ServedServices,
     programmed: Programmed,
     /// Sockets that rules may still lead to, after a write that failed.
     closing: Closing,
@@ -47,7 +47,7 @@ pub struct Userspace {
 
 impl Userspace {
     /// Opens the listening sockets and starts to serve. Nothing leads there before the first sync.
-    pub fn start(tool: Tool, settings: &Settings) -> io::Result<Self> {
+    pub fn start(tool: Tool, settings: &UserspaceSettings) -> io::Result<Self> {
         let features = tool.features();
         if !features.has(Feature::Addrtype) {
             warn!("node ports are not served: without the match addrtype a rule cannot tell this node's addresses");
@@ -61,7 +61,7 @@ impl Userspace {
         Ok(Self {
             conditions: Conditions { address: settings.bind_address, cluster_cidr: settings.cluster_cidr, features },
             path,
-            services: Services::default(),
+            services: ServedServices::default(),
             programmed: Programmed::new(tool, jumps(features, &settings.node_port_addresses)),
             closing: Closing::new(),
             conntrack_failed: false,
@@ -71,7 +71,7 @@ impl Userspace {
     /// Writes the rules that differ; returns whether there were any.
     fn write(&mut self, model: &Model, whole: bool) -> Result<bool, SyncError> {
         let Self { conditions, path, services, programmed, .. } = self;
-        let render = |out: &mut dyn FnMut(_, &str)| services.render(model, path, &mut Rules::new(conditions, out));
+        let render = |out: &mut dyn FnMut(_, &str)| services.render(model, path, &mut RuleWriter::new(conditions, out));
         let written = if whole { programmed.repair(&render) } else { programmed.follow(&render) };
         written.map_err(|error| SyncError(format!("cannot program the rules of the userspace mode: {error}")))
     }
@@ -100,12 +100,12 @@ impl Backend for Userspace {
             let served = self.services.follow(name, model, &self.path, &mut self.closing);
             served.map_err(|error| SyncError(format!("cannot open a UDP socket for {name}: {error}")))?;
         }
-        self.path.replace(self.services.table(model));
+        self.path.replace(self.services.destinations(model));
         if self.write(model, false)? {
             self.forget_stale_udp(model);
         }
-        for (port, lane) in self.closing.drain(..) {
-            self.path.close_udp(port, lane);
+        for (port, policy) in self.closing.drain(..) {
+            self.path.close_udp(port, policy);
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Whose turn it is: round robin among a lane's endpoints, and clients that stay with the endpoint that they had.
+//! Whose turn it is: round robin among the endpoints that a policy leaves, and clients that stay with the endpoint that they had.
 
 use std::{
     net::{Ipv4Addr, SocketAddrV4},
@@ -11,7 +11,7 @@ use std::{
 
 use lru::LruCache;
 
-use super::table::{Lane, Port};
+use super::destinations::{AppliedPolicy, ProxiedPort};
 
 /// How many clients are remembered, over all Services. The one that was away for longest is forgotten first.
 const CLIENTS: usize = 16_384;
@@ -34,7 +34,7 @@ impl Affinity {
     }
 
     /// To be called once `client` has got `endpoint`.
-    pub fn remember(&self, port: &Port, client: Ipv4Addr, endpoint: SocketAddrV4) {
+    pub fn remember(&self, port: &ProxiedPort, client: Ipv4Addr, endpoint: SocketAddrV4) {
         if port.affinity.is_none() {
             return;
         }
@@ -46,14 +46,14 @@ impl Affinity {
     }
 }
 
-/// The endpoints to try for `client`, first to last; the same one may come again. Empty only where the lane has none.
+/// The endpoints to try for `client`, first to last; the same one may come again. Empty only where the policy leaves none.
 pub fn candidates<'a>(
-    port: &'a Port,
-    lane: Lane,
+    port: &'a ProxiedPort,
+    policy: AppliedPolicy,
     client: Ipv4Addr,
     affinity: &Affinity,
 ) -> impl Iterator<Item = SocketAddrV4> + use<'a> {
-    let endpoints = port.endpoints.get(lane);
+    let endpoints = port.endpoints.get(policy);
     let kept = port.affinity.and_then(|timeout| affinity.recall(port.id, client, timeout));
     let kept = kept.filter(|endpoint| endpoints.contains(endpoint));
     let first = match kept {
@@ -72,18 +72,18 @@ fn take_turn(turn: &AtomicU32) -> u32 {
 mod tests {
     use std::sync::Arc;
 
-    use super::{super::table::Lanes, *};
+    use super::{super::destinations::PerPolicy, *};
 
     const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 16, 0, 9);
 
-    fn port(id: u32, count: u8, affinity: Option<Duration>) -> Port {
+    fn port(id: u32, count: u8, affinity: Option<Duration>) -> ProxiedPort {
         let all: Arc<[_]> = (0..count).map(|last| SocketAddrV4::new(Ipv4Addr::new(10, 16, 0, last), 80)).collect();
-        let endpoints = Lanes { cluster: Arc::clone(&all), internal: all, external: Arc::from([]) };
-        Port { id, name: "default/web:http".into(), affinity, endpoints, turn: AtomicU32::new(0) }
+        let endpoints = PerPolicy { cluster: Arc::clone(&all), internal: all, external: Arc::from([]) };
+        ProxiedPort { id, name: "default/web:http".into(), affinity, endpoints, turn: AtomicU32::new(0) }
     }
 
-    fn first(port: &Port, affinity: &Affinity) -> Option<SocketAddrV4> {
-        candidates(port, Lane::Cluster, CLIENT, affinity).next()
+    fn first(port: &ProxiedPort, affinity: &Affinity) -> Option<SocketAddrV4> {
+        candidates(port, AppliedPolicy::Cluster, CLIENT, affinity).next()
     }
 
     #[test]
@@ -91,14 +91,14 @@ mod tests {
         let (port, affinity) = (port(1, 3, None), Affinity::default());
         let firsts: Vec<u8> = (0..6).map(|_| first(&port, &affinity).unwrap().ip().octets()[3]).collect();
         assert_eq!(firsts, [0, 1, 2, 0, 1, 2]);
-        let tried = candidates(&port, Lane::Cluster, CLIENT, &affinity).take(4).map(|of| of.ip().octets()[3]);
+        let tried = candidates(&port, AppliedPolicy::Cluster, CLIENT, &affinity).take(4).map(|of| of.ip().octets()[3]);
         assert_eq!(tried.collect::<Vec<_>>(), [0, 1, 2, 0]);
     }
 
     #[test]
     fn a_lane_without_endpoints_has_no_candidates() {
         let (port, affinity) = (port(1, 3, None), Affinity::default());
-        assert_eq!(candidates(&port, Lane::External, CLIENT, &affinity).next(), None);
+        assert_eq!(candidates(&port, AppliedPolicy::External, CLIENT, &affinity).next(), None);
     }
 
     #[test]
@@ -110,7 +110,7 @@ mod tests {
         assert!((0..5).all(|_| first(&long, &affinity) == Some(had)));
         assert_ne!(first(&port(2, 3, Some(Duration::ZERO)), &affinity), None);
 
-        let short = Port { affinity: Some(Duration::ZERO), ..port(1, 3, None) };
+        let short = ProxiedPort { affinity: Some(Duration::ZERO), ..port(1, 3, None) };
         short.turn.store(1, Ordering::Relaxed);
         assert_ne!(first(&short, &affinity), Some(had), "the time is over");
 

@@ -72,7 +72,7 @@ impl Chain {
 
 /// A rule in a chain of the kernel's that leads to one of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Jump {
+pub struct UserspaceJump {
     pub table: Table,
     /// As iptables-save prints it: the kernel's chain, then the rule.
     pub rule: String,
@@ -81,7 +81,7 @@ pub struct Jump {
 }
 
 /// Every jump that is desired. Node ports are served where addresses can be told to be local, on all of these or on those in `node_ports`.
-pub fn jumps(features: Features, node_ports: &[Ipv4Net]) -> Vec<Jump> {
+pub fn jumps(features: Features, node_ports: &[Ipv4Net]) -> Vec<UserspaceJump> {
     let local = "-m addrtype --dst-type LOCAL ";
     let matches: Vec<String> = match (features.has(Feature::Addrtype), node_ports) {
         (false, _) => Vec::new(),
@@ -96,7 +96,7 @@ pub fn jumps(features: Features, node_ports: &[Ipv4Net]) -> Vec<Jump> {
         for entrance in chain.entrances() {
             for matched in if last { matches.as_slice() } else { &everything } {
                 let rule = format!("{entrance} {matched}-j {}", chain.name());
-                jumps.push(Jump { table: chain.table(), rule, last });
+                jumps.push(UserspaceJump { table: chain.table(), rule, last });
             }
         }
     }

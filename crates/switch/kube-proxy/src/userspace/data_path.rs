@@ -20,11 +20,11 @@ use tokio::{
 use super::{
     balance::Affinity,
     datagram,
+    destinations::{AppliedPolicy, CurrentDestinations, Destinations, PerPolicy, ProxiedPort},
     limits::Limits,
     sessions::Sessions,
-    table::{Lane, Lanes, Lookup, Port, Table},
     tcp::{self, OriginalDestination, Proxy},
-    udp::{self, Command, Udp},
+    udp::{self, Udp, UdpCommand},
 };
 
 /// How traffic is carried.
@@ -44,31 +44,31 @@ const THREADS: usize = 4;
 /// The running data path. It ends, with every connection, when this is dropped.
 pub struct DataPath {
     address: Ipv4Addr,
-    lookup: Arc<Lookup>,
-    commands: UnboundedSender<Command>,
-    listening: Lanes<u16>,
+    destinations: Arc<CurrentDestinations>,
+    commands: UnboundedSender<UdpCommand>,
+    listening: PerPolicy<u16>,
     /// The other threads end when this is gone.
     _running: watch::Sender<()>,
 }
 
 impl DataPath {
     pub fn start(carriage: Carriage) -> io::Result<Self> {
-        let lookup = Arc::new(Lookup::default());
+        let destinations = Arc::new(CurrentDestinations::default());
         let affinity = Arc::new(Affinity::default());
         let (commands, received) = unbounded_channel();
         let proxy = Arc::new(Proxy {
-            lookup: Arc::clone(&lookup),
+            destinations: Arc::clone(&destinations),
             affinity: Arc::clone(&affinity),
             original_destination: carriage.original_destination,
             room: Arc::new(Semaphore::new(carriage.limits.connections)),
         });
         let udp = Arc::new(Udp {
-            lookup: Arc::clone(&lookup),
+            destinations: Arc::clone(&destinations),
             affinity,
             sessions: Sessions::new(carriage.limits.sessions),
             idle: carriage.udp_idle,
         });
-        let mut listening = Lanes::default();
+        let mut listening = PerPolicy::default();
         let first = thread_runtime()?;
         listen(&first, carriage.address, &mut listening, &proxy)?;
         let (running, ended) = watch::channel(());
@@ -80,37 +80,37 @@ impl DataPath {
             thread::Builder::new().name("proxy".into()).spawn(move || other.block_on(until_ended))?;
         }
         thread::Builder::new().name("proxy".into()).spawn(move || first.block_on(udp::manage(received, udp)))?;
-        Ok(Self { address: carriage.address, lookup, commands, listening, _running: running })
+        Ok(Self { address: carriage.address, destinations, commands, listening, _running: running })
     }
 
-    /// Where TCP connections of a lane are to be sent.
-    pub fn tcp_port(&self, lane: Lane) -> u16 {
-        *self.listening.get(lane)
+    /// Where TCP connections under a policy are to be sent.
+    pub fn tcp_port(&self, policy: AppliedPolicy) -> u16 {
+        *self.listening.get(policy)
     }
 
-    /// From now on connections are served by this table.
-    pub fn replace(&self, table: Table) {
-        self.lookup.replace(table);
+    /// From now on connections are served by these.
+    pub fn replace(&self, destinations: Destinations) {
+        self.destinations.replace(destinations);
     }
 
-    /// Serves a UDP port's lane; returns where datagrams are to be sent.
-    pub fn open_udp(&self, port: Arc<Port>, lane: Lane) -> io::Result<u16> {
+    /// Serves a UDP port under a policy; returns where datagrams are to be sent.
+    pub fn open_udp(&self, port: Arc<ProxiedPort>, policy: AppliedPolicy) -> io::Result<u16> {
         let socket: UdpSocket = datagram::bind(self.address)?;
         let number = socket.local_addr()?.port();
-        self.tell(Command::Open { port, lane, socket });
+        self.tell(UdpCommand::Open { port, policy, socket });
         Ok(number)
     }
 
     /// The UDP port has other endpoints now.
-    pub fn update_udp(&self, port: Arc<Port>) {
-        self.tell(Command::Update(port));
+    pub fn update_udp(&self, port: Arc<ProxiedPort>) {
+        self.tell(UdpCommand::Update(port));
     }
 
-    pub fn close_udp(&self, port: u32, lane: Lane) {
-        self.tell(Command::Close { port, lane });
+    pub fn close_udp(&self, port: u32, policy: AppliedPolicy) {
+        self.tell(UdpCommand::Close { port, policy });
     }
 
-    fn tell(&self, command: Command) {
+    fn tell(&self, command: UdpCommand) {
         // It fails only if the thread has died, and then the process with it: it is built to abort at a panic.
         let _ = self.commands.send(command);
     }
@@ -120,14 +120,14 @@ fn thread_runtime() -> io::Result<Runtime> {
     runtime::Builder::new_current_thread().enable_io().enable_time().build()
 }
 
-/// Serves TCP on each lane's port, which the first thread chooses; the kernel spreads connections over the threads.
-fn listen(runtime: &Runtime, address: Ipv4Addr, ports: &mut Lanes<u16>, proxy: &Arc<Proxy>) -> io::Result<()> {
+/// Serves TCP on each policy's port, which the first thread chooses; the kernel spreads connections over the threads.
+fn listen(runtime: &Runtime, address: Ipv4Addr, ports: &mut PerPolicy<u16>, proxy: &Arc<Proxy>) -> io::Result<()> {
     let _entered = runtime.enter();
-    for lane in Lane::ALL {
-        let port = ports.get_mut(lane);
+    for policy in AppliedPolicy::ALL {
+        let port = ports.get_mut(policy);
         let listener = tcp::listen(SocketAddrV4::new(address, *port))?;
         *port = listener.local_addr()?.port();
-        runtime.spawn(tcp::serve(listener, lane, Arc::clone(proxy)));
+        runtime.spawn(tcp::serve(listener, policy, Arc::clone(proxy)));
     }
     Ok(())
 }

@@ -7,8 +7,9 @@ use std::{
 
 use tracing::info;
 
-use super::chains::{Chain, Jump};
-use crate::iptables::{self, Mark, Mode, Table, Tool, Watch};
+use super::chains::{Chain, UserspaceJump};
+use crate::iptables::{self, Generation, Table, Tool, Watch};
+use crate::options::ProxyMode;
 
 /// The rules of a chain in a few bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,28 +52,28 @@ struct Found {
 /// The keeper of the rules.
 pub struct Programmed {
     tool: Tool,
-    jumps: Vec<Jump>,
+    jumps: Vec<UserspaceJump>,
     /// As rendered; empty where it is not known what stands in the kernel.
     desired: Digests,
     /// As iptables-save prints it; versions differ in how they spell a rule.
     saved: Digests,
     watch: Option<Watch>,
     /// What the kernel answered when everything of ours stood.
-    mark: Option<Mark>,
+    generation: Option<Generation>,
     /// Nobody else's rules for Services are left.
     alone: bool,
 }
 
 impl Programmed {
-    pub fn new(tool: Tool, jumps: Vec<Jump>) -> Self {
+    pub fn new(tool: Tool, jumps: Vec<UserspaceJump>) -> Self {
         let watch =
             Watch::new(tool.variant()).inspect_err(|error| info!(%error, "changes by others are seen late")).ok();
-        Self { tool, jumps, desired: Digests::new(), saved: Digests::new(), watch, mark: None, alone: false }
+        Self { tool, jumps, desired: Digests::new(), saved: Digests::new(), watch, generation: None, alone: false }
     }
 
     /// Writes the chains that are not as they were rendered last; returns whether there were any. Then takes away the rules of other
     /// ways to proxy, so that there is no moment without any.
-    pub fn follow(&mut self, render: &Render<'_>) -> Result<bool, iptables::Error> {
+    pub fn follow(&mut self, render: &Render<'_>) -> Result<bool, iptables::IptablesError> {
         let desired = digests(render);
         let differs = desired != self.desired;
         if differs {
@@ -81,11 +82,11 @@ impl Programmed {
             self.write(render, desired, &found, &|chain, now| before.get(&chain) != Some(now))?;
         }
         if !self.alone {
-            let here = iptables::remove(&self.tool, &[Mode::Iptables])?;
+            let here = iptables::remove(&self.tool, &[ProxyMode::Iptables])?;
             if iptables::remove_from_other_variant(&self.tool)? || here {
                 info!("removed a kube-proxy's rules of another mode");
             }
-            self.mark = self.look();
+            self.generation = self.look();
             self.alone = true;
         }
         Ok(differs)
@@ -93,30 +94,30 @@ impl Programmed {
 
     /// Whether nobody has changed the tables, as far as one look at the kernel can tell; without one, the next full check will.
     pub fn is_undisturbed(&self) -> bool {
-        self.watch.is_none() || (self.mark.is_some() && self.look() == self.mark)
+        self.watch.is_none() || (self.generation.is_some() && self.look() == self.generation)
     }
 
     /// Reads everything, and writes all of it again if anything of ours is not as it was; returns whether it was not.
-    pub fn repair(&mut self, render: &Render<'_>) -> Result<bool, iptables::Error> {
-        let mark = self.look();
+    pub fn repair(&mut self, render: &Render<'_>) -> Result<bool, iptables::IptablesError> {
+        let generation = self.look();
         let found = self.read()?;
         if !self.desired.is_empty() && found == self.as_expected() {
-            self.mark = mark;
+            self.generation = generation;
             return Ok(false);
         }
         self.write(render, digests(render), &found, &|_, _| true)?;
         Ok(true)
     }
 
-    fn look(&self) -> Option<Mark> {
-        self.watch.as_ref()?.mark().ok()
+    fn look(&self) -> Option<Generation> {
+        self.watch.as_ref()?.generation().ok()
     }
 
     fn as_expected(&self) -> Found {
         Found { chains: self.saved.clone(), jumps: (0..self.jumps.len()).collect(), strays: Vec::new() }
     }
 
-    fn read(&self) -> Result<Found, iptables::Error> {
+    fn read(&self) -> Result<Found, iptables::IptablesError> {
         let mut found = Found::default();
         for table in Table::ALL {
             self.tool.save(table, &mut |line| self.note(table, line, &mut found))?;
@@ -151,13 +152,13 @@ impl Programmed {
         desired: Digests,
         found: &Found,
         changed: &dyn Fn(Chain, &Digest) -> bool,
-    ) -> Result<(), iptables::Error> {
+    ) -> Result<(), iptables::IptablesError> {
         // Whatever happens from here on, only a look can tell what stands there.
         self.desired.clear();
-        self.mark = None;
+        self.generation = None;
         let changed: Vec<Chain> =
             desired.iter().filter(|(chain, digest)| changed(**chain, digest)).map(|(&chain, _)| chain).collect();
-        let missing: Vec<&Jump> =
+        let missing: Vec<&UserspaceJump> =
             self.jumps.iter().enumerate().filter(|(at, _)| !found.jumps.contains(at)).map(|(_, jump)| jump).collect();
         self.tool.restore(&mut |out| {
             for table in Table::ALL {
@@ -182,7 +183,7 @@ impl Programmed {
             }
             Ok(())
         })?;
-        let mark = self.look();
+        let generation = self.look();
         let Found { chains, jumps, strays } = self.read()?;
         let whole = strays.is_empty()
             && jumps.len() == self.jumps.len()
@@ -191,7 +192,7 @@ impl Programmed {
         // Otherwise someone else was at it meanwhile: the next look writes it all again.
         if whole {
             self.desired = desired;
-            self.mark = mark;
+            self.generation = generation;
         }
         Ok(())
     }

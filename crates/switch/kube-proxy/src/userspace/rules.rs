@@ -10,10 +10,10 @@ use ipnet::Ipv4Net;
 
 use super::{
     chains::Chain,
-    table::{Lane, Lanes},
+    destinations::{AppliedPolicy, PerPolicy},
 };
 use crate::{
-    choice::{Choice, Target},
+    endpoint_selection::{EndpointSelection, TrafficTarget},
     iptables::{Feature, Features},
     model::{Protocol, Service, ServiceName, ServicePort, TrafficPolicy},
 };
@@ -31,7 +31,7 @@ pub struct Conditions {
 /// What happens to traffic of one kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    Open(Lane),
+    Open(AppliedPolicy),
     Reject,
     Drop,
 }
@@ -48,37 +48,37 @@ pub struct Ends {
 }
 
 impl Ends {
-    pub fn of(service: &Service, choice: &Choice) -> Self {
-        let lane = |policy, local| if policy == TrafficPolicy::Local { local } else { Lane::Cluster };
-        let end = |target: &Target, lane| match target {
-            Target::Endpoints(_) => End::Open(lane),
-            Target::Reject => End::Reject,
-            Target::Drop => End::Drop,
+    pub fn of(service: &Service, selection: &EndpointSelection) -> Self {
+        let applied = |policy, local| if policy == TrafficPolicy::Local { local } else { AppliedPolicy::Cluster };
+        let end = |target: &TrafficTarget, policy| match target {
+            TrafficTarget::Endpoints(_) => End::Open(policy),
+            TrafficTarget::Reject => End::Reject,
+            TrafficTarget::Drop => End::Drop,
         };
         Self {
-            internal: end(&choice.internal, lane(service.internal_traffic_policy, Lane::Internal)),
-            outside: end(&choice.external, lane(service.external_traffic_policy, Lane::External)),
-            here: end(&choice.cluster, Lane::Cluster),
+            internal: end(&selection.internal, applied(service.internal_traffic_policy, AppliedPolicy::Internal)),
+            outside: end(&selection.external, applied(service.external_traffic_policy, AppliedPolicy::External)),
+            here: end(&selection.cluster, AppliedPolicy::Cluster),
         }
     }
 
-    /// The lanes that a port needs.
-    pub fn lanes(&self, service: &Service, port: &ServicePort) -> Lanes<bool> {
+    /// The policies that a port needs a listening port for.
+    pub fn needed_policies(&self, service: &Service, port: &ServicePort) -> PerPolicy<bool> {
         let external =
             port.node_port.is_some() || !service.external_ips.is_empty() || !service.load_balancer_ips.is_empty();
-        let mut lanes = Lanes::default();
+        let mut needed = PerPolicy::default();
         let ends = [Some(self.internal), external.then_some(self.outside), external.then_some(self.here)];
         for end in ends.into_iter().flatten() {
-            if let End::Open(lane) = end {
-                *lanes.get_mut(lane) = true;
+            if let End::Open(policy) = end {
+                *needed.get_mut(policy) = true;
             }
         }
-        lanes
+        needed
     }
 }
 
 /// Writes rules: first what they match, then where that goes.
-pub struct Rules<'a> {
+pub struct RuleWriter<'a> {
     conditions: &'a Conditions,
     out: &'a mut dyn FnMut(Chain, &str),
     line: String,
@@ -90,11 +90,11 @@ pub struct Front<'a> {
     pub service: &'a Service,
     pub port: &'a ServicePort,
     pub ends: Ends,
-    /// Where each lane listens; what no lane of the port needs is not looked at.
-    pub listening: Lanes<u16>,
+    /// Where the program listens for each policy; what the port needs none for is not looked at.
+    pub listening: PerPolicy<u16>,
 }
 
-impl<'a> Rules<'a> {
+impl<'a> RuleWriter<'a> {
     /// `out` gets each rule as iptables-save prints it, behind the chain's name.
     pub fn new(conditions: &'a Conditions, out: &'a mut dyn FnMut(Chain, &str)) -> Self {
         Self { conditions, out, line: String::new() }
@@ -114,9 +114,9 @@ impl<'a> Rules<'a> {
         let Front { service, port, ends, .. } = front;
         let cluster_ip = Match { front, ip: Some(service.cluster_ip), source: None };
         match ends.internal {
-            End::Open(lane) => {
-                self.send(Chain::Container, &cluster_ip, lane);
-                self.send(Chain::Host, &cluster_ip, lane);
+            End::Open(policy) => {
+                self.send(Chain::Container, &cluster_ip, policy);
+                self.send(Chain::Host, &cluster_ip, policy);
             }
             End::Reject => self.refuse(&cluster_ip),
             End::Drop => self.drop(&cluster_ip),
@@ -139,7 +139,7 @@ impl<'a> Rules<'a> {
             None => (Chain::NodePortContainer, Chain::NodePortHost),
         };
         let Ends { outside, here, .. } = front.ends;
-        let End::Open(lane_here) = here else {
+        let End::Open(policy_here) = here else {
             return self.refuse(&Match { front, ip, source: None });
         };
         let everyone = [None];
@@ -149,20 +149,20 @@ impl<'a> Rules<'a> {
                 && let Some(pods) = self.conditions.cluster_cidr
                 && let Some(pods) = common(pods, source)
             {
-                self.send(container, &Match { front, ip, source: Some(pods) }, lane_here);
+                self.send(container, &Match { front, ip, source: Some(pods) }, policy_here);
             }
-            if let End::Open(lane) = outside {
-                self.send(container, &Match { front, ip, source }, lane);
+            if let End::Open(policy) = outside {
+                self.send(container, &Match { front, ip, source }, policy);
             }
-            self.send(host, &Match { front, ip, source }, lane_here);
+            self.send(host, &Match { front, ip, source }, policy_here);
         }
         if outside == End::Drop || !ranges.is_empty() {
             self.drop(&Match { front, ip, source: None });
         }
     }
 
-    fn send(&mut self, chain: Chain, matched: &Match<'_>, lane: Lane) {
-        let port = *matched.front.listening.get(lane);
+    fn send(&mut self, chain: Chain, matched: &Match<'_>, policy: AppliedPolicy) {
+        let port = *matched.front.listening.get(policy);
         let address = self.conditions.address;
         let target = if address.is_unspecified() {
             format!("REDIRECT --to-ports {port}")

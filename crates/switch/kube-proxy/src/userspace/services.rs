@@ -16,12 +16,12 @@ use tracing::warn;
 
 use super::{
     data_path::DataPath,
-    rules::{Ends, Front, Rules},
-    table::{Endpoints, Lane, Lanes, Port, Table},
+    destinations::{AppliedPolicy, Destinations, Endpoints, PerPolicy, ProxiedPort},
+    rules::{Ends, Front, RuleWriter},
 };
 use crate::{
-    choice::{Choice, Target, choose},
-    conntrack::{Answer, UdpServices},
+    conntrack::{Answerer, UdpServices},
+    endpoint_selection::{EndpointSelection, TrafficTarget, select_endpoints},
     model::{Model, Protocol, Service, ServiceName, ServicePort},
 };
 
@@ -29,24 +29,24 @@ use crate::{
 struct Served {
     /// As the Service has it, in the same place.
     of: ServicePort,
-    port: Arc<Port>,
+    port: Arc<ProxiedPort>,
     ends: Ends,
-    /// Where its lanes listen; for UDP alone, TCP's are everybody's.
-    udp: Lanes<Option<u16>>,
+    /// Where it listens for each policy; for UDP alone, TCP's are everybody's.
+    udp: PerPolicy<Option<u16>>,
 }
 
 /// Every port that is served.
 #[derive(Default)]
-pub struct Services {
+pub struct ServedServices {
     served: BTreeMap<ServiceName, Vec<Served>>,
     last_id: u32,
     sctp_mentioned: bool,
 }
 
 /// UDP sockets that are of no more use once no rule leads to them.
-pub type Closing = Vec<(u32, Lane)>;
+pub type Closing = Vec<(u32, AppliedPolicy)>;
 
-impl Services {
+impl ServedServices {
     /// Makes the ports of one Service what the model has. On an error, what was not reached stays as it was.
     pub fn follow(
         &mut self,
@@ -72,7 +72,7 @@ impl Services {
             }
         }
         for mut gone in old {
-            gone.close_udp(&Lanes::default(), closing);
+            gone.close_udp(&PerPolicy::default(), closing);
         }
         if !new.is_empty() {
             self.served.insert(name.clone(), new);
@@ -89,8 +89,8 @@ impl Services {
         model: &Model,
         path: &DataPath,
     ) -> Served {
-        let choice = choose(service, &model.endpoints(name, &of.name, of.protocol));
-        let (endpoints, ends) = (lanes_of(&choice), Ends::of(service, &choice));
+        let selection = select_endpoints(service, &model.endpoints(name, &of.name, of.protocol));
+        let (endpoints, ends) = (endpoints_by_policy(&selection), Ends::of(service, &selection));
         let affinity = service.affinity_seconds.map(|seconds| Duration::from_secs(seconds.into()));
         match was {
             Some(was) if was.port.endpoints == endpoints && was.port.affinity == affinity => {
@@ -98,8 +98,9 @@ impl Services {
             }
             Some(was) => {
                 let turn = AtomicU32::new(was.port.turn.load(Ordering::Relaxed));
-                let port = Arc::new(Port { id: was.port.id, name: was.port.name.clone(), affinity, endpoints, turn });
-                if was.udp != Lanes::default() {
+                let port =
+                    Arc::new(ProxiedPort { id: was.port.id, name: was.port.name.clone(), affinity, endpoints, turn });
+                if was.udp != PerPolicy::default() {
                     path.update_udp(Arc::clone(&port));
                 }
                 Served { of: of.clone(), port, ends, udp: was.udp }
@@ -107,46 +108,46 @@ impl Services {
             None => {
                 self.last_id = self.last_id.wrapping_add(1);
                 let (id, name) = (self.last_id, format!("{name}:{}", of.name).into());
-                let port = Arc::new(Port { id, name, affinity, endpoints, turn: AtomicU32::default() });
-                Served { of: of.clone(), port, ends, udp: Lanes::default() }
+                let port = Arc::new(ProxiedPort { id, name, affinity, endpoints, turn: AtomicU32::default() });
+                Served { of: of.clone(), port, ends, udp: PerPolicy::default() }
             }
         }
     }
 
     /// What the data path looks connections up in.
-    pub fn table(&self, model: &Model) -> Table {
-        let mut table = Table::default();
+    pub fn destinations(&self, model: &Model) -> Destinations {
+        let mut destinations = Destinations::default();
         for (service, served) in self.each(model) {
             let addresses = addresses(service).map(|ip| SocketAddrV4::new(ip, served.of.port));
             if served.of.protocol == Protocol::Udp {
-                table.udp_addresses.extend(addresses);
+                destinations.udp_addresses.extend(addresses);
                 continue;
             }
             for address in addresses {
-                table.addresses.entry(address).or_insert_with(|| Arc::clone(&served.port));
+                destinations.addresses.entry(address).or_insert_with(|| Arc::clone(&served.port));
             }
             if let Some(node_port) = served.of.node_port {
-                table.node_ports.entry(node_port).or_insert_with(|| Arc::clone(&served.port));
+                destinations.node_ports.entry(node_port).or_insert_with(|| Arc::clone(&served.port));
             }
         }
-        table
+        destinations
     }
 
     /// The rules of everything that is served.
-    pub fn render(&self, model: &Model, path: &DataPath, rules: &mut Rules<'_>) {
-        for lane in Lane::ALL {
-            rules.admit(Protocol::Tcp, path.tcp_port(lane));
+    pub fn render(&self, model: &Model, path: &DataPath, rules: &mut RuleWriter<'_>) {
+        for policy in AppliedPolicy::ALL {
+            rules.admit(Protocol::Tcp, path.tcp_port(policy));
         }
         for (name, served) in &self.served {
             let Some(service) = model.service(name) else { continue };
             for served in served {
-                let mut listening = Lanes::default();
-                for lane in Lane::ALL {
-                    *listening.get_mut(lane) = match served.of.protocol {
-                        Protocol::Udp => served.udp.get(lane).unwrap_or_default(),
-                        _ => path.tcp_port(lane),
+                let mut listening = PerPolicy::default();
+                for policy in AppliedPolicy::ALL {
+                    *listening.get_mut(policy) = match served.of.protocol {
+                        Protocol::Udp => served.udp.get(policy).unwrap_or_default(),
+                        _ => path.tcp_port(policy),
                     };
-                    if let Some(port) = *served.udp.get(lane) {
+                    if let Some(port) = *served.udp.get(policy) {
                         rules.admit(Protocol::Udp, port);
                     }
                 }
@@ -159,8 +160,11 @@ impl Services {
     pub fn udp_answers(&self, model: &Model) -> UdpServices {
         let mut answers = UdpServices::default();
         for (service, served) in self.each(model).filter(|(_, served)| served.of.protocol == Protocol::Udp) {
-            let ours: Vec<Answer> =
-                Lane::ALL.into_iter().filter_map(|lane| *served.udp.get(lane)).map(Answer::at_any_address).collect();
+            let ours: Vec<Answerer> = AppliedPolicy::ALL
+                .into_iter()
+                .filter_map(|policy| *served.udp.get(policy))
+                .map(Answerer::at_any_address)
+                .collect();
             for ip in addresses(service) {
                 answers.insert(Some(ip), served.of.port, &ours);
             }
@@ -190,21 +194,21 @@ impl Served {
         if self.of.protocol != Protocol::Udp {
             return Ok(());
         }
-        let needed = self.ends.lanes(service, &self.of);
+        let needed = self.ends.needed_policies(service, &self.of);
         self.close_udp(&needed, closing);
-        for lane in Lane::ALL {
-            let socket = self.udp.get_mut(lane);
-            if *needed.get(lane) && socket.is_none() {
-                *socket = Some(path.open_udp(Arc::clone(&self.port), lane)?);
+        for policy in AppliedPolicy::ALL {
+            let socket = self.udp.get_mut(policy);
+            if *needed.get(policy) && socket.is_none() {
+                *socket = Some(path.open_udp(Arc::clone(&self.port), policy)?);
             }
         }
         Ok(())
     }
 
-    fn close_udp(&mut self, needed: &Lanes<bool>, closing: &mut Closing) {
-        for lane in Lane::ALL {
-            if !needed.get(lane) && self.udp.get_mut(lane).take().is_some() {
-                closing.push((self.port.id, lane));
+    fn close_udp(&mut self, needed: &PerPolicy<bool>, closing: &mut Closing) {
+        for policy in AppliedPolicy::ALL {
+            if !needed.get(policy) && self.udp.get_mut(policy).take().is_some() {
+                closing.push((self.port.id, policy));
             }
         }
     }
@@ -215,14 +219,19 @@ fn addresses(service: &Service) -> impl Iterator<Item = std::net::Ipv4Addr> + '_
     std::iter::once(service.cluster_ip).chain(external)
 }
 
-fn lanes_of(choice: &Choice) -> Lanes<Endpoints> {
-    let sockets = |target: &Target| -> Endpoints {
+fn endpoints_by_policy(selection: &EndpointSelection) -> PerPolicy<Endpoints> {
+    let sockets = |target: &TrafficTarget| -> Endpoints {
         match target {
-            Target::Endpoints(endpoints) => endpoints.iter().map(|endpoint| endpoint.socket()).collect(),
-            Target::Reject | Target::Drop => Arc::from([]),
+            TrafficTarget::Endpoints(endpoints) => endpoints.iter().map(|endpoint| endpoint.socket()).collect(),
+            TrafficTarget::Reject | TrafficTarget::Drop => Arc::from([]),
         }
     };
-    let cluster = sockets(&choice.cluster);
-    let shared = |target: &Target| if *target == choice.cluster { Arc::clone(&cluster) } else { sockets(target) };
-    Lanes { internal: shared(&choice.internal), external: shared(&choice.external), cluster: Arc::clone(&cluster) }
+    let cluster = sockets(&selection.cluster);
+    let shared =
+        |target: &TrafficTarget| if *target == selection.cluster { Arc::clone(&cluster) } else { sockets(target) };
+    PerPolicy {
+        internal: shared(&selection.internal),
+        external: shared(&selection.external),
+        cluster: Arc::clone(&cluster),
+    }
 }

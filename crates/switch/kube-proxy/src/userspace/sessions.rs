@@ -8,13 +8,13 @@ use std::{
 use lru::LruCache;
 use tokio::{net::UdpSocket, task::AbortHandle, time::Instant};
 
-use super::table::Lane;
+use super::destinations::AppliedPolicy;
 
 /// A client of one socket, and the local address that it asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Client {
+pub struct UdpClient {
     pub port: u32,
-    pub lane: Lane,
+    pub policy: AppliedPolicy,
     pub from: SocketAddrV4,
     pub to: Ipv4Addr,
 }
@@ -53,7 +53,7 @@ impl Drop for Running {
 }
 
 pub struct Sessions {
-    running: Mutex<LruCache<Client, Running>>,
+    running: Mutex<LruCache<UdpClient, Running>>,
     most: usize,
 }
 
@@ -63,12 +63,12 @@ impl Sessions {
         Self { running: Mutex::new(LruCache::unbounded()), most }
     }
 
-    pub fn get(&self, client: &Client) -> Option<Arc<Session>> {
+    pub fn get(&self, client: &UdpClient) -> Option<Arc<Session>> {
         self.lock().get(client).map(|running| Arc::clone(&running.session))
     }
 
     /// Makes room first if there is none: the session that was silent for longest ends.
-    pub fn insert(&self, client: Client, session: Arc<Session>, task: AbortHandle) {
+    pub fn insert(&self, client: UdpClient, session: Arc<Session>, task: AbortHandle) {
         let mut running = self.lock();
         if running.len() >= self.most {
             running.pop_lru();
@@ -77,20 +77,20 @@ impl Sessions {
     }
 
     /// Ends `session`, unless another one has taken its place.
-    pub fn end(&self, client: &Client, session: &Arc<Session>) {
+    pub fn end(&self, client: &UdpClient, session: &Arc<Session>) {
         let mut running = self.lock();
         if running.peek(client).is_some_and(|running| Arc::ptr_eq(&running.session, session)) {
             running.pop(client);
         }
     }
 
-    /// Ends all those of a port's lane whose endpoint is not among `endpoints`.
-    pub fn end_all_but(&self, port: u32, lane: Lane, endpoints: &[SocketAddrV4]) {
+    /// Ends all those of a port under a policy whose endpoint is not among `endpoints`.
+    pub fn end_all_but(&self, port: u32, policy: AppliedPolicy, endpoints: &[SocketAddrV4]) {
         let mut running = self.lock();
-        let ended: Vec<Client> = running
+        let ended: Vec<UdpClient> = running
             .iter()
             .filter(|(client, running)| {
-                (client.port, client.lane) == (port, lane) && !endpoints.contains(&running.session.endpoint)
+                (client.port, client.policy) == (port, policy) && !endpoints.contains(&running.session.endpoint)
             })
             .map(|(client, _)| *client)
             .collect();
@@ -99,7 +99,7 @@ impl Sessions {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, LruCache<Client, Running>> {
+    fn lock(&self) -> MutexGuard<'_, LruCache<UdpClient, Running>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

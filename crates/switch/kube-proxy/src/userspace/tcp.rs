@@ -1,4 +1,4 @@
-//! TCP: one listening socket for a lane. Which Service a connection desired is what the kernel remembers of it from before
+//! TCP: one listening socket for each traffic policy. Which Service a connection was for is what the kernel remembers of it from before
 //! the REDIRECT.
 
 use std::{
@@ -18,8 +18,8 @@ use tracing::{debug, warn};
 
 use super::{
     balance::{Affinity, candidates},
+    destinations::{AppliedPolicy, CurrentDestinations, ProxiedPort},
     relay::relay,
-    table::{Lane, Lookup, Port},
 };
 
 /// How long each endpoint may take to answer, one after the other; as upstream's.
@@ -46,7 +46,7 @@ pub fn original_destination(client: &TcpStream) -> io::Result<SocketAddrV4> {
 
 /// What serving a connection needs.
 pub struct Proxy {
-    pub lookup: Arc<Lookup>,
+    pub destinations: Arc<CurrentDestinations>,
     pub affinity: Arc<Affinity>,
     pub original_destination: OriginalDestination,
     /// A permit for each connection that there may be at once.
@@ -72,7 +72,7 @@ fn tune(socket: &TcpSocket) -> io::Result<()> {
 }
 
 /// Accepts and serves connections for ever.
-pub async fn serve(listener: TcpListener, lane: Lane, proxy: Arc<Proxy>) {
+pub async fn serve(listener: TcpListener, policy: AppliedPolicy, proxy: Arc<Proxy>) {
     let mut failing = false;
     // Ends only if the semaphore is closed, which nobody does.
     while let Ok(permit) = Arc::clone(&proxy.room).acquire_owned().await {
@@ -81,7 +81,7 @@ pub async fn serve(listener: TcpListener, lane: Lane, proxy: Arc<Proxy>) {
                 failing = false;
                 let proxy = Arc::clone(&proxy);
                 tokio::spawn(async move {
-                    handle(client, *from.ip(), lane, &proxy).await;
+                    handle(client, *from.ip(), policy, &proxy).await;
                     drop(permit);
                 });
             }
@@ -98,13 +98,13 @@ pub async fn serve(listener: TcpListener, lane: Lane, proxy: Arc<Proxy>) {
     }
 }
 
-async fn handle(client: TcpStream, from: Ipv4Addr, lane: Lane, proxy: &Proxy) {
-    let Some(port) = desired(&client, proxy) else {
+async fn handle(client: TcpStream, from: Ipv4Addr, policy: AppliedPolicy, proxy: &Proxy) {
+    let Some(port) = port_asked(&client, proxy) else {
         // Someone connected straight to this port, or to a Service that went away meanwhile.
         let _ = client.set_zero_linger();
         return;
     };
-    match connect(&port, lane, from, proxy).await {
+    match connect(&port, policy, from, proxy).await {
         Some(endpoint) => {
             if let Err(error) = relay(client, endpoint).await {
                 debug!(port = %port.name, %from, %error, "a connection broke");
@@ -117,16 +117,16 @@ async fn handle(client: TcpStream, from: Ipv4Addr, lane: Lane, proxy: &Proxy) {
     }
 }
 
-fn desired(client: &TcpStream, proxy: &Proxy) -> Option<Arc<Port>> {
+fn port_asked(client: &TcpStream, proxy: &Proxy) -> Option<Arc<ProxiedPort>> {
     let destination = (proxy.original_destination)(client).ok()?;
-    proxy.lookup.now().find(destination).cloned()
+    proxy.destinations.now().find(destination).cloned()
 }
 
 /// A connection to the first endpoint that answers.
-async fn connect(port: &Port, lane: Lane, from: Ipv4Addr, proxy: &Proxy) -> Option<TcpStream> {
-    let table = proxy.lookup.now();
-    for (patience, endpoint) in PATIENCE.into_iter().zip(candidates(port, lane, from, &proxy.affinity)) {
-        if table.addresses.contains_key(&endpoint) {
+async fn connect(port: &ProxiedPort, policy: AppliedPolicy, from: Ipv4Addr, proxy: &Proxy) -> Option<TcpStream> {
+    let destinations = proxy.destinations.now();
+    for (patience, endpoint) in PATIENCE.into_iter().zip(candidates(port, policy, from, &proxy.affinity)) {
+        if destinations.addresses.contains_key(&endpoint) {
             debug!(port = %port.name, %endpoint, "the endpoint is itself an address of a Service");
             continue;
         }

@@ -1,4 +1,4 @@
-//! UDP: one socket for a lane of a Service port, and a session with a socket of its own for each client of it.
+//! UDP: one socket for each traffic policy of a Service port, and a session with a socket of its own for each client of it.
 
 use std::{
     cell::RefCell,
@@ -23,8 +23,8 @@ use tracing::{debug, warn};
 use super::{
     balance::{Affinity, candidates},
     datagram,
-    sessions::{Client, Session, Sessions},
-    table::{Lane, Lookup, Port},
+    destinations::{AppliedPolicy, CurrentDestinations, ProxiedPort},
+    sessions::{Session, Sessions, UdpClient},
 };
 
 /// The largest datagram that there is.
@@ -41,24 +41,24 @@ thread_local! {
 }
 
 /// What the backend wants of the sockets.
-pub enum Command {
-    /// Serve a port's lane on `socket`, made by [`datagram::bind`].
+pub enum UdpCommand {
+    /// Serve a port under a policy, on `socket`, made by [`datagram::bind`].
     Open {
-        port: Arc<Port>,
-        lane: Lane,
+        port: Arc<ProxiedPort>,
+        policy: AppliedPolicy,
         socket: std::net::UdpSocket,
     },
     /// The port has other endpoints: sessions with those that it has no more end.
-    Update(Arc<Port>),
+    Update(Arc<ProxiedPort>),
     Close {
         port: u32,
-        lane: Lane,
+        policy: AppliedPolicy,
     },
 }
 
 /// What all sockets share.
 pub struct Udp {
-    pub lookup: Arc<Lookup>,
+    pub destinations: Arc<CurrentDestinations>,
     pub affinity: Arc<Affinity>,
     pub sessions: Sessions,
     /// A session that is silent for so long ends.
@@ -66,68 +66,68 @@ pub struct Udp {
 }
 
 /// A socket that clients send to.
-struct Gate {
-    port: Mutex<Arc<Port>>,
-    lane: Lane,
+struct UdpListener {
+    port: Mutex<Arc<ProxiedPort>>,
+    policy: AppliedPolicy,
     socket: UdpSocket,
 }
 
-impl Gate {
-    fn port(&self) -> Arc<Port> {
+impl UdpListener {
+    fn port(&self) -> Arc<ProxiedPort> {
         Arc::clone(&self.port.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 /// Does what the backend says until the backend is gone.
-pub async fn manage(mut commands: UnboundedReceiver<Command>, udp: Arc<Udp>) {
-    let mut gates: HashMap<(u32, Lane), (Arc<Gate>, AbortHandle)> = HashMap::new();
+pub async fn manage(mut commands: UnboundedReceiver<UdpCommand>, udp: Arc<Udp>) {
+    let mut listeners: HashMap<(u32, AppliedPolicy), (Arc<UdpListener>, AbortHandle)> = HashMap::new();
     while let Some(command) = commands.recv().await {
         match command {
-            Command::Open { port, lane, socket } => {
-                let key = (port.id, lane);
+            UdpCommand::Open { port, policy, socket } => {
+                let key = (port.id, policy);
                 match UdpSocket::from_std(socket) {
                     Ok(socket) => {
-                        let gate = Arc::new(Gate { port: Mutex::new(port), lane, socket });
-                        let task = tokio::spawn(serve(Arc::clone(&gate), Arc::clone(&udp)));
-                        gates.insert(key, (gate, task.abort_handle()));
+                        let listener = Arc::new(UdpListener { port: Mutex::new(port), policy, socket });
+                        let task = tokio::spawn(serve(Arc::clone(&listener), Arc::clone(&udp)));
+                        listeners.insert(key, (listener, task.abort_handle()));
                     }
                     Err(error) => warn!(port = %port.name, %error, "cannot serve a UDP port"),
                 }
             }
-            Command::Update(port) => {
-                for lane in Lane::ALL {
-                    if let Some((gate, _)) = gates.get(&(port.id, lane)) {
-                        *gate.port.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&port);
-                        udp.sessions.end_all_but(port.id, lane, port.endpoints.get(lane));
+            UdpCommand::Update(port) => {
+                for policy in AppliedPolicy::ALL {
+                    if let Some((listener, _)) = listeners.get(&(port.id, policy)) {
+                        *listener.port.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&port);
+                        udp.sessions.end_all_but(port.id, policy, port.endpoints.get(policy));
                     }
                 }
             }
-            Command::Close { port, lane } => {
-                if let Some((_, task)) = gates.remove(&(port, lane)) {
+            UdpCommand::Close { port, policy } => {
+                if let Some((_, task)) = listeners.remove(&(port, policy)) {
                     task.abort();
                 }
-                udp.sessions.end_all_but(port, lane, &[]);
+                udp.sessions.end_all_but(port, policy, &[]);
             }
         }
     }
 }
 
-async fn serve(gate: Arc<Gate>, udp: Arc<Udp>) {
+async fn serve(listener: Arc<UdpListener>, udp: Arc<Udp>) {
     let mut failing = false;
     loop {
-        match udp.take_some(&gate) {
+        match udp.take_some(&listener) {
             Ok(()) => {
                 failing = false;
                 yield_now().await;
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                if gate.socket.readable().await.is_err() {
+                if listener.socket.readable().await.is_err() {
                     return;
                 }
             }
             Err(error) => {
                 if !failing {
-                    warn!(port = %gate.port().name, %error, "cannot receive datagrams; tried again and again");
+                    warn!(port = %listener.port().name, %error, "cannot receive datagrams; tried again and again");
                 }
                 failing = true;
                 sleep(PAUSE).await;
@@ -138,13 +138,13 @@ async fn serve(gate: Arc<Gate>, udp: Arc<Udp>) {
 
 impl Udp {
     /// Passes on a burst of datagrams from clients.
-    fn take_some(self: &Arc<Self>, gate: &Arc<Gate>) -> io::Result<()> {
+    fn take_some(self: &Arc<Self>, listener: &Arc<UdpListener>) -> io::Result<()> {
         for _ in 0..BURST {
             BUFFER.with_borrow_mut(|(bytes, control)| {
-                let fd = gate.socket.as_fd();
-                let received = gate.socket.try_io(Interest::READABLE, || datagram::receive(fd, bytes, control))?;
+                let fd = listener.socket.as_fd();
+                let received = listener.socket.try_io(Interest::READABLE, || datagram::receive(fd, bytes, control))?;
                 let bytes = bytes.get(..received.length).unwrap_or_default();
-                self.forward(gate, received.from, received.to, bytes);
+                self.forward(listener, received.from, received.to, bytes);
                 io::Result::Ok(())
             })?;
         }
@@ -152,14 +152,14 @@ impl Udp {
     }
 
     /// Sends a client's datagram to its endpoint.
-    fn forward(self: &Arc<Self>, gate: &Arc<Gate>, from: SocketAddrV4, to: Ipv4Addr, bytes: &[u8]) {
-        let port = gate.port();
-        let client = Client { port: port.id, lane: gate.lane, from, to };
+    fn forward(self: &Arc<Self>, listener: &Arc<UdpListener>, from: SocketAddrV4, to: Ipv4Addr, bytes: &[u8]) {
+        let port = listener.port();
+        let client = UdpClient { port: port.id, policy: listener.policy, from, to };
         // The first attempt may find out that an earlier datagram was refused; then the next endpoint gets this one.
         for _ in 0..2 {
             let session = match self.sessions.get(&client) {
                 Some(session) => session,
-                None => match self.open(&port, gate, client) {
+                None => match self.open(&port, listener, client) {
                     Ok(session) => session,
                     Err(error) => {
                         debug!(port = %port.name, %from, %error, "a datagram is lost");
@@ -179,18 +179,23 @@ impl Udp {
         }
     }
 
-    fn open(self: &Arc<Self>, port: &Port, gate: &Arc<Gate>, client: Client) -> io::Result<Arc<Session>> {
+    fn open(
+        self: &Arc<Self>,
+        port: &ProxiedPort,
+        listener: &Arc<UdpListener>,
+        client: UdpClient,
+    ) -> io::Result<Arc<Session>> {
         let from = *client.from.ip();
-        let table = self.lookup.now();
-        let endpoint = candidates(port, gate.lane, from, &self.affinity)
-            .take(port.endpoints.get(gate.lane).len() + 1)
-            .find(|&endpoint| !table.udp_addresses.contains(&endpoint))
+        let destinations = self.destinations.now();
+        let endpoint = candidates(port, listener.policy, from, &self.affinity)
+            .take(port.endpoints.get(listener.policy).len() + 1)
+            .find(|&endpoint| !destinations.udp_addresses.contains(&endpoint))
             .ok_or_else(|| io::Error::other("no endpoint to send it to"))?;
         let socket = std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
         socket.connect(endpoint)?;
         socket.set_nonblocking(true)?;
         let session = Arc::new(Session::new(endpoint, UdpSocket::from_std(socket)?));
-        let task = tokio::spawn(answer(Arc::clone(self), Arc::clone(gate), client, Arc::clone(&session)));
+        let task = tokio::spawn(answer(Arc::clone(self), Arc::clone(listener), client, Arc::clone(&session)));
         self.sessions.insert(client, Arc::clone(&session), task.abort_handle());
         self.affinity.remember(port, from, endpoint);
         Ok(session)
@@ -198,10 +203,10 @@ impl Udp {
 }
 
 /// Passes an endpoint's answers on to its client until both are silent, or the endpoint refuses.
-async fn answer(udp: Arc<Udp>, gate: Arc<Gate>, client: Client, session: Arc<Session>) {
+async fn answer(udp: Arc<Udp>, listener: Arc<UdpListener>, client: UdpClient, session: Arc<Session>) {
     loop {
         match timeout_at(session.used() + udp.idle, session.socket.readable()).await {
-            Ok(Ok(())) => match pass_answers(&gate, client, &session) {
+            Ok(Ok(())) => match pass_answers(&listener, client, &session) {
                 Ok(()) => yield_now().await,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => {
@@ -217,13 +222,13 @@ async fn answer(udp: Arc<Udp>, gate: Arc<Gate>, client: Client, session: Arc<Ses
     udp.sessions.end(&client, &session);
 }
 
-fn pass_answers(gate: &Gate, client: Client, session: &Session) -> io::Result<()> {
+fn pass_answers(listener: &UdpListener, client: UdpClient, session: &Session) -> io::Result<()> {
     for _ in 0..BURST {
         BUFFER.with_borrow_mut(|(bytes, _)| {
             let length = session.socket.try_recv(bytes)?;
             session.touch();
             let bytes = bytes.get(..length).unwrap_or_default();
-            if let Err(error) = datagram::send(gate.socket.as_fd(), bytes, client.to, client.from) {
+            if let Err(error) = datagram::send(listener.socket.as_fd(), bytes, client.to, client.from) {
                 debug!(client = %client.from, %error, "an answer is lost");
             }
             io::Result::Ok(())

@@ -3,18 +3,18 @@
 
 use std::path::Path;
 
-use kube_proxy::iptables::{Feature, Features, Settings, print_rules};
-use kube_proxy::model::{Endpoint, Model, Place, Protocol, Service, ServiceName, State, TrafficPolicy};
+use kube_proxy::iptables::{Feature, Features, IptablesSettings, print_rules};
+use kube_proxy::model::{Endpoint, EndpointState, Model, Place, Protocol, Service, ServiceName, TrafficPolicy};
 
 use crate::states::{add, empty, endpoint, external_service, one, port, remote, service, settings};
 
-pub fn rules(model: &Model, settings: &Settings) -> String {
+pub fn rules(model: &Model, settings: &IptablesSettings) -> String {
     let mut text = Vec::new();
     print_rules(model, settings, &mut text).expect("memory takes it");
     String::from_utf8(text).expect("rules are text")
 }
 
-fn golden(name: &str, model: &Model, settings: &Settings) {
+fn golden(name: &str, model: &Model, settings: &IptablesSettings) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/iptables").join(name);
     let rules = rules(model, settings);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
@@ -66,7 +66,7 @@ fn external_addresses() {
 #[test]
 fn node_ports_at_some_addresses() {
     let ranges = ["10.0.0.0/8", "192.0.2.7/32"].map(|range| range.parse().expect("it is a range"));
-    let settings = Settings { nodeport_addresses: ranges.into(), ..settings() };
+    let settings = IptablesSettings { nodeport_addresses: ranges.into(), ..settings() };
     let mut model = one(external_service(), &remote(1));
     let mut nobody = external_service();
     nobody.cluster_ip = [10, 10, 0, 2].into();
@@ -132,30 +132,30 @@ fn no_endpoints() {
 fn terminating_endpoints_where_none_is_ready() {
     let mut endpoints = mixed();
     for endpoint in &mut endpoints {
-        endpoint.state = State::ServingTerminating;
+        endpoint.state = EndpointState::ServingTerminating;
     }
     golden("terminating", &one(service(), &endpoints), &settings());
-    endpoints[0].state = State::Ready;
+    endpoints[0].state = EndpointState::Ready;
     golden("terminating-but-one", &one(service(), &endpoints), &settings());
 }
 
 /// What conntrack takes for invalid is dropped on its way from pods and to them, and nothing that only passes through.
 #[test]
 fn pods_on_a_bridge() {
-    let settings = Settings { pod_bridge: Some("kube0".to_owned()), ..settings() };
+    let settings = IptablesSettings { pod_bridge: Some("kube0".to_owned()), ..settings() };
     let service = Service { external_traffic_policy: TrafficPolicy::Local, ..external_service() };
     golden("pod-bridge", &one(service, &mixed()), &settings);
 }
 
 #[test]
 fn everything_masqueraded() {
-    let settings = Settings { masquerade_all: true, masquerade_bit: 0, ..settings() };
+    let settings = IptablesSettings { masquerade_all: true, masquerade_bit: 0, ..settings() };
     golden("masquerade-all", &one(service(), &remote(1)), &settings);
 }
 
 #[test]
 fn no_cluster_cidr() {
-    let settings = Settings { cluster_cidr: None, ..settings() };
+    let settings = IptablesSettings { cluster_cidr: None, ..settings() };
     let service = Service { external_traffic_policy: TrafficPolicy::Local, ..external_service() };
     golden("no-cluster-cidr", &one(service, &mixed()), &settings);
 }
@@ -170,7 +170,7 @@ fn a_kernel_with_only_what_there_must_be() {
     let mut model = one(service, &remote(2));
     let nobody = Service { cluster_ip: [10, 10, 0, 2].into(), ..external_service() };
     add(&mut model, "nobody", nobody, &[]);
-    golden("bare-kernel", &model, &Settings { features, ..settings() });
+    golden("bare-kernel", &model, &IptablesSettings { features, ..settings() });
 }
 
 #[test]

@@ -1,14 +1,14 @@
 //! What has to hold of any rules that are found, and of any objects that the API sends. `fuzz/` looks for what breaks it, for as
 //! long as one likes; here it is held for a while with every run of the tests.
 
-use kube_proxy::iptables::{Features, Settings, print_changes, words};
+use kube_proxy::iptables::{Features, IptablesSettings, print_changes, words};
 use kube_proxy::model::Model;
 
 use crate::restore::Tables;
 
 /// With and without what the rules depend on.
-fn all_settings() -> [Settings; 3] {
-    let complete = Settings {
+fn all_settings() -> [IptablesSettings; 3] {
+    let complete = IptablesSettings {
         cluster_cidr: "10.16.0.0/16".parse().ok(),
         masquerade_all: false,
         masquerade_bit: 14,
@@ -19,13 +19,18 @@ fn all_settings() -> [Settings; 3] {
     };
     let chosen = "192.168.50.0/24".parse().into_iter().collect();
     let pod_bridge = Some("kube0".to_owned());
-    let other =
-        Settings { nodeport_addresses: chosen, cluster_cidr: None, masquerade_bit: 0, pod_bridge, ..complete.clone() };
-    let bare = Settings { features: Features::NONE, ..complete.clone() };
+    let other = IptablesSettings {
+        nodeport_addresses: chosen,
+        cluster_cidr: None,
+        masquerade_bit: 0,
+        pod_bridge,
+        ..complete.clone()
+    };
+    let bare = IptablesSettings { features: Features::NONE, ..complete.clone() };
     [complete, other, bare]
 }
 
-fn changes(saved: &str, model: &Model, settings: &Settings) -> String {
+fn changes(saved: &str, model: &Model, settings: &IptablesSettings) -> String {
     let mut text = vec![];
     print_changes(saved, model, settings, &mut text).expect("memory takes it");
     String::from_utf8(text).expect("rules are text")

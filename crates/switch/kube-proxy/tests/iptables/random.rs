@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use kube_proxy::iptables::{Features, Settings};
-use kube_proxy::model::{Endpoint, Model, Place, Protocol, Service, ServicePort, State, TrafficPolicy};
+use kube_proxy::iptables::{Features, IptablesSettings};
+use kube_proxy::model::{Endpoint, EndpointState, Model, Place, Protocol, Service, ServicePort, TrafficPolicy};
 use proptest::prelude::*;
 
 use crate::golden::rules;
@@ -46,7 +46,7 @@ fn any_service() -> impl Strategy<Value = Service> {
 
 fn any_endpoint() -> impl Strategy<Value = Endpoint> {
     let place = prop_oneof![Just(Place::ThisNode), Just(Place::OtherNode), Just(Place::Unknown)];
-    let state = prop_oneof![Just(State::Ready), Just(State::ServingTerminating)];
+    let state = prop_oneof![Just(EndpointState::Ready), Just(EndpointState::ServingTerminating)];
     (address(), any::<u16>(), place, state).prop_map(|(ip, port, place, state)| Endpoint { ip, port, place, state })
 }
 
@@ -61,14 +61,14 @@ fn any_model() -> impl Strategy<Value = Model> {
     })
 }
 
-fn any_settings() -> impl Strategy<Value = Settings> {
+fn any_settings() -> impl Strategy<Value = IptablesSettings> {
     (any::<bool>(), any::<bool>(), 0..32_u8, proptest::collection::vec(0..12_usize, 0..4)).prop_map(
         |(masquerade_all, pods, masquerade_bit, missing)| {
             let all = kube_proxy::iptables::Feature::ALL;
             let missing = missing.into_iter().filter_map(|index| all.get(index));
             let features = missing.fold(Features::all(), |features, &feature| features.without(feature));
             let cluster_cidr = settings().cluster_cidr.filter(|_| pods);
-            Settings { masquerade_all, masquerade_bit, cluster_cidr, features, ..settings() }
+            IptablesSettings { masquerade_all, masquerade_bit, cluster_cidr, features, ..settings() }
         },
     )
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use common::netns;
 use kube_proxy::iptables::{Table, Tool};
 use tempfile::TempDir;
 
@@ -19,8 +20,7 @@ pub struct Real {
 /// Runs `test` for iptables-legacy and iptables-nft, each in a new network namespace. The thread stays in the last one.
 pub fn with_each_variant(test: impl Fn(&Real)) {
     for name in ["iptables-legacy", "iptables-nft"] {
-        // SAFETY: it changes the network namespace of this thread alone, and no socket is open in it.
-        assert_eq!(unsafe { libc::unshare(libc::CLONE_NEWNET) }, 0, "a network namespace needs root");
+        netns::unshare().expect("a network namespace");
         test(&Real::new(name));
     }
 }

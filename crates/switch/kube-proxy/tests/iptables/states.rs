@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use kube_proxy::iptables::{Features, Settings};
+use kube_proxy::iptables::{Features, IptablesSettings};
 use kube_proxy::model::{
-    Change, Endpoint, EndpointPort, Model, Place, Protocol, Service, ServiceName, ServicePort, State, TrafficPolicy,
+    Change, Endpoint, EndpointPort, EndpointState, Model, Place, Protocol, Service, ServiceName, ServicePort,
+    TrafficPolicy,
 };
 
 /// As on a switch: pods have a range, and everything is there.
-pub fn settings() -> Settings {
-    Settings {
+pub fn settings() -> IptablesSettings {
+    IptablesSettings {
         cluster_cidr: Some("10.16.0.0/16".parse().expect("it is a range")),
         masquerade_all: false,
         masquerade_bit: 14,
@@ -56,7 +57,7 @@ pub fn port(name: &str, protocol: Protocol, port: u16) -> ServicePort {
 }
 
 pub fn endpoint(last: u8, place: Place) -> Endpoint {
-    Endpoint { ip: Ipv4Addr::new(10, 16, 0, last), port: 8080, place, state: State::Ready }
+    Endpoint { ip: Ipv4Addr::new(10, 16, 0, last), port: 8080, place, state: EndpointState::Ready }
 }
 
 pub fn remote(count: u8) -> Vec<Endpoint> {
@@ -105,7 +106,7 @@ pub fn many(services: u8, behind: u8) -> Model {
                 ip: Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 16, 1, 0)) + number as u32),
                 port: 8080,
                 place: if number % 3 == 0 { Place::ThisNode } else { Place::OtherNode },
-                state: State::Ready,
+                state: EndpointState::Ready,
             })
             .collect();
         add(&mut model, &format!("service-{index}"), service, &behind);

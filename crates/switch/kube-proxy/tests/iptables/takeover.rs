@@ -1,6 +1,7 @@
 //! What an upstream kube-proxy, kubelet and others left: taken over, removed or left alone.
 
-use kube_proxy::iptables::{Mode, clean_up, remove};
+use kube_proxy::iptables::{clean_up, remove};
+use kube_proxy::options::ProxyMode;
 
 use crate::real::with_each_variant;
 use crate::states::{many, one, remote, service};
@@ -124,10 +125,10 @@ fn cleaning_up_leaves_what_is_not_of_a_kube_proxy() {
 fn one_modes_rules_are_removed_without_the_others() {
     with_each_variant(|real| {
         real.restore(BEFORE);
-        assert!(remove(&real.tool, &[Mode::Iptables]).expect("removed"));
+        assert!(remove(&real.tool, &[ProxyMode::Iptables]).expect("removed"));
         let tables = real.tables();
         assert!(tables.contains("-j KUBE-PORTALS-HOST") && !tables.contains("KUBE-SVC-"));
-        assert!(remove(&real.tool, &[Mode::Userspace]).expect("removed"));
+        assert!(remove(&real.tool, &[ProxyMode::Userspace]).expect("removed"));
         assert!(!real.tables().contains("PORTALS"));
         assert_of_others_stand(&real.tables());
     });

@@ -15,10 +15,10 @@ use std::{
 
 use kube_proxy::{
     backend::Backend,
-    conntrack::{self, Answer, UdpServices},
+    conntrack::{self, Answerer, UdpServices},
     iptables::Tool,
     model::{Model, Protocol, Service, TrafficPolicy},
-    userspace::{Settings, Userspace},
+    userspace::{Userspace, UserspaceSettings},
 };
 use objects::{endpoints, model, put, service};
 use world::{NODE, OUTSIDE, Outside, open, tcp, udp, udp_from};
@@ -31,7 +31,7 @@ fn start(tool: &Tool) -> Userspace {
 }
 
 fn start_at(bind_address: Ipv4Addr, tool: &Tool) -> Userspace {
-    let settings = Settings {
+    let settings = UserspaceSettings {
         bind_address,
         cluster_cidr: Some("10.16.0.0/16".parse().unwrap()),
         node_port_addresses: Vec::new(),
@@ -378,7 +378,7 @@ fn the_udp_entry_of_an_endpoint_that_is_gone_is_deleted_and_no_other() {
         assert_eq!((ask(0), ask(1)), (Ok(format!("gone {NODE}")), Ok(format!("stays {NODE}"))), "an entry stays");
 
         let mut desired = UdpServices::default();
-        desired.insert(Some(DNS), 53, &[Answer::from(stays)]);
+        desired.insert(Some(DNS), 53, &[Answerer::from(stays)]);
         assert_eq!(conntrack::delete_stale_udp(&desired).unwrap(), 1);
         assert_eq!((ask(0), ask(1)), (Ok(format!("stays {NODE}")), Ok(format!("stays {NODE}"))));
         assert_eq!(conntrack::delete_stale_udp(&desired).unwrap(), 0);

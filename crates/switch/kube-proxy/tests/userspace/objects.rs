@@ -6,7 +6,8 @@ use std::{
 };
 
 use kube_proxy::model::{
-    Change, Endpoint, EndpointPort, Model, Place, Protocol, Service, ServiceName, ServicePort, State, TrafficPolicy,
+    Change, Endpoint, EndpointPort, EndpointState, Model, Place, Protocol, Service, ServiceName, ServicePort,
+    TrafficPolicy,
 };
 
 pub fn name(of: &str) -> ServiceName {
@@ -43,8 +44,12 @@ pub fn put(model: &mut Model, of: &str, service: Service) -> BTreeSet<ServiceNam
 }
 
 pub fn endpoints(model: &mut Model, of: &str, protocol: Protocol, at: &[SocketAddrV4]) -> BTreeSet<ServiceName> {
-    let endpoint =
-        |at: &SocketAddrV4| Endpoint { ip: *at.ip(), port: at.port(), place: Place::OtherNode, state: State::Ready };
+    let endpoint = |at: &SocketAddrV4| Endpoint {
+        ip: *at.ip(),
+        port: at.port(),
+        place: Place::OtherNode,
+        state: EndpointState::Ready,
+    };
     let ports = [EndpointPort { name: "".into(), protocol, endpoints: at.iter().map(endpoint).collect() }];
     let change = Change::Endpoints { service: name(of), object: of.into(), ports: Some(ports.into()) };
     let mut touched = BTreeSet::new();

@@ -1,45 +1,35 @@
 //! A node and a host outside of it, each a network namespace, with one link between them.
 
 use std::{
+    fs::File,
     io::{self, Read, Write},
     net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream, UdpSocket},
+    os::fd::AsRawFd,
     process::Command,
-    sync::mpsc::{Receiver, Sender, channel},
     thread,
     time::Duration,
 };
+
+use common::netns;
 
 pub const NODE: Ipv4Addr = Ipv4Addr::new(192, 168, 50, 1);
 pub const OUTSIDE: Ipv4Addr = Ipv4Addr::new(192, 168, 50, 100);
 /// Long enough for an answer, on a busy machine, too; and for a dropped packet it is what the test takes.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-type Job = Box<dyn FnOnce() + Send>;
-
 /// The host outside. The node is the namespace that the test's thread is in.
 pub struct Outside {
-    jobs: Sender<Job>,
+    namespace: File,
 }
 
 impl Outside {
     /// Links a new host to this thread's namespace, where Services' addresses have a route, as `k8s-node` makes it.
     pub fn link() -> Self {
-        let (jobs, received): (Sender<Job>, Receiver<Job>) = channel();
-        let (tell, told) = channel();
-        thread::spawn(move || {
-            // SAFETY: it changes the network namespace of this thread alone, and no socket is open in it.
-            assert_eq!(unsafe { libc::unshare(libc::CLONE_NEWNET) }, 0, "a network namespace needs root");
-            let own = std::fs::read_link("/proc/thread-self").unwrap();
-            let _ = tell.send(own.file_name().unwrap().to_string_lossy().into_owned());
-            for job in received {
-                job();
-            }
-        });
-        let outside = Self { jobs };
-        let thread = told.recv().unwrap();
+        let outside = Self { namespace: thread::spawn(netns::unshare).join().unwrap().unwrap() };
+        let there = format!("/proc/{}/fd/{}", std::process::id(), outside.namespace.as_raw_fd());
         ip("link set lo up");
         ip("link add uplink type veth peer name eth0");
-        ip(&format!("link set eth0 netns {thread}"));
+        ip(&format!("link set eth0 netns {there}"));
         ip(&format!("addr add {NODE}/24 dev uplink"));
         ip("link set uplink up");
         ip("route add 10.10.0.0/16 dev uplink");
@@ -59,10 +49,8 @@ impl Outside {
     }
 
     /// Does something on that host.
-    pub fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> T {
-        let (tell, told) = channel();
-        self.jobs.send(Box::new(move || drop(tell.send(job())))).unwrap();
-        told.recv().unwrap()
+    pub fn run<T: Send>(&self, job: impl FnOnce() -> T + Send) -> T {
+        netns::enter(&self.namespace, job).unwrap()
     }
 
     /// A TCP endpoint there, which answers each connection with its name and the address that it sees, and then echoes.

@@ -31,7 +31,7 @@ impl Credential {
             })?;
         let kind = text(&answer, "kind")?.unwrap_or_default();
         if kind != "ExecCredential" {
-            return Err(format!("it printed an object of kind {kind:?}, and ExecCredential is desired"));
+            return Err(format!("it printed an object of kind {kind:?}, and ExecCredential is wanted"));
         }
         let version = text(&answer, "apiVersion")?.unwrap_or_default();
         if version != api_version {

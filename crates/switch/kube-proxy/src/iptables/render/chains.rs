@@ -2,14 +2,14 @@
 
 use std::fmt::Write;
 
-use super::port::Port;
+use super::port::RenderedPort;
 use super::rule::{comment, one_of};
 use crate::iptables::Feature;
 use crate::iptables::chain::{ChainId, Kind};
 use crate::model::{Endpoint, Place, TrafficPolicy};
 
 /// Chains with their rules, a line each; what jumps comes after where it jumps to.
-pub fn chains(port: &Port<'_>) -> Vec<(ChainId, String)> {
+pub fn chains(port: &RenderedPort<'_>) -> Vec<(ChainId, String)> {
     let mut chains = Vec::new();
     let (everywhere, here) = (port.everywhere(), port.here());
     let mut of_their_own: Vec<_> =
@@ -29,18 +29,18 @@ pub fn chains(port: &Port<'_>) -> Vec<(ChainId, String)> {
 }
 
 /// For an endpoint that never asks its own Service here one rule is enough, if nothing is to be remembered.
-fn needs_chain(port: &Port<'_>, endpoint: &Endpoint) -> bool {
+fn needs_chain(port: &RenderedPort<'_>, endpoint: &Endpoint) -> bool {
     port.affinity().is_some() || may_ask(port, endpoint)
 }
 
 /// Whether an endpoint may be who asks. One on another node asks the kube-proxy there for cluster IPs; here it asks node ports, and
 /// what leads it back to itself without being masqueraded is the policy Local.
-fn may_ask(port: &Port<'_>, endpoint: &Endpoint) -> bool {
+fn may_ask(port: &RenderedPort<'_>, endpoint: &Endpoint) -> bool {
     let from_other_nodes = port.is_external() && port.external_is_local() && port.settings.pods().is_some();
     endpoint.place != Place::OtherNode || from_other_nodes
 }
 
-fn endpoint_chain(port: &Port<'_>, endpoint: &Endpoint) -> (ChainId, String) {
+fn endpoint_chain(port: &RenderedPort<'_>, endpoint: &Endpoint) -> (ChainId, String) {
     let id = port.name.endpoint_chain(endpoint);
     let mut rules = String::new();
     if may_ask(port, endpoint) {
@@ -56,7 +56,7 @@ fn endpoint_chain(port: &Port<'_>, endpoint: &Endpoint) -> (ChainId, String) {
     (id, rules)
 }
 
-fn balancing_chain(port: &Port<'_>, kind: Kind, endpoints: &[Endpoint]) -> (ChainId, String) {
+fn balancing_chain(port: &RenderedPort<'_>, kind: Kind, endpoints: &[Endpoint]) -> (ChainId, String) {
     let id = port.name.chain(kind);
     let mut rules = String::with_capacity(endpoints.len() * 128);
     if id == port.internal_chain() {
@@ -83,7 +83,7 @@ fn balancing_chain(port: &Port<'_>, kind: Kind, endpoints: &[Endpoint]) -> (Chai
 }
 
 /// Answers to clients that are no pods have to come back this way, as these do not know the way to pods.
-fn masquerade_from_outside(port: &Port<'_>, id: ChainId, rules: &mut String) {
+fn masquerade_from_outside(port: &RenderedPort<'_>, id: ChainId, rules: &mut String) {
     let from = match port.settings.pods() {
         _ if port.settings.masquerade_all => String::new(),
         Some(pods) => format!("! -s {pods} "),
@@ -93,7 +93,7 @@ fn masquerade_from_outside(port: &Port<'_>, id: ChainId, rules: &mut String) {
     line(rules, format_args!("-A {id} {from}-d {}/32 {comment}-j KUBE-MARK-MASQ", port.service.cluster_ip));
 }
 
-fn external_chain(port: &Port<'_>) -> (ChainId, String) {
+fn external_chain(port: &RenderedPort<'_>) -> (ChainId, String) {
     let (id, everywhere) = (port.name.chain(Kind::External), port.name.chain(Kind::Service));
     let said =
         |what: &str| comment(port.settings, format_args!("{what} traffic for {} external destinations", port.name));
@@ -117,7 +117,7 @@ fn external_chain(port: &Port<'_>) -> (ChainId, String) {
     (id, rules)
 }
 
-fn firewall_chain(port: &Port<'_>) -> (ChainId, String) {
+fn firewall_chain(port: &RenderedPort<'_>) -> (ChainId, String) {
     let (id, external) = (port.name.chain(Kind::Firewall), port.name.chain(Kind::External));
     let comment = comment(port.settings, format_args!("{} loadbalancer IP", port.name));
     let mut rules = String::new();

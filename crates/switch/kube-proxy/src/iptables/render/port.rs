@@ -1,28 +1,28 @@
-//! One Service port with its choice of endpoints, and the chains that this choice calls for.
+//! One Service port with its selection of endpoints, and the chains that this selection calls for.
 
 use std::net::Ipv4Addr;
 
-use crate::choice::{Choice, Target, choose};
+use crate::endpoint_selection::{EndpointSelection, TrafficTarget, select_endpoints};
 use crate::iptables::chain::{ChainId, Kind, PortName};
-use crate::iptables::{Feature, Settings};
+use crate::iptables::{Feature, IptablesSettings};
 use crate::model::{Endpoint, Model, Protocol, Service, ServiceName, ServicePort, TrafficPolicy};
 
 /// A Service port as rules see it.
-pub struct Port<'a> {
-    pub settings: &'a Settings,
+pub struct RenderedPort<'a> {
+    pub settings: &'a IptablesSettings,
     pub name: PortName<'a>,
     pub service: &'a Service,
     pub port: &'a ServicePort,
-    pub choice: Choice,
+    pub selection: EndpointSelection,
 }
 
 /// The ports of a Service that can be proxied here. Of two with the same name and protocol, the first counts.
 pub fn ports<'a>(
     model: &'a Model,
-    settings: &'a Settings,
+    settings: &'a IptablesSettings,
     service_name: &'a ServiceName,
     service: &'a Service,
-) -> impl Iterator<Item = Port<'a>> {
+) -> impl Iterator<Item = RenderedPort<'a>> {
     let known = |port: &ServicePort| port.protocol != Protocol::Sctp || settings.features.has(Feature::Sctp);
     let first = |index: usize, port: &ServicePort| {
         let mut before = service.ports.iter().take(index);
@@ -32,11 +32,11 @@ pub fn ports<'a>(
     desired.map(move |(_, port)| {
         let endpoints = model.endpoints(service_name, &port.name, port.protocol);
         let name = PortName { service: service_name, port: &port.name, protocol: port.protocol };
-        Port { settings, name, service, port, choice: choose(service, &endpoints) }
+        RenderedPort { settings, name, service, port, selection: select_endpoints(service, &endpoints) }
     })
 }
 
-impl Port<'_> {
+impl RenderedPort<'_> {
     /// Where traffic to the cluster IP goes.
     pub fn internal_chain(&self) -> ChainId {
         self.name.chain(kind_for(self.service.internal_traffic_policy))
@@ -60,7 +60,7 @@ impl Port<'_> {
     }
 
     pub fn has_endpoints(&self) -> bool {
-        matches!(self.choice.cluster, Target::Endpoints(_))
+        matches!(self.selection.cluster, TrafficTarget::Endpoints(_))
     }
 
     /// Only those in `loadBalancerSourceRanges` may come in by load balancer addresses.
@@ -77,15 +77,15 @@ impl Port<'_> {
                 || self.settings.pods().is_some()
                 || self.settings.features.has(Feature::Addrtype));
         let used = from_external || self.service.internal_traffic_policy == TrafficPolicy::Cluster;
-        if used { endpoints(&self.choice.cluster) } else { None }
+        if used { endpoints(&self.selection.cluster) } else { None }
     }
 
     /// What the chain of this node's endpoints holds, if anything leads to it.
     pub fn here(&self) -> Option<&[Endpoint]> {
         if self.service.internal_traffic_policy == TrafficPolicy::Local {
-            return endpoints(&self.choice.internal);
+            return endpoints(&self.selection.internal);
         }
-        if self.external_is_local() && self.is_external() { endpoints(&self.choice.external) } else { None }
+        if self.external_is_local() && self.is_external() { endpoints(&self.selection.external) } else { None }
     }
 
     /// The timeout of the session affinity that is asked for and can be had.
@@ -101,9 +101,9 @@ fn kind_for(policy: TrafficPolicy) -> Kind {
     }
 }
 
-fn endpoints(target: &Target) -> Option<&[Endpoint]> {
+fn endpoints(target: &TrafficTarget) -> Option<&[Endpoint]> {
     match target {
-        Target::Endpoints(endpoints) => Some(endpoints),
-        Target::Reject | Target::Drop => None,
+        TrafficTarget::Endpoints(endpoints) => Some(endpoints),
+        TrafficTarget::Reject | TrafficTarget::Drop => None,
     }
 }

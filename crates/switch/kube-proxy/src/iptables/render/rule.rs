@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Write};
 
-use crate::iptables::{Feature, Settings};
+use crate::iptables::{Feature, IptablesSettings};
 
 /// What the kernel keeps of a comment.
 const COMMENT_BYTES: usize = 255;
@@ -10,7 +10,7 @@ const COMMENT_BYTES: usize = 255;
 const PARTS_OF_ONE: u64 = 1 << 31;
 
 /// `-m comment --comment "…" `, or nothing where there are no comments.
-pub fn comment(settings: &Settings, text: impl Display) -> String {
+pub fn comment(settings: &IptablesSettings, text: impl Display) -> String {
     if !settings.features.has(Feature::Comment) {
         return String::new();
     }

@@ -2,12 +2,12 @@
 
 use std::fmt::Write;
 
-use super::port::Port;
+use super::port::RenderedPort;
 use super::rule::comment;
-use crate::choice::Target;
+use crate::endpoint_selection::TrafficTarget;
 use crate::iptables::chain::Kind;
 use crate::iptables::layout::{Jump, Shared};
-use crate::iptables::{Feature, Settings};
+use crate::iptables::{Feature, IptablesSettings};
 use crate::model::Protocol;
 
 /// The lines of one Service in each chain that it shares with others.
@@ -38,30 +38,30 @@ impl Lines {
 }
 
 /// Adds the lines of one port.
-pub fn lines(port: &Port<'_>, lines: &mut Lines) {
+pub fn lines(port: &RenderedPort<'_>, lines: &mut Lines) {
     internal(port, lines);
     if !port.has_endpoints() {
         return refuse_external(port, lines, "has no endpoints", refusal(port));
     }
     lead_to_external(port, lines);
-    if port.choice.external == Target::Drop {
+    if port.selection.external == TrafficTarget::Drop {
         refuse_external(port, lines, "has no local endpoints", "DROP");
     }
 }
 
-fn internal(port: &Port<'_>, lines: &mut Lines) {
+fn internal(port: &RenderedPort<'_>, lines: &mut Lines) {
     let to = match_destination(port, port.service.cluster_ip);
-    match port.choice.internal {
-        Target::Endpoints(_) => {
+    match port.selection.internal {
+        TrafficTarget::Endpoints(_) => {
             let target = port.internal_chain();
             push(&mut lines.services, Shared::Services, &to("cluster IP"), target);
         }
-        Target::Reject => push(&mut lines.refused, Shared::Refused, &to("has no endpoints"), refusal(port)),
-        Target::Drop => push(&mut lines.refused, Shared::Refused, &to("has no local endpoints"), "DROP"),
+        TrafficTarget::Reject => push(&mut lines.refused, Shared::Refused, &to("has no endpoints"), refusal(port)),
+        TrafficTarget::Drop => push(&mut lines.refused, Shared::Refused, &to("has no local endpoints"), "DROP"),
     }
 }
 
-fn lead_to_external(port: &Port<'_>, lines: &mut Lines) {
+fn lead_to_external(port: &RenderedPort<'_>, lines: &mut Lines) {
     let external = port.name.chain(Kind::External);
     for &address in &port.service.external_ips {
         push(&mut lines.services, Shared::Services, &match_destination(port, address)("external IP"), external);
@@ -84,7 +84,7 @@ fn lead_to_external(port: &Port<'_>, lines: &mut Lines) {
     }
 }
 
-fn refuse_external(port: &Port<'_>, lines: &mut Lines, why: &str, target: &str) {
+fn refuse_external(port: &RenderedPort<'_>, lines: &mut Lines, why: &str, target: &str) {
     for address in port.external_addresses() {
         let matches = match_destination(port, address)(why);
         push(&mut lines.refused_externally, Shared::RefusedExternally, &matches, target);
@@ -100,7 +100,7 @@ fn refuse_external(port: &Port<'_>, lines: &mut Lines, why: &str, target: &str) 
     }
 }
 
-fn match_destination(port: &Port<'_>, address: std::net::Ipv4Addr) -> impl Fn(&str) -> String {
+fn match_destination(port: &RenderedPort<'_>, address: std::net::Ipv4Addr) -> impl Fn(&str) -> String {
     move |what| {
         let comment = comment(port.settings, format_args!("{} {what}", port.name));
         let (protocol, number) = (port.name.protocol, port.port.port);
@@ -109,7 +109,7 @@ fn match_destination(port: &Port<'_>, address: std::net::Ipv4Addr) -> impl Fn(&s
 }
 
 /// TCP is reset: the kernel limits how many ICMP errors it sends to one host.
-fn refusal(port: &Port<'_>) -> &'static str {
+fn refusal(port: &RenderedPort<'_>) -> &'static str {
     match port.name.protocol {
         _ if !port.settings.features.has(Feature::Reject) => "DROP",
         Protocol::Tcp => "REJECT --reject-with tcp-reset",
@@ -123,7 +123,7 @@ fn push(text: &mut String, chain: Shared, matches: &str, target: impl std::fmt::
 }
 
 /// What stands in a shared chain before and after the Services' lines.
-pub fn head_and_tail(settings: &Settings, chain: Shared) -> (String, String) {
+pub fn head_and_tail(settings: &IptablesSettings, chain: Shared) -> (String, String) {
     let mark = format!("{0:#x}/{0:#x}", settings.mark());
     let rules = |rules: &[String]| rules.iter().map(|rule| format!("-A {} {rule}\n", chain.name())).collect();
     match chain {
@@ -162,7 +162,7 @@ pub fn head_and_tail(settings: &Settings, chain: Shared) -> (String, String) {
 
 /// Answers that conntrack takes for none would reach the client without our address, and reset its connection. But of what only passes
 /// through a switch conntrack may see one half, and that is none of ours.
-fn drop_invalid(settings: &Settings) -> Vec<String> {
+fn drop_invalid(settings: &IptablesSettings) -> Vec<String> {
     let invalid = "-m conntrack --ctstate INVALID -j DROP";
     match &settings.pod_bridge {
         Some(bridge) => ["-i", "-o"].map(|way| format!("{way} {bridge} {invalid}")).into(),
@@ -171,7 +171,7 @@ fn drop_invalid(settings: &Settings) -> Vec<String> {
 }
 
 /// A jump as a rule's words behind the name of the chain that it stands in.
-pub fn jump(settings: &Settings, jump: &Jump) -> String {
+pub fn jump(settings: &IptablesSettings, jump: &Jump) -> String {
     let only_new = jump.new_only && settings.features.has(Feature::Conntrack);
     let new = if only_new { "-m conntrack --ctstate NEW " } else { "" };
     format!("{new}{}-j {}", comment(settings, jump.comment), jump.to.name())

@@ -1,5 +1,5 @@
 //! The data path on loopback, without root: connections go straight to the listening ports, and a stand-in for the kernel says
-//! what they desired.
+//! what they are to get.
 
 use std::{
     io::{self, Read, Write},
@@ -24,18 +24,18 @@ fn start() -> DataPath {
     .unwrap()
 }
 
-fn port(endpoints: &[SocketAddrV4]) -> Arc<Port> {
+fn port(endpoints: &[SocketAddrV4]) -> Arc<ProxiedPort> {
     let all: Arc<[_]> = endpoints.into();
-    let endpoints = Lanes { cluster: Arc::clone(&all), internal: all, external: Arc::from([]) };
-    Arc::new(Port { id: 1, name: "default/web:".into(), affinity: None, endpoints, turn: AtomicU32::new(0) })
+    let endpoints = PerPolicy { cluster: Arc::clone(&all), internal: all, external: Arc::from([]) };
+    Arc::new(ProxiedPort { id: 1, name: "default/web:".into(), affinity: None, endpoints, turn: AtomicU32::new(0) })
 }
 
-fn table(endpoints: &[SocketAddrV4]) -> Table {
-    Table { addresses: [(VIP, port(endpoints))].into(), ..Table::default() }
+fn destinations(endpoints: &[SocketAddrV4]) -> Destinations {
+    Destinations { addresses: [(VIP, port(endpoints))].into(), ..Destinations::default() }
 }
 
-fn connect(path: &DataPath, lane: Lane) -> TcpStream {
-    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, path.tcp_port(lane))).unwrap();
+fn connect(path: &DataPath, policy: AppliedPolicy) -> TcpStream {
+    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, path.tcp_port(policy))).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream
 }
@@ -80,16 +80,16 @@ fn pattern(length: usize) -> Vec<u8> {
 #[test]
 fn connections_go_to_each_endpoint_in_turn() {
     let path = start();
-    path.replace(table(&[echo("a"), echo("b"), echo("c")]));
-    let names: String = (0..6).map(|_| name_of(&mut connect(&path, Lane::Cluster))).collect();
+    path.replace(destinations(&[echo("a"), echo("b"), echo("c")]));
+    let names: String = (0..6).map(|_| name_of(&mut connect(&path, AppliedPolicy::Cluster))).collect();
     assert_eq!(names, "abcabc");
 }
 
 #[test]
 fn an_endpoint_that_refuses_is_followed_by_the_next() {
     let path = start();
-    path.replace(table(&[refusing(), echo("b")]));
-    let names: String = (0..4).map(|_| name_of(&mut connect(&path, Lane::Cluster))).collect();
+    path.replace(destinations(&[refusing(), echo("b")]));
+    let names: String = (0..4).map(|_| name_of(&mut connect(&path, AppliedPolicy::Cluster))).collect();
     assert_eq!(names, "bbbb");
 }
 
@@ -97,14 +97,14 @@ fn an_endpoint_that_refuses_is_followed_by_the_next() {
 fn a_connection_that_no_service_answers_for_is_reset() {
     let path = start();
     let reset = |mut stream: TcpStream| stream.read(&mut [0]).unwrap_err().kind() == io::ErrorKind::ConnectionReset;
-    assert!(reset(connect(&path, Lane::Cluster)), "there is no such Service");
-    path.replace(table(&[refusing()]));
-    assert!(reset(connect(&path, Lane::Cluster)), "its only endpoint refuses");
-    path.replace(table(&[echo("a")]));
-    assert!(reset(connect(&path, Lane::External)), "it has no endpoint for this lane");
-    path.replace(table(&[VIP]));
+    assert!(reset(connect(&path, AppliedPolicy::Cluster)), "there is no such Service");
+    path.replace(destinations(&[refusing()]));
+    assert!(reset(connect(&path, AppliedPolicy::Cluster)), "its only endpoint refuses");
+    path.replace(destinations(&[echo("a")]));
+    assert!(reset(connect(&path, AppliedPolicy::External)), "it has no endpoint for this policy");
+    path.replace(destinations(&[VIP]));
     assert!(
-        reset(connect(&path, Lane::Cluster)),
+        reset(connect(&path, AppliedPolicy::Cluster)),
         "its endpoint is an address of a Service: that would go round and round"
     );
 }
@@ -112,8 +112,8 @@ fn a_connection_that_no_service_answers_for_is_reset() {
 #[test]
 fn large_transfers_arrive_whole_both_ways_at_once() {
     let path = start();
-    path.replace(table(&[echo("a")]));
-    let mut stream = connect(&path, Lane::Cluster);
+    path.replace(destinations(&[echo("a")]));
+    let mut stream = connect(&path, AppliedPolicy::Cluster);
     assert_eq!(name_of(&mut stream), "a");
     let sent = pattern(40 << 20);
     let mut writer = stream.try_clone().unwrap();
@@ -135,10 +135,10 @@ fn large_transfers_arrive_whole_both_ways_at_once() {
 fn a_slow_reader_gets_everything() {
     let path = start();
     let (listener, address) = listener();
-    path.replace(table(&[address]));
+    path.replace(destinations(&[address]));
     let sent = pattern(8 << 20);
     let bytes = sent.clone();
-    let mut client = connect(&path, Lane::Cluster);
+    let mut client = connect(&path, AppliedPolicy::Cluster);
     let mut server = listener.accept().unwrap().0;
     let writing = thread::spawn(move || server.write_all(&bytes).unwrap());
     let mut received = Vec::new();
@@ -159,8 +159,8 @@ fn a_slow_reader_gets_everything() {
 fn the_end_of_one_direction_leaves_the_other_open() {
     let path = start();
     let (listener, address) = listener();
-    path.replace(table(&[address]));
-    let mut client = connect(&path, Lane::Cluster);
+    path.replace(destinations(&[address]));
+    let mut client = connect(&path, AppliedPolicy::Cluster);
     let mut server = listener.accept().unwrap().0;
     client.write_all(b"question").unwrap();
     client.shutdown(Shutdown::Write).unwrap();
@@ -179,8 +179,8 @@ fn the_end_of_one_direction_leaves_the_other_open() {
 fn a_reset_of_one_side_resets_the_other() {
     let path = start();
     let (listener, address) = listener();
-    path.replace(table(&[address]));
-    let mut client = connect(&path, Lane::Cluster);
+    path.replace(destinations(&[address]));
+    let mut client = connect(&path, AppliedPolicy::Cluster);
     let mut server = listener.accept().unwrap().0;
     client.write_all(b"x").unwrap();
     server.read_exact(&mut [0]).unwrap();
@@ -193,13 +193,13 @@ fn a_reset_of_one_side_resets_the_other() {
 fn connections_survive_every_change_of_the_table() {
     let path = start();
     let endpoint = echo("a");
-    path.replace(table(&[endpoint]));
-    let mut streams: Vec<TcpStream> = (0..200).map(|_| connect(&path, Lane::Cluster)).collect();
+    path.replace(destinations(&[endpoint]));
+    let mut streams: Vec<TcpStream> = (0..200).map(|_| connect(&path, AppliedPolicy::Cluster)).collect();
     for stream in &mut streams {
         assert_eq!(name_of(stream), "a");
     }
     for round in 0..50_u8 {
-        path.replace(if round % 2 == 0 { Table::default() } else { table(&[endpoint, refusing()]) });
+        path.replace(if round % 2 == 0 { Destinations::default() } else { destinations(&[endpoint, refusing()]) });
         for stream in streams.iter_mut().skip(usize::from(round) * 4).take(4) {
             stream.write_all(&[round]).unwrap();
             let mut back = [0];
@@ -213,8 +213,8 @@ fn connections_survive_every_change_of_the_table() {
 #[test]
 fn every_connection_ends_with_the_data_path_whichever_thread_carries_it() {
     let path = start();
-    path.replace(table(&[echo("a")]));
-    let mut streams: Vec<TcpStream> = (0..24).map(|_| connect(&path, Lane::Cluster)).collect();
+    path.replace(destinations(&[echo("a")]));
+    let mut streams: Vec<TcpStream> = (0..24).map(|_| connect(&path, AppliedPolicy::Cluster)).collect();
     streams.iter_mut().for_each(|stream| assert_eq!(name_of(stream), "a"));
     drop(path);
     for mut stream in streams {
@@ -255,7 +255,7 @@ fn ask(client: &UdpSocket, question: &[u8]) -> Vec<u8> {
 #[test]
 fn a_udp_client_keeps_its_endpoint_and_the_next_client_gets_the_next() {
     let path = start();
-    let number = path.open_udp(port(&[udp_echo("a"), udp_echo("b")]), Lane::Cluster).unwrap();
+    let number = path.open_udp(port(&[udp_echo("a"), udp_echo("b")]), AppliedPolicy::Cluster).unwrap();
     let (first, second) = (udp_client(number), udp_client(number));
     assert_eq!(ask(&first, b"1"), b"a1");
     assert_eq!(ask(&second, b"2"), b"b2");
@@ -268,7 +268,7 @@ fn a_udp_client_keeps_its_endpoint_and_the_next_client_gets_the_next() {
 fn a_udp_session_ends_with_its_endpoint_and_others_stay() {
     let path = start();
     let (a, b) = (udp_echo("a"), udp_echo("b"));
-    let number = path.open_udp(port(&[a, b]), Lane::Cluster).unwrap();
+    let number = path.open_udp(port(&[a, b]), AppliedPolicy::Cluster).unwrap();
     let (first, second) = (udp_client(number), udp_client(number));
     assert_eq!((ask(&first, b"1"), ask(&second, b"2")), (b"a1".to_vec(), b"b2".to_vec()));
     path.update_udp(port(&[b]));
@@ -282,7 +282,7 @@ fn a_udp_endpoint_that_refuses_is_left_for_the_next() {
     let path = start();
     let closed = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let refusing = SocketAddrV4::new(Ipv4Addr::LOCALHOST, closed);
-    let number = path.open_udp(port(&[refusing, udp_echo("b")]), Lane::Cluster).unwrap();
+    let number = path.open_udp(port(&[refusing, udp_echo("b")]), AppliedPolicy::Cluster).unwrap();
     let client = udp_client(number);
     client.send(b"lost").unwrap();
     thread::sleep(Duration::from_millis(200));
@@ -292,7 +292,7 @@ fn a_udp_endpoint_that_refuses_is_left_for_the_next() {
 #[test]
 fn there_are_never_more_udp_sessions_than_allowed() {
     let path = start();
-    let number = path.open_udp(port(&[udp_echo("a")]), Lane::Cluster).unwrap();
+    let number = path.open_udp(port(&[udp_echo("a")]), AppliedPolicy::Cluster).unwrap();
     let clients: Vec<UdpSocket> = (0..20).map(|_| udp_client(number)).collect();
     for client in clients.iter().chain(&clients) {
         assert_eq!(ask(client, b"x"), b"ax");
@@ -302,10 +302,10 @@ fn there_are_never_more_udp_sessions_than_allowed() {
 #[test]
 fn a_closed_udp_port_answers_no_more() {
     let path = start();
-    let number = path.open_udp(port(&[udp_echo("a")]), Lane::Cluster).unwrap();
+    let number = path.open_udp(port(&[udp_echo("a")]), AppliedPolicy::Cluster).unwrap();
     let client = udp_client(number);
     assert_eq!(ask(&client, b"1"), b"a1");
-    path.close_udp(1, Lane::Cluster);
+    path.close_udp(1, AppliedPolicy::Cluster);
     thread::sleep(Duration::from_millis(200));
     client.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
     assert!(client.send(b"2").and_then(|_| client.recv(&mut [0; 8])).is_err());

@@ -4,8 +4,8 @@ use ipnet::Ipv4Net;
 
 use super::*;
 use crate::{
-    choice::choose,
-    model::{Endpoint, Place, State},
+    endpoint_selection::select_endpoints,
+    model::{Endpoint, EndpointState, Place},
 };
 
 fn service() -> Service {
@@ -28,7 +28,7 @@ fn with_node_port(mut service: Service) -> Service {
 }
 
 fn endpoint(place: Place) -> Endpoint {
-    Endpoint { ip: Ipv4Addr::new(10, 16, 1, 2), port: 8080, place, state: State::Ready }
+    Endpoint { ip: Ipv4Addr::new(10, 16, 1, 2), port: 8080, place, state: EndpointState::Ready }
 }
 
 fn conditions() -> Conditions {
@@ -41,11 +41,11 @@ fn rendered_with(conditions: &Conditions, service: &Service, endpoints: &[Endpoi
     let mut out = |chain: Chain, rule: &str| {
         let _ = writeln!(text, "{} {rule}", chain.name());
     };
-    let mut rules = Rules::new(conditions, &mut out);
-    let ends = Ends::of(service, &choose(service, endpoints));
+    let mut rules = RuleWriter::new(conditions, &mut out);
+    let ends = Ends::of(service, &select_endpoints(service, endpoints));
     for port in &service.ports {
         let name = &ServiceName::new("default", "web");
-        let listening = Lanes { cluster: 40001, internal: 40002, external: 40003 };
+        let listening = PerPolicy { cluster: 40001, internal: 40002, external: 40003 };
         rules.port(&Front { name, service, port, ends, listening });
     }
     text
@@ -204,18 +204,21 @@ fn no_rule_leads_to_a_lane_that_the_port_does_not_ask_for() {
             if node_port {
                 service = with_node_port(service);
             }
-            let ends = Ends::of(&service, &choose(&service, endpoints));
+            let ends = Ends::of(&service, &select_endpoints(&service, endpoints));
             let port = &service.ports[0];
-            let needed = ends.lanes(&service, port);
-            let open = |lane| if *needed.get(lane) { 40_000 } else { 0 };
-            let listening =
-                Lanes { cluster: open(Lane::Cluster), internal: open(Lane::Internal), external: open(Lane::External) };
+            let needed = ends.needed_policies(&service, port);
+            let open = |policy| if *needed.get(policy) { 40_000 } else { 0 };
+            let listening = PerPolicy {
+                cluster: open(AppliedPolicy::Cluster),
+                internal: open(AppliedPolicy::Internal),
+                external: open(AppliedPolicy::External),
+            };
             let mut check = |_, rule: &str| {
                 assert!(!rule.ends_with("--to-ports 0"), "{rule} of {service:?}");
                 leading += usize::from(rule.contains("--to-ports"));
             };
             let name = &ServiceName::new("default", "web");
-            Rules::new(&conditions(), &mut check).port(&Front { name, service: &service, port, ends, listening });
+            RuleWriter::new(&conditions(), &mut check).port(&Front { name, service: &service, port, ends, listening });
         }
     }
     assert!(leading > 100);

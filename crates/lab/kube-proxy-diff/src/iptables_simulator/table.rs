@@ -8,7 +8,7 @@ use super::rule::Rule;
 
 /// A chain: what happens at its end, if it is one of the kernel's, and its rules.
 #[derive(Debug, Clone, Default)]
-pub struct Chain {
+pub struct SimulatedChain {
     /// `ACCEPT` or `DROP`; chains that are jumped to have none.
     pub policy: Option<String>,
     pub rules: Vec<Rule>,
@@ -17,7 +17,7 @@ pub struct Chain {
 /// All tables, by name, with their chains, by name.
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
-    tables: BTreeMap<String, BTreeMap<String, Chain>>,
+    tables: BTreeMap<String, BTreeMap<String, SimulatedChain>>,
 }
 
 impl Rules {
@@ -26,7 +26,7 @@ impl Rules {
         let mut rules = Rules::default();
         let mut table = None;
         for (number, line) in text.lines().enumerate() {
-            let wrong = || format!("line {} of iptables-save cannot be walked: {line}", number + 1);
+            let wrong = || format!("line {} of iptables-save cannot be simulated: {line}", number + 1);
             match line.split_at_checked(1) {
                 None | Some(("#", _)) => {}
                 Some(("*", name)) => {
@@ -42,7 +42,7 @@ impl Rules {
         Ok(rules)
     }
 
-    fn table(&mut self, name: Option<&str>) -> Result<&mut BTreeMap<String, Chain>> {
+    fn table(&mut self, name: Option<&str>) -> Result<&mut BTreeMap<String, SimulatedChain>> {
         self.tables.get_mut(name.unwrap_or_default()).context("it is in no table")
     }
 
@@ -50,7 +50,7 @@ impl Rules {
         let mut words = line.split_whitespace();
         let (name, policy) = words.next().zip(words.next()).context("a chain has a name and a policy")?;
         let policy = (policy != "-").then(|| policy.to_owned());
-        self.table(table)?.insert(name.to_owned(), Chain { policy, rules: vec![] });
+        self.table(table)?.insert(name.to_owned(), SimulatedChain { policy, rules: vec![] });
         Ok(())
     }
 
@@ -65,7 +65,7 @@ impl Rules {
     }
 
     /// A chain; `None` where the table does not have it, which is how empty tables are printed.
-    pub fn chain(&self, table: &str, name: &str) -> Option<&Chain> {
+    pub fn chain(&self, table: &str, name: &str) -> Option<&SimulatedChain> {
         self.tables.get(table)?.get(name)
     }
 }

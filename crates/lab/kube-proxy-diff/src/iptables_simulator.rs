@@ -1,7 +1,7 @@
-//! What would become of a packet: `iptables-save`'s text, walked as the kernel would.
+//! What would become of a packet: `iptables-save`'s text, followed as the kernel would.
 //!
 //! [`Rules::parse`] takes nothing on trust: a match or target that it does not know is an error, because a rule that is
-//! skipped could be the one that matters. [`Rules::walk`] follows the first packet of a connection through nat and
+//! skipped could be the one that matters. [`Rules::simulate`] follows the first packet of a connection through nat and
 //! filter and says with which probability it ends where.
 
 mod kernel;
@@ -13,7 +13,7 @@ mod table;
 mod tests;
 
 pub use self::{
-    outcome::{Affinity, Distribution, Outcome, Verdict, same},
+    outcome::{Distribution, Outcome, Stickiness, Verdict, same},
     packet::Packet,
     table::Rules,
 };

@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use tracing::{info, warn};
 
 use crate::backend::{Backend, SyncError};
-use crate::iptables::{Error, Feature, Line, Mark, Table, Tool, Watch, has_table, target};
+use crate::iptables::{Feature, Generation, IptablesError, Line, Table, Tool, Watch, has_table, target};
 use crate::model::{Model, ServiceName};
 
 pub use rules::Local;
@@ -34,11 +34,11 @@ pub struct Transit {
     saved: Found,
     watch: Option<Watch>,
     /// What the kernel answered when all of it stood.
-    mark: Option<Mark>,
+    generation: Option<Generation>,
     /// Somebody else's rule that needs every connection tracked; `None` before the first look.
     needed_by: Option<Option<String>>,
     /// What the kernel answered at the last look for such rules.
-    looked: Option<Mark>,
+    looked: Option<Generation>,
 }
 
 /// What of it is in the table.
@@ -77,24 +77,24 @@ impl Transit {
             written: None,
             saved: Found::default(),
             watch,
-            mark: None,
+            generation: None,
             needed_by: None,
             looked: None,
         })
     }
 
     /// Follows the Services' addresses.
-    fn follow(&mut self, model: &Model) -> Result<(), Error> {
+    fn follow(&mut self, model: &Model) -> Result<(), IptablesError> {
         if self.needed_by.is_none() {
             self.look_for_others()?;
         }
         let desired = self.desired(model);
         if self.written.as_ref() != Some(&desired) {
-            let mark = self.look();
+            let generation = self.look();
             let found = read(&self.tool)?;
             if found == Found::of(&desired) {
                 // An earlier run's, and still right.
-                (self.written, self.saved, self.mark) = (Some(desired), found, mark);
+                (self.written, self.saved, self.generation) = (Some(desired), found, generation);
             } else {
                 self.write(desired, &found)?;
             }
@@ -103,15 +103,15 @@ impl Transit {
     }
 
     /// Looks whether the chain still stands, as cheaply as can be, and repairs it.
-    fn check(&mut self, model: &Model) -> Result<bool, Error> {
+    fn check(&mut self, model: &Model) -> Result<bool, IptablesError> {
         if self.watch.is_none() || self.is_undisturbed() { Ok(false) } else { self.repair(model) }
     }
 
     /// The same, whatever a cheap look says, and looks for others' rules.
-    fn check_fully(&mut self, model: &Model) -> Result<bool, Error> {
+    fn check_fully(&mut self, model: &Model) -> Result<bool, IptablesError> {
         let exact = self.watch.as_ref().is_some_and(Watch::is_exact);
-        let nobody_wrote = |mark: Option<Mark>| exact && mark.is_some() && self.look() == mark;
-        if nobody_wrote(self.looked) && nobody_wrote(self.mark) {
+        let nobody_wrote = |generation: Option<Generation>| exact && generation.is_some() && self.look() == generation;
+        if nobody_wrote(self.looked) && nobody_wrote(self.generation) {
             return Ok(false);
         }
         self.look_for_others()?;
@@ -119,12 +119,12 @@ impl Transit {
     }
 
     /// Repairs what somebody else has changed; returns whether there was anything.
-    fn repair(&mut self, model: &Model) -> Result<bool, Error> {
-        let mark = self.look();
+    fn repair(&mut self, model: &Model) -> Result<bool, IptablesError> {
+        let generation = self.look();
         let found = read(&self.tool)?;
         let desired = self.desired(model);
         if self.written.as_ref() == Some(&desired) && found == self.saved {
-            self.mark = mark;
+            self.generation = generation;
             return Ok(false);
         }
         self.write(desired, &found)?;
@@ -132,11 +132,11 @@ impl Transit {
     }
 
     fn is_undisturbed(&self) -> bool {
-        self.written.is_some() && self.mark.is_some() && self.look() == self.mark
+        self.written.is_some() && self.generation.is_some() && self.look() == self.generation
     }
 
-    fn look(&self) -> Option<Mark> {
-        self.watch.as_ref()?.mark_of(&[Table::Raw]).ok()
+    fn look(&self) -> Option<Generation> {
+        self.watch.as_ref()?.generation_of(&[Table::Raw]).ok()
     }
 
     /// No rules at all where somebody else needs every connection tracked.
@@ -148,7 +148,7 @@ impl Transit {
         rules::rules(&self.local, self.tool.features(), &containers.unwrap_or_default(), model)
     }
 
-    fn look_for_others(&mut self) -> Result<(), Error> {
+    fn look_for_others(&mut self) -> Result<(), IptablesError> {
         let looked = self.look();
         let needed_by = others::who_needs_tracking(&self.tool)?;
         if self.needed_by.as_ref() != Some(&needed_by) {
@@ -162,9 +162,9 @@ impl Transit {
     }
 
     /// Makes the chain hold `desired`, in one go, and reads back what came of it.
-    fn write(&mut self, desired: Vec<String>, found: &Found) -> Result<(), Error> {
+    fn write(&mut self, desired: Vec<String>, found: &Found) -> Result<(), IptablesError> {
         // Whatever happens from here on, only a look can tell what stands there.
-        (self.written, self.mark) = (None, None);
+        (self.written, self.generation) = (None, None);
         if desired.is_empty() {
             remove_found(&self.tool, found)?;
         } else {
@@ -175,18 +175,18 @@ impl Transit {
                 writeln!(out, "-A {}\nCOMMIT", lead())
             })?;
         }
-        let mark = self.look();
+        let generation = self.look();
         self.saved = read(&self.tool)?;
         let leads = usize::from(!desired.is_empty());
         // Otherwise someone else was at it meanwhile: the next look writes it all again.
         if self.saved.rules.len() == desired.len() && self.saved.leads.len() == leads {
-            (self.written, self.mark) = (Some(desired), mark);
+            (self.written, self.generation) = (Some(desired), generation);
         }
         Ok(())
     }
 }
 
-fn read(tool: &Tool) -> Result<Found, Error> {
+fn read(tool: &Tool) -> Result<Found, IptablesError> {
     let mut found = Found::default();
     if !has_table(tool, Table::Raw) {
         return Ok(found);
@@ -203,11 +203,18 @@ fn read(tool: &Tool) -> Result<Found, Error> {
 }
 
 /// Takes the chain away; returns whether there was one.
-pub fn remove(tool: &Tool) -> Result<bool, Error> {
+pub fn remove(tool: &Tool) -> Result<bool, IptablesError> {
     remove_found(tool, &read(tool)?)
 }
 
-fn remove_found(tool: &Tool, found: &Found) -> Result<bool, Error> {
+/// Takes the chain away, if that can be done: Services do not have to wait for it.
+pub fn remove_or_warn(tool: &Tool) {
+    if let Err(error) = remove(tool) {
+        warn!("new addresses of Services may not be served until {CHAIN} can be removed: {error}");
+    }
+}
+
+fn remove_found(tool: &Tool, found: &Found) -> Result<bool, IptablesError> {
     if !found.chain {
         return Ok(false);
     }
@@ -232,7 +239,7 @@ impl BesideTransit {
     }
 
     /// Services do not have to wait for what leaves transit untracked: where that fails, all is tracked, as far as can be.
-    fn or_track(&mut self, done: Result<bool, Error>) -> Result<bool, SyncError> {
+    fn or_track(&mut self, done: Result<bool, IptablesError>) -> Result<bool, SyncError> {
         match done {
             Ok(repaired) => {
                 self.failed = false;
@@ -242,9 +249,7 @@ impl BesideTransit {
             Err(error) => {
                 if !self.failed {
                     warn!("what only passes through this node stays tracked: {error}");
-                    if let Err(error) = remove(&self.transit.tool) {
-                        warn!("new addresses of Services may not be served until this succeeds: {error}");
-                    }
+                    remove_or_warn(&self.transit.tool);
                 }
                 (self.failed, self.transit.written) = (true, None);
                 Ok(false)

@@ -8,9 +8,9 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use super::{
-    Affinity, Distribution, Outcome, Packet, Rules, Verdict,
+    Distribution, Outcome, Packet, Rules, Stickiness, Verdict,
     packet::{is_local, out_interface},
-    rule::{Rule, Target, Test, TestKind},
+    rule::{Rule, RuleTarget, Test, TestKind},
 };
 
 /// Chains that jump to each other for ever are not followed any further.
@@ -50,7 +50,7 @@ struct Hook<'a> {
 
 impl Rules {
     /// What becomes of the first packet of a connection of a client that was not seen before.
-    pub fn walk(&self, packet: &Packet) -> Result<Distribution> {
+    pub fn simulate(&self, packet: &Packet) -> Result<Distribution> {
         let mut distribution = Distribution::new();
         for (flow, verdict) in self.follow(packet, &BTreeSet::new())? {
             let affinity = self.affinity(packet, &flow)?;
@@ -62,18 +62,18 @@ impl Rules {
     }
 
     /// Where the next connection of the same client would go.
-    fn affinity(&self, packet: &Packet, first: &Flow) -> Result<Affinity> {
+    fn affinity(&self, packet: &Packet, first: &Flow) -> Result<Stickiness> {
         if first.remembered.is_empty() {
-            return Ok(Affinity::None);
+            return Ok(Stickiness::None);
         }
         let again = self.follow(packet, &first.remembered)?;
         let Some(seconds) = again.iter().find_map(|(flow, _)| flow.recognised) else {
-            return Ok(Affinity::Lost);
+            return Ok(Stickiness::Lost);
         };
         let kept = again
             .iter()
             .all(|(flow, _)| flow.packet.destination == first.packet.destination && flow.recognised == Some(seconds));
-        Ok(if kept { Affinity::Kept { seconds } } else { Affinity::Lost })
+        Ok(if kept { Stickiness::Kept { seconds } } else { Stickiness::Lost })
     }
 
     fn follow(&self, packet: &Packet, known: &BTreeSet<String>) -> Result<Vec<(Flow, Verdict)>> {
@@ -210,38 +210,38 @@ impl Hook<'_> {
     }
 
     /// Does what a rule says; without an exit the packet goes on to the next rule.
-    fn act(&self, target: Option<&Target>, mut flow: Flow, depth: usize) -> Result<Vec<(Flow, Option<Exit>)>> {
+    fn act(&self, target: Option<&RuleTarget>, mut flow: Flow, depth: usize) -> Result<Vec<(Flow, Option<Exit>)>> {
         let exit = match target {
             None => None,
-            Some(Target::Accept) => Some(Exit::Accept),
-            Some(Target::Drop) => Some(Exit::Drop),
-            Some(Target::Reject(with)) => Some(Exit::Reject(with.clone())),
-            Some(Target::Return) => Some(Exit::Return),
-            Some(Target::Dnat(to)) => {
+            Some(RuleTarget::Accept) => Some(Exit::Accept),
+            Some(RuleTarget::Drop) => Some(Exit::Drop),
+            Some(RuleTarget::Reject(with)) => Some(Exit::Reject(with.clone())),
+            Some(RuleTarget::Return) => Some(Exit::Return),
+            Some(RuleTarget::Dnat(to)) => {
                 flow.packet.destination = *to;
                 flow.dnat = true;
                 Some(Exit::Accept)
             }
-            Some(Target::Redirect(port)) => {
+            Some(RuleTarget::Redirect(port)) => {
                 let own = if flow.packet.in_interface.is_none() { Ipv4Addr::LOCALHOST } else { crate::addresses::NODE };
                 flow.packet.destination = SocketAddrV4::new(own, *port);
                 flow.dnat = true;
                 Some(Exit::Accept)
             }
-            Some(Target::Masquerade { random_fully }) => {
+            Some(RuleTarget::Masquerade { random_fully }) => {
                 flow.masquerade = Some(*random_fully);
                 Some(Exit::Accept)
             }
-            Some(Target::Mark { value, mask }) => {
+            Some(RuleTarget::Mark { value, mask }) => {
                 flow.packet.mark = (flow.packet.mark & !mask) ^ value;
                 None
             }
-            Some(Target::Jump(chain)) => {
+            Some(RuleTarget::Jump(chain)) => {
                 let left = self.traverse(self.rules_of(chain)?, flow, depth + 1)?;
                 let goes_on = |exit: Exit| (exit != Exit::Return).then_some(exit);
                 return Ok(left.into_iter().map(|(flow, exit)| (flow, goes_on(exit))).collect());
             }
-            Some(Target::Goto(chain)) => {
+            Some(RuleTarget::Goto(chain)) => {
                 let left = self.traverse(self.rules_of(chain)?, flow, depth + 1)?;
                 return Ok(left.into_iter().map(|(flow, exit)| (flow, Some(exit))).collect());
             }

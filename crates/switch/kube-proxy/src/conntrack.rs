@@ -11,11 +11,11 @@ use std::io;
 use rustix::io::Errno;
 
 pub use flow::Flow;
-pub use services::{Answer, UdpServices};
+pub use services::{Answerer, UdpServices};
 
 /// The table of connections could not be read or changed.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum ConntrackError {
     #[error("the kernel does not give access to its connection tracking (nfnetlink, CAP_NET_ADMIN): {0}")]
     NoAccess(io::Error),
     #[error("cannot read the kernel's table of connections: {0}")]
@@ -28,11 +28,11 @@ pub enum Error {
 /// sending the client's datagrams there, for as long as they come. Returns how many there were.
 ///
 /// Nothing is remembered from one call to the next, so that it also finds what happened while this program was not running.
-pub fn delete_stale_udp(desired: &UdpServices) -> Result<usize, Error> {
+pub fn delete_stale_udp(desired: &UdpServices) -> Result<usize, ConntrackError> {
     if desired.is_empty() {
         return Ok(0);
     }
-    let socket = netlink::open().map_err(|error| Error::NoAccess(error.into()))?;
+    let socket = netlink::open().map_err(|error| ConntrackError::NoAccess(error.into()))?;
     let mut stale = Vec::new();
     netlink::dump(&socket, &mut |flow| {
         if desired.is_stale(flow) {
@@ -40,14 +40,14 @@ pub fn delete_stale_udp(desired: &UdpServices) -> Result<usize, Error> {
         }
     })
     .map_err(|error| match error {
-        Errno::PERM | Errno::ACCESS => Error::NoAccess(error.into()),
-        _ => Error::NotRead(error.into()),
+        Errno::PERM | Errno::ACCESS => ConntrackError::NoAccess(error.into()),
+        _ => ConntrackError::NotRead(error.into()),
     })?;
     for request in &stale {
         match netlink::ask(&socket, request) {
             // It ended by itself meanwhile.
             Ok(()) | Err(Errno::NOENT) => {}
-            Err(error) => return Err(Error::NotDeleted(error.into())),
+            Err(error) => return Err(ConntrackError::NotDeleted(error.into())),
         }
     }
     Ok(stale.len())

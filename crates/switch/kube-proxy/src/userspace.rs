@@ -10,6 +10,7 @@ mod balance;
 mod chains;
 mod data_path;
 mod datagram;
+mod destinations;
 mod limits;
 mod pipes;
 mod programmed;
@@ -17,8 +18,7 @@ mod relay;
 mod rules;
 mod services;
 mod sessions;
-mod table;
 mod tcp;
 mod udp;
 
-pub use backend::{Settings, Userspace};
+pub use backend::{Userspace, UserspaceSettings};

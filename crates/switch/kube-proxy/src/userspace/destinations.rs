@@ -7,9 +7,10 @@ use std::{
     time::Duration,
 };
 
-/// Which of a port's endpoints traffic may go to. Every lane has a listening port of its own, and the rules choose the lane.
+/// What the Service's `TrafficPolicy` comes to for a kind of traffic: which of a port's endpoints it may go to. Each has a listening
+/// port of its own, and the rules choose among them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Lane {
+pub enum AppliedPolicy {
     /// All endpoints.
     Cluster,
     /// Those that `internalTrafficPolicy: Local` leaves.
@@ -18,78 +19,78 @@ pub enum Lane {
     External,
 }
 
-impl Lane {
+impl AppliedPolicy {
     pub const ALL: [Self; 3] = [Self::Cluster, Self::Internal, Self::External];
 }
 
-/// One value for each lane.
+/// One value for each policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Lanes<T> {
+pub struct PerPolicy<T> {
     pub cluster: T,
     pub internal: T,
     pub external: T,
 }
 
-impl<T> Lanes<T> {
-    pub fn get(&self, lane: Lane) -> &T {
-        match lane {
-            Lane::Cluster => &self.cluster,
-            Lane::Internal => &self.internal,
-            Lane::External => &self.external,
+impl<T> PerPolicy<T> {
+    pub fn get(&self, policy: AppliedPolicy) -> &T {
+        match policy {
+            AppliedPolicy::Cluster => &self.cluster,
+            AppliedPolicy::Internal => &self.internal,
+            AppliedPolicy::External => &self.external,
         }
     }
 
-    pub fn get_mut(&mut self, lane: Lane) -> &mut T {
-        match lane {
-            Lane::Cluster => &mut self.cluster,
-            Lane::Internal => &mut self.internal,
-            Lane::External => &mut self.external,
+    pub fn get_mut(&mut self, policy: AppliedPolicy) -> &mut T {
+        match policy {
+            AppliedPolicy::Cluster => &mut self.cluster,
+            AppliedPolicy::Internal => &mut self.internal,
+            AppliedPolicy::External => &mut self.external,
         }
     }
 }
 
-/// The endpoints of a lane. Lanes that have the same ones share them.
+/// The endpoints under a policy. Policies that have the same ones share them.
 pub type Endpoints = Arc<[SocketAddrV4]>;
 
 /// One port of a Service.
 #[derive(Debug)]
-pub struct Port {
+pub struct ProxiedPort {
     /// Stays the same for as long as the port is there, whatever happens to its endpoints.
     pub id: u32,
     /// `namespace/name:port`, for the log.
     pub name: Box<str>,
     /// How long a client stays with its endpoint.
     pub affinity: Option<Duration>,
-    pub endpoints: Lanes<Endpoints>,
+    pub endpoints: PerPolicy<Endpoints>,
     /// Whose turn it is.
     pub turn: AtomicU32,
 }
 
 /// Every address that leads here. The TCP ports are found by it; each UDP port has a socket of its own.
 #[derive(Debug, Default)]
-pub struct Table {
+pub struct Destinations {
     pub udp_addresses: HashSet<SocketAddrV4>,
-    pub addresses: HashMap<SocketAddrV4, Arc<Port>>,
-    pub node_ports: HashMap<u16, Arc<Port>>,
+    pub addresses: HashMap<SocketAddrV4, Arc<ProxiedPort>>,
+    pub node_ports: HashMap<u16, Arc<ProxiedPort>>,
 }
 
-impl Table {
+impl Destinations {
     /// What `destination` leads to: a Service's address before a node port.
-    pub fn find(&self, destination: SocketAddrV4) -> Option<&Arc<Port>> {
+    pub fn find(&self, destination: SocketAddrV4) -> Option<&Arc<ProxiedPort>> {
         self.addresses.get(&destination).or_else(|| self.node_ports.get(&destination.port()))
     }
 }
 
-/// The table in use. A new one takes its place whole.
+/// The destinations in use. New ones take their place whole.
 #[derive(Debug, Default)]
-pub struct Lookup(RwLock<Arc<Table>>);
+pub struct CurrentDestinations(RwLock<Arc<Destinations>>);
 
-impl Lookup {
-    pub fn now(&self) -> Arc<Table> {
+impl CurrentDestinations {
+    pub fn now(&self) -> Arc<Destinations> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub fn replace(&self, table: Table) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
+    pub fn replace(&self, destinations: Destinations) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(destinations);
     }
 }

@@ -5,7 +5,7 @@ mod name;
 mod service;
 mod sets;
 
-pub use endpoint::{Endpoint, EndpointPort, Place, State};
+pub use endpoint::{Endpoint, EndpointPort, EndpointState, Place};
 pub use name::{Protocol, ServiceName};
 pub use service::{Service, ServicePort, TrafficPolicy};
 pub use sets::{Change, Model};

@@ -2,10 +2,10 @@
 
 use std::net::Ipv4Addr;
 
-use super::{Affinity, Distribution, Outcome, Packet, Rules, Verdict};
+use super::{Distribution, Outcome, Packet, Rules, Stickiness, Verdict};
 use crate::{
     addresses::Vantage,
-    objects::{Protocol, Target},
+    objects::{Target, Transport},
 };
 
 const VIP: Ipv4Addr = Ipv4Addr::new(10, 10, 0, 7);
@@ -33,15 +33,15 @@ fn rules(service: &str) -> Rules {
     Rules::parse(&text).unwrap()
 }
 
-fn walk(rules: &Rules, from: Vantage, to: Target) -> Distribution {
-    rules.walk(&Packet::new(from, to).unwrap()).unwrap()
+fn simulate(rules: &Rules, from: Vantage, to: Target) -> Distribution {
+    rules.simulate(&Packet::new(from, to).unwrap()).unwrap()
 }
 
 fn web() -> Target {
-    Target::new(Protocol::Tcp, VIP, 80)
+    Target::new(Transport::Tcp, VIP, 80)
 }
 
-fn passed(destination: &str, masquerade: Option<bool>, affinity: Affinity) -> Outcome {
+fn passed(destination: &str, masquerade: Option<bool>, affinity: Stickiness) -> Outcome {
     Outcome { verdict: Verdict::Passed, destination: destination.parse().unwrap(), masquerade, affinity }
 }
 
@@ -54,17 +54,17 @@ const TWO: &str = "-A KUBE-SVC-A -m statistic --mode random --probability 0.2500
 #[test]
 fn chance_splits_a_packet_over_the_endpoints() {
     let expected = [
-        (passed("10.16.0.2:8080", None, Affinity::None), 0.25),
-        (passed("10.16.1.2:8080", None, Affinity::None), 0.75),
+        (passed("10.16.0.2:8080", None, Stickiness::None), 0.25),
+        (passed("10.16.1.2:8080", None, Stickiness::None), 0.75),
     ];
-    assert_eq!(walk(&rules(TWO), Vantage::Pod(3), web()), expected.into());
+    assert_eq!(simulate(&rules(TWO), Vantage::Pod(3), web()), expected.into());
 }
 
 #[test]
 fn a_mark_set_in_prerouting_masquerades_in_postrouting() {
-    let from_outside = walk(&rules(TWO), Vantage::Outside(0), web());
+    let from_outside = simulate(&rules(TWO), Vantage::Outside(0), web());
     assert!(from_outside.keys().all(|outcome| outcome.masquerade == Some(true)), "{from_outside:?}");
-    let hairpin = walk(&rules(TWO), Vantage::Pod(0), web());
+    let hairpin = simulate(&rules(TWO), Vantage::Pod(0), web());
     let masqueraded: Vec<_> = hairpin.keys().map(|outcome| outcome.masquerade).collect();
     assert_eq!(masqueraded, [Some(true), None], "only what comes back to the pod itself");
 }
@@ -72,19 +72,20 @@ fn a_mark_set_in_prerouting_masquerades_in_postrouting() {
 #[test]
 fn other_ports_protocols_and_addresses_pass_untouched() {
     for to in [
-        Target::new(Protocol::Tcp, VIP, 81),
-        Target::new(Protocol::Udp, VIP, 80),
-        Target::new(Protocol::Tcp, Ipv4Addr::new(10, 10, 0, 9), 80),
+        Target::new(Transport::Tcp, VIP, 81),
+        Target::new(Transport::Udp, VIP, 80),
+        Target::new(Transport::Tcp, Ipv4Addr::new(10, 10, 0, 9), 80),
     ] {
-        let expected = [(passed(&to.address.to_string(), None, Affinity::None), 1.0)];
-        assert_eq!(walk(&rules(TWO), Vantage::Node, to), expected.into());
+        let expected = [(passed(&to.address.to_string(), None, Stickiness::None), 1.0)];
+        assert_eq!(simulate(&rules(TWO), Vantage::Node, to), expected.into());
     }
 }
 
 #[test]
 fn what_filter_rejects_or_drops_is_told_apart() {
-    let udp = Target::new(Protocol::Udp, Ipv4Addr::new(10, 10, 0, 8), 53);
-    let verdict = |from, to| walk(&rules(TWO), from, to).into_keys().map(|outcome| outcome.verdict).collect::<Vec<_>>();
+    let udp = Target::new(Transport::Udp, Ipv4Addr::new(10, 10, 0, 8), 53);
+    let verdict =
+        |from, to| simulate(&rules(TWO), from, to).into_keys().map(|outcome| outcome.verdict).collect::<Vec<_>>();
     assert_eq!(verdict(Vantage::Pod(0), udp), [Verdict::Rejected("icmp-port-unreachable".to_owned())]);
     assert_eq!(verdict(Vantage::Outside(1), web()), [Verdict::Dropped, Verdict::Dropped]);
     assert_eq!(verdict(Vantage::Node, udp), [Verdict::Passed], "the rule is not in OUTPUT");
@@ -102,19 +103,20 @@ fn a_client_that_is_remembered_is_known_to_stay() {
          -A KUBE-SEP-1 -p tcp -m recent --set --name KUBE-SEP-1 --mask 255.255.255.255 --rsource -m tcp -j DNAT --to-destination 10.16.0.2:8080\n\
          -A KUBE-SEP-2 -p tcp -m recent --set --name KUBE-SEP-2 --mask 255.255.255.255 --rsource -m tcp -j DNAT --to-destination 10.16.1.2:8080\n";
     let both = rules(&format!("{}{}{endpoints}", check("KUBE-SEP-1"), check("KUBE-SEP-2")));
-    let kept = Affinity::Kept { seconds: Some(60) };
+    let kept = Stickiness::Kept { seconds: Some(60) };
     let expected =
         [(passed("10.16.0.2:8080", None, kept.clone()), 0.5), (passed("10.16.1.2:8080", None, kept.clone()), 0.5)];
-    assert_eq!(walk(&both, Vantage::Pod(3), web()), expected.into());
+    assert_eq!(simulate(&both, Vantage::Pod(3), web()), expected.into());
     let one = rules(&format!("{}{endpoints}", check("KUBE-SEP-1")));
-    let expected = [(passed("10.16.0.2:8080", None, kept), 0.5), (passed("10.16.1.2:8080", None, Affinity::Lost), 0.5)];
-    assert_eq!(walk(&one, Vantage::Pod(3), web()), expected.into());
+    let expected =
+        [(passed("10.16.0.2:8080", None, kept), 0.5), (passed("10.16.1.2:8080", None, Stickiness::Lost), 0.5)];
+    assert_eq!(simulate(&one, Vantage::Pod(3), web()), expected.into());
 }
 
 #[test]
 fn chains_that_jump_in_a_circle_are_an_error() {
     let circle = rules("-A KUBE-SVC-A -j KUBE-SVC-A\n");
-    let error = circle.walk(&Packet::new(Vantage::Pod(0), web()).unwrap()).unwrap_err().to_string();
+    let error = circle.simulate(&Packet::new(Vantage::Pod(0), web()).unwrap()).unwrap_err().to_string();
     assert!(error.contains("nested deeper"), "{error}");
 }
 
@@ -123,7 +125,7 @@ fn probabilities_that_differ_in_the_last_digit_are_the_same() {
     let third = TWO.replace("0.25000000000", "0.33333333349");
     let other = TWO.replace("0.25000000000", "0.33333333302");
     let off = TWO.replace("0.25000000000", "0.33340000000");
-    let of = |text: &str| walk(&rules(text), Vantage::Pod(3), web());
+    let of = |text: &str| simulate(&rules(text), Vantage::Pod(3), web());
     assert!(super::same(&of(&third), &of(&other)));
     assert!(!super::same(&of(&third), &of(&off)));
 }

@@ -20,11 +20,11 @@ mod watch;
 mod write;
 
 pub use backend::Iptables;
-pub use error::Error;
+pub use error::IptablesError;
 pub use features::{Feature, Features};
 pub use print::{print_changes, print_rules};
-pub use remove::{Mode, clean_up, has_table, remove, remove_from_other_variant};
+pub use remove::{clean_up, has_table, remove, remove_from_other_variant};
 pub use saved::{Line, target, words};
-pub use settings::Settings;
+pub use settings::IptablesSettings;
 pub use tool::{Table, Tool, Variant};
-pub use watch::{Mark, Watch};
+pub use watch::{Generation, Watch};

@@ -5,14 +5,14 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use anyhow::{Context, Result, bail};
 use ipnet::Ipv4Net;
 
-use crate::objects::Protocol;
+use crate::objects::Transport;
 
 /// A rule of a chain.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
     pub tests: Vec<Test>,
     /// Rules without a target do nothing but what their tests do on the side.
-    pub target: Option<Target>,
+    pub target: Option<RuleTarget>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -25,7 +25,7 @@ pub struct Test {
 pub enum TestKind {
     Source(Ipv4Net),
     Destination(Ipv4Net),
-    Protocol(Protocol),
+    Protocol(Transport),
     InInterface(String),
     OutInterface(String),
     SourcePorts(u16, u16),
@@ -52,7 +52,7 @@ pub enum TestKind {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub enum Target {
+pub enum RuleTarget {
     Accept,
     Drop,
     Reject(String),
@@ -134,7 +134,7 @@ impl Rule {
                         bail!("the match {name} is not understood");
                     }
                 }
-                "-g" => rule.target = Some(Target::Goto(value()?.to_owned())),
+                "-g" => rule.target = Some(RuleTarget::Goto(value()?.to_owned())),
                 "-j" => {
                     let name = value()?.to_owned();
                     let options: Vec<&str> = words.by_ref().collect();
@@ -157,21 +157,23 @@ impl Rule {
     }
 }
 
-fn target(name: &str, options: &[&str]) -> Result<Target> {
+fn target(name: &str, options: &[&str]) -> Result<RuleTarget> {
     Ok(match (name, options) {
-        ("ACCEPT", []) => Target::Accept,
-        ("DROP", []) => Target::Drop,
-        ("RETURN", []) => Target::Return,
-        ("REJECT", ["--reject-with", with]) => Target::Reject((*with).to_owned()),
-        ("DNAT", ["--to-destination", to]) => Target::Dnat(to.parse().context("DNAT leads to an address and a port")?),
-        ("REDIRECT", ["--to-ports", port]) => Target::Redirect(port.parse().context("REDIRECT leads to a port")?),
-        ("MASQUERADE", []) => Target::Masquerade { random_fully: false },
-        ("MASQUERADE", ["--random-fully"]) => Target::Masquerade { random_fully: true },
+        ("ACCEPT", []) => RuleTarget::Accept,
+        ("DROP", []) => RuleTarget::Drop,
+        ("RETURN", []) => RuleTarget::Return,
+        ("REJECT", ["--reject-with", with]) => RuleTarget::Reject((*with).to_owned()),
+        ("DNAT", ["--to-destination", to]) => {
+            RuleTarget::Dnat(to.parse().context("DNAT leads to an address and a port")?)
+        }
+        ("REDIRECT", ["--to-ports", port]) => RuleTarget::Redirect(port.parse().context("REDIRECT leads to a port")?),
+        ("MASQUERADE", []) => RuleTarget::Masquerade { random_fully: false },
+        ("MASQUERADE", ["--random-fully"]) => RuleTarget::Masquerade { random_fully: true },
         ("MARK", ["--set-xmark", mark]) => {
             let (value, mask) = masked(mark)?;
-            Target::Mark { value, mask }
+            RuleTarget::Mark { value, mask }
         }
-        (chain, []) if chain.contains('-') => Target::Jump(chain.to_owned()),
+        (chain, []) if chain.contains('-') => RuleTarget::Jump(chain.to_owned()),
         _ => bail!("the target {name} {} is not understood", options.join(" ")),
     })
 }
@@ -183,11 +185,11 @@ fn network(text: &str) -> Result<Ipv4Net> {
     }
 }
 
-fn protocol(text: &str) -> Result<Protocol> {
+fn protocol(text: &str) -> Result<Transport> {
     match text {
-        "tcp" | "6" => Ok(Protocol::Tcp),
-        "udp" | "17" => Ok(Protocol::Udp),
-        "sctp" | "132" => Ok(Protocol::Sctp),
+        "tcp" | "6" => Ok(Transport::Tcp),
+        "udp" | "17" => Ok(Transport::Udp),
+        "sctp" | "132" => Ok(Transport::Sctp),
         other => bail!("the protocol {other} is not understood"),
     }
 }

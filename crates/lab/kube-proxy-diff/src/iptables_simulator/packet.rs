@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use crate::{
     addresses::{BRIDGE, LOCAL, NODE, Vantage},
-    objects::{Protocol, Target},
+    objects::{Target, Transport},
 };
 
 const UPLINK: &str = "uplink";
@@ -18,7 +18,7 @@ const LOOPBACK: &str = "lo";
 pub struct Packet {
     pub source: SocketAddrV4,
     pub destination: SocketAddrV4,
-    pub protocol: Protocol,
+    pub protocol: Transport,
     /// Where it came in; packets of the node itself came in nowhere.
     pub in_interface: Option<&'static str>,
     /// It came in by a port of the pods' bridge, and the kernel says so (`bridge-nf-call-iptables`).

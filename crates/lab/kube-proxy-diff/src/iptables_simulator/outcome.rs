@@ -14,7 +14,7 @@ pub enum Verdict {
 
 /// Whether the same client gets to the same endpoint again.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Affinity {
+pub enum Stickiness {
     /// Nothing is remembered.
     None,
     /// For so many seconds.
@@ -31,7 +31,7 @@ pub struct Outcome {
     pub destination: SocketAddrV4,
     /// Whether the endpoint sees an address of the node; with `--random-fully` or not.
     pub masquerade: Option<bool>,
-    pub affinity: Affinity,
+    pub affinity: Stickiness,
 }
 
 impl fmt::Display for Outcome {
@@ -47,10 +47,10 @@ impl fmt::Display for Outcome {
             Some(true) => f.write_str(", masqueraded --random-fully")?,
         }
         match self.affinity {
-            Affinity::None => Ok(()),
-            Affinity::Kept { seconds: Some(seconds) } => write!(f, ", remembered for {seconds} s"),
-            Affinity::Kept { seconds: None } => f.write_str(", remembered for ever"),
-            Affinity::Lost => f.write_str(", remembered in vain"),
+            Stickiness::None => Ok(()),
+            Stickiness::Kept { seconds: Some(seconds) } => write!(f, ", remembered for {seconds} s"),
+            Stickiness::Kept { seconds: None } => f.write_str(", remembered for ever"),
+            Stickiness::Lost => f.write_str(", remembered in vain"),
         }
     }
 }

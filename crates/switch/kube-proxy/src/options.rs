@@ -1,14 +1,15 @@
 //! What the operator asked for: the command line, and the file that `--config` names, checked before anything starts.
 //!
 //! Names, meanings and defaults are those of upstream's kube-proxy 1.20, save that conntrack's settings are left alone unless asked
-//! for. [`flags`] has the flags that there are, [`absent`] upstream's that there are not, [`config_file`] the file.
+//! for. [`flags`] lists the flags that there are, [`command_line`] reads them; [`absent`] has upstream's that there are not,
+//! [`config_file`] the file.
 
 mod absent;
+mod command_line;
 mod config_file;
 mod config_schema;
 mod feature_gates;
 mod flags;
-mod table;
 mod values;
 
 #[cfg(test)]
@@ -21,7 +22,7 @@ use std::time::Duration;
 
 use ipnet::Ipv4Net;
 
-pub use flags::help;
+pub use command_line::help;
 
 /// What this program shall do.
 #[derive(Clone, Debug, PartialEq)]
@@ -146,7 +147,7 @@ pub struct UsageError(String);
 
 /// Reads the command line, without the program's name, and the file that it names.
 pub fn parse<A: Into<OsString>>(arguments: impl IntoIterator<Item = A>) -> Result<Command, UsageError> {
-    let draft = flags::read(arguments.into_iter().map(Into::into).collect())?;
+    let draft = command_line::read(arguments.into_iter().map(Into::into).collect())?;
     match draft.action {
         Action::Help => return Ok(Command::Help),
         Action::Version => return Ok(Command::Version),
@@ -192,7 +193,7 @@ struct Draft {
     config: Option<PathBuf>,
     options: Options,
     /// The flags that were given.
-    given: Vec<&'static flags::Flag>,
+    given: Vec<&'static command_line::Flag>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
