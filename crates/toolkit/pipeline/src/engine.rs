@@ -167,7 +167,7 @@ impl Engine<'_> {
 
     /// Makes one step, unless another run has made it meanwhile. Returns whether it was made here.
     fn make(&self, step: &Step, steps: &[Step]) -> Result<bool> {
-        let _lock = self.cache.lock(step, || {
+        let _lock = self.cache.lock(step, |_| {
             self.progress.note(&format!("{}: another run is making it; waiting", step.name));
         })?;
         if self.usable(step, Trust::Digest).is_ok() {

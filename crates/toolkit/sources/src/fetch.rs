@@ -20,7 +20,7 @@ use crate::{
     error::{NoOrigin, Trouble},
     fetched::{Answer, BlobFile, Fetched, Form},
     git,
-    https::{Client, Patience},
+    https::{Client, Timeouts},
     local,
     store::Store,
 };
@@ -39,7 +39,7 @@ pub struct Fetcher<'a> {
     progress: &'a dyn Progress,
     mode: Mode,
     only: Option<OriginKind>,
-    patience: Patience,
+    timeouts: Timeouts,
     brought: BTreeMap<Name, PathBuf>,
     client: OnceLock<Result<Client, String>>,
     debian: Debian,
@@ -55,7 +55,7 @@ impl<'a> Fetcher<'a> {
             progress,
             mode: Mode::Online,
             only: None,
-            patience: Patience::default(),
+            timeouts: Timeouts::default(),
             brought: BTreeMap::new(),
             client: OnceLock::new(),
             unreachable: Mutex::default(),
@@ -71,8 +71,8 @@ impl<'a> Fetcher<'a> {
         Fetcher { only, ..self }
     }
 
-    pub fn patience(self, patience: Patience) -> Self {
-        Fetcher { patience, ..self }
+    pub fn timeouts(self, timeouts: Timeouts) -> Self {
+        Fetcher { timeouts, ..self }
     }
 
     /// Takes a directory or an archive in place of the origins of the source of that name.
@@ -206,7 +206,7 @@ impl<'a> Fetcher<'a> {
         let name = source.name.to_string();
         match origin {
             Origin::Https(https) => {
-                let client = self.client.get_or_init(|| Client::new(self.patience.clone()));
+                let client = self.client.get_or_init(|| Client::new(self.timeouts.clone()));
                 let client = client.as_ref().map_err(|why| Trouble::PassOver(why.clone()))?;
                 self.reach(&https.url, || client.download(&https.url, &https.sha256, &name, &self.store, self.progress))
             }

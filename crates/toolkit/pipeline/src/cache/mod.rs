@@ -16,7 +16,10 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use common::{Sha256, files};
+use common::{
+    Sha256, files,
+    lock::{After, Lock},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sources::Fetched;
@@ -82,8 +85,8 @@ impl Cache {
     }
 
     /// Keeps other runs from publishing until the guard is dropped.
-    pub(crate) fn lock_publishing(&self) -> Result<fs::File> {
-        self.lock_file("publishing")
+    pub(crate) fn lock_publishing(&self) -> Result<Lock> {
+        self.lock_file("publishing", |_| {})
     }
 
     pub fn root(&self) -> &Path {
@@ -127,24 +130,12 @@ impl Cache {
     }
 
     /// Waits until no other run makes the same step, and keeps others from it until the guard is dropped.
-    pub fn lock(&self, step: &Step, waiting: impl FnOnce()) -> Result<fs::File> {
-        let path = self.root.join("locks").join(format!("{}-{}", step.name, step.key.short()));
-        let file = fs::File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
-        if file.try_lock().is_err() {
-            waiting();
-            file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
-        }
-        Ok(file)
+    pub fn lock(&self, step: &Step, waiting: impl FnOnce(&str)) -> Result<Lock> {
+        self.lock_file(&format!("{}-{}", step.name, step.key.short()), waiting)
     }
 
-    fn lock_file(&self, name: &str) -> Result<fs::File> {
-        let path = self.root.join("locks").join(name);
-        let lock = || -> std::io::Result<fs::File> {
-            let file = fs::File::create(&path)?;
-            file.lock()?;
-            Ok(file)
-        };
-        lock().with_context(|| format!("cannot lock {}", path.display()))
+    fn lock_file(&self, name: &str, waiting: impl FnOnce(&str)) -> Result<Lock> {
+        Lock::acquire(&self.root.join("locks").join(name), After::Stays, waiting)
     }
 
     /// Turns what was made into the entry of its step.
