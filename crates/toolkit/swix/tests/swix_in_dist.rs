@@ -4,7 +4,7 @@
 mod support;
 
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
     sync::OnceLock,
     time::{Duration, Instant},
@@ -20,21 +20,9 @@ use swix::{
 /// What the SWIX may weigh.
 const LIMIT: u64 = 32 << 20;
 
-/// The directory that a build publishes into.
-fn dist() -> PathBuf {
-    let directory = env::var_os("KOE_DIST").expect("KOE_DIST is not set: these tests read the SWIX in that directory");
-    let directory = PathBuf::from(directory);
-    assert!(directory.is_dir(), "KOE_DIST={}: there is no such directory", directory.display());
-    directory
-}
-
-/// The newest SWIX in it.
+/// The newest SWIX in dist/.
 fn built() -> PathBuf {
-    let dist = dist();
-    let files = fs::read_dir(&dist).unwrap().map(|entry| entry.unwrap().path());
-    let swixes = files.filter(|path| path.extension().is_some_and(|extension| extension == "swix"));
-    let newest = swixes.max_by_key(|path| path.metadata().unwrap().modified().unwrap());
-    newest.unwrap_or_else(|| panic!("no *.swix in {}: run `cargo xtask build-swix` first", dist.display()))
+    swix::dist::newest_swix(&swix::dist::directory()).unwrap_or_else(|error| panic!("{error:#}"))
 }
 
 /// The SWIX taken apart by unzip, rpm2cpio and cpio.
@@ -88,7 +76,7 @@ impl Opened {
 #[test]
 #[ignore = "needs a SWIX in dist/: run by cargo xtask test"]
 fn swix_in_dist_is_listed_with_its_digest_and_light_enough() {
-    let (dist, swix) = (dist(), built());
+    let (dist, swix) = (swix::dist::directory(), built());
     let checked = run(tool("sha256sum").args(["--strict", "-c", "SHA256SUMS"]).dir(&dist));
     let name = swix.file_name().unwrap().to_str().unwrap();
     assert!(checked.lines().any(|line| line == format!("{name}: OK")), "{name} is not in\n{checked}");
