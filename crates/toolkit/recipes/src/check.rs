@@ -95,10 +95,15 @@ pub(crate) fn component(
         aliases,
         origin,
         prepare,
+        stamps,
         program,
         image,
         ..
     } = file.value;
+    let mut programs: Vec<Program> = program.into_iter().map(Spanned::into_inner).collect();
+    if let Some(stamps) = stamps {
+        programs.iter_mut().for_each(|program| stamps.stamp(program));
+    }
     if !origin.is_empty() {
         origins(&file.path, &origin)?;
         if markers.is_empty() {
@@ -115,7 +120,7 @@ pub(crate) fn component(
         license,
         purl,
         tree: Tree { patches, import_path, aliases, prepare },
-        programs: program.into_iter().map(Spanned::into_inner).collect(),
+        programs,
         images: image.into_iter().map(Spanned::into_inner).collect(),
     })
 }

@@ -1,4 +1,5 @@
-//! A component: one upstream project, how its tree is made ready, and the programs built from it.
+//! A component: one upstream project, how its tree is made ready, and the programs built from it. Its strings may have
+//! placeholders: see [`crate::placeholders`].
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -8,7 +9,7 @@ use toml::Spanned;
 
 use crate::{
     origin::{Origin, Source},
-    text::{Name, RelativePath},
+    text::{Commit, Name, RelativePath},
 };
 
 /// A component whose file has been checked.
@@ -169,6 +170,9 @@ pub struct Image {
 pub(crate) struct ComponentFile {
     pub(crate) name: Name,
     pub(crate) version: String,
+    /// What `{commit}` stands for.
+    #[expect(dead_code, reason = "read before the rest of the file is")]
+    pub(crate) commit: Option<Commit>,
     pub(crate) license: String,
     pub(crate) purl: String,
     #[serde(default)]
@@ -181,9 +185,30 @@ pub(crate) struct ComponentFile {
     pub(crate) origin: Vec<Origin>,
     #[serde(default)]
     pub(crate) prepare: Vec<Prepare>,
+    pub(crate) stamps: Option<StampsFile>,
     pub(crate) program: Vec<Spanned<Program>>,
     #[serde(default)]
     pub(crate) image: Vec<Spanned<Image>>,
+}
+
+/// Variables that the linker sets in every Go program of the component: each of these in each of the packages.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StampsFile {
+    pub(crate) packages: Vec<String>,
+    pub(crate) set: BTreeMap<String, String>,
+}
+
+impl StampsFile {
+    /// What a program stamps itself stays.
+    pub(crate) fn stamp(&self, program: &mut Program) {
+        let Build::Go(go) = &mut program.build else { return };
+        for package in &self.packages {
+            for (name, value) in &self.set {
+                go.stamps.entry(format!("{package}.{name}")).or_insert_with(|| value.clone());
+            }
+        }
+    }
 }
 
 /// `directory` is relative to the recipe file.

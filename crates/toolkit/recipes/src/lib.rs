@@ -11,6 +11,7 @@ mod component;
 mod error;
 mod origin;
 mod parsed;
+mod placeholders;
 mod release;
 mod text;
 
