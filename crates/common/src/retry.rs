@@ -26,7 +26,7 @@ pub enum Pauses {
     Doubled,
 }
 
-/// Why one try brought nothing. `?` makes any error one that may pass.
+/// Why one try got nothing. `?` makes any error one that may pass.
 #[derive(Debug)]
 pub enum Failed {
     NotYet(Error),

@@ -55,12 +55,12 @@ pub struct Meta {
 
 /// A finished step on disk.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct CacheEntry {
     pub meta: Meta,
     directory: PathBuf,
 }
 
-impl Entry {
+impl CacheEntry {
     pub fn out(&self) -> PathBuf {
         self.directory.join("out")
     }
@@ -102,10 +102,10 @@ impl Cache {
     }
 
     /// The entry of a step, or why there is none. Its output is not verified here.
-    pub fn look_up(&self, step: &Step) -> Result<Entry, Miss> {
+    pub fn look_up(&self, step: &Step) -> Result<CacheEntry, Miss> {
         let directory = self.directory(step);
         match read_meta(&directory) {
-            Ok(Some(meta)) if meta.key == step.key => Ok(Entry { meta, directory }),
+            Ok(Some(meta)) if meta.key == step.key => Ok(CacheEntry { meta, directory }),
             Ok(Some(_)) => Err(Miss::Damaged("its entry.json names another key".into())),
             Ok(None) => Err(self.explain(step)),
             Err(error) => Err(Miss::Damaged(error)),
@@ -145,7 +145,7 @@ impl Cache {
         workshop: &Workshop,
         sources: BTreeMap<String, Fetched>,
         took: Duration,
-    ) -> Result<Entry> {
+    ) -> Result<CacheEntry> {
         let output =
             Sha256::of_tree(&workshop.out()).with_context(|| format!("cannot read {}", workshop.out().display()))?;
         let meta = Meta { key: step.key, inputs: step.inputs(), output, sources, seconds: took.as_secs_f64() };
@@ -157,7 +157,7 @@ impl Cache {
         files::create_dir(directory.parent().unwrap_or(&self.root))?;
         self.remove(step)?;
         fs::rename(&staged, &directory).with_context(|| format!("cannot keep {}", directory.display()))?;
-        Ok(Entry { meta, directory })
+        Ok(CacheEntry { meta, directory })
     }
 
     /// Removes the entry of a step, if there is one. It disappears at once, also when this is interrupted.

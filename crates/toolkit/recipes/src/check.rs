@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use toml::Spanned;
 
 use crate::{
-    component::{Build, Component, ComponentFile, Program, Tree},
+    component::{Build, Component, ComponentFile, ProgramRecipe, TreeRecipe},
     error::RecipeError,
     origin::{Origin, Source},
     parsed::Parsed,
@@ -100,7 +100,7 @@ pub(crate) fn component(
         image,
         ..
     } = file.value;
-    let mut programs: Vec<Program> = program.into_iter().map(Spanned::into_inner).collect();
+    let mut programs: Vec<ProgramRecipe> = program.into_iter().map(Spanned::into_inner).collect();
     if let Some(stamps) = stamps {
         programs.iter_mut().for_each(|program| stamps.stamp(program));
     }
@@ -119,13 +119,13 @@ pub(crate) fn component(
         version,
         license,
         purl,
-        tree: Tree { patches, import_path, aliases, prepare },
+        tree: TreeRecipe { patches, import_path, aliases, prepare },
         programs,
         images: image.into_iter().map(Spanned::into_inner).collect(),
     })
 }
 
-fn toolchain_names(program: &Program) -> Vec<&Name> {
+fn toolchain_names(program: &ProgramRecipe) -> Vec<&Name> {
     match &program.build {
         Build::Go(go) => std::iter::once(&go.toolchain).chain(&go.libraries).collect(),
         Build::Rust(rust) => vec![&rust.toolchain],

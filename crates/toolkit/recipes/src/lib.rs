@@ -15,7 +15,7 @@ mod placeholders;
 mod release;
 mod text;
 
-pub use component::{Build, Check, Component, Go, Image, Install, Prepare, Program, Rust, Tree};
+pub use component::{Build, Check, Component, Go, ImageRecipe, Install, Prepare, ProgramRecipe, Rust, TreeRecipe};
 pub use error::RecipeError;
 pub use origin::{
     DebianFile, DebianPackage, DebianPackages, DebianSource, Git, Https, Moving, Origin, OriginKind, Source,

@@ -11,7 +11,7 @@ use toml::Spanned;
 
 use crate::{
     check,
-    component::{Component, ComponentFile, Program},
+    component::{Component, ComponentFile, ProgramRecipe},
     error::RecipeError,
     origin::{Origin, Source},
     parsed::Parsed,
@@ -47,7 +47,7 @@ impl Release {
         toolchains.chain(self.components.iter().filter_map(|component| component.source.as_ref()))
     }
 
-    pub fn programs(&self) -> impl Iterator<Item = (&Component, &Program)> {
+    pub fn programs(&self) -> impl Iterator<Item = (&Component, &ProgramRecipe)> {
         self.components.iter().flat_map(|component| component.programs.iter().map(move |program| (component, program)))
     }
 }

@@ -40,7 +40,7 @@ impl Default for Timeouts {
     }
 }
 
-/// A try that brought less than this got nowhere.
+/// A try that got less than this got nowhere.
 const GAIN: u64 = 64 * 1024;
 
 pub(crate) struct Client {

@@ -14,7 +14,7 @@ use common::{command::Program, progress::Silent};
 use support::{i386_root, run, swi_tools, tool};
 use swix::{
     archive, extension,
-    inspect::{self, Outcome, Probes, Report, Signed},
+    inspect::{self, Inspection, ProbeOutcome, Probes, Signed},
 };
 
 /// What the SWIX may weigh.
@@ -31,12 +31,12 @@ struct Opened {
     swix: PathBuf,
     rpm: PathBuf,
     image: PathBuf,
-    report: &'static Report,
+    report: &'static Inspection,
 }
 
 /// What our own reader makes of it.
-fn report() -> &'static Report {
-    static REPORT: OnceLock<Report> = OnceLock::new();
+fn report() -> &'static Inspection {
+    static REPORT: OnceLock<Inspection> = OnceLock::new();
     REPORT.get_or_init(|| inspect::inspect(&built(), Probes::Run, &Silent).unwrap_or_else(|error| panic!("{error}")))
 }
 
@@ -240,7 +240,7 @@ fn swix_in_dist_installs_runs_and_erases_in_a_32_bit_root() {
 fn swix_in_dist_prints_the_versions_that_it_says_it_has() {
     assert!(!report().probes.is_empty());
     for probed in &report().probes {
-        assert_eq!(probed.outcome, Outcome::AsExpected, "{} {:?}", probed.probe.program, probed.probe.args);
+        assert_eq!(probed.outcome, ProbeOutcome::AsExpected, "{} {:?}", probed.probe.program, probed.probe.args);
     }
 }
 
@@ -270,7 +270,7 @@ fn swix_in_dist_is_refused_once_a_byte_of_it_changed_or_its_end_is_gone() {
         bytes[whole.len() * part / 4] ^= 1;
         refused(&bytes);
         let reason = refused(&whole[..whole.len() * part / 4]);
-        assert!(matches!(reason, inspect::Reason::Swix(archive::Error::Truncated)), "{reason}");
+        assert!(matches!(reason, inspect::Reason::Swix(archive::SwixError::Truncated)), "{reason}");
     }
 }
 
