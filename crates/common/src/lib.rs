@@ -3,19 +3,23 @@
 //! - [`arch`]: the one type that knows an architecture's name in Go, Rust, RPM, Debian and ELF
 //! - [`digest`]: SHA-256 digests of bytes, files and whole trees
 //! - [`files`]: files that are there whole or not at all, trees copied and removed
+//! - [`lock`]: one at a time, between threads and between processes; who waits is told for whom
 //! - [`mounts`]: what is mounted where
 //! - [`netns`]: work in another network namespace
 //! - [`command`]: programs run as argument lists, with a log and an error that says enough
 //! - [`progress`]: the sink that libraries report to; they never print
+//! - [`retry`]: trying again what may fail for a while, with a name for what is waited for
 
 pub mod arch;
 pub mod command;
 pub mod digest;
 pub mod files;
+pub mod lock;
 pub mod mounts;
 pub mod netns;
 pub mod progress;
 mod removal;
+pub mod retry;
 
 pub use arch::Arch;
 pub use digest::Sha256;

@@ -18,7 +18,7 @@ const ROUNDS: usize = 3;
 
 pub fn run(flags: &Bench) -> Result<()> {
     ensure!(runs_linux_386(), "this machine's kernel does not run linux/386 programs: take one that does");
-    let dist = std::env::var_os("KOE_DIST").map_or_else(|| workspace().join("dist"), Into::into);
+    let dist = swix::dist::directory();
     let programs = Programs::of_dist(&dist)?;
     for program in [&programs.upstream, &programs.ours] {
         elf::require(program, Arch::I386).context("both kube-proxies are measured as linux/386 programs")?;

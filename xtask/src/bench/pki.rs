@@ -122,7 +122,8 @@ impl Programs {
         let mut steps = session.plan.steps.clone();
         let source = recipes::load_toolchain(&session.selection.recipes.join("toolchains/cfssl.toml"))?.source;
         let only = session.selection.origin;
-        let fetch = Step::new("fetch-cfssl", Work::Fetch(Fetch { source: source.clone(), only, brought: None }), &[]);
+        let fetch =
+            Step::new("fetch-cfssl", Work::Fetch(Fetch { source: source.clone(), only, source_override: None }), &[]);
         let unpack = Step::new("unpack-cfssl", Work::Unpack(Unpack { source }), &[&fetch]);
         let ours = ours(session)?;
         steps.extend([fetch, unpack.clone(), ours.clone()]);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 use indicatif::HumanBytes;
-use swix::inspect::{ImageKind, Outcome, Probes, Report, Signed, inspect};
+use swix::inspect::{ImageKind, Inspection, ProbeOutcome, Probes, Signed, inspect};
 
 use crate::progress;
 
@@ -33,7 +33,7 @@ impl Inspect {
         let wrong: Vec<&str> = report
             .probes
             .iter()
-            .filter(|probed| !matches!(probed.outcome, Outcome::AsExpected))
+            .filter(|probed| !matches!(probed.outcome, ProbeOutcome::AsExpected))
             .map(|probed| probed.probe.program.as_str())
             .collect();
         if wrong.is_empty() {
@@ -44,7 +44,7 @@ impl Inspect {
     }
 }
 
-fn print(report: &Report) {
+fn print(report: &Inspection) {
     let header = &report.rpm.header;
     println!("{}  {}", report.file.display(), HumanBytes(report.size));
     println!("  sha256   {}", report.sha256);
@@ -75,11 +75,11 @@ fn print(report: &Report) {
     }
     for probed in &report.probes {
         let answer = match &probed.outcome {
-            Outcome::AsExpected => probed.probe.expect.clone(),
-            Outcome::Printed { status, output } => {
+            ProbeOutcome::AsExpected => probed.probe.expect.clone(),
+            ProbeOutcome::Printed { status, output } => {
                 format!("NOT {:?}: ended with {status}: {output}", probed.probe.expect)
             }
-            Outcome::NotRun(why) => format!("not run: {why}"),
+            ProbeOutcome::NotRun(why) => format!("not run: {why}"),
         };
         println!("  {} {}: {answer}", probed.probe.program, probed.probe.args.join(" "));
     }

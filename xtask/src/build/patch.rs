@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
-use pipeline::step::{Tree, Work};
-use sources::patch::{self, Checked, Outcome};
+use pipeline::step::{TreeBuild, Work};
+use sources::patch::{self, Checked, PatchOutcome};
 
 use super::{Selection, session::Session};
 
@@ -48,8 +48,8 @@ fn on_each_tree(target: PatchTarget, action: fn(&Path, &[PathBuf]) -> Result<boo
         Work::Tree(tree) if !tree.patches.is_empty() => Some(tree),
         _ => None,
     });
-    let desired = |tree: &&Tree| target.component.as_deref().is_none_or(|name| *tree.source.name == *name);
-    let trees: Vec<&Tree> = trees.filter(desired).collect();
+    let desired = |tree: &&TreeBuild| target.component.as_deref().is_none_or(|name| *tree.source.name == *name);
+    let trees: Vec<&TreeBuild> = trees.filter(desired).collect();
     if trees.is_empty() {
         match target.component {
             Some(name) => bail!("release {} has no component {name} with patches", session.release.name),
@@ -78,19 +78,19 @@ fn check(tree: &Path, patches: &[PathBuf]) -> Result<bool> {
     let results = patch::check(tree, patches)?;
     for Checked { patch, outcome } in &results {
         let (word, details) = match outcome {
-            Outcome::Applies => ("applies", String::new()),
-            Outcome::Moved(remarks) => ("applies, moved", remarks.join("\n")),
-            Outcome::ContextChanged(remarks) => {
+            PatchOutcome::Applies => ("applies", String::new()),
+            PatchOutcome::Moved(remarks) => ("applies, moved", remarks.join("\n")),
+            PatchOutcome::ContextChanged(remarks) => {
                 ("DOES NOT APPLY as it is, but `refresh` can rewrite it", remarks.join("\n"))
             }
-            Outcome::Fails(failure) => ("DOES NOT APPLY", failure.to_string()),
+            PatchOutcome::Fails(failure) => ("DOES NOT APPLY", failure.to_string()),
         };
         println!("  {}: {word}", name(patch));
         for line in details.lines() {
             println!("      {line}");
         }
     }
-    Ok(results.iter().all(|checked| matches!(checked.outcome, Outcome::Applies | Outcome::Moved(_))))
+    Ok(results.iter().all(|checked| matches!(checked.outcome, PatchOutcome::Applies | PatchOutcome::Moved(_))))
 }
 
 fn refresh(tree: &Path, patches: &[PathBuf]) -> Result<bool> {

@@ -7,10 +7,10 @@ use common::Progress;
 use pipeline::{
     cache::{self, Cache},
     engine::Engine,
-    plan::{Plan, Request},
+    plan::{Plan, PlanRequest},
 };
 use recipes::Release;
-use sources::{Fetcher, Mode, Store};
+use sources::{FetchMode, Fetcher, Store};
 
 use super::Selection;
 use crate::{progress, workspace::workspace};
@@ -40,13 +40,14 @@ impl Session {
         let release = recipes::load(&selection.recipes, selection.release.as_deref())?;
         let cache = Cache::open(&root)?;
         let store = Store::open(&root)?;
-        let mut brought = BTreeMap::new();
+        let mut source_overrides = BTreeMap::new();
         for (name, path) in selection.source.iter().cloned() {
-            if let Some(other) = brought.insert(name.clone(), path) {
+            if let Some(other) = source_overrides.insert(name.clone(), path) {
                 bail!("--source {name} is given twice, once as {}: give it once", other.display());
             }
         }
-        let request = Request { arch: selection.arch, only: selection.origin, brought, workspace: workspace() };
+        let request =
+            PlanRequest { arch: selection.arch, only: selection.origin, source_overrides, workspace: workspace() };
         let plan = pipeline::plan::plan(&release, &request).context("the build cannot be planned")?;
         Ok(Session { release, plan, cache, progress: progress::for_stderr(), selection, store })
     }
@@ -63,11 +64,11 @@ impl Session {
         jobs: usize,
         action: impl FnOnce(&Engine) -> Result<T>,
     ) -> Result<T> {
-        let mode = if self.selection.offline { Mode::Offline } else { Mode::Online };
+        let mode = if self.selection.offline { FetchMode::Offline } else { FetchMode::Online };
         let mut fetcher = Fetcher::new(self.store.clone(), &*self.progress).mode(mode).only(self.selection.origin);
         for source in self.release.sources() {
             if let Some((_, path)) = self.selection.source.iter().find(|(name, _)| *name == *source.name) {
-                fetcher = fetcher.bring(source.name.clone(), path.clone());
+                fetcher = fetcher.override_source(source.name.clone(), path.clone());
             }
         }
         let engine = Engine { cache, fetcher: &fetcher, progress: &*self.progress, mode, jobs };

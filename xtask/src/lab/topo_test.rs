@@ -4,7 +4,7 @@ mod play;
 mod watch;
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -12,7 +12,10 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser};
 use cluster::Cluster;
-use common::files;
+use common::{
+    files,
+    lock::{After, Lock, Tried},
+};
 use devices::Lab;
 use swix::extension;
 use topo_test::{Parts, report, scenario};
@@ -168,21 +171,17 @@ fn of_dist() -> Result<PathBuf> {
 }
 
 /// Two runs at once would take each other's report away. Held until it is dropped.
-fn lock_report(directory: &Path) -> Result<File> {
+fn lock_report(directory: &Path) -> Result<Lock> {
     let name =
         directory.file_name().with_context(|| format!("{} is no directory for a report", directory.display()))?;
     let path = directory.with_file_name(format!(".{}.lock", name.to_string_lossy()));
     files::create_dir(path.parent().unwrap_or(Path::new(".")))?;
-    let lock = File::create(&path).with_context(|| format!("cannot open {}", path.display()))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => {
-            bail!(
-                "another topo-test writes its report into {}: wait for it, or use another --report",
-                directory.display()
-            )
-        }
-        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
+    match Lock::try_acquire(&path, After::Stays)? {
+        Tried::Got(lock) => Ok(lock),
+        Tried::HeldBy(_) => bail!(
+            "another topo-test writes its report into {}: wait for it, or use another --report",
+            directory.display()
+        ),
     }
 }
 

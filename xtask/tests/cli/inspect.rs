@@ -21,7 +21,7 @@ fn sample(directory: &Path) -> PathBuf {
         name: "9.9".into(),
         version: "9.9.1".into(),
         arch: Arch::I386,
-        components: vec![release::Component { name: "thing".into(), version: "1.2.3".into() }],
+        components: vec![release::ReleaseComponent { name: "thing".into(), version: "1.2.3".into() }],
         probes: vec![],
     };
     let (json, image) = (directory.join("release.json"), directory.join("image"));
@@ -29,8 +29,14 @@ fn sample(directory: &Path) -> PathBuf {
     let date = SourceDate(1_600_000_000);
     squashfs::write(&[Entry::file(release::PATH, json)], &image, date, &Silent).unwrap();
     let rootfs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rootfs");
-    let parts =
-        extension::Parts { version: "9.9.1", revision: 1, arch: Arch::I386, image: &image, rootfs: &rootfs, date };
+    let parts = extension::ExtensionParts {
+        version: "9.9.1",
+        revision: 1,
+        arch: Arch::I386,
+        image: &image,
+        rootfs: &rootfs,
+        date,
+    };
     let package = extension::package(&parts).unwrap();
     let rpm = directory.join(package.file_name());
     package.write(&rpm).unwrap();

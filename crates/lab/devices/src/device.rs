@@ -1,14 +1,9 @@
 //! One device of a lab: commands, files and power.
 
-use std::{
-    ffi::OsStr,
-    path::Path,
-    process::Output,
-    sync::PoisonError,
-    time::{Duration, Instant},
-};
+use std::{ffi::OsStr, path::Path, process::Output, sync::PoisonError, time::Duration};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
+use common::retry;
 
 use super::{
     Flash, Lab,
@@ -202,28 +197,16 @@ impl Device<'_> {
     /// Waits until the device's systemd has nothing left to start, and returns its verdict: `running`, or
     /// `degraded` where a unit failed.
     pub fn wait_until_booted(&self, limit: Duration) -> Result<String> {
-        let began = Instant::now();
-        loop {
+        retry::until(&format!("{} boots", self.name()), limit, BOOT_INTERVAL, || {
             // Over ssh there is no answer before sshd is up.
-            let (state, words) = match self.exec(["systemctl", "is-system-running"]) {
-                Ok(output) => {
-                    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-                    (text(&output.stdout), text(&output.stderr))
-                }
-                Err(error) => (String::new(), format!("{error:#}")),
-            };
-            if state == "running" || state == "degraded" {
-                return Ok(state);
+            let output = self.exec(["systemctl", "is-system-running"])?;
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+            let state = text(&output.stdout);
+            match state.as_str() {
+                "running" | "degraded" => Ok(state),
+                _ => Err(anyhow!("systemd says {state:?} {}", text(&output.stderr)).into()),
             }
-            if began.elapsed() > limit {
-                bail!(
-                    "{} has not booted within {:.0} s: systemd says {state:?} {words}",
-                    self.name(),
-                    limit.as_secs_f64(),
-                );
-            }
-            std::thread::sleep(BOOT_INTERVAL);
-        }
+        })
     }
 }
 

@@ -18,7 +18,7 @@ use common::{
 };
 use serde_json::Value;
 
-use super::{Flash, Lab, docker::LABEL, lock::Lock, wires};
+use super::{Flash, Lab, docker::LABEL, lock, wires};
 use topology::format::{Driver, Topology};
 
 /// The longest name that Linux gives an interface.
@@ -66,10 +66,10 @@ impl Lab {
     }
 
     fn create(&self, program: &Path, file: &Path) -> Result<()> {
-        let directory = super::lock::directory(&self.topology.prefix);
+        let directory = lock::directory(&self.topology.prefix);
         files::create_dir(&directory)?;
         let log = directory.join("docker-topo.log");
-        let lock = Lock::of_tags()?;
+        let lock = lock::of_tags()?;
         let tags = Tags::put(self.topology.devices.iter().map(|node| node.image.as_str()))?;
         let ended =
             Program::new(program, "raise the topology with docker-topo")?.arg("--create").arg(file).run_logged(&log);
@@ -124,7 +124,7 @@ impl Lab {
             self.ensure_own_config(node)?;
         }
         // JSON is YAML.
-        let changed = super::lock::directory(&topology.prefix).join("topology.yml");
+        let changed = lock::directory(&topology.prefix).join("topology.yml");
         files::write_atomically(&changed, serde_json::to_string_pretty(&Value::Object(values))?.as_bytes())?;
         Ok(changed)
     }

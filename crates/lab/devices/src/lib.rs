@@ -36,7 +36,7 @@ use std::{
 };
 
 use anyhow::{Result, bail};
-use common::{Progress, files};
+use common::{Progress, files, lock::Lock};
 use topology::Topology;
 
 pub use self::{
@@ -49,7 +49,6 @@ pub use self::{
 use self::{
     docker::{Docker, Sort},
     images::Tags,
-    lock::Lock,
 };
 
 /// How long a real EOS may take to boot before files can be brought to its flash.
@@ -134,7 +133,7 @@ impl Lab {
     /// process is at work on it.
     pub fn destroy(mut self) -> Result<()> {
         if self.lock.is_none() {
-            self.lock = Some(Lock::of_prefix(&self.topology.prefix)?);
+            self.lock = Some(lock::of_prefix(&self.topology.prefix)?);
         }
         self.remove_everything()
     }
@@ -148,7 +147,7 @@ impl Lab {
         if by_docker_topo {
             self.close_bridges()?;
         }
-        let _tags = Lock::of_tags()?;
+        let _tags = lock::of_tags()?;
         Tags::remove_left_over()?;
         files::remove_tree(&lock::directory(&self.topology.prefix))
     }

@@ -9,7 +9,7 @@ use common::{Progress, files, progress::Unit};
 use super::{
     Driver, Flash, Lab, Options,
     docker::{Docker, Sort},
-    lock::{self, Lock},
+    lock,
     spec::{self, FLASH, Parts, STARTUP_CONFIG},
 };
 use topology::format::{self, Kind, Node, Topology};
@@ -24,7 +24,7 @@ impl Lab {
         progress: &dyn Progress,
     ) -> Result<Lab> {
         Docker::check()?;
-        let lock = Lock::of_prefix(&topology.prefix)?;
+        let lock = lock::of_prefix(&topology.prefix)?;
         let lab = Lab::of(topology, options.access.clone(), Some(lock));
         lab.can_be_raised(flash, &options.driver)?;
         topology.remarks.iter().for_each(|remark| progress.note(&format!("remark: {remark}")));

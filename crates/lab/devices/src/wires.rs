@@ -1,9 +1,10 @@
 //! Cables: veth pairs between the network namespaces of two processes, made, cut and repaired by rtnetlink. And the
 //! routes that must not be there.
 
-use std::{thread, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
+use common::retry::{Failed, RetryPolicy};
 use futures::TryStreamExt;
 use rtnetlink::{
     Handle, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder,
@@ -25,8 +26,7 @@ pub(super) enum Carrier {
 }
 
 /// How often a cable is tried to be made while another is in its place.
-const ATTEMPTS: u32 = 20;
-const PAUSE: Duration = Duration::from_millis(100);
+const MAKING: RetryPolicy = RetryPolicy::times(20, Duration::from_millis(100));
 
 /// Makes a cable and switches both ends on. Both ends are made where they belong, under their own names, so
 /// a device that ends in the meantime leaves nothing behind.
@@ -34,19 +34,14 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// The cable of a device that has just ended may be there yet at its other end, until the kernel comes to take it
 /// away: it is taken away first.
 pub(super) fn connect(one: End, other: End) -> Result<()> {
-    let mut attempt = 1;
-    loop {
-        remove(one)?;
-        remove(other)?;
-        match make(one, other) {
-            Ok(()) => break,
-            Err(error) if is_there_already(&error) && attempt < ATTEMPTS => thread::sleep(PAUSE),
-            Err(error) => {
-                return Err(error).with_context(|| format!("cannot make a veth pair of {} and {}", one.1, other.1));
-            }
-        }
-        attempt += 1;
-    }
+    MAKING.run("the old cables are gone", || {
+        remove(one).and_then(|()| remove(other)).map_err(Failed::Stop)?;
+        make(one, other).map_err(|error| {
+            let again = is_there_already(&error);
+            let error = error.context(format!("cannot make a veth pair of {} and {}", one.1, other.1));
+            if again { Failed::NotYet(error) } else { Failed::Stop(error) }
+        })
+    })?;
     set(one, Carrier::Up)?;
     set(other, Carrier::Up)
 }

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use common::files;
 use swix::{
-    archive, extension, rpm,
+    archive, dist, extension, rpm,
     squashfs::{Image, Node},
 };
 
@@ -28,7 +28,7 @@ impl Programs {
     /// Unpacks them, once for each SWIX, below the directory for temporary files. `dist` is what `cargo xtask build-swix`
     /// publishes into.
     pub fn of_dist(dist: &Path) -> Result<Programs> {
-        let swix = newest_swix(dist)?;
+        let swix = dist::newest_swix(dist)?;
         let bytes = files::read(&swix)?;
         let digest = common::Sha256::of_bytes(&bytes).short();
         let directory = env::temp_dir().join(format!("kube-proxy-diff-{digest}"));
@@ -53,14 +53,6 @@ impl Programs {
             ours,
         })
     }
-}
-
-fn newest_swix(dist: &Path) -> Result<PathBuf> {
-    let listed = dist.read_dir().with_context(|| format!("cannot list {}", dist.display()))?;
-    let swixes = listed.flatten().map(|entry| entry.path());
-    let swixes = swixes.filter(|path| path.extension().is_some_and(|extension| extension == "swix"));
-    let newest = swixes.max_by_key(|path| path.metadata().and_then(|data| data.modified()).ok());
-    newest.with_context(|| format!("there is no SWIX in {}: run `cargo xtask build-swix` first", dist.display()))
 }
 
 /// Puts the programs into `directory`, which appears with all of them or not at all.

@@ -1,6 +1,6 @@
 //! The figures at a small size: every one is measured, for both.
 
-use std::{env, path::Path, path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use common::progress::{Progress, Silent, Task, Unit};
 use kube_proxy_diff::{
@@ -11,8 +11,7 @@ use kube_proxy_diff::{
 #[test]
 #[ignore = "needs root, iptables, network namespaces and the SWIX in dist/"]
 fn every_figure_is_measured_for_both() {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../dist");
-    let programs = Programs::of_dist(&env::var_os("KOE_DIST").map_or(beside, PathBuf::from)).unwrap();
+    let programs = Programs::of_dist(&swix::dist::directory()).unwrap();
     let request = FiguresRequest {
         rounds: 1,
         few: Services { count: 2, endpoints: 3 },

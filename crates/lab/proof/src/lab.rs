@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use common::{Progress, files};
 use devices::{Flash, Lab};
 use topology::Topology;
@@ -33,20 +33,10 @@ pub struct Parts {
     pub swix: PathBuf,
 }
 
-/// The newest SWIX in a directory, where there is one.
-pub fn newest_swix(dist: &Path) -> Option<PathBuf> {
-    let files = dist.read_dir().into_iter().flatten().flatten().map(|entry| entry.path());
-    let swixes = files.filter(|path| path.extension().is_some_and(|extension| extension == "swix"));
-    swixes.max_by_key(|path| path.metadata().and_then(|data| data.modified()).ok())
-}
-
 impl Parts {
     /// `dist` is the directory that `cargo xtask build-swix` publishes into; its newest SWIX is taken.
     pub fn of_dist(repository: &Path, dist: &Path) -> Result<Parts> {
-        let Some(swix) = newest_swix(dist) else {
-            bail!("there is no SWIX in {}: run `cargo xtask build-swix` first", dist.display());
-        };
-        Ok(Parts { repository: repository.to_owned(), swix })
+        Ok(Parts { repository: repository.to_owned(), swix: swix::dist::newest_swix(dist)? })
     }
 
     /// What an operator puts on every switch's flash: cluster.toml, and the SWIX as a boot extension.

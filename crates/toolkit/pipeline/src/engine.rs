@@ -11,29 +11,29 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use common::Progress;
-use sources::{BlobFile, Fetcher, Mode};
+use sources::{BlobFile, FetchMode, Fetcher};
 
 use crate::{
-    cache::{Cache, Entry, Miss},
-    step::{Step, Tree, Work},
+    cache::{Cache, CacheEntry, Miss},
+    step::{Step, TreeBuild, Work},
     work,
 };
 
 /// What will become of a step.
 #[derive(Debug, Clone)]
-pub enum Status {
+pub enum StepStatus {
     Cached,
     Run(Miss),
     /// Neither asked for nor needed by a step that runs.
     NotNeeded,
 }
 
-impl fmt::Display for Status {
+impl fmt::Display for StepStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Status::Cached => f.write_str("cached"),
-            Status::Run(miss) => write!(f, "run     {miss}"),
-            Status::NotNeeded => f.write_str("not needed"),
+            StepStatus::Cached => f.write_str("cached"),
+            StepStatus::Run(miss) => write!(f, "run     {miss}"),
+            StepStatus::NotNeeded => f.write_str("not needed"),
         }
     }
 }
@@ -43,7 +43,7 @@ pub struct Engine<'a> {
     pub cache: &'a Cache,
     pub fetcher: &'a Fetcher<'a>,
     pub progress: &'a dyn Progress,
-    pub mode: Mode,
+    pub mode: FetchMode,
     /// How many steps run at once.
     pub jobs: usize,
 }
@@ -66,19 +66,19 @@ pub struct Summary {
 
 impl Engine<'_> {
     /// The status of every step, for the goals. `steps` has needs before the steps that need them.
-    pub fn statuses(&self, steps: &[Step], goals: &[&str], trust: Trust) -> Vec<Status> {
+    pub fn statuses(&self, steps: &[Step], goals: &[&str], trust: Trust) -> Vec<StepStatus> {
         let index: BTreeMap<&str, usize> = steps.iter().enumerate().map(|(i, step)| (step.name.as_str(), i)).collect();
         let mut needed: Vec<bool> = steps.iter().map(|step| goals.contains(&step.name.as_str())).collect();
-        let mut statuses = vec![Status::NotNeeded; steps.len()];
+        let mut statuses = vec![StepStatus::NotNeeded; steps.len()];
         for i in (0..steps.len()).rev() {
             if !needed[i] {
                 continue;
             }
             statuses[i] = match self.usable(&steps[i], trust) {
-                Ok(_) => Status::Cached,
-                Err(miss) => Status::Run(miss),
+                Ok(_) => StepStatus::Cached,
+                Err(miss) => StepStatus::Run(miss),
             };
-            if matches!(statuses[i], Status::Run(_)) {
+            if matches!(statuses[i], StepStatus::Run(_)) {
                 for (name, _) in &steps[i].needs {
                     needed[index[name.as_str()]] = true;
                 }
@@ -87,7 +87,7 @@ impl Engine<'_> {
         statuses
     }
 
-    fn usable(&self, step: &Step, trust: Trust) -> Result<Entry, Miss> {
+    fn usable(&self, step: &Step, trust: Trust) -> Result<CacheEntry, Miss> {
         let entry = self.cache.look_up(step)?;
         if trust == Trust::Digest && !entry.is_intact() {
             return Err(Miss::Damaged("its output is not what was recorded".into()));
@@ -114,17 +114,17 @@ impl Engine<'_> {
         let swept = self.cache.sweep().and_then(|()| self.fetcher.store().sweep());
         swept.context("cannot clean up after an earlier run")?;
         let statuses = self.statuses(steps, goals, Trust::Digest);
-        let to_run: BTreeSet<usize> = (0..steps.len()).filter(|&i| matches!(statuses[i], Status::Run(_))).collect();
+        let to_run: BTreeSet<usize> = (0..steps.len()).filter(|&i| matches!(statuses[i], StepStatus::Run(_))).collect();
         for &i in &to_run {
             if let Work::Fetch(fetch) = &steps[i].work {
-                let required = self.fetcher.require_brought(&fetch.source);
+                let required = self.fetcher.check_source_override(&fetch.source);
                 required.with_context(|| format!("step {} failed", steps[i].name))?;
             }
-            if let Status::Run(miss @ Miss::Damaged(_)) = &statuses[i] {
+            if let StepStatus::Run(miss @ Miss::Damaged(_)) = &statuses[i] {
                 self.progress.note(&format!("{}: {miss}; making it again", steps[i].name));
             }
         }
-        let cached = statuses.iter().filter(|status| matches!(status, Status::Cached)).count();
+        let cached = statuses.iter().filter(|status| matches!(status, StepStatus::Cached)).count();
         let board = Board { state: Mutex::new(State { waiting: to_run, ..State::default() }), changed: Condvar::new() };
         std::thread::scope(|scope| {
             for _ in 0..self.jobs.max(1) {
@@ -140,7 +140,7 @@ impl Engine<'_> {
     }
 
     /// Unpacks the source of a tree whose fetch is done, without patching it.
-    pub fn unpack(&self, steps: &[Step], tree: &Tree, into: &Path) -> Result<()> {
+    pub fn unpack(&self, steps: &[Step], tree: &TreeBuild, into: &Path) -> Result<()> {
         let name = format!("fetch-{}", tree.source.name);
         let step = steps.iter().find(|step| step.name == name).context("a tree has no fetch in the plan")?;
         let entry = self.usable(step, Trust::Presence).map_err(|miss| anyhow::anyhow!("{name}: {miss}"))?;
@@ -167,7 +167,7 @@ impl Engine<'_> {
 
     /// Makes one step, unless another run has made it meanwhile. Returns whether it was made here.
     fn make(&self, step: &Step, steps: &[Step]) -> Result<bool> {
-        let _lock = self.cache.lock(step, || {
+        let _lock = self.cache.lock(step, |_| {
             self.progress.note(&format!("{}: another run is making it; waiting", step.name));
         })?;
         if self.usable(step, Trust::Digest).is_ok() {
@@ -187,7 +187,7 @@ impl Engine<'_> {
         let log = self.cache.log_file(step);
         let _ = std::fs::remove_file(&log);
         let job = work::Job { step, needs: &needs, workshop: &workshop, log: &log, engine: self };
-        work::carry_out(&job, &mut sources)?;
+        work::execute(&job, &mut sources)?;
         self.cache.keep(step, &workshop, sources, began.elapsed())?;
         Ok(true)
     }

@@ -64,16 +64,16 @@ impl InputFile {
 pub enum Work {
     Fetch(Fetch),
     Unpack(Unpack),
-    Tree(Tree),
+    Tree(TreeBuild),
     Go(GoBuild),
     Crates(Crates),
     Sysroot(Sysroot),
     Rust(RustBuild),
     Check(Checks),
     ContainerImage(ContainerImage),
-    Image(Image),
-    Package(Package),
-    Swix(Swix),
+    Image(ImageBuild),
+    Package(PackageBuild),
+    Swix(SwixBuild),
     Sbom(Sbom),
     Record(Record),
 }
@@ -83,8 +83,9 @@ pub enum Work {
 pub struct Fetch {
     pub source: Source,
     pub only: Option<OriginKind>,
-    /// The digest of the tree or archive that the user brings instead.
-    pub brought: Option<Sha256>,
+    /// The digest of the tree or archive that the user gives instead. Keys are made with the name that it began with.
+    #[serde(rename = "brought")]
+    pub source_override: Option<Sha256>,
 }
 
 /// Unpacks a toolchain.
@@ -95,7 +96,7 @@ pub struct Unpack {
 
 /// Unpacks a component into the shape of a GOPATH, patches it and runs its generators.
 #[derive(Debug, Clone, Serialize)]
-pub struct Tree {
+pub struct TreeBuild {
     pub source: Source,
     pub patches: Vec<InputFile>,
     pub import_path: RelativePath,
@@ -165,7 +166,7 @@ pub struct ContainerImage {
 
 /// The squashfs of everything that is read-only on the switch.
 #[derive(Debug, Clone, Serialize)]
-pub struct Image {
+pub struct ImageBuild {
     pub source_date: u32,
     pub items: Vec<ImageItem>,
     pub files: Vec<(RelativePath, InputFile)>,
@@ -184,7 +185,7 @@ pub struct ImageItem {
 }
 
 #[derive(Debug, Clone, Serialize)]
-pub struct Package {
+pub struct PackageBuild {
     pub version: String,
     pub revision: u32,
     pub arch: Arch,
@@ -198,7 +199,7 @@ pub struct Package {
 }
 
 #[derive(Debug, Clone, Serialize)]
-pub struct Swix {
+pub struct SwixBuild {
     pub file_name: String,
 }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use toml::Spanned;
 
 use crate::{
-    component::{Build, Component, ComponentFile, Program, Tree},
+    component::{Build, Component, ComponentFile, ProgramRecipe, TreeRecipe},
     error::RecipeError,
     origin::{Origin, Source},
     parsed::Parsed,
@@ -95,10 +95,15 @@ pub(crate) fn component(
         aliases,
         origin,
         prepare,
+        stamps,
         program,
         image,
         ..
     } = file.value;
+    let mut programs: Vec<ProgramRecipe> = program.into_iter().map(Spanned::into_inner).collect();
+    if let Some(stamps) = stamps {
+        programs.iter_mut().for_each(|program| stamps.stamp(program));
+    }
     if !origin.is_empty() {
         origins(&file.path, &origin)?;
         if markers.is_empty() {
@@ -114,13 +119,13 @@ pub(crate) fn component(
         version,
         license,
         purl,
-        tree: Tree { patches, import_path, aliases, prepare },
-        programs: program.into_iter().map(Spanned::into_inner).collect(),
+        tree: TreeRecipe { patches, import_path, aliases, prepare },
+        programs,
         images: image.into_iter().map(Spanned::into_inner).collect(),
     })
 }
 
-fn toolchain_names(program: &Program) -> Vec<&Name> {
+fn toolchain_names(program: &ProgramRecipe) -> Vec<&Name> {
     match &program.build {
         Build::Go(go) => std::iter::once(&go.toolchain).chain(&go.libraries).collect(),
         Build::Rust(rust) => vec![&rust.toolchain],

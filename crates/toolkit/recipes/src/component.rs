@@ -1,4 +1,5 @@
-//! A component: one upstream project, how its tree is made ready, and the programs built from it.
+//! A component: one upstream project, how its tree is made ready, and the programs built from it. Its strings may have
+//! placeholders: see [`crate::placeholders`].
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -8,7 +9,7 @@ use toml::Spanned;
 
 use crate::{
     origin::{Origin, Source},
-    text::{Name, RelativePath},
+    text::{Commit, Name, RelativePath},
 };
 
 /// A component whose file has been checked.
@@ -21,14 +22,14 @@ pub struct Component {
     pub license: String,
     /// Package URL, for the bill of materials.
     pub purl: String,
-    pub tree: Tree,
-    pub programs: Vec<Program>,
-    pub images: Vec<Image>,
+    pub tree: TreeRecipe,
+    pub programs: Vec<ProgramRecipe>,
+    pub images: Vec<ImageRecipe>,
 }
 
 /// How the tree is made from the source.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct Tree {
+pub struct TreeRecipe {
     /// Patch files in the order in which they are applied.
     pub patches: Vec<PathBuf>,
     /// The import path that the tree stands for in GOPATH.
@@ -53,7 +54,7 @@ pub struct Prepare {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "ProgramFile")]
-pub struct Program {
+pub struct ProgramRecipe {
     pub name: Name,
     /// Where it is put in the image; a program without is made for something else (an image archive, dist/).
     pub install: Option<Install>,
@@ -77,7 +78,7 @@ struct ProgramFile {
     check: Vec<Check>,
 }
 
-impl TryFrom<ProgramFile> for Program {
+impl TryFrom<ProgramFile> for ProgramRecipe {
     type Error = String;
 
     fn try_from(file: ProgramFile) -> Result<Self, String> {
@@ -93,7 +94,7 @@ impl TryFrom<ProgramFile> for Program {
             let message = "a check with `version = true` prints one line, and it is compared whole";
             return Err(format!("program {}: {message}; found {:?}", file.name, check.prints));
         }
-        Ok(Program { name: file.name, install: file.install, operator: file.operator, build, checks: file.check })
+        Ok(ProgramRecipe { name: file.name, install: file.install, operator: file.operator, build, checks: file.check })
     }
 }
 
@@ -156,7 +157,7 @@ pub struct Check {
 /// A container image made of one static program, as an archive that `docker load` takes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Image {
+pub struct ImageRecipe {
     pub program: Name,
     /// Repository and tag.
     pub tag: String,
@@ -169,6 +170,9 @@ pub struct Image {
 pub(crate) struct ComponentFile {
     pub(crate) name: Name,
     pub(crate) version: String,
+    /// What `{commit}` stands for.
+    #[expect(dead_code, reason = "read before the rest of the file is")]
+    pub(crate) commit: Option<Commit>,
     pub(crate) license: String,
     pub(crate) purl: String,
     #[serde(default)]
@@ -181,9 +185,30 @@ pub(crate) struct ComponentFile {
     pub(crate) origin: Vec<Origin>,
     #[serde(default)]
     pub(crate) prepare: Vec<Prepare>,
-    pub(crate) program: Vec<Spanned<Program>>,
+    pub(crate) stamps: Option<StampsFile>,
+    pub(crate) program: Vec<Spanned<ProgramRecipe>>,
     #[serde(default)]
-    pub(crate) image: Vec<Spanned<Image>>,
+    pub(crate) image: Vec<Spanned<ImageRecipe>>,
+}
+
+/// Variables that the linker sets in every Go program of the component: each of these in each of the packages.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StampsFile {
+    pub(crate) packages: Vec<String>,
+    pub(crate) set: BTreeMap<String, String>,
+}
+
+impl StampsFile {
+    /// What a program stamps itself stays.
+    pub(crate) fn stamp(&self, program: &mut ProgramRecipe) {
+        let Build::Go(go) = &mut program.build else { return };
+        for package in &self.packages {
+            for (name, value) in &self.set {
+                go.stamps.entry(format!("{package}.{name}")).or_insert_with(|| value.clone());
+            }
+        }
+    }
 }
 
 /// `directory` is relative to the recipe file.

@@ -11,10 +11,11 @@ mod component;
 mod error;
 mod origin;
 mod parsed;
+mod placeholders;
 mod release;
 mod text;
 
-pub use component::{Build, Check, Component, Go, Image, Install, Prepare, Program, Rust, Tree};
+pub use component::{Build, Check, Component, Go, ImageRecipe, Install, Prepare, ProgramRecipe, Rust, TreeRecipe};
 pub use error::RecipeError;
 pub use origin::{
     DebianFile, DebianPackage, DebianPackages, DebianSource, Git, Https, Moving, Origin, OriginKind, Source,

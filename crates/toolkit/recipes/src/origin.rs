@@ -13,7 +13,7 @@ pub struct Source {
     pub name: Name,
     pub version: String,
     pub origins: Vec<Origin>,
-    /// Files that are in every tree of this source: what tells a tree that a user brings from another.
+    /// Files that are in every tree of this source: what tells a tree that a user gives from another.
     pub markers: Vec<RelativePath>,
 }
 

@@ -11,7 +11,7 @@ use toml::Spanned;
 
 use crate::{
     check,
-    component::{Component, ComponentFile, Program},
+    component::{Component, ComponentFile, ProgramRecipe},
     error::RecipeError,
     origin::{Origin, Source},
     parsed::Parsed,
@@ -47,7 +47,7 @@ impl Release {
         toolchains.chain(self.components.iter().filter_map(|component| component.source.as_ref()))
     }
 
-    pub fn programs(&self) -> impl Iterator<Item = (&Component, &Program)> {
+    pub fn programs(&self) -> impl Iterator<Item = (&Component, &ProgramRecipe)> {
         self.components.iter().flat_map(|component| component.programs.iter().map(move |program| (component, program)))
     }
 }
@@ -71,8 +71,10 @@ struct ReleaseFile {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ExtraFile {
+    /// With a `*` in its last part, all files that are called so.
     from: Spanned<String>,
-    install: RelativePath,
+    /// A directory where it ends with `/`: the files keep their names.
+    install: Spanned<String>,
 }
 
 #[derive(Deserialize)]
@@ -177,9 +179,20 @@ fn complete(file: Parsed<ReleaseFile>) -> Result<Release, RecipeError> {
         let component = check::component(parsed, &toolchains, &components, &mut installed)?;
         components.push(component);
     }
-    let mut files = Vec::new();
+    let mut files: Vec<(PathBuf, RelativePath)> = Vec::new();
     for extra in &file.value.file {
-        files.push((file.beside(&extra.from, "file")?, extra.install.clone()));
+        let install = extra.install.get_ref();
+        for from in file.all_beside(&extra.from, "file")? {
+            let name = from.file_name().unwrap_or_default().to_string_lossy();
+            let place = if install.ends_with('/') { format!("{install}{name}") } else { install.clone() };
+            let place =
+                RelativePath::try_from(place).map_err(|bad| file.error(extra.install.span(), bad.to_string()))?;
+            if files.iter().any(|(_, other)| *other == place) {
+                let message = format!("two files at {place}: expected `install` to end with / where `from` has a *");
+                return Err(file.error(extra.install.span(), message));
+            }
+            files.push((from, place));
+        }
     }
     let ReleaseFile { name, version, revision, source_date, .. } = file.value;
     let directory = file.path.parent().and_then(Path::file_name).unwrap_or_default();

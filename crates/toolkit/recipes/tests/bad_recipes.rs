@@ -173,3 +173,99 @@ fn a_directory_without_releases_is_refused() {
     let error = recipes::load(directory.path(), None).unwrap_err().to_string();
     assert_says(&error, &["no release here", "release.toml"]);
 }
+
+/// Loads the recipes with changes to the component's file.
+fn loaded_with(changes: &[(&str, &str)]) -> recipes::Release {
+    let directory = tempfile::tempdir().unwrap();
+    write(directory.path());
+    let text = changes.iter().fold(COMPONENT.to_owned(), |text, (from, to)| {
+        assert!(text.contains(from), "{from:?} is not in the component's file");
+        text.replace(from, to)
+    });
+    fs::write(directory.path().join("recipes/9.9/tool.toml"), text).unwrap();
+    recipes::load(&directory.path().join("recipes"), None).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn placeholders_stand_for_what_the_file_says_once() {
+    let release = loaded_with(&[
+        ("tool@v1.0", "tool@v{version}"),
+        ("commit = \"0123456789012345678901234567890123456789\"", "commit = \"{commit}\""),
+        ("license =", "commit = \"abcdefabcdefabcdefabcdefabcdefabcdefabcd\"\nlicense ="),
+        ("prints = \"1.0\"", "prints = \"{major} and {minor}\""),
+        ("[\"--version\"]", "[\"--into={scratch}/x\", \"{version}{commit}\"]"),
+    ]);
+    let tool = &release.components[0];
+    assert_eq!(tool.purl, "pkg:github/example/tool@v1.0");
+    let origin = tool.source.as_ref().unwrap().origins[0].to_string();
+    assert!(origin.ends_with("at abcdefabcdefabcdefabcdefabcdefabcdefabcd"), "{origin}");
+    let check = &tool.programs[0].checks[0];
+    assert_eq!(check.prints, "1 and 0");
+    assert_eq!(check.args, ["--into={scratch}/x", "1.0abcdefabcdefabcdefabcdefabcdefabcdefabcd"]);
+}
+
+#[test]
+fn stamps_of_a_component_are_in_each_of_its_programs_and_a_programs_own_stay() {
+    let stamps =
+        "[stamps]\npackages = [\"a.org/a\", \"b.org/b\"]\nset = { V = \"v{version}\", W = \"w\" }\n\n[[program]]";
+    let own = "package = \"example.org/tool\"\nstamps = { \"a.org/a.W\" = \"own\" }";
+    let release = loaded_with(&[("[[program]]", stamps), ("package = \"example.org/tool\"", own)]);
+    let recipes::Build::Go(go) = &release.components[0].programs[0].build else { panic!("it is built with Go") };
+    let stamps: Vec<_> = go.stamps.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(stamps, ["a.org/a.V=v1.0", "a.org/a.W=own", "b.org/b.V=v1.0", "b.org/b.W=w"]);
+}
+
+#[test]
+fn an_unknown_placeholder_is_named_with_its_line_and_the_known_ones() {
+    let error = error_with("9.9/tool.toml", "tool@v1.0", "tool@v{vresion}");
+    assert_says(&error, &["tool.toml:4: ", "{vresion}", "{version}", "{commit}", "{major}", "{minor}", "{scratch}"]);
+    let error = error_with("9.9/tool.toml", "args = [\"--version\"]", "args = [\n    \"x\",\n    \"{vresion}\",\n]");
+    assert_says(&error, &["tool.toml:23: ", "{vresion}"]);
+    let error = error_with("go.toml", "example.org/go", "example.org/{vresion}");
+    assert_says(&error, &["go.toml:5: ", "{vresion}"]);
+    let error = error_with("9.9/tool.toml", "tool@v1.0", "tool@v{version");
+    assert_says(&error, &["tool.toml:4: ", "has no end"]);
+}
+
+#[test]
+fn a_placeholder_for_a_key_that_is_not_there_names_the_key() {
+    let error = error_with("9.9/tool.toml", "tool@v1.0", "tool@{commit}");
+    assert_says(&error, &["tool.toml:4: ", "{commit}", "the key `commit`"]);
+}
+
+/// Writes the recipes with three more files and a `[[file]]`, and loads them.
+fn with_files(entry: &str) -> Result<Vec<String>, String> {
+    let directory = tempfile::tempdir().unwrap();
+    write(directory.path());
+    let release = directory.path().join("recipes/9.9");
+    fs::create_dir(release.join("units")).unwrap();
+    for name in ["b.service", "a.service", "policy.yaml"] {
+        fs::write(release.join("units").join(name), name).unwrap();
+    }
+    fs::write(release.join("release.toml"), format!("{RELEASE}\n[[file]]\n{entry}\n")).unwrap();
+    let loaded = recipes::load(&directory.path().join("recipes"), None).map_err(|error| error.to_string())?;
+    let read = |(from, to): (std::path::PathBuf, recipes::RelativePath)| {
+        format!("{}: {}", to, fs::read_to_string(from).unwrap())
+    };
+    Ok(loaded.files.into_iter().map(read).collect())
+}
+
+#[test]
+fn files_are_named_one_by_one_or_by_a_pattern() {
+    let all = with_files("from = \"units/*\"\ninstall = \"u/\"").unwrap();
+    assert_eq!(all, ["u/a.service: a.service", "u/b.service: b.service", "u/policy.yaml: policy.yaml"]);
+    let services = with_files("from = \"units/*.service\"\ninstall = \"u/\"").unwrap();
+    assert_eq!(services, ["u/a.service: a.service", "u/b.service: b.service"]);
+    let one = with_files("from = \"units/a.service\"\ninstall = \"other\"").unwrap();
+    assert_eq!(one, ["other: a.service"]);
+}
+
+#[test]
+fn a_pattern_that_matches_nothing_and_one_into_a_single_file_are_refused() {
+    let error = with_files("from = \"units/*.timer\"\ninstall = \"u/\"").unwrap_err();
+    assert_says(&error, &["release.toml:10: ", "units/*.timer", "expected some in"]);
+    let error = with_files("from = \"units/*.service\"\ninstall = \"u\"").unwrap_err();
+    assert_says(&error, &["release.toml:11: ", "two files at u", "end with /"]);
+    let error = with_files("from = \"units/*\"\ninstall = \"../u/\"").unwrap_err();
+    assert_says(&error, &["release.toml:11: ", "../u/", "relative path"]);
+}

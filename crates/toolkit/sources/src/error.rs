@@ -30,7 +30,7 @@ fn lines(tried: &[(String, String)]) -> String {
     tried.iter().map(|(origin, why)| format!("\n    {origin}: {}", why.replace('\n', "\n        "))).collect()
 }
 
-/// The tree or archive that the user brings for a component is something else.
+/// The tree or archive that the user gives for a component is something else.
 #[derive(Debug, thiserror::Error)]
 #[error("{} is not a tree of {component}: {marker} is not in it; give the directory or archive that has it at its top",
     path.display())]

@@ -1,6 +1,6 @@
-//! Fetching: what the user brings, else what is in the store, else the origins in their order.
+//! Fetching: what the user gives, else what is in the store, else the origins in their order.
 //!
-//! 1. A source that the user brings is taken, and nothing else is asked.
+//! 1. A source that the user gives is taken, and nothing else is asked.
 //! 2. The first origin all of whose files are in the store, undamaged, is used with no network.
 //! 3. The origins are asked in order. One that does not answer is passed over with a line that says
 //!    so; one whose answer is not what is pinned ends it.
@@ -20,13 +20,13 @@ use crate::{
     error::{NoOrigin, Trouble},
     fetched::{Answer, BlobFile, Fetched, Form},
     git,
-    https::{Client, Patience},
+    https::{Client, Timeouts},
     local,
     store::Store,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Mode {
+pub enum FetchMode {
     #[default]
     Online,
     /// Only what is in the store.
@@ -37,10 +37,10 @@ pub enum Mode {
 pub struct Fetcher<'a> {
     store: Store,
     progress: &'a dyn Progress,
-    mode: Mode,
+    mode: FetchMode,
     only: Option<OriginKind>,
-    patience: Patience,
-    brought: BTreeMap<Name, PathBuf>,
+    timeouts: Timeouts,
+    source_overrides: BTreeMap<Name, PathBuf>,
     client: OnceLock<Result<Client, String>>,
     debian: Debian,
     /// Hosts that could not be reached, and why: not tried again in this run.
@@ -53,16 +53,16 @@ impl<'a> Fetcher<'a> {
             debian: Debian::new(store.clone()),
             store,
             progress,
-            mode: Mode::Online,
+            mode: FetchMode::Online,
             only: None,
-            patience: Patience::default(),
-            brought: BTreeMap::new(),
+            timeouts: Timeouts::default(),
+            source_overrides: BTreeMap::new(),
             client: OnceLock::new(),
             unreachable: Mutex::default(),
         }
     }
 
-    pub fn mode(self, mode: Mode) -> Self {
+    pub fn mode(self, mode: FetchMode) -> Self {
         Fetcher { mode, ..self }
     }
 
@@ -71,13 +71,13 @@ impl<'a> Fetcher<'a> {
         Fetcher { only, ..self }
     }
 
-    pub fn patience(self, patience: Patience) -> Self {
-        Fetcher { patience, ..self }
+    pub fn timeouts(self, timeouts: Timeouts) -> Self {
+        Fetcher { timeouts, ..self }
     }
 
     /// Takes a directory or an archive in place of the origins of the source of that name.
-    pub fn bring(mut self, name: Name, path: PathBuf) -> Self {
-        self.brought.insert(name, path);
+    pub fn override_source(mut self, name: Name, path: PathBuf) -> Self {
+        self.source_overrides.insert(name, path);
         self
     }
 
@@ -85,19 +85,19 @@ impl<'a> Fetcher<'a> {
         &self.store
     }
 
-    /// What the user brings for a source.
-    pub fn brought(&self, source: &Source) -> Option<&Path> {
-        self.brought.get(&source.name).map(PathBuf::as_path)
+    /// What the user gives for a source (`--source NAME=PATH`).
+    pub fn source_override(&self, source: &Source) -> Option<&Path> {
+        self.source_overrides.get(&source.name).map(PathBuf::as_path)
     }
 
-    /// Refuses what the user brings for a source if it is something else: told before anything is fetched.
-    pub fn require_brought(&self, source: &Source) -> Result<()> {
-        self.brought.get(&source.name).map_or(Ok(()), |path| local::require(source, path))
+    /// Refuses what the user gives for a source if it is something else: told before anything is fetched.
+    pub fn check_source_override(&self, source: &Source) -> Result<()> {
+        self.source_overrides.get(&source.name).map_or(Ok(()), |path| local::require(source, path))
     }
 
     /// Sees to it that the source is in the store, and tells what it consists of.
     pub fn fetch(&self, source: &Source) -> Result<Fetched> {
-        if let Some(path) = self.brought.get(&source.name) {
+        if let Some(path) = self.source_overrides.get(&source.name) {
             return local::take(source, path, &self.store);
         }
         let origins = self.origins(source)?;
@@ -109,8 +109,8 @@ impl<'a> Fetcher<'a> {
         let mut tried = Vec::new();
         for (index, origin) in origins.iter().enumerate() {
             let why = match self.mode {
-                Mode::Offline => "not in the cache".to_owned(),
-                Mode::Online => match self.ask(source, origin) {
+                FetchMode::Offline => "not in the cache".to_owned(),
+                FetchMode::Online => match self.ask(source, origin) {
                     Ok(files) => return Ok(fetched(source, origin, files)),
                     Err(Trouble::Stop(error)) => {
                         return Err(error.context(format!("cannot fetch {} {}", source.name, source.version)));
@@ -127,8 +127,8 @@ impl<'a> Fetcher<'a> {
             tried.push((origin.to_string(), why));
         }
         let hint = match self.mode {
-            Mode::Offline => "run once without --offline, or give it with --source NAME=PATH",
-            Mode::Online => {
+            FetchMode::Offline => "run once without --offline, or give it with --source NAME=PATH",
+            FetchMode::Online => {
                 "check the network (proxy, mirror, Git's url.<base>.insteadOf), or give it with --source NAME=PATH"
             }
         };
@@ -136,9 +136,9 @@ impl<'a> Fetcher<'a> {
     }
 
     /// The source as far as the store has it, by a quick look: what `fetch` would answer with no
-    /// network, if nothing there is damaged. None for a source that the user brings: it may have changed.
+    /// network, if nothing there is damaged. None for a source that the user gives: it may have changed.
     pub fn cached(&self, source: &Source) -> Result<Option<Fetched>> {
-        if self.brought.contains_key(&source.name) {
+        if self.source_overrides.contains_key(&source.name) {
             return Ok(None);
         }
         for origin in self.origins(source)? {
@@ -152,7 +152,7 @@ impl<'a> Fetcher<'a> {
     /// What is not in the store and would have to be fetched, for one list over all sources: the
     /// missing files of the origin that lacks the fewest.
     pub fn missing(&self, source: &Source) -> Result<Vec<String>> {
-        if self.brought.contains_key(&source.name) || self.cached(source)?.is_some() {
+        if self.source_overrides.contains_key(&source.name) || self.cached(source)?.is_some() {
             return Ok(Vec::new());
         }
         let lacking = self.origins(source)?.into_iter().map(|origin| {
@@ -206,7 +206,7 @@ impl<'a> Fetcher<'a> {
         let name = source.name.to_string();
         match origin {
             Origin::Https(https) => {
-                let client = self.client.get_or_init(|| Client::new(self.patience.clone()));
+                let client = self.client.get_or_init(|| Client::new(self.timeouts.clone()));
                 let client = client.as_ref().map_err(|why| Trouble::PassOver(why.clone()))?;
                 self.reach(&https.url, || client.download(&https.url, &https.sha256, &name, &self.store, self.progress))
             }

@@ -32,7 +32,7 @@ pub enum AnsweredBy {
     Https,
     Git,
     Debian,
-    /// The user brought it: `--source NAME=PATH`.
+    /// The user gave it: `--source NAME=PATH`.
     Local,
 }
 
@@ -56,18 +56,18 @@ pub struct BlobFile {
     pub sha256: Sha256,
     pub size: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub package: Option<Package>,
+    pub package: Option<FetchedPackage>,
 }
 
 /// A Debian binary package.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Package {
+pub struct FetchedPackage {
     pub name: String,
     pub version: String,
     pub arch: String,
 }
 
-impl Package {
+impl FetchedPackage {
     pub(crate) fn file_name(&self) -> String {
         format!("{}_{}_{}.deb", self.name, self.version, self.arch)
     }

@@ -7,14 +7,19 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context, Result};
-use common::{Progress, command::Program, files, progress::Unit};
+use common::{
+    Progress,
+    command::Program,
+    files,
+    lock::{After, Lock},
+    progress::Unit,
+};
 use recipes::{Commit, Git};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{PinMismatch, Trouble},
     fetched::BlobFile,
-    lock::Lock,
     store::Store,
     watch::watch,
 };
@@ -56,7 +61,7 @@ pub(crate) fn recorded(store: &Store, commit: &Commit) -> Option<BlobFile> {
 pub(crate) fn fetch(origin: &Git, name: &str, store: &Store, progress: &dyn Progress) -> Result<(), Trouble> {
     let commit = &origin.commit;
     let repository = store.directory("git").join(format!("{commit}.git"));
-    let _lock = Lock::acquire(&store.directory("git").join(format!("{commit}.lock")))?;
+    let _lock = Lock::acquire(&store.directory("git").join(format!("{commit}.lock")), After::Removed, |_| {})?;
     if recorded(store, commit).is_some_and(|archive| store.has(&archive.sha256)) {
         return Ok(()); // another run fetched it while this one waited
     }

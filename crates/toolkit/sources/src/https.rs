@@ -13,6 +13,7 @@ use anyhow::Context;
 use common::{
     Progress, Sha256,
     progress::{Task, Unit},
+    retry::{Pauses, RetryPolicy},
 };
 use reqwest::{StatusCode, blocking, header};
 
@@ -23,29 +24,28 @@ use crate::{
 
 /// How long a server is waited for.
 #[derive(Debug, Clone)]
-pub struct Patience {
+pub struct Timeouts {
     pub connect: Duration,
     /// How long nothing at all may come.
     pub stall: Duration,
-    /// How often in a row a download may get nowhere.
-    pub tries: u32,
-    /// The pause before the second try; it doubles with each one after.
-    pub pause: Duration,
+    /// How often in a row a download may get nowhere, and the pauses between.
+    pub retry: RetryPolicy,
 }
 
-impl Default for Patience {
+impl Default for Timeouts {
     fn default() -> Self {
         let second = Duration::from_secs(1);
-        Patience { connect: 10 * second, stall: 30 * second, tries: 3, pause: second }
+        let retry = RetryPolicy { pauses: Pauses::Doubled, ..RetryPolicy::times(3, second) };
+        Timeouts { connect: 10 * second, stall: 30 * second, retry }
     }
 }
 
-/// A try that brought less than this got nowhere.
+/// A try that got less than this got nowhere.
 const GAIN: u64 = 64 * 1024;
 
 pub(crate) struct Client {
     http: blocking::Client,
-    patience: Patience,
+    timeouts: Timeouts,
 }
 
 /// Why one try ended early.
@@ -60,16 +60,16 @@ enum Ended {
 }
 
 impl Client {
-    pub(crate) fn new(patience: Patience) -> Result<Self, String> {
+    pub(crate) fn new(timeouts: Timeouts) -> Result<Self, String> {
         // Whichever of the program's parts sets it first: there is one provider in this workspace.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = blocking::Client::builder()
-            .connect_timeout(patience.connect)
-            .timeout(patience.stall)
+            .connect_timeout(timeouts.connect)
+            .timeout(timeouts.stall)
             .user_agent(concat!("kubernetes-on-eos/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| format!("cannot make an HTTPS client: {}", causes(&error)))?;
-        Ok(Client { http, patience })
+        Ok(Client { http, timeouts })
     }
 
     /// Sees to it that the blob is in the store.
@@ -86,6 +86,7 @@ impl Client {
             return Ok(()); // another run fetched it while this one waited
         }
         let task = progress.start(name, Unit::Bytes, None);
+        let retry = self.timeouts.retry;
         let (mut fruitless, mut connected, mut shown) = (0, false, 0);
         loop {
             let before = partial.len();
@@ -94,7 +95,7 @@ impl Client {
                 Ok(certain) => match store.insert(partial.path(), sha256, url) {
                     Ok(_) => return Ok(()),
                     // Pieces of two tries, or an end that may have been a cut: once more from the start.
-                    Err(error) if !certain && error.is::<PinMismatch>() && fruitless + 1 < self.patience.tries => {
+                    Err(error) if !certain && error.is::<PinMismatch>() && fruitless + 1 < retry.tries => {
                         "the pieces do not fit together".to_owned()
                     }
                     Err(error) => return Err(Trouble::Stop(error)),
@@ -106,11 +107,11 @@ impl Client {
             };
             connected = true;
             fruitless = if partial.len() >= before + GAIN { 0 } else { fruitless + 1 };
-            if fruitless >= self.patience.tries {
-                return Err(Trouble::PassOver(format!("{why} ({} tries)", self.patience.tries)));
+            if fruitless >= retry.tries {
+                return Err(Trouble::PassOver(format!("{why} ({} tries)", retry.tries)));
             }
             task.doing(&why);
-            thread::sleep(self.patience.pause * 2u32.pow(fruitless.saturating_sub(1)));
+            thread::sleep(retry.pause_after(fruitless));
         }
     }
 

@@ -1,4 +1,4 @@
-//! A tree or an archive that the user brings in place of a component's origins. It is copied into the
+//! A tree or an archive that the user gives in place of a component's origins. It is copied into the
 //! store first, so that what is built is what was looked at, whatever happens to the directory meanwhile.
 
 use std::{

@@ -10,9 +10,12 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use common::{Sha256, files};
+use common::{
+    Sha256, files,
+    lock::{self, After, Lock},
+};
 
-use crate::{error::PinMismatch, lock::Lock};
+use crate::error::PinMismatch;
 
 /// How the name of a file begins whose digest is not known yet.
 const SCRATCH: &str = ".new-";
@@ -150,17 +153,17 @@ impl Store {
     /// Waits until nobody else is fetching that blob, and then hands out the place to fetch it to.
     pub fn partial(&self, digest: &Sha256) -> Result<Partial> {
         let directory = self.cache.join("partial");
-        let lock = Lock::acquire(&directory.join(format!("{digest}.lock")))?;
+        let lock = Lock::acquire(&directory.join(format!("{digest}.lock")), After::Removed, |_| {})?;
         Ok(Partial { path: directory.join(digest.to_string()), _lock: lock })
     }
 
     /// A new file to build a blob in whose digest is not known yet. It is locked as long as it is in use.
     pub(crate) fn scratch(&self) -> Result<tempfile::NamedTempFile> {
         let directory = self.cache.join("partial");
-        let _alone = Lock::acquire(&directory.join(SCRATCH_LOCK))?;
+        let _alone = lock_scratch(&directory)?;
         let make = || {
             let file = tempfile::Builder::new().prefix(SCRATCH).tempfile_in(&directory)?;
-            file.as_file().lock()?;
+            lock::mark(file.as_file())?;
             io::Result::Ok(file)
         };
         make().with_context(|| format!("cannot write in {}", directory.display()))
@@ -169,16 +172,20 @@ impl Store {
     /// Removes the blobs that killed runs were building. A download that was cut off stays: it is resumed.
     pub fn sweep(&self) -> Result<()> {
         let directory = self.cache.join("partial");
-        let _alone = Lock::acquire(&directory.join(SCRATCH_LOCK))?;
+        let _alone = lock_scratch(&directory)?;
         for entry in fs::read_dir(&directory).with_context(|| format!("cannot read {}", directory.display()))?.flatten()
         {
             let is_scratch = entry.file_name().to_string_lossy().starts_with(SCRATCH);
-            if is_scratch && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
+            if is_scratch && lock::is_abandoned(&entry.path()) == Some(true) {
                 files::remove_tree(&entry.path())?;
             }
         }
         Ok(())
     }
+}
+
+fn lock_scratch(directory: &Path) -> Result<Lock> {
+    Lock::acquire(&directory.join(SCRATCH_LOCK), After::Removed, |_| {})
 }
 
 fn file_size(path: &Path) -> Option<u64> {

@@ -20,7 +20,7 @@ use zip::{CompressionMethod, ZipWriter, result::ZipResult, write::SimpleFileOpti
 
 pub use self::{
     manifest::{Manifest, Sha1, SyntaxError},
-    read::{Error, Swix, parse},
+    read::{Swix, SwixError, parse},
 };
 
 /// The member that says what the others are.

@@ -39,7 +39,7 @@ pub enum Linking {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum ElfError {
     #[error("cannot read {name}: {error}")]
     Read { name: String, error: std::io::Error },
     #[error("{name} is not an ELF file")]
@@ -60,11 +60,11 @@ pub fn is_elf(bytes: &[u8]) -> bool {
 }
 
 /// Reads an executable's headers; `name` is for errors.
-pub fn describe(name: &str, bytes: &[u8]) -> Result<Elf, Error> {
+pub fn describe(name: &str, bytes: &[u8]) -> Result<Elf, ElfError> {
     if !is_elf(bytes) {
-        return Err(Error::NotElf { name: name.to_owned() });
+        return Err(ElfError::NotElf { name: name.to_owned() });
     }
-    let damaged = |error| Error::Damaged { name: name.to_owned(), error };
+    let damaged = |error| ElfError::Damaged { name: name.to_owned(), error };
     let (class, facts) = if bytes.get(4) == Some(&elf::ELFCLASS64) {
         (Class::Bits64, facts::<elf::FileHeader64<Endianness>>(bytes))
     } else {
@@ -72,24 +72,24 @@ pub fn describe(name: &str, bytes: &[u8]) -> Result<Elf, Error> {
     };
     let facts = facts.map_err(damaged)?;
     if !matches!(facts.kind, elf::ET_EXEC | elf::ET_DYN) {
-        return Err(Error::NotAProgram { name: name.to_owned(), kind: facts.kind });
+        return Err(ElfError::NotAProgram { name: name.to_owned(), kind: facts.kind });
     }
     Ok(Elf { class, machine: facts.machine, linking: facts.linking, stripped: facts.stripped })
 }
 
 /// The same, and an error unless it is a static program for `arch`.
-pub fn check(name: &str, bytes: &[u8], arch: Arch) -> Result<Elf, Error> {
+pub fn check(name: &str, bytes: &[u8], arch: Arch) -> Result<Elf, ElfError> {
     let found = describe(name, bytes)?;
     if found.machine != arch.elf_machine() || found.class != Class::of(arch) {
-        return Err(Error::WrongMachine { name: name.to_owned(), found: found.to_string(), expected: arch });
+        return Err(ElfError::WrongMachine { name: name.to_owned(), found: found.to_string(), expected: arch });
     }
     match &found.linking {
         Linking::Static => Ok(found),
         Linking::Dynamic { interpreter, libraries } if libraries.is_empty() => {
             let needs = format!("the interpreter {}", interpreter.as_deref().unwrap_or("of its headers"));
-            Err(Error::NotStatic { name: name.to_owned(), needs })
+            Err(ElfError::NotStatic { name: name.to_owned(), needs })
         }
-        Linking::Dynamic { libraries, .. } => Err(Error::NotStatic {
+        Linking::Dynamic { libraries, .. } => Err(ElfError::NotStatic {
             name: name.to_owned(),
             needs: format!("the shared libraries {}", libraries.join(", ")),
         }),
@@ -97,9 +97,9 @@ pub fn check(name: &str, bytes: &[u8], arch: Arch) -> Result<Elf, Error> {
 }
 
 /// [`check`] for a file of this machine.
-pub fn require(path: &Path, arch: Arch) -> Result<Elf, Error> {
+pub fn require(path: &Path, arch: Arch) -> Result<Elf, ElfError> {
     let name = path.display().to_string();
-    let bytes = std::fs::read(path).map_err(|error| Error::Read { name: name.clone(), error })?;
+    let bytes = std::fs::read(path).map_err(|error| ElfError::Read { name: name.clone(), error })?;
     check(&name, &bytes, arch)
 }
 

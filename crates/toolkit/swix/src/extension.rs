@@ -34,7 +34,7 @@ pub fn metadata_digest() -> Sha256 {
 
 /// What the package is made of.
 #[derive(Debug, Clone, Copy)]
-pub struct Parts<'a> {
+pub struct ExtensionParts<'a> {
     /// Kubernetes' version.
     pub version: &'a str,
     /// RPM's release number: counts packagings of one version.
@@ -48,7 +48,7 @@ pub struct Parts<'a> {
 }
 
 /// The package of one version, ready to be written.
-pub fn package(parts: &Parts<'_>) -> Result<Package> {
+pub fn package(parts: &ExtensionParts<'_>) -> Result<Package> {
     let mut entries = tree::below(parts.rootfs, "")?;
     entries.push(Entry::file(IMAGE.trim_start_matches('/'), parts.image));
     entries.push(Entry::directory(MOUNT_POINT.trim_start_matches('/')));

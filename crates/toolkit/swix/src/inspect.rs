@@ -21,7 +21,7 @@ use std::{
 use common::{Arch, Progress, Sha256};
 use serde::Serialize;
 
-pub use self::probes::{Outcome, Probed};
+pub use self::probes::{ProbeOutcome, Probed};
 use crate::{
     archive::{self, Manifest},
     elf::{self, Elf},
@@ -40,7 +40,7 @@ pub enum Probes {
 
 /// What is in a SWIX that has been found whole.
 #[derive(Debug, Clone, Serialize)]
-pub struct Report {
+pub struct Inspection {
     pub file: PathBuf,
     pub size: u64,
     pub sha256: Sha256,
@@ -81,7 +81,7 @@ pub enum ImageKind {
 
 #[derive(Debug, thiserror::Error)]
 #[error("{} is refused: {reason}", path.display())]
-pub struct Error {
+pub struct InspectError {
     pub path: PathBuf,
     pub reason: Reason,
 }
@@ -91,21 +91,21 @@ pub enum Reason {
     #[error("it cannot be read: {0}")]
     Read(#[from] io::Error),
     #[error(transparent)]
-    Swix(#[from] archive::Error),
+    Swix(#[from] archive::SwixError),
     #[error("its primary RPM: {0}")]
-    Rpm(#[from] rpm::Error),
+    Rpm(#[from] rpm::RpmError),
     #[error("its primary RPM does not carry {image}", image = extension::IMAGE)]
     NoImage,
     #[error("its RPM is for {0}; this toolkit knows i686 and x86_64")]
     Arch(String),
     #[error("its image: {0}")]
-    Squashfs(#[from] squashfs::Error),
+    Squashfs(#[from] squashfs::SquashfsError),
     #[error("its image: {path} is not as expected: {0}", path = release::PATH)]
     Release(#[from] serde_json::Error),
     #[error("its image says {what} {image}, its RPM {rpm}")]
     Disagree { what: &'static str, image: String, rpm: String },
     #[error("its image: {0}")]
-    Elf(#[from] elf::Error),
+    Elf(#[from] elf::ElfError),
     #[error("its image: the link {path} points to {}, outside the image", target.display())]
     Link { path: String, target: PathBuf },
     #[error("its programs cannot be run: {0:#}")]
@@ -113,11 +113,11 @@ pub enum Reason {
 }
 
 /// Verifies a SWIX of ours and reports what is in it.
-pub fn inspect(path: &Path, probes: Probes, progress: &dyn Progress) -> Result<Report, Error> {
-    examine(path, probes, progress).map_err(|reason| Error { path: path.to_owned(), reason })
+pub fn inspect(path: &Path, probes: Probes, progress: &dyn Progress) -> Result<Inspection, InspectError> {
+    examine(path, probes, progress).map_err(|reason| InspectError { path: path.to_owned(), reason })
 }
 
-fn examine(path: &Path, probes: Probes, progress: &dyn Progress) -> Result<Report, Reason> {
+fn examine(path: &Path, probes: Probes, progress: &dyn Progress) -> Result<Inspection, Reason> {
     let bytes = std::fs::read(path)?;
     let swix = archive::parse(&bytes)?;
     let mut primary = None;
@@ -127,7 +127,7 @@ fn examine(path: &Path, probes: Probes, progress: &dyn Progress) -> Result<Repor
             primary = Some(rpm);
         }
     }
-    let mut rpm = primary.ok_or_else(|| archive::Error::Missing(swix.manifest.primary_rpm.clone()))?;
+    let mut rpm = primary.ok_or_else(|| archive::SwixError::Missing(swix.manifest.primary_rpm.clone()))?;
     let squashfs = rpm.data.remove(extension::IMAGE).ok_or(Reason::NoImage)?;
     let image_size = squashfs.len() as u64;
     let image = Image::parse(squashfs)?;
@@ -141,7 +141,7 @@ fn examine(path: &Path, probes: Probes, progress: &dyn Progress) -> Result<Repor
         Probes::Run => probes::run(&image, &release, progress).map_err(Reason::Probe)?,
         Probes::Skip => Vec::new(),
     };
-    Ok(Report {
+    Ok(Inspection {
         file: path.to_owned(),
         size: bytes.len() as u64,
         sha256: Sha256::of_bytes(&bytes),

@@ -6,6 +6,7 @@
 //! - [`rpm`]: the package that carries the image and the few files beside it
 //! - [`archive`]: the archive that EOS installs, with its manifest
 //! - [`extension`]: our package: its names, its places on the switch, its scriptlets
+//! - [`dist`]: where a build publishes, and the newest SWIX there
 //! - [`release`]: what an image says about itself, shared by its writer and its reader
 //! - [`inspect`](mod@inspect): a SWIX verified to its last byte, and a report of what is in it
 //!
@@ -13,6 +14,7 @@
 //! its users and its number of processors leave no trace.
 
 pub mod archive;
+pub mod dist;
 pub mod elf;
 pub mod extension;
 pub mod inspect;

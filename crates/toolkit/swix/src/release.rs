@@ -17,13 +17,13 @@ pub struct ReleaseInfo {
     /// The version of the package; Kubernetes' own.
     pub version: String,
     pub arch: Arch,
-    pub components: Vec<Component>,
+    pub components: Vec<ReleaseComponent>,
     pub probes: Vec<Probe>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Component {
+pub struct ReleaseComponent {
     pub name: String,
     pub version: String,
 }

@@ -13,7 +13,7 @@ use ::rpm::{BuildConfig, CompressionWithLevel, FileOptions, PackageBuilder, Scri
 use anyhow::{Context, Result};
 use common::{Arch, files};
 
-pub use self::read::{Contents, Error, File, FileKind, Header, Rpm, Scriptlets, parse};
+pub use self::read::{Contents, File, FileKind, Header, Rpm, RpmError, Scriptlets, parse};
 use crate::{
     SourceDate,
     tree::{self, Entry, Kind},

@@ -19,7 +19,7 @@ use backhand::{
 };
 use common::{Progress, files};
 
-pub use self::read::{Error, Image, Item, Node};
+pub use self::read::{Image, Item, Node, SquashfsError};
 use crate::{
     SourceDate,
     tree::{self, Entry, Kind},

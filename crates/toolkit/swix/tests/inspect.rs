@@ -13,11 +13,11 @@ use common::{Arch, progress::Silent};
 use support::{default_sample, image_entries, program, sample};
 use swix::{
     archive::{self, Manifest, Sha1},
-    inspect::{self, ImageKind, Outcome, Probes, Reason, Report},
+    inspect::{self, ImageKind, Inspection, ProbeOutcome, Probes, Reason},
     tree::Entry,
 };
 
-fn inspect(path: &Path) -> Result<Report, inspect::Error> {
+fn inspect(path: &Path) -> Result<Inspection, inspect::InspectError> {
     inspect::inspect(path, Probes::Skip, &Silent)
 }
 
@@ -57,7 +57,7 @@ fn a_whole_swix_is_reported_down_to_the_versions_that_its_programs_print() {
     assert!(matches!(&hyperkube.kind, ImageKind::Program { mode: 0o755, elf, .. } if elf.stripped));
     assert_eq!(report.probes.len(), 2);
     for probed in &report.probes {
-        assert_eq!(probed.outcome, Outcome::AsExpected, "{}", probed.probe.program);
+        assert_eq!(probed.outcome, ProbeOutcome::AsExpected, "{}", probed.probe.program);
     }
     assert!(serde_json::to_string(&report).unwrap().contains("\"expect\":\"Kubernetes v1.20.2\""));
 }
@@ -72,7 +72,10 @@ fn a_program_that_prints_another_version_is_told() {
     let sample = sample(directory.path(), support::VERSION, &entries, Arch::I386);
     let report = inspect::inspect(&sample.swix, Probes::Run, &Silent).unwrap();
     let printed = &report.probes[0].outcome;
-    assert!(matches!(printed, Outcome::Printed { output, .. } if output == "Kubernetes v0.0.0-master"), "{printed:?}");
+    assert!(
+        matches!(printed, ProbeOutcome::Printed { output, .. } if output == "Kubernetes v0.0.0-master"),
+        "{printed:?}"
+    );
 }
 
 #[test]
@@ -106,13 +109,16 @@ fn a_swix_that_is_cut_off_or_has_something_behind_it_is_refused() {
     let whole = fs::read(&sample.swix).unwrap();
     for length in (4..whole.len() - 30).step_by(997) {
         let reason = refusal(directory.path(), &whole[..length]);
-        assert!(matches!(reason, Reason::Swix(archive::Error::Truncated)), "{length}: {reason}");
+        assert!(matches!(reason, Reason::Swix(archive::SwixError::Truncated)), "{length}: {reason}");
     }
     refusal(directory.path(), &whole[..whole.len() - 1]);
     let reason = refusal(directory.path(), &[&whole[..], b"more"].concat());
-    assert!(matches!(reason, Reason::Swix(archive::Error::Changed { .. } | archive::Error::Archive(_))), "{reason}");
+    assert!(
+        matches!(reason, Reason::Swix(archive::SwixError::Changed { .. } | archive::SwixError::Archive(_))),
+        "{reason}"
+    );
     let reason = refusal(directory.path(), b"not a zip archive");
-    assert!(matches!(reason, Reason::Swix(archive::Error::NotZip)), "{reason}");
+    assert!(matches!(reason, Reason::Swix(archive::SwixError::NotZip)), "{reason}");
 }
 
 #[test]
@@ -122,11 +128,14 @@ fn a_manifest_that_names_a_file_outside_is_refused() {
         let text = manifest(outside, b"rpm");
         let bytes = zip(&[("manifest.txt", text.as_bytes()), ("good.rpm", b"rpm")]);
         let reason = refusal(directory.path(), &bytes);
-        assert!(matches!(&reason, Reason::Swix(archive::Error::Name(name)) if name == outside), "{outside}: {reason}");
+        assert!(
+            matches!(&reason, Reason::Swix(archive::SwixError::Name(name)) if name == outside),
+            "{outside}: {reason}"
+        );
         let bytes = zip(&[("manifest.txt", text.as_bytes()), (outside, b"rpm")]);
         let reason = refusal(directory.path(), &bytes);
         assert!(
-            matches!(&reason, Reason::Swix(archive::Error::Name(_) | archive::Error::Archive(_))),
+            matches!(&reason, Reason::Swix(archive::SwixError::Name(_) | archive::SwixError::Archive(_))),
             "{outside}: {reason}"
         );
     }
@@ -187,7 +196,7 @@ fn an_image_that_is_none_or_speaks_of_another_version_is_refused() {
     let image = directory.path().join("none");
     fs::write(&image, support::noise(8192)).unwrap();
     let rootfs = support::rootfs();
-    let parts = swix::extension::Parts {
+    let parts = swix::extension::ExtensionParts {
         version: "1",
         revision: 1,
         arch: Arch::I386,

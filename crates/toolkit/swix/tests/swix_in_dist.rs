@@ -4,7 +4,7 @@
 mod support;
 
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
     sync::OnceLock,
     time::{Duration, Instant},
@@ -14,27 +14,15 @@ use common::{command::Program, progress::Silent};
 use support::{i386_root, run, swi_tools, tool};
 use swix::{
     archive, extension,
-    inspect::{self, Outcome, Probes, Report, Signed},
+    inspect::{self, Inspection, ProbeOutcome, Probes, Signed},
 };
 
 /// What the SWIX may weigh.
 const LIMIT: u64 = 32 << 20;
 
-/// The directory that a build publishes into.
-fn dist() -> PathBuf {
-    let directory = env::var_os("KOE_DIST").expect("KOE_DIST is not set: these tests read the SWIX in that directory");
-    let directory = PathBuf::from(directory);
-    assert!(directory.is_dir(), "KOE_DIST={}: there is no such directory", directory.display());
-    directory
-}
-
-/// The newest SWIX in it.
+/// The newest SWIX in dist/.
 fn built() -> PathBuf {
-    let dist = dist();
-    let files = fs::read_dir(&dist).unwrap().map(|entry| entry.unwrap().path());
-    let swixes = files.filter(|path| path.extension().is_some_and(|extension| extension == "swix"));
-    let newest = swixes.max_by_key(|path| path.metadata().unwrap().modified().unwrap());
-    newest.unwrap_or_else(|| panic!("no *.swix in {}: run `cargo xtask build-swix` first", dist.display()))
+    swix::dist::newest_swix(&swix::dist::directory()).unwrap_or_else(|error| panic!("{error:#}"))
 }
 
 /// The SWIX taken apart by unzip, rpm2cpio and cpio.
@@ -43,12 +31,12 @@ struct Opened {
     swix: PathBuf,
     rpm: PathBuf,
     image: PathBuf,
-    report: &'static Report,
+    report: &'static Inspection,
 }
 
 /// What our own reader makes of it.
-fn report() -> &'static Report {
-    static REPORT: OnceLock<Report> = OnceLock::new();
+fn report() -> &'static Inspection {
+    static REPORT: OnceLock<Inspection> = OnceLock::new();
     REPORT.get_or_init(|| inspect::inspect(&built(), Probes::Run, &Silent).unwrap_or_else(|error| panic!("{error}")))
 }
 
@@ -88,7 +76,7 @@ impl Opened {
 #[test]
 #[ignore = "needs a SWIX in dist/: run by cargo xtask test"]
 fn swix_in_dist_is_listed_with_its_digest_and_light_enough() {
-    let (dist, swix) = (dist(), built());
+    let (dist, swix) = (swix::dist::directory(), built());
     let checked = run(tool("sha256sum").args(["--strict", "-c", "SHA256SUMS"]).dir(&dist));
     let name = swix.file_name().unwrap().to_str().unwrap();
     assert!(checked.lines().any(|line| line == format!("{name}: OK")), "{name} is not in\n{checked}");
@@ -252,7 +240,7 @@ fn swix_in_dist_installs_runs_and_erases_in_a_32_bit_root() {
 fn swix_in_dist_prints_the_versions_that_it_says_it_has() {
     assert!(!report().probes.is_empty());
     for probed in &report().probes {
-        assert_eq!(probed.outcome, Outcome::AsExpected, "{} {:?}", probed.probe.program, probed.probe.args);
+        assert_eq!(probed.outcome, ProbeOutcome::AsExpected, "{} {:?}", probed.probe.program, probed.probe.args);
     }
 }
 
@@ -282,7 +270,7 @@ fn swix_in_dist_is_refused_once_a_byte_of_it_changed_or_its_end_is_gone() {
         bytes[whole.len() * part / 4] ^= 1;
         refused(&bytes);
         let reason = refused(&whole[..whole.len() * part / 4]);
-        assert!(matches!(reason, inspect::Reason::Swix(archive::Error::Truncated)), "{reason}");
+        assert!(matches!(reason, inspect::Reason::Swix(archive::SwixError::Truncated)), "{reason}");
     }
 }
 

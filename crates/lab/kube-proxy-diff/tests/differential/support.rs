@@ -1,10 +1,5 @@
 //! Where the programs are, and a sink that prints.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-};
-
 use common::progress::{Progress, Silent, Task, Unit};
 use kube_proxy_diff::{api::Api, programs::Programs};
 
@@ -16,9 +11,7 @@ pub fn start() -> (Programs, Api) {
 }
 
 pub fn programs() -> Programs {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../dist");
-    let dist = env::var_os("KOE_DIST").map_or(beside, PathBuf::from);
-    Programs::of_dist(&dist).unwrap()
+    Programs::of_dist(&swix::dist::directory()).unwrap()
 }
 
 /// Progress, for whoever runs the tests with `--nocapture`.

@@ -1,7 +1,6 @@
 //! Where the parts of a lab come from, and waiting.
 
 use std::{
-    env,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -22,12 +21,8 @@ pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..").canonicalize().unwrap()
 }
 
-pub fn dist() -> PathBuf {
-    PathBuf::from(env::var_os("KOE_DIST").expect("KOE_DIST is not set: these tests install the SWIX in that directory"))
-}
-
 pub fn parts() -> Parts {
-    Parts::of_dist(&repository(), &dist()).unwrap_or_else(|error| panic!("{error:#}"))
+    Parts::of_dist(&repository(), &swix::dist::directory()).unwrap_or_else(|error| panic!("{error:#}"))
 }
 
 pub fn raise(cluster: Cluster, prefix: &str, flash: &Flash) -> NodeLab {

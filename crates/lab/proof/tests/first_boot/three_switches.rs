@@ -6,7 +6,7 @@ use proof::{Cluster, NodeLab, workload};
 
 use crate::{
     power::Identity,
-    support::{HOST, MASTER, dist, eventually_pods, raise_with_workload, wait_until_ready},
+    support::{HOST, MASTER, eventually_pods, raise_with_workload, wait_until_ready},
 };
 
 /// How long pods may take once the nodes are ready.
@@ -80,7 +80,7 @@ fn a_stock_kubectl_works_from_a_host(lab: &NodeLab) {
 }
 
 fn built_kubectl() -> PathBuf {
-    let files = dist().read_dir().unwrap().map(|entry| entry.unwrap().path());
+    let files = swix::dist::directory().read_dir().unwrap().map(|entry| entry.unwrap().path());
     let kubectl = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("kubectl-"));
     files.filter(kubectl).max().expect("no kubectl in $KOE_DIST")
 }

@@ -83,7 +83,8 @@ fn a_template_that_names_what_is_not_known_is_an_error() {
 fn the_kubelets_pause_image_is_the_one_that_is_packed() {
     let recipe: toml::Table =
         toml::from_str(&fs::read_to_string(recipes().join("shared/pause.toml")).unwrap()).unwrap();
-    let tag = recipe["image"][0]["tag"].as_str().unwrap();
+    let version = recipe["version"].as_str().unwrap();
+    let tag = recipe["image"][0]["tag"].as_str().unwrap().replace("{version}", version);
     for release in RELEASES {
         let flag = format!("--pod-infra-container-image={tag} \\");
         assert!(rendered(release, "kubelet", true).text.contains(&flag), "{release}: {flag}");

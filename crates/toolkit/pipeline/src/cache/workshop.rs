@@ -7,7 +7,10 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use common::files;
+use common::{
+    files,
+    lock::{self, Lock},
+};
 
 use super::Cache;
 use crate::step::Step;
@@ -42,8 +45,8 @@ impl Drop for Workshop {
 
 impl Cache {
     /// Held while directories in `tmp/` are marked, and while they are judged by their marks.
-    fn lock_tmp(&self) -> Result<fs::File> {
-        self.lock_file("tmp")
+    fn lock_tmp(&self) -> Result<Lock> {
+        self.lock_file("tmp", |_| {})
     }
 
     pub fn workshop(&self, step: &Step) -> Result<Workshop> {
@@ -55,7 +58,7 @@ impl Cache {
             .with_context(|| format!("cannot make a directory in {}", self.root.join("tmp").display()))?
             .keep();
         let alive = fs::File::create(mark_of(&directory))?;
-        alive.lock()?;
+        lock::mark(&alive)?;
         for part in ["out", "scratch"] {
             files::create_dir(&directory.join(part))?;
         }
@@ -69,10 +72,8 @@ impl Cache {
             let path = entry.path();
             let is_mark = path.extension().is_some_and(|extension| extension == MARK);
             let mark = if is_mark { path.clone() } else { mark_of(&path) };
-            let abandoned = match fs::File::open(&mark) {
-                Ok(file) => file.try_lock().is_ok(),
-                Err(_) => entry.metadata().and_then(|meta| meta.modified()).is_ok_and(is_old),
-            };
+            let abandoned = lock::is_abandoned(&mark)
+                .unwrap_or_else(|| entry.metadata().and_then(|meta| meta.modified()).is_ok_and(is_old));
             // A mark outlives its directory, so that a directory never stands without one.
             if abandoned && !(is_mark && path.with_extension("").exists()) {
                 files::remove_tree(&path)?;

@@ -2,10 +2,10 @@
 
 use anyhow::{Result, bail};
 use common::Arch;
-use recipes::{Component, Program, Release};
+use recipes::{Component, ProgramRecipe, Release};
 
 use super::{Artifact, Plan, Planner, step_of};
-use crate::step::{Record, Sbom, SbomComponent, Swix, Work};
+use crate::step::{Record, Sbom, SbomComponent, SwixBuild, Work};
 
 impl Plan {
     /// The same steps, with one program and its checks as all that is desired of them.
@@ -20,7 +20,7 @@ impl Plan {
 }
 
 /// A program as a file of its own in dist/, and the step that checks it.
-fn published_alone(component: &Component, program: &Program, arch: Arch) -> (Artifact, String) {
+fn published_alone(component: &Component, program: &ProgramRecipe, arch: Arch) -> (Artifact, String) {
     let (name, arch) = (program.name.trim_end_matches("-operator"), program.operator.unwrap_or(arch));
     let artifact = Artifact {
         step: step_of(program),
@@ -46,7 +46,7 @@ impl Planner<'_> {
 
         let file_name = format!("{base}.swix");
         publish("swix", &file_name, &file_name);
-        self.add("swix", Work::Swix(Swix { file_name }), &["rpm".into()]);
+        self.add("swix", Work::Swix(SwixBuild { file_name }), &["rpm".into()]);
 
         let programs: Vec<String> = release.programs().map(|(_, program)| step_of(program)).collect();
         let file_name = format!("{base}.cdx.json");

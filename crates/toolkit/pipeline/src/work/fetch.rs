@@ -5,13 +5,13 @@ use anyhow::{Context, Result, ensure};
 use common::{Sha256, files};
 use sources::Fetched;
 
-use crate::{cache::Entry, step::Fetch, work::Job};
+use crate::{cache::CacheEntry, step::Fetch, work::Job};
 
 const FILE: &str = "fetched.json";
 
 pub(crate) fn run(job: &Job, work: &Fetch) -> Result<Fetched> {
     let fetched = job.engine.fetcher.fetch(&work.source)?;
-    if let (Some(planned), Some(path)) = (work.brought, job.engine.fetcher.brought(&work.source)) {
+    if let (Some(planned), Some(path)) = (work.source_override, job.engine.fetcher.source_override(&work.source)) {
         let now = Sha256::of_tree(path).with_context(|| format!("cannot read {}", path.display()))?;
         ensure!(now == planned, "{} changed while it was being used: run again", path.display());
     }
@@ -19,8 +19,8 @@ pub(crate) fn run(job: &Job, work: &Fetch) -> Result<Fetched> {
     Ok(fetched)
 }
 
-/// What a finished fetch brought.
-pub(crate) fn read(entry: &Entry) -> Result<Fetched> {
+/// What a finished fetch has got.
+pub(crate) fn read(entry: &CacheEntry) -> Result<Fetched> {
     let file = entry.out().join(FILE);
     serde_json::from_slice(&files::read(&file)?).with_context(|| format!("{} cannot be understood", file.display()))
 }

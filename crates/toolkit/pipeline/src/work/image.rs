@@ -8,12 +8,12 @@ use swix::{
     tree::{Entry, Kind},
 };
 
-use crate::{step::Image, work::Job};
+use crate::{step::ImageBuild, work::Job};
 
 /// Where the image is in the step's output.
 pub(crate) const IMAGE: &str = "programs.squashfs";
 
-pub(crate) fn run(job: &Job, work: &Image) -> Result<()> {
+pub(crate) fn run(job: &Job, work: &ImageBuild) -> Result<()> {
     let mut entries = Vec::new();
     for item in &work.items {
         let file = job.need(&item.step)?.join(&item.file);

@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, Result};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
 use common::{Arch, files};
-use sources::Mode;
+use sources::FetchMode;
 
 use crate::{
     modules::Module,
@@ -97,7 +97,7 @@ pub(crate) fn run(job: &Job, work: &RustBuild) -> Result<()> {
 }
 
 fn offline(job: &Job) -> Option<&'static str> {
-    (job.engine.mode == Mode::Offline).then_some("--offline")
+    (job.engine.mode == FetchMode::Offline).then_some("--offline")
 }
 
 /// The user's own, so that a mirror that is configured there is used.

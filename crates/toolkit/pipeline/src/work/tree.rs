@@ -9,7 +9,7 @@ use sources::Fetched;
 
 use crate::{
     modules::{OWNERS, Owners},
-    step::{Tree, Unpack},
+    step::{TreeBuild, Unpack},
     work::{Job, SCRATCH, fetch, go::Toolchain},
 };
 
@@ -45,7 +45,7 @@ fn owners(job: &Job, fetched: &Fetched) -> Result<Owners> {
     Ok(owners)
 }
 
-pub(crate) fn run(job: &Job, work: &Tree) -> Result<()> {
+pub(crate) fn run(job: &Job, work: &TreeBuild) -> Result<()> {
     let task = job.busy();
     task.doing("unpacking");
     let fetched = fetch::read(job.entry(&format!("fetch-{}", work.source.name))?)?;
@@ -67,7 +67,7 @@ pub(crate) fn run(job: &Job, work: &Tree) -> Result<()> {
     Ok(())
 }
 
-fn require_markers(work: &Tree, tree: &Path) -> Result<()> {
+fn require_markers(work: &TreeBuild, tree: &Path) -> Result<()> {
     match work.source.markers.iter().find(|marker| !tree.join(marker).exists()) {
         Some(marker) => bail!("the source is not {}: {marker} is not in it", work.source.name),
         None => Ok(()),
@@ -83,7 +83,7 @@ fn link(sources: &Path, import_path: &str, alias: &str) -> Result<()> {
 }
 
 /// Builds a generator out of the tree for this machine and runs it there.
-fn generate(job: &Job, work: &Tree, prepare: &Prepare, tree: &Path) -> Result<()> {
+fn generate(job: &Job, work: &TreeBuild, prepare: &Prepare, tree: &Path) -> Result<()> {
     let toolchain = Toolchain::of(job, &prepare.toolchain)?;
     let gopath = [job.out()];
     // Generators write their own name into what they generate.

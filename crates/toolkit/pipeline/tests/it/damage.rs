@@ -8,7 +8,7 @@ use std::{
 
 use pipeline::{
     cache::Miss,
-    engine::{Status, Trust},
+    engine::{StepStatus, Trust},
 };
 
 use crate::support::{FETCH, Notes, Place, UNPACK, ran};
@@ -20,9 +20,9 @@ fn entry_json(place: &Place, step: &str) -> PathBuf {
     place.entry(step).out().with_file_name("entry.json")
 }
 
-fn damage_of(status: &Status) -> &str {
+fn damage_of(status: &StepStatus) -> &str {
     match status {
-        Status::Run(Miss::Damaged(what)) => what,
+        StepStatus::Run(Miss::Damaged(what)) => what,
         other => panic!("the damage went unseen: {other}"),
     }
 }
@@ -113,7 +113,7 @@ fn a_damaged_blob_that_cannot_be_fetched_again_stops_the_run() {
     let steps = place.steps();
     place.cache().remove(&steps[1]).unwrap();
     damage_blobs(&place);
-    fs::remove_dir_all(place.brought("thing")).unwrap();
+    fs::remove_dir_all(place.source_override("thing")).unwrap();
     let error = format!("{:#}", place.try_run(&steps, &[UNPACK], 1).unwrap_err());
     assert!(error.starts_with("step fetch-thing failed: "), "{error}");
     assert!(place.cache().look_up(&steps[1]).is_err(), "a tree was made of a damaged blob");
@@ -124,7 +124,7 @@ fn what_a_fetch_answered_is_not_believed_when_it_was_changed() {
     let place = Place::new();
     place.run();
     fs::write(place.entry(FETCH).out().join("fetched.json"), "{}").unwrap();
-    assert!(matches!(place.statuses(&[FETCH], Trust::Presence)[0], Status::Run(Miss::Damaged(_))));
+    assert!(matches!(place.statuses(&[FETCH], Trust::Presence)[0], StepStatus::Run(Miss::Damaged(_))));
     let summary = place.try_run(&place.steps(), &[FETCH], 1).unwrap();
     assert_eq!(ran(&summary), [FETCH]);
     assert!(place.entry(FETCH).is_intact());

@@ -10,7 +10,7 @@ use std::{
 use common::Sha256;
 use pipeline::{
     cache::Miss,
-    engine::{Status, Trust},
+    engine::{StepStatus, Trust},
     step::{Fetch, Work},
 };
 
@@ -19,7 +19,7 @@ use crate::support::{FETCH, Notes, Place, UNPACK, names, ran, shown};
 #[test]
 fn a_second_run_runs_nothing() {
     let place = Place::new();
-    let nothing_yet = Status::Run(Miss::NeverBuilt).to_string();
+    let nothing_yet = StepStatus::Run(Miss::NeverBuilt).to_string();
     assert_eq!(shown(&place.statuses(&[UNPACK], Trust::Presence)), [nothing_yet.clone(), nothing_yet]);
     let first = place.try_run(&place.steps(), &[UNPACK], 1).unwrap();
     assert_eq!((ran(&first), first.cached), (vec![FETCH.to_owned(), UNPACK.to_owned()], 0));
@@ -81,7 +81,7 @@ fn every_kind_of_change_is_told_by_its_place() {
     assert_eq!(with(|fetch| fetch.source.version = "2".into()), changed(&["work.fetch.source.version"]));
     assert_eq!(with(|fetch| fetch.only = Some(recipes::OriginKind::Git)), changed(&["work.fetch.only"]));
     let both = with(|fetch| {
-        fetch.brought = Some(Sha256::of_bytes("x"));
+        fetch.source_override = Some(Sha256::of_bytes("x"));
         fetch.source.markers.clear();
     });
     assert_eq!(both, changed(&["work.fetch.brought", "work.fetch.source.markers"]));
@@ -92,7 +92,7 @@ fn a_step_that_fails_is_named_and_the_finished_ones_are_kept() {
     for jobs in [1, 2] {
         let place = Place::new();
         place.write("other", "go.mod", "module other\n");
-        let link = place.brought("other").join("link");
+        let link = place.source_override("other").join("link");
         symlink("../../outside", &link).unwrap();
         let steps = place.steps_of(&["thing", "other"]);
         let goals = [UNPACK, "unpack-other"];

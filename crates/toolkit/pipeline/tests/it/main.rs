@@ -1,4 +1,4 @@
-//! The engine and the cache on steps that need no compiler: a source that is brought, and unpacked.
+//! The engine and the cache on steps that need no compiler: a source that is given, and unpacked.
 
 mod damage;
 mod dist;

@@ -3,12 +3,12 @@
 use std::{collections::BTreeMap, path::Path};
 
 use common::Arch;
-use pipeline::plan::{Plan, Request, plan};
+use pipeline::plan::{Plan, PlanRequest, plan};
 
 fn narrowed_to(program: &str) -> anyhow::Result<Plan> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
     let release = recipes::load(&workspace.join("recipes"), Some("1.12")).unwrap();
-    let request = Request { arch: Arch::I386, only: None, brought: BTreeMap::new(), workspace };
+    let request = PlanRequest { arch: Arch::I386, only: None, source_overrides: BTreeMap::new(), workspace };
     plan(&release, &request).unwrap().of_program(&release, Arch::I386, program)
 }
 

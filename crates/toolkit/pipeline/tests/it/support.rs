@@ -1,4 +1,4 @@
-//! A cache, a source of two files that is brought from a directory, and the two steps that are made of it.
+//! A cache, a source of two files that is given from a directory, and the two steps that are made of it.
 
 use std::{
     env, fs,
@@ -13,12 +13,12 @@ use common::{
     progress::{Silent, Task, Unit},
 };
 use pipeline::{
-    cache::{Cache, Entry},
-    engine::{Engine, Status, Summary, Trust},
+    cache::{Cache, CacheEntry},
+    engine::{Engine, StepStatus, Summary, Trust},
     step::{Fetch, Step, Unpack, Work},
 };
 use recipes::{Name, Source};
-use sources::{Fetcher, Mode, Store};
+use sources::{FetchMode, Fetcher, Store};
 
 pub(crate) const FETCH: &str = "fetch-thing";
 pub(crate) const UNPACK: &str = "unpack-thing";
@@ -46,13 +46,13 @@ impl Place {
         self.directory.join("cache")
     }
 
-    /// The directory that is brought for a source.
-    pub(crate) fn brought(&self, source: &str) -> PathBuf {
+    /// The directory that is given for a source.
+    pub(crate) fn source_override(&self, source: &str) -> PathBuf {
         self.directory.join("brought").join(source)
     }
 
     pub(crate) fn write(&self, source: &str, file: &str, text: &str) {
-        let path = self.brought(source).join(file);
+        let path = self.source_override(source).join(file);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
@@ -61,8 +61,8 @@ impl Place {
     pub(crate) fn steps_of(&self, names: &[&str]) -> Vec<Step> {
         let mut steps = Vec::new();
         for name in names {
-            let brought = Some(Sha256::of_tree(&self.brought(name)).unwrap());
-            let fetch = Work::Fetch(Fetch { source: source(name), only: None, brought });
+            let source_override = Some(Sha256::of_tree(&self.source_override(name)).unwrap());
+            let fetch = Work::Fetch(Fetch { source: source(name), only: None, source_override });
             let fetch = Step::new(format!("fetch-{name}"), fetch, &[]);
             let unpack = Work::Unpack(Unpack { source: source(name) });
             let unpack = Step::new(format!("unpack-{name}"), unpack, &[&fetch]);
@@ -93,9 +93,9 @@ impl Place {
         let mut fetcher = Fetcher::new(self.store(), progress);
         for entry in fs::read_dir(self.directory.join("brought")).unwrap() {
             let path = entry.unwrap().path();
-            fetcher = fetcher.bring(name(path.file_name().unwrap().to_str().unwrap()), path);
+            fetcher = fetcher.override_source(name(path.file_name().unwrap().to_str().unwrap()), path);
         }
-        action(&Engine { cache: &cache, fetcher: &fetcher, progress, mode: Mode::Online, jobs })
+        action(&Engine { cache: &cache, fetcher: &fetcher, progress, mode: FetchMode::Online, jobs })
     }
 
     /// Runs the steps for those goals.
@@ -108,12 +108,12 @@ impl Place {
         ran(&self.try_run(&self.steps(), &[UNPACK], 1).unwrap())
     }
 
-    pub(crate) fn statuses(&self, goals: &[&str], trust: Trust) -> Vec<Status> {
+    pub(crate) fn statuses(&self, goals: &[&str], trust: Trust) -> Vec<StepStatus> {
         self.with_engine(&Silent, 1, |engine| engine.statuses(&self.steps(), goals, trust))
     }
 
     /// The entry of one of the steps as they are now.
-    pub(crate) fn entry(&self, step: &str) -> Entry {
+    pub(crate) fn entry(&self, step: &str) -> CacheEntry {
         let steps = self.steps();
         let step = steps.iter().find(|known| known.name == step).unwrap();
         self.cache().look_up(step).unwrap_or_else(|miss| panic!("{}: {miss}", step.name))
@@ -153,8 +153,8 @@ pub(crate) fn ran(summary: &Summary) -> Vec<String> {
     summary.ran.iter().map(|(name, _)| name.clone()).collect()
 }
 
-pub(crate) fn shown(statuses: &[Status]) -> Vec<String> {
-    statuses.iter().map(Status::to_string).collect()
+pub(crate) fn shown(statuses: &[StepStatus]) -> Vec<String> {
+    statuses.iter().map(StepStatus::to_string).collect()
 }
 
 /// A sink that remembers what was noted.

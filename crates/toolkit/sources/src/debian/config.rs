@@ -11,10 +11,15 @@ use std::{
 };
 
 use anyhow::Result;
-use common::{Sha256, command::Program, files};
+use common::{
+    Sha256,
+    command::Program,
+    files,
+    lock::{After, Lock},
+};
 
 use super::machine::Entry;
-use crate::{error::Trouble, lock::Lock};
+use crate::error::Trouble;
 
 /// Which list of packages.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,7 +64,7 @@ impl Apt {
 
     /// Downloads the index, or sees that the one from before is still the newest.
     pub(crate) fn update(&self) -> Result<(), Trouble> {
-        let _lock = Lock::acquire(&self.directory.join("update.lock"))?;
+        let _lock = Lock::acquire(&self.directory.join("update.lock"), After::Removed, |_| {})?;
         let failed = match self.try_update("0")? {
             Some(why) if !why.contains("Could not resolve") && !why.contains("Could not connect") => {
                 self.try_update("2")?

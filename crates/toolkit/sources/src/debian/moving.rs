@@ -10,7 +10,7 @@ use recipes::{DebianPackages, Moving};
 use super::{Debian, config::Index, packages::NATIVE, suites::Offer};
 use crate::{
     error::Trouble,
-    fetched::{BlobFile, Package},
+    fetched::{BlobFile, FetchedPackage},
 };
 
 impl Debian {
@@ -123,7 +123,7 @@ fn asked_for(depends: &str, beginnings: &[String]) -> Vec<(String, Option<String
 
 fn file(offer: &Offer) -> Result<BlobFile> {
     let field = |name: &str| offer.field(name).to_owned();
-    let package = Package { name: field("Package"), version: field("Version"), arch: field("Architecture") };
+    let package = FetchedPackage { name: field("Package"), version: field("Version"), arch: field("Architecture") };
     let index = || format!("the index says too little of {}", package.name);
     let (sha256, size) = (field("SHA256").parse().with_context(index)?, field("Size").parse().with_context(index)?);
     Ok(BlobFile { name: package.file_name(), sha256, size, package: Some(package) })

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     error::{PinMismatch, Trouble},
-    fetched::{BlobFile, Package},
+    fetched::{BlobFile, FetchedPackage},
 };
 
 /// The architecture of the machine that builds; packages for all architectures are in its index.
@@ -116,6 +116,6 @@ fn desired(offers: &[Offer]) -> Result<Vec<Desired>, Trouble> {
 
 fn pinned_file(package: &DebianPackage) -> BlobFile {
     let DebianPackage { name, version, arch, sha256 } = package.clone();
-    let package = Package { name, version, arch };
+    let package = FetchedPackage { name, version, arch };
     BlobFile { name: package.file_name(), sha256, size: 0, package: Some(package) }
 }

@@ -18,11 +18,11 @@ use super::{
 #[derive(Debug)]
 pub struct Checked {
     pub patch: PathBuf,
-    pub outcome: Outcome,
+    pub outcome: PatchOutcome,
 }
 
 #[derive(Debug)]
-pub enum Outcome {
+pub enum PatchOutcome {
     Applies,
     /// Its lines have moved: git's remark on each hunk.
     Moved(Vec<String>),
@@ -69,10 +69,10 @@ pub fn check(tree: &Path, series: &[PathBuf]) -> Result<Vec<Checked>> {
     let mut checked = Vec::new();
     for patch in &series {
         let outcome = match on_scratch(&scratch.now(), patch)? {
-            (Context::Whole, Ok(remarks)) if remarks.is_empty() => Outcome::Applies,
-            (Context::Whole, Ok(remarks)) => Outcome::Moved(remarks),
-            (Context::OneLine, Ok(remarks)) => Outcome::ContextChanged(remarks),
-            (_, Err(failure)) => Outcome::Fails(failure),
+            (Context::Whole, Ok(remarks)) if remarks.is_empty() => PatchOutcome::Applies,
+            (Context::Whole, Ok(remarks)) => PatchOutcome::Moved(remarks),
+            (Context::OneLine, Ok(remarks)) => PatchOutcome::ContextChanged(remarks),
+            (_, Err(failure)) => PatchOutcome::Fails(failure),
         };
         checked.push(Checked { patch: patch.path.clone(), outcome });
     }

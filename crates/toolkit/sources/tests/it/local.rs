@@ -1,4 +1,4 @@
-//! Trees and archives that the user brings, and trees made of archives.
+//! Trees and archives that the user gives, and trees made of archives.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
@@ -11,8 +11,8 @@ use crate::{
     support::{archive, fetcher, https, name, source},
 };
 
-fn bring(cache: &Path, path: &Path) -> anyhow::Result<Fetched> {
-    fetcher(cache, &Silent).bring(name("thing"), path.to_owned()).fetch(&source(Vec::new()))
+fn override_with(cache: &Path, path: &Path) -> anyhow::Result<Fetched> {
+    fetcher(cache, &Silent).override_source(name("thing"), path.to_owned()).fetch(&source(Vec::new()))
 }
 
 #[test]
@@ -24,13 +24,13 @@ fn a_directory_that_is_brought_is_used_as_it_is_then() {
     fs::write(directory.join("go.mod"), "module thing\n").unwrap();
     fs::write(directory.join("cmd/run"), "#!").unwrap();
     fs::set_permissions(directory.join("cmd/run"), fs::Permissions::from_mode(0o700)).unwrap();
-    let fetched = bring(&cache, &directory).unwrap();
+    let fetched = override_with(&cache, &directory).unwrap();
     assert_eq!(fetched.answer.by, AnsweredBy::Local);
     assert_eq!(fetched.answer.pin, format!("sha256 {}", fetched.files[0].sha256));
     fs::write(directory.join(".git/objects/x"), "a commit").unwrap();
-    assert_eq!(bring(&cache, &directory).unwrap(), fetched, "what Git keeps does not count");
+    assert_eq!(override_with(&cache, &directory).unwrap(), fetched, "what Git keeps does not count");
     fs::write(directory.join("go.mod"), "module other\n").unwrap();
-    assert_ne!(bring(&cache, &directory).unwrap().answer.pin, fetched.answer.pin);
+    assert_ne!(override_with(&cache, &directory).unwrap().answer.pin, fetched.answer.pin);
     unpack(&fetched, &Store::open(&cache).unwrap(), &tree).unwrap();
     assert_eq!(fs::read_to_string(tree.join("go.mod")).unwrap(), "module thing\n");
     assert_eq!(fs::metadata(tree.join("cmd/run")).unwrap().permissions().mode() & 0o777, 0o755);
@@ -46,7 +46,7 @@ fn an_archive_that_is_brought_is_known_with_and_without_a_directory_around_it() 
     {
         let (file, tree) = (dir.path().join(format!("{number}.tgz")), dir.path().join(format!("tree{number}")));
         fs::write(&file, archive(files)).unwrap();
-        let fetched = bring(&cache, &file).unwrap();
+        let fetched = override_with(&cache, &file).unwrap();
         unpack(&fetched, &Store::open(&cache).unwrap(), &tree).unwrap();
         assert_eq!(fs::read_to_string(tree.join("a")).unwrap(), "y");
     }
@@ -61,11 +61,11 @@ fn a_tree_of_something_else_is_refused_with_what_is_not_in_it() {
     let file = dir.path().join("other.tar.gz");
     fs::write(&file, archive(&[("other/README", ""), ("other/deep/go.mod", "")])).unwrap();
     for path in [&other, &file] {
-        let error = bring(dir.path(), path).unwrap_err();
+        let error = override_with(dir.path(), path).unwrap_err();
         let refused = error.downcast_ref::<NotThatComponent>().unwrap();
         assert_eq!((refused.component.as_str(), refused.marker.as_str(), &refused.path), ("thing", "go.mod", path));
     }
-    let error = format!("{:#}", bring(dir.path(), &dir.path().join("nothing")).unwrap_err());
+    let error = format!("{:#}", override_with(dir.path(), &dir.path().join("nothing")).unwrap_err());
     assert!(error.contains("cannot take thing from") && error.contains("No such file"), "{error}");
 }
 

@@ -2,7 +2,7 @@
 
 use common::{Sha256, progress::Silent};
 use recipes::OriginKind;
-use sources::{AnsweredBy, Mode, NoOrigin};
+use sources::{AnsweredBy, FetchMode, NoOrigin};
 
 use crate::{
     server::{Reply, Server},
@@ -70,7 +70,7 @@ fn offline_uses_what_is_there_and_names_what_is_not() {
     let there = source(vec![https(NOWHERE, Sha256::of_bytes("elsewhere")), https(&server.url, digest())]);
     let absent = source(vec![git("http://nowhere.invalid/x.git", &"b".repeat(40))]);
     fetcher(cache.path(), &Silent).fetch(&there).unwrap();
-    let offline = fetcher(cache.path(), &Silent).mode(Mode::Offline);
+    let offline = fetcher(cache.path(), &Silent).mode(FetchMode::Offline);
     assert_eq!(offline.fetch(&there).unwrap().answer.description, server.url);
     assert!(offline.cached(&there).unwrap().is_some());
     assert!(offline.missing(&there).unwrap().is_empty());

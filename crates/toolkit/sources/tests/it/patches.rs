@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use sources::patch::{self, Outcome, PatchError};
+use sources::patch::{self, PatchError, PatchOutcome};
 
 const TEXT: &str = "1\n2\n3\n4\n5\n6\n7\n8\n9\n";
 
@@ -77,11 +77,11 @@ fn a_trial_tells_what_applies_what_has_moved_and_what_fails_and_leaves_the_tree_
         let tree = tree(dir.path(), text);
         let checked = patch::check(&tree, &patches).unwrap();
         assert_eq!(fs::read_to_string(tree.join("dir/numbers")).unwrap(), text);
-        let word = |outcome: &Outcome| match outcome {
-            Outcome::Applies => "applies",
-            Outcome::Moved(_) => "moved",
-            Outcome::ContextChanged(_) => "context",
-            Outcome::Fails(_) => "fails",
+        let word = |outcome: &PatchOutcome| match outcome {
+            PatchOutcome::Applies => "applies",
+            PatchOutcome::Moved(_) => "moved",
+            PatchOutcome::ContextChanged(_) => "context",
+            PatchOutcome::Fails(_) => "fails",
         };
         checked.iter().map(|checked| word(&checked.outcome).to_owned()).collect()
     };
@@ -110,7 +110,7 @@ fn a_refreshed_series_applies_as_it_stands_and_keeps_its_messages() {
         fs::read_to_string(&patches[1]).unwrap().contains("diff --git a/new/file b/new/file\nnew file mode 100755\n")
     );
     let checked = patch::check(&tree, &patches).unwrap();
-    assert!(checked.iter().all(|checked| matches!(checked.outcome, Outcome::Applies)), "{checked:?}");
+    assert!(checked.iter().all(|checked| matches!(checked.outcome, PatchOutcome::Applies)), "{checked:?}");
     assert!(patch::refresh(&tree, &patches).unwrap().done.iter().all(|patch| !patch.differs));
 }
 

@@ -10,9 +10,10 @@ use std::{
 use common::{
     Progress, Sha256,
     progress::{Silent, Task, Unit},
+    retry::{Pauses, RetryPolicy},
 };
 use recipes::{Git, Https, Name, Origin, Source};
-use sources::{Fetcher, Patience, Store};
+use sources::{Fetcher, Store, Timeouts};
 
 /// A host that no name server knows, by the standard.
 pub(crate) const NOWHERE: &str = "http://no-such-host.invalid/archive.tar.gz";
@@ -54,13 +55,9 @@ pub(crate) fn git(url: &str, commit: &str) -> Origin {
 }
 
 pub(crate) fn fetcher<'a>(cache: &Path, progress: &'a dyn Progress) -> Fetcher<'a> {
-    let patience = Patience {
-        connect: Duration::from_secs(5),
-        stall: Duration::from_millis(500),
-        tries: 3,
-        pause: Duration::from_millis(10),
-    };
-    Fetcher::new(Store::open(cache).unwrap(), progress).patience(patience)
+    let retry = RetryPolicy { pauses: Pauses::Doubled, ..RetryPolicy::times(3, Duration::from_millis(10)) };
+    let timeouts = Timeouts { connect: Duration::from_secs(5), stall: Duration::from_millis(500), retry };
+    Fetcher::new(Store::open(cache).unwrap(), progress).timeouts(timeouts)
 }
 
 /// Bytes that look like nothing in particular.

@@ -18,7 +18,7 @@ pub struct Swix {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum SwixError {
     #[error("it is not a zip archive, so it is no SWIX")]
     NotZip,
     #[error("it is cut off: the archive's directory, which is its end, is missing; copy or build it again")]
@@ -46,24 +46,25 @@ pub enum Error {
 }
 
 /// Reads a SWIX and verifies every byte of it; of a signed one, every byte up to the signature.
-pub fn parse(bytes: &[u8]) -> Result<Swix, Error> {
+pub fn parse(bytes: &[u8]) -> Result<Swix, SwixError> {
     let mut members = members(bytes)?;
     let signed = members.last().is_some_and(|(name, _)| name == SIGNATURE);
     let signature = if signed { members.pop().map(|(_, bytes)| bytes) } else { None };
-    let text = members.iter().find(|(name, _)| name == MANIFEST).ok_or(Error::NoManifest)?;
+    let text = members.iter().find(|(name, _)| name == MANIFEST).ok_or(SwixError::NoManifest)?;
     let text = str::from_utf8(&text.1).map_err(|_| SyntaxError::NotText)?;
     let manifest: Manifest = text.parse()?;
     for (name, expected) in &manifest.rpms {
         plain(name)?;
-        let (_, bytes) = members.iter().find(|(other, _)| other == name).ok_or_else(|| Error::Missing(name.clone()))?;
+        let (_, bytes) =
+            members.iter().find(|(other, _)| other == name).ok_or_else(|| SwixError::Missing(name.clone()))?;
         let found = Sha1::of(bytes);
         if found != *expected {
-            return Err(Error::Sha1 { name: name.clone(), expected: *expected, found });
+            return Err(SwixError::Sha1 { name: name.clone(), expected: *expected, found });
         }
     }
     let listed = |name: &str| name == MANIFEST || manifest.rpms.iter().any(|(rpm, _)| rpm == name);
     if let Some((name, _)) = members.iter().find(|(name, _)| !listed(name)) {
-        return Err(Error::Unlisted(name.clone()));
+        return Err(SwixError::Unlisted(name.clone()));
     }
     unchanged(bytes, &members, signed)?;
     let rpms = members.into_iter().filter(|(name, _)| name != MANIFEST).collect();
@@ -71,21 +72,21 @@ pub fn parse(bytes: &[u8]) -> Result<Swix, Error> {
 }
 
 /// Names and bytes of all members in the order of the archive.
-fn members(bytes: &[u8]) -> Result<Vec<(String, Vec<u8>)>, Error> {
+fn members(bytes: &[u8]) -> Result<Vec<(String, Vec<u8>)>, SwixError> {
     if !bytes.starts_with(b"PK\x03\x04") {
-        return Err(Error::NotZip);
+        return Err(SwixError::NotZip);
     }
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|error| match directory_ends(bytes) {
-        true => Error::Archive(error),
-        false => Error::Truncated,
+        true => SwixError::Archive(error),
+        false => SwixError::Truncated,
     })?;
     let mut members = Vec::new();
     for index in 0..archive.len() {
-        let mut member = archive.by_index(index).map_err(Error::Archive)?;
-        let name = member.name().map_err(Error::Archive)?.into_owned();
+        let mut member = archive.by_index(index).map_err(SwixError::Archive)?;
+        let name = member.name().map_err(SwixError::Archive)?.into_owned();
         plain(&name)?;
         let mut bytes = Vec::new();
-        member.read_to_end(&mut bytes).map_err(|error| Error::Member { name: name.clone(), error })?;
+        member.read_to_end(&mut bytes).map_err(|error| SwixError::Member { name: name.clone(), error })?;
         members.push((name, bytes));
     }
     Ok(members)
@@ -97,21 +98,21 @@ fn directory_ends(bytes: &[u8]) -> bool {
     tail.windows(4).any(|window| window == b"PK\x05\x06")
 }
 
-fn plain(name: &str) -> Result<(), Error> {
+fn plain(name: &str) -> Result<(), SwixError> {
     let outside = name.is_empty() || name == "." || name == ".." || name.contains(['/', '\\', '\0']);
-    if outside { Err(Error::Name(name.to_owned())) } else { Ok(()) }
+    if outside { Err(SwixError::Name(name.to_owned())) } else { Ok(()) }
 }
 
 /// Compares the archive with the one that we write of the same members: all of it, or, where a
 /// signature follows, the members that we wrote and their entries in the directory.
-fn unchanged(bytes: &[u8], members: &[(String, Vec<u8>)], signed: bool) -> Result<(), Error> {
-    let ours = archive(members).map_err(Error::Archive)?;
+fn unchanged(bytes: &[u8], members: &[(String, Vec<u8>)], signed: bool) -> Result<(), SwixError> {
+    let ours = archive(members).map_err(SwixError::Archive)?;
     let differs = |found: &[u8], ours: &[u8]| {
         let same = found.iter().zip(ours).take_while(|(found, ours)| found == ours).count();
         (same < found.len().max(ours.len())).then_some(same)
     };
     if !signed {
-        return differs(bytes, &ours).map_or(Ok(()), |offset| Err(Error::Changed { offset }));
+        return differs(bytes, &ours).map_or(Ok(()), |offset| Err(SwixError::Changed { offset }));
     }
     let (our_start, their_start) = (directory_start(&ours)?, directory_start(bytes)?);
     const END_RECORD: usize = 22;
@@ -120,13 +121,13 @@ fn unchanged(bytes: &[u8], members: &[(String, Vec<u8>)], signed: bool) -> Resul
         let found = bytes.get(at..).unwrap_or_default();
         let found = &found[..found.len().min(ours.len())];
         if let Some(offset) = differs(found, ours) {
-            return Err(Error::Changed { offset: at + offset });
+            return Err(SwixError::Changed { offset: at + offset });
         }
     }
     Ok(())
 }
 
-fn directory_start(bytes: &[u8]) -> Result<usize, Error> {
-    let archive = ZipArchive::new(Cursor::new(bytes)).map_err(Error::Archive)?;
+fn directory_start(bytes: &[u8]) -> Result<usize, SwixError> {
+    let archive = ZipArchive::new(Cursor::new(bytes)).map_err(SwixError::Archive)?;
     Ok(archive.central_directory_start() as usize)
 }

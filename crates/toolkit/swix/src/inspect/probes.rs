@@ -15,12 +15,12 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Probed {
     pub probe: Probe,
-    pub outcome: Outcome,
+    pub outcome: ProbeOutcome,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Outcome {
+pub enum ProbeOutcome {
     /// It printed the line that is expected.
     AsExpected,
     /// It ran and printed something else.
@@ -42,7 +42,7 @@ pub(super) fn run(image: &Image, release: &ReleaseInfo, progress: &dyn Progress)
         task.doing(&probe.program);
         let outcome = match items.iter().any(|item| item.path == probe.program) {
             true => ask(directory.path(), probe)?,
-            false => Outcome::NotRun(format!("{} is not in the image", probe.program)),
+            false => ProbeOutcome::NotRun(format!("{} is not in the image", probe.program)),
         };
         task.advance(1);
         Ok(Probed { probe: probe.clone(), outcome })
@@ -66,16 +66,16 @@ fn unpack(image: &Image, directory: &Path) -> Result<()> {
     Ok(())
 }
 
-fn ask(directory: &Path, probe: &Probe) -> Result<Outcome> {
+fn ask(directory: &Path, probe: &Probe) -> Result<ProbeOutcome> {
     let program = Program::new(directory.join(&probe.program), "learn its version")?.args(&probe.args).clean_env();
     let mut program = probe.env.iter().fold(program.dir(directory), |program, (name, value)| program.env(name, value));
     let output = match program.output() {
         Ok(output) => output,
-        Err(error) => return Ok(Outcome::NotRun(format!("{error:#}"))),
+        Err(error) => return Ok(ProbeOutcome::NotRun(format!("{error:#}"))),
     };
     let printed = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     if output.status.success() && printed.lines().any(|line| line.trim() == probe.expect) {
-        return Ok(Outcome::AsExpected);
+        return Ok(ProbeOutcome::AsExpected);
     }
-    Ok(Outcome::Printed { status: output.status.to_string(), output: printed.trim_end().to_owned() })
+    Ok(ProbeOutcome::Printed { status: output.status.to_string(), output: printed.trim_end().to_owned() })
 }

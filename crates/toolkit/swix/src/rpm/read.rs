@@ -72,7 +72,7 @@ pub enum FileKind {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum RpmError {
     #[error("it is not an RPM package, or a damaged one: {0}")]
     Package(#[from] ::rpm::Error),
     #[error("the {part}'s digest does not match: the header says {expected}, found {found}")]
@@ -86,7 +86,7 @@ pub enum Error {
 }
 
 /// Reads a whole package and verifies the digests of header, payload and every file.
-pub fn parse(bytes: &[u8]) -> Result<Rpm, Error> {
+pub fn parse(bytes: &[u8]) -> Result<Rpm, RpmError> {
     let package = ::rpm::Package::parse(&mut &bytes[..])?;
     let digests = package.check_digests()?;
     verified("header", digests.header_sha256)?;
@@ -107,7 +107,7 @@ pub fn parse(bytes: &[u8]) -> Result<Rpm, Error> {
                 let expected = digest.map(|digest| digest.as_hex().to_owned());
                 let expected = expected.ok_or_else(|| unexpected(&path, "has no SHA-256 digest"))?;
                 if expected != sha256.to_string() {
-                    return Err(Error::FileDigest { path, expected, found: sha256 });
+                    return Err(RpmError::FileDigest { path, expected, found: sha256 });
                 }
                 data.insert(path.clone(), content.to_vec());
                 FileKind::Regular { size: content.len() as u64, sha256 }
@@ -125,7 +125,7 @@ pub fn parse(bytes: &[u8]) -> Result<Rpm, Error> {
     Ok(Rpm { contents: Contents { header: header(metadata)?, scriptlets, files }, data })
 }
 
-fn header(metadata: &PackageMetadata) -> Result<Header, Error> {
+fn header(metadata: &PackageMetadata) -> Result<Header, RpmError> {
     let mut requires: Vec<String> = metadata.get_requires()?.into_iter().map(|needed| needed.name).collect();
     requires.dedup();
     Ok(Header {
@@ -143,14 +143,14 @@ fn header(metadata: &PackageMetadata) -> Result<Header, Error> {
     })
 }
 
-fn verified(part: &'static str, status: DigestStatus) -> Result<(), Error> {
+fn verified(part: &'static str, status: DigestStatus) -> Result<(), RpmError> {
     match status {
         DigestStatus::Verified => Ok(()),
-        DigestStatus::Mismatch { expected, actual } => Err(Error::Digest { part, expected, found: actual }),
-        DigestStatus::NotPresent | DigestStatus::NotChecked => Err(Error::NoDigest { part }),
+        DigestStatus::Mismatch { expected, actual } => Err(RpmError::Digest { part, expected, found: actual }),
+        DigestStatus::NotPresent | DigestStatus::NotChecked => Err(RpmError::NoDigest { part }),
     }
 }
 
-fn unexpected(path: &str, what: &str) -> Error {
-    Error::File { path: path.to_owned(), what: what.to_owned() }
+fn unexpected(path: &str, what: &str) -> RpmError {
+    RpmError::File { path: path.to_owned(), what: what.to_owned() }
 }

@@ -26,7 +26,7 @@ pub enum Node {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum SquashfsError {
     #[error("it is not a squashfs image, or a damaged one: {0}")]
     Image(#[from] BackhandError),
     #[error("{path} cannot be read out of the squashfs image: {error}")]
@@ -38,17 +38,17 @@ pub enum Error {
 }
 
 impl Image {
-    pub fn parse(bytes: Vec<u8>) -> Result<Self, Error> {
+    pub fn parse(bytes: Vec<u8>) -> Result<Self, SquashfsError> {
         Ok(Image(FilesystemReader::from_reader(Cursor::new(bytes))?))
     }
 
     /// All that is in the image but its root, directories before what is in them.
-    pub fn items(&self) -> Result<Vec<Item>, Error> {
+    pub fn items(&self) -> Result<Vec<Item>, SquashfsError> {
         self.0
             .files()
             .filter(|node| node.fullpath != Path::new("/"))
             .map(|node| {
-                let alien = || Error::Alien(node.fullpath.clone());
+                let alien = || SquashfsError::Alien(node.fullpath.clone());
                 let path = node
                     .fullpath
                     .strip_prefix("/")
@@ -69,16 +69,16 @@ impl Image {
     }
 
     /// A file's bytes.
-    pub fn read(&self, path: &str) -> Result<Vec<u8>, Error> {
+    pub fn read(&self, path: &str) -> Result<Vec<u8>, SquashfsError> {
         let full = Path::new("/").join(path);
         let file = self.0.files().find_map(|node| match &node.inner {
             InnerNode::File(file) if node.fullpath == full => Some(file),
             _ => None,
         });
-        let file = file.ok_or_else(|| Error::Missing(path.to_owned()))?;
+        let file = file.ok_or_else(|| SquashfsError::Missing(path.to_owned()))?;
         let mut bytes = Vec::new();
         let read = self.0.file(file).reader().read_to_end(&mut bytes);
-        read.map_err(|error| Error::File { path: path.to_owned(), error })?;
+        read.map_err(|error| SquashfsError::File { path: path.to_owned(), error })?;
         Ok(bytes)
     }
 }

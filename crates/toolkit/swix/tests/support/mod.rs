@@ -15,7 +15,7 @@ use std::{
 use common::{Arch, command::Program, progress::Silent};
 use swix::{
     SourceDate, archive, extension,
-    release::{self, Component, Probe, ReleaseInfo},
+    release::{self, Probe, ReleaseComponent, ReleaseInfo},
     squashfs,
     tree::Entry,
 };
@@ -102,7 +102,7 @@ pub fn release(arch: Arch) -> ReleaseInfo {
         name: "1.20".into(),
         version: VERSION.into(),
         arch,
-        components: vec![Component { name: "kubernetes".into(), version: format!("v{VERSION}") }],
+        components: vec![ReleaseComponent { name: "kubernetes".into(), version: format!("v{VERSION}") }],
         probes: vec![probe("bin/hyperkube"), probe("bin/kubelet")],
     }
 }
@@ -131,7 +131,7 @@ pub fn sample(directory: &Path, version: &str, entries: &[Entry], arch: Arch) ->
     let image = directory.join("programs.squashfs");
     squashfs::write(entries, &image, DATE, &Silent).unwrap();
     let rootfs = rootfs();
-    let parts = extension::Parts { version, revision: 1, arch, image: &image, rootfs: &rootfs, date: DATE };
+    let parts = extension::ExtensionParts { version, revision: 1, arch, image: &image, rootfs: &rootfs, date: DATE };
     let package = extension::package(&parts).unwrap();
     let rpm = directory.join(package.file_name());
     package.write(&rpm).unwrap();

@@ -24,7 +24,7 @@ use common::progress::{Task, Unit};
 use sources::Fetched;
 
 use crate::{
-    cache::{Entry, Workshop},
+    cache::{CacheEntry, Workshop},
     engine::Engine,
     step::{Step, Work},
 };
@@ -35,7 +35,7 @@ const SCRATCH: &str = "{scratch}";
 /// One step being carried out.
 pub(crate) struct Job<'a> {
     pub(crate) step: &'a Step,
-    pub(crate) needs: &'a BTreeMap<String, Entry>,
+    pub(crate) needs: &'a BTreeMap<String, CacheEntry>,
     pub(crate) workshop: &'a Workshop,
     pub(crate) log: &'a Path,
     pub(crate) engine: &'a Engine<'a>,
@@ -47,7 +47,7 @@ impl Job<'_> {
         Ok(self.entry(step)?.out())
     }
 
-    pub(crate) fn entry(&self, step: &str) -> Result<&Entry> {
+    pub(crate) fn entry(&self, step: &str) -> Result<&CacheEntry> {
         self.needs.get(step).with_context(|| format!("the plan does not say that {} needs {step}", self.step.name))
     }
 
@@ -62,7 +62,7 @@ impl Job<'_> {
 }
 
 /// Carries a step out. `sources` has the sources of its needs; a fetch adds its own.
-pub(crate) fn carry_out(job: &Job, sources: &mut BTreeMap<String, Fetched>) -> Result<()> {
+pub(crate) fn execute(job: &Job, sources: &mut BTreeMap<String, Fetched>) -> Result<()> {
     match &job.step.work {
         Work::Fetch(work) => {
             let fetched = fetch::run(job, work)?;

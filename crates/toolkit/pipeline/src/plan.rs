@@ -9,26 +9,26 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use common::{Arch, Sha256};
-use recipes::{Build, Component, Name, OriginKind, Program, Release, Source};
+use recipes::{Build, Component, Name, OriginKind, ProgramRecipe, Release, Source};
 use swix::release::{self, Probe, ReleaseInfo};
 
 use crate::{
     rust_files,
     step::{
-        Checks, ContainerImage, Crates, Fetch, GoBuild, Image, ImageItem, InputFile, Package, RustBuild, Step, Sysroot,
-        Tree, Unpack, Work,
+        Checks, ContainerImage, Crates, Fetch, GoBuild, ImageBuild, ImageItem, InputFile, PackageBuild, RustBuild,
+        Step, Sysroot, TreeBuild, Unpack, Work,
     },
     work::{container_image::ARCHIVE, sysroot::NO_UNWIND},
 };
 
 /// Everything that a build depends on besides the recipes.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub struct PlanRequest {
     pub arch: Arch,
     /// Only origins of this kind.
     pub only: Option<OriginKind>,
-    /// Sources that the user brings: name -> tree or archive.
-    pub brought: BTreeMap<String, PathBuf>,
+    /// Sources that the user gives: name -> tree or archive.
+    pub source_overrides: BTreeMap<String, PathBuf>,
     /// This repository: `rootfs/`, the Rust programs and their lock file.
     pub workspace: PathBuf,
 }
@@ -68,9 +68,9 @@ impl Plan {
 }
 
 /// The plan for a release.
-pub fn plan(release: &Release, request: &Request) -> Result<Plan> {
+pub fn plan(release: &Release, request: &PlanRequest) -> Result<Plan> {
     let known: Vec<&str> = release.sources().map(|source| &*source.name).collect();
-    if let Some(unknown) = request.brought.keys().find(|name| !known.contains(&name.as_str())) {
+    if let Some(unknown) = request.source_overrides.keys().find(|name| !known.contains(&name.as_str())) {
         bail!("--source {unknown}=…: release {} has no such source; there are {}", release.name, known.join(", "));
     }
     Planner { release, request, steps: Vec::new() }.plan()
@@ -78,7 +78,7 @@ pub fn plan(release: &Release, request: &Request) -> Result<Plan> {
 
 struct Planner<'a> {
     release: &'a Release,
-    request: &'a Request,
+    request: &'a PlanRequest,
     steps: Vec<Step>,
 }
 
@@ -104,7 +104,7 @@ impl Planner<'_> {
         let image = self.image()?;
         self.add("image", Work::Image(image.0), &image.1);
         let rootfs_directory = self.request.workspace.join("rootfs");
-        let rootfs = Package {
+        let rootfs = PackageBuild {
             version: release.version.clone(),
             revision: release.revision,
             arch: self.request.arch,
@@ -128,8 +128,8 @@ impl Planner<'_> {
             Sha256::of_tree(path)
                 .with_context(|| format!("--source {}={}: it cannot be read", source.name, path.display()))
         };
-        let brought = self.request.brought.get(&*source.name).map(digest).transpose()?;
-        let fetch = Work::Fetch(Fetch { source: source.clone(), only: self.request.only, brought });
+        let source_override = self.request.source_overrides.get(&*source.name).map(digest).transpose()?;
+        let fetch = Work::Fetch(Fetch { source: source.clone(), only: self.request.only, source_override });
         self.add(format!("fetch-{}", source.name), fetch, &[]);
         Ok(())
     }
@@ -142,7 +142,7 @@ impl Planner<'_> {
             .patches
             .iter()
             .map(|path| InputFile::new(path.file_name().unwrap_or_default().to_string_lossy(), path));
-        let tree = Tree {
+        let tree = TreeBuild {
             source: source.clone(),
             patches: patches.collect::<Result<_>>()?,
             import_path: import_path.clone(),
@@ -177,7 +177,7 @@ impl Planner<'_> {
         Ok(())
     }
 
-    fn program(&mut self, component: &Component, program: &Program) -> Result<()> {
+    fn program(&mut self, component: &Component, program: &ProgramRecipe) -> Result<()> {
         let arch = program.operator.unwrap_or(self.request.arch);
         let built_by = step_of(program);
         match &program.build {
@@ -225,7 +225,7 @@ impl Planner<'_> {
     }
 
     /// The image, and the steps that it takes its contents from. A program goes in only when its check has passed.
-    fn image(&self) -> Result<(Image, Vec<String>)> {
+    fn image(&self) -> Result<(ImageBuild, Vec<String>)> {
         let mut items = Vec::new();
         let mut needs = Vec::new();
         for (_, program) in self.release.programs() {
@@ -251,7 +251,7 @@ impl Planner<'_> {
             });
         }
         let files = self.release.files.iter().map(|(from, place)| Ok((place.clone(), InputFile::new(&**place, from)?)));
-        let image = Image {
+        let image = ImageBuild {
             source_date: self.release.source_date,
             items,
             files: files.collect::<Result<_>>()?,
@@ -285,7 +285,7 @@ impl Planner<'_> {
             version: self.release.version.clone(),
             arch: self.request.arch,
             components: components
-                .map(|c| release::Component { name: c.name.to_string(), version: c.version.clone() })
+                .map(|c| release::ReleaseComponent { name: c.name.to_string(), version: c.version.clone() })
                 .collect(),
             probes,
         }
@@ -293,7 +293,7 @@ impl Planner<'_> {
 }
 
 /// The step that builds a program.
-fn step_of(program: &Program) -> String {
+fn step_of(program: &ProgramRecipe) -> String {
     match program.build {
         Build::Go(_) => format!("go-{}", program.name),
         Build::Rust(_) => format!("rust-{}", program.name),

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-pub use trial::{Checked, Outcome, Refresh, Refreshed, Stopped, check, refresh};
+pub use trial::{Checked, PatchOutcome, Refresh, Refreshed, Stopped, check, refresh};
 
 /// A patch and a tree that do not go together.
 #[derive(Debug, Clone, thiserror::Error)]

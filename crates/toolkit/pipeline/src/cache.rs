@@ -16,7 +16,10 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use common::{Sha256, files};
+use common::{
+    Sha256, files,
+    lock::{After, Lock},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sources::Fetched;
@@ -52,12 +55,12 @@ pub struct Meta {
 
 /// A finished step on disk.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct CacheEntry {
     pub meta: Meta,
     directory: PathBuf,
 }
 
-impl Entry {
+impl CacheEntry {
     pub fn out(&self) -> PathBuf {
         self.directory.join("out")
     }
@@ -82,8 +85,8 @@ impl Cache {
     }
 
     /// Keeps other runs from publishing until the guard is dropped.
-    pub(crate) fn lock_publishing(&self) -> Result<fs::File> {
-        self.lock_file("publishing")
+    pub(crate) fn lock_publishing(&self) -> Result<Lock> {
+        self.lock_file("publishing", |_| {})
     }
 
     pub fn root(&self) -> &Path {
@@ -99,10 +102,10 @@ impl Cache {
     }
 
     /// The entry of a step, or why there is none. Its output is not verified here.
-    pub fn look_up(&self, step: &Step) -> Result<Entry, Miss> {
+    pub fn look_up(&self, step: &Step) -> Result<CacheEntry, Miss> {
         let directory = self.directory(step);
         match read_meta(&directory) {
-            Ok(Some(meta)) if meta.key == step.key => Ok(Entry { meta, directory }),
+            Ok(Some(meta)) if meta.key == step.key => Ok(CacheEntry { meta, directory }),
             Ok(Some(_)) => Err(Miss::Damaged("its entry.json names another key".into())),
             Ok(None) => Err(self.explain(step)),
             Err(error) => Err(Miss::Damaged(error)),
@@ -127,24 +130,12 @@ impl Cache {
     }
 
     /// Waits until no other run makes the same step, and keeps others from it until the guard is dropped.
-    pub fn lock(&self, step: &Step, waiting: impl FnOnce()) -> Result<fs::File> {
-        let path = self.root.join("locks").join(format!("{}-{}", step.name, step.key.short()));
-        let file = fs::File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
-        if file.try_lock().is_err() {
-            waiting();
-            file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
-        }
-        Ok(file)
+    pub fn lock(&self, step: &Step, waiting: impl FnOnce(&str)) -> Result<Lock> {
+        self.lock_file(&format!("{}-{}", step.name, step.key.short()), waiting)
     }
 
-    fn lock_file(&self, name: &str) -> Result<fs::File> {
-        let path = self.root.join("locks").join(name);
-        let lock = || -> std::io::Result<fs::File> {
-            let file = fs::File::create(&path)?;
-            file.lock()?;
-            Ok(file)
-        };
-        lock().with_context(|| format!("cannot lock {}", path.display()))
+    fn lock_file(&self, name: &str, waiting: impl FnOnce(&str)) -> Result<Lock> {
+        Lock::acquire(&self.root.join("locks").join(name), After::Stays, waiting)
     }
 
     /// Turns what was made into the entry of its step.
@@ -154,7 +145,7 @@ impl Cache {
         workshop: &Workshop,
         sources: BTreeMap<String, Fetched>,
         took: Duration,
-    ) -> Result<Entry> {
+    ) -> Result<CacheEntry> {
         let output =
             Sha256::of_tree(&workshop.out()).with_context(|| format!("cannot read {}", workshop.out().display()))?;
         let meta = Meta { key: step.key, inputs: step.inputs(), output, sources, seconds: took.as_secs_f64() };
@@ -166,7 +157,7 @@ impl Cache {
         files::create_dir(directory.parent().unwrap_or(&self.root))?;
         self.remove(step)?;
         fs::rename(&staged, &directory).with_context(|| format!("cannot keep {}", directory.display()))?;
-        Ok(Entry { meta, directory })
+        Ok(CacheEntry { meta, directory })
     }
 
     /// Removes the entry of a step, if there is one. It disappears at once, also when this is interrupted.

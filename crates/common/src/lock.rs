@@ -1,0 +1,183 @@
+//! Locks between threads and between processes: files that the kernel unlocks when who holds them ends, however it ends.
+//! A lock has a name, what it is for, and its file says who holds it.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io::{self, ErrorKind, Read, Seek, Write},
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+
+/// Held until it is dropped, or until its process ends.
+#[derive(Debug)]
+pub struct Lock {
+    path: PathBuf,
+    after: After,
+    _file: File,
+}
+
+/// What becomes of the file when the lock is let go of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum After {
+    Stays,
+    /// For locks of which there would be too many files.
+    Removed,
+}
+
+/// What came of trying.
+#[derive(Debug)]
+pub enum Tried {
+    Got(Lock),
+    /// Somebody else has it: who that is, in the words of the one who wrote it.
+    HeldBy(String),
+}
+
+impl Lock {
+    /// Waits for it. `waiting` is called once, with who holds it, where it cannot be had at once.
+    pub fn acquire(path: &Path, after: After, waiting: impl FnOnce(&str)) -> Result<Self> {
+        let mut waiting = Some(waiting);
+        let mut acquire = || loop {
+            let mut file = open(path)?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => {
+                    if let Some(waiting) = waiting.take() {
+                        waiting(&holder(&mut file));
+                    }
+                    file.lock()?;
+                }
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+            if is_the_file_of(path, &file)? {
+                return Ok(Self::signed(path, after, file));
+            }
+        };
+        acquire().with_context(|| format!("cannot lock {}", path.display()))
+    }
+
+    /// Takes it if nobody has it.
+    pub fn try_acquire(path: &Path, after: After) -> Result<Tried> {
+        let acquire = || loop {
+            let mut file = open(path)?;
+            match file.try_lock() {
+                Ok(()) if is_the_file_of(path, &file)? => return Ok(Tried::Got(Self::signed(path, after, file))),
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Ok(Tried::HeldBy(holder(&mut file))),
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+        };
+        acquire().with_context(|| format!("cannot lock {}", path.display()))
+    }
+
+    fn signed(path: &Path, after: After, mut file: File) -> Self {
+        let command: Vec<_> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+        let mut sign = || {
+            file.set_len(0)?;
+            file.rewind()?;
+            writeln!(file, "process {}, `{}`", std::process::id(), command.join(" "))
+        };
+        // It is held also where the disk has no room for the name.
+        let _: io::Result<()> = sign();
+        Lock { path: path.to_owned(), after, _file: file }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if self.after == After::Removed {
+            // Removed while it is held; a file that stays behind does no harm.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Marks a file as in use by this process for as long as the handle lives.
+pub fn mark(file: &File) -> io::Result<()> {
+    file.lock()
+}
+
+/// Whether nobody has marked or locked the file, or who had is gone. `None`: there is no such file.
+pub fn is_abandoned(path: &Path) -> Option<bool> {
+    File::open(path).ok().map(|file| file.try_lock().is_ok())
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    File::options().read(true).write(true).create(true).truncate(false).open(path)
+}
+
+fn holder(file: &mut File) -> String {
+    let mut text = String::new();
+    // Who has just taken it may not have signed yet.
+    let _ = file.read_to_string(&mut text);
+    let text = text.trim();
+    if text.is_empty() { "another process".to_owned() } else { text.to_owned() }
+}
+
+/// Whoever held it before may have removed the file: what is locked here may be that old one.
+fn is_the_file_of(path: &Path, file: &File) -> io::Result<bool> {
+    match fs::metadata(path) {
+        Ok(now) => Ok(now.ino() == file.metadata()?.ino()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn a_lock_is_held_by_one_at_a_time_and_leaves_no_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let (inside, entered) = (AtomicU32::new(0), AtomicU32::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..20 {
+                        let _lock = Lock::acquire(&path, After::Removed, |_| {}).unwrap();
+                        assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
+                        entered.fetch_add(1, Ordering::SeqCst);
+                        inside.fetch_sub(1, Ordering::SeqCst);
+                    }
+                });
+            }
+        });
+        assert_eq!(entered.into_inner(), 160);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn who_has_to_wait_is_told_once_for_whom_and_who_tries_is_told_as_well() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let first = Lock::acquire(&path, After::Stays, |_| panic!("nobody has it")).unwrap();
+        let me = format!("process {}", std::process::id());
+        assert!(matches!(Lock::try_acquire(&path, After::Stays).unwrap(), Tried::HeldBy(who) if who.starts_with(&me)));
+        let (told, hears) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            let second = scope.spawn(|| Lock::acquire(&path, After::Stays, |who| told.send(who.to_owned()).unwrap()));
+            assert!(hears.recv().unwrap().starts_with(&me));
+            drop(first);
+            second.join().unwrap().unwrap();
+        });
+        assert!(path.exists() && hears.try_recv().is_err());
+        assert!(matches!(Lock::try_acquire(&path, After::Removed).unwrap(), Tried::Got(_)));
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_marked_file_is_abandoned_once_its_handle_is_gone() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let handle = File::open(file.path()).unwrap();
+        mark(&handle).unwrap();
+        assert_eq!(is_abandoned(file.path()), Some(false));
+        drop(handle);
+        assert_eq!(is_abandoned(file.path()), Some(true));
+        assert_eq!(is_abandoned(Path::new("/nonexistent/file")), None);
+    }
+}

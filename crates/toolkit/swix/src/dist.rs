@@ -1,0 +1,41 @@
+//! dist/, for those who use what a build published there.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+
+/// Where tests find what was built: `$KOE_DIST`, else the dist/ of this workspace.
+pub fn directory() -> PathBuf {
+    let ours = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../dist");
+    env::var_os("KOE_DIST").map_or_else(ours, PathBuf::from)
+}
+
+/// The SWIX that was published last.
+pub fn newest_swix(dist: &Path) -> Result<PathBuf> {
+    let none = || format!("there is no SWIX in {}: run `cargo xtask build-swix` first", dist.display());
+    let files = dist.read_dir().with_context(none)?.flatten().map(|entry| entry.path());
+    let swixes = files.filter(|path| path.extension().is_some_and(|extension| extension == "swix"));
+    swixes.max_by_key(|path| path.metadata().and_then(|data| data.modified()).ok()).with_context(none)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, time::SystemTime};
+
+    use super::*;
+
+    #[test]
+    fn the_newest_swix_is_the_one_that_was_published_last() {
+        let dist = tempfile::tempdir().unwrap();
+        let error = newest_swix(dist.path()).unwrap_err().to_string();
+        assert!(error.contains("cargo xtask build-swix") && error.contains(dist.path().to_str().unwrap()), "{error}");
+        for (name, age) in [("b.swix", 10), ("a.swix", 5), ("c.swix", 20), ("newer.rpm", 0)] {
+            let file = fs::File::create(dist.path().join(name)).unwrap();
+            file.set_modified(SystemTime::now() - std::time::Duration::from_secs(age)).unwrap();
+        }
+        assert_eq!(newest_swix(dist.path()).unwrap(), dist.path().join("a.swix"));
+    }
+}

@@ -1,0 +1,20 @@
+//! The rules of the house that a machine can hold: which room may import which, whose licences are allowed, how files begin.
+
+mod files;
+mod imports;
+mod licences;
+
+use std::path::Path;
+
+use cargo_metadata::MetadataCommand;
+
+fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is in the workspace")
+}
+
+/// What Cargo knows of the workspace. Never with another lock file; without the network where all is there already.
+fn metadata() -> MetadataCommand {
+    let mut command = MetadataCommand::new();
+    command.current_dir(workspace()).other_options(["--locked".to_owned()]);
+    command
+}
