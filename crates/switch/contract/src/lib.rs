@@ -28,4 +28,4 @@ mod stage;
 pub mod status;
 
 pub use credential::Credential;
-pub use stage::{Role, Stage};
+pub use stage::{Stage, Who};

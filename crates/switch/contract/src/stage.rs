@@ -2,8 +2,8 @@
 
 /// Which switches a stage is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    Any,
+pub enum Who {
+    Both,
     Master,
     Worker,
 }
@@ -24,8 +24,8 @@ macro_rules! stages {
                 match self { $(Stage::$stage => $name,)+ }
             }
 
-            pub fn who(self) -> Role {
-                match self { $(Stage::$stage => Role::$who,)+ }
+            pub fn who(self) -> Who {
+                match self { $(Stage::$stage => Who::$who,)+ }
             }
 
             /// What it is there for, for a person.
@@ -37,12 +37,12 @@ macro_rules! stages {
 }
 
 stages! {
-    Prepare = "prepare", Any, "cluster.toml is right and names this switch, the clock is, kernel modules and forwarding";
-    Pki = "pki", Any, "the master's certificate authorities and certificates; a worker's keys, certificates from the master";
+    Prepare = "prepare", Both, "cluster.toml is right and names this switch, the clock is, kernel modules and forwarding";
+    Pki = "pki", Both, "the master's certificate authorities and certificates; a worker's keys, certificates from the master";
     Enrolment = "enrolment", Master, "signs workers' certificates from here on";
-    Kubeconfigs = "kubeconfigs", Any, "who each component is";
+    Kubeconfigs = "kubeconfigs", Both, "who each component is";
     Encryption = "encryption", Master, "the key that Secrets are stored under";
-    Firewall = "firewall", Any, "the ports that others need";
+    Firewall = "firewall", Both, "the ports that others need";
     Etcd = "etcd", Master, "everything that the cluster knows";
     ControlPlane = "control-plane", Master, "API server, controller manager, scheduler";
     Docker = "docker", Worker, "EOS' own Docker is up";
@@ -50,11 +50,11 @@ stages! {
     Cni = "cni", Worker, "the pods' network on this switch";
     Kubelet = "kubelet", Worker, "runs this switch's pods";
     KubeProxy = "kube-proxy", Worker, "leads to Services";
-    Routes = "routes", Any, "to the pods on the other switches";
+    Routes = "routes", Both, "to the pods on the other switches";
     ApiServer = "api-server", Master, "waits until the API server answers";
     Rbac = "rbac", Master, "what the API server may do at the kubelets";
-    Ready = "ready", Any, "every component is healthy and the node is Ready";
-    Renewal = "renewal", Any, "the timer that keeps the certificates valid";
+    Ready = "ready", Both, "every component is healthy and the node is Ready";
+    Renewal = "renewal", Both, "the timer that keeps the certificates valid";
 }
 
 impl Stage {
@@ -65,9 +65,9 @@ impl Stage {
     /// A line about it, for a person: what it does, and on which switches where that is not all.
     pub fn about(self) -> String {
         let who = match self.who() {
-            Role::Any => "",
-            Role::Master => "master: ",
-            Role::Worker => "worker: ",
+            Who::Both => "",
+            Who::Master => "master: ",
+            Who::Worker => "worker: ",
         };
         format!("{who}{}", self.what())
     }

@@ -39,7 +39,7 @@ pub struct StageStatus {
 /// What a stage has come to; in memory there is a file for each.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StageRecord {
-    pub state: Progress,
+    pub state: StageState,
     /// What was found and done, or why it failed.
     pub line: String,
     pub seconds: f64,
@@ -47,7 +47,7 @@ pub struct StageRecord {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Progress {
+pub enum StageState {
     /// Not begun.
     Waiting,
     Running,
@@ -115,9 +115,20 @@ impl Status {
 
     /// Everything that it says of what is wrong, as one text.
     pub fn complaints(&self) -> String {
-        let failed = self.stages.iter().filter(|stage| stage.record.state == Progress::Failed);
+        let failed = self.stages.iter().filter(|stage| stage.record.state == StageState::Failed);
         let lines = failed.map(|stage| format!("{}: {}", stage.stage, stage.record.line));
         lines.chain(self.problems.iter().cloned()).collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl fmt::Display for NodeState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            NodeState::Ready => "ready",
+            NodeState::Starting => "starting",
+            NodeState::Failed => "failed",
+            NodeState::Stopped => "stopped",
+        })
     }
 }
 

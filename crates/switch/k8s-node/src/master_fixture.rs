@@ -9,10 +9,10 @@ use std::{
 };
 
 use cluster::{Cluster, pki};
-use enrolment::{Event, Limits, Server, Stop, Token};
+use enrolment::{Event, Server, ServerLimits, Stop, Token};
 use tempfile::TempDir;
 
-use crate::enrolment_server::Authority;
+use crate::enrolment_server::CertificateAuthority;
 
 const CLUSTER: &str = r#"
 [cluster]
@@ -54,8 +54,8 @@ impl Master {
         let server = Server::bind(
             (Ipv4Addr::LOCALHOST, 0).into(),
             Token::new(cluster.token.reveal()).unwrap(),
-            Arc::new(Authority { pki: directory.path().into(), cluster: cluster.clone() }),
-            Limits::default(),
+            Arc::new(CertificateAuthority { pki: directory.path().into(), cluster: cluster.clone() }),
+            ServerLimits::default(),
             move |event| sink.lock().unwrap().push(event),
         )
         .unwrap();

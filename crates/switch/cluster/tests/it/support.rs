@@ -11,7 +11,7 @@ use std::{
 
 use cluster::{
     Cluster, Node,
-    pki::{self, Credential, Issued, Outcome, PkiError},
+    pki::{self, Credential, Outcome, PkiError, SignedCertificates},
 };
 use tempfile::TempDir;
 
@@ -112,11 +112,11 @@ impl Switch {
         Ok(requests.map(|requests| requests.into_iter().map(|request| request.pem).collect()))
     }
 
-    pub fn sign(&self, node: &str, requests: &[String], now: SystemTime) -> Result<Issued, pki::SignError> {
+    pub fn sign(&self, node: &str, requests: &[String], now: SystemTime) -> Result<SignedCertificates, pki::SignError> {
         pki::sign(&self.path(), &self.cluster, node, requests, now)
     }
 
-    pub fn accept(&self, issued: &Issued, now: SystemTime) -> Result<Outcomes, PkiError> {
+    pub fn accept(&self, issued: &SignedCertificates, now: SystemTime) -> Result<Outcomes, PkiError> {
         pki::accept(&self.path(), &self.cluster, &self.node, issued, now).map(|list| list.into_iter().collect())
     }
 
@@ -154,7 +154,7 @@ impl Switch {
     /// Every certificate is there and as it should be, by our own judgement.
     pub fn require_ok(&self, now: SystemTime) {
         for status in pki::inspect(&self.path(), &self.cluster, &self.node, now) {
-            assert!(status.state == pki::State::Ok, "{}: {:?}", status.credential, status.state);
+            assert!(status.state == pki::CertificateState::Ok, "{}: {:?}", status.credential, status.state);
         }
     }
 
@@ -166,10 +166,10 @@ impl Switch {
         for status in statuses {
             let credential = status.credential;
             let etcd = [Credential::EtcdCa, Credential::Etcd, Credential::ApiServerEtcdClient].contains(&credential);
-            let authority = self.file(if etcd { "etcd-ca.pem" } else { "ca.pem" });
+            let ca = self.file(if etcd { "etcd-ca.pem" } else { "ca.pem" });
             let certificate = self.file(&credential.certificate_file());
-            let (authority, certificate) = (text(&authority), text(&certificate));
-            openssl(&format!("verify -attime {at} -partial_chain -x509_strict -CAfile {authority} {certificate}"));
+            let (ca, certificate) = (text(&ca), text(&certificate));
+            openssl(&format!("verify -attime {at} -partial_chain -x509_strict -CAfile {ca} {certificate}"));
             let key = self.file(&credential.key_file());
             if key.exists() {
                 let certified = openssl(&format!("x509 -pubkey -noout -in {certificate}"));

@@ -66,15 +66,7 @@ pub fn values<'a>(cluster: &'a Cluster, node: &'a Node, ca_key: bool) -> Values<
         docker: Some(Docker { cgroup_driver: "cgroupfs" }),
         ca_key,
         limits: LIMITS,
-        places: Places {
-            bin: "/opt/kubernetes-on-eos/bin".into(),
-            cni_plugins: "/opt/kubernetes-on-eos/cni/bin".into(),
-            units: "/opt/kubernetes-on-eos/units".into(),
-            state: "/mnt/flash/k8s".into(),
-            pki: "/mnt/flash/k8s/pki".into(),
-            kubeconfigs: "/mnt/flash/k8s/kubeconfigs".into(),
-            run: "/run/kubernetes-on-eos".into(),
-        },
+        places: Places::on_switch(),
     }
 }
 
