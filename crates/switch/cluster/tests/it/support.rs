@@ -28,34 +28,8 @@ pub fn now() -> SystemTime {
 }
 
 pub fn cluster_with(key: &str) -> Cluster {
-    let text = format!(
-        r#"
-[cluster]
-service_cidr = "10.10.0.0/22"
-pod_cidr = "10.16.0.0/16"
-dns = "10.10.0.10"
-key = "{key}"
-subject = {{ country = "UK", locality = "London" }}
-
-[[node]]
-name = "veos-b"
-address = "1.1.1.1"
-roles = ["master", "worker"]
-
-[[node]]
-name = "veos-l1"
-address = "2.2.2.2"
-roles = ["worker"]
-
-[[node]]
-name = "veos-l2"
-address = "3.3.3.3"
-roles = ["worker"]
-
-[join]
-token = "9f86d081884c7d659a2feaa0c55ad015"
-"#
-    );
+    let more = format!("[cluster]\nkey = \"{key}\"\nsubject = {{ country = \"UK\", locality = \"London\" }}\n");
+    let text = include_str!("../fixtures/cluster.toml").replacen("[cluster]\n", &more, 1);
     Cluster::parse(&text, "cluster.toml").unwrap()
 }
 
