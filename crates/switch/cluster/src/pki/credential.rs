@@ -13,5 +13,5 @@ pub(super) fn ca_of(credential: Credential) -> Credential {
 /// Certificates of the master that a certificate authority signs.
 pub(super) fn signed_by(ca: Credential) -> impl Iterator<Item = Credential> {
     let leaf = |credential: &Credential| !credential.is_ca() && *credential != Credential::ServiceAccount;
-    Credential::MASTER.into_iter().filter(leaf).filter(move |credential| ca_of(*credential) == ca)
+    Credential::MASTER.iter().copied().filter(leaf).filter(move |credential| ca_of(*credential) == ca)
 }

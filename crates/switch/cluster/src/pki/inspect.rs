@@ -20,7 +20,7 @@ use crate::{Cluster, Node};
 
 pub fn inspect(path: &Path, cluster: &Cluster, node: &Node, now: SystemTime) -> Vec<CertificateStatus> {
     let worker = [Credential::Ca, Credential::Node, Credential::KubeProxy];
-    let all: &[Credential] = if node.master { &Credential::MASTER } else { &worker };
+    let all: &[Credential] = if node.master { Credential::MASTER } else { &worker };
     let certificates = all.iter().filter(|credential| **credential != Credential::ServiceAccount);
     certificates.map(|credential| status(path, *credential, cluster, node, now)).collect()
 }

@@ -65,7 +65,7 @@ fn path(before: &str, beginning: &str, behind: &str) -> Option<String> {
 
 fn is_named(path: &str) -> bool {
     let in_directory = |directory: &str| path.strip_prefix(directory).and_then(|rest| rest.strip_prefix('/'));
-    let of = |file: fn(Credential) -> String, name: &str| Credential::MASTER.into_iter().any(|one| file(one) == name);
+    let of = |file: fn(Credential) -> String, name: &str| Credential::MASTER.iter().any(|one| file(*one) == name);
     places::ALL.contains(&path)
         || path == places::FLASH
         || path == "/opt"
