@@ -1,5 +1,12 @@
 //! `bench`: measures what docs/ claims, side by side where there is something to beat.
 
+mod cfssl;
+mod compile;
+mod figures;
+mod first_boot;
+mod kube_proxy;
+mod pki;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -7,6 +14,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use clap::{Args, ValueEnum};
 use common::{command::Program, files};
 use indicatif::HumanBytes;
 use pipeline::cache;
@@ -15,25 +23,55 @@ use swix::{
     tree::{Entry, Kind},
 };
 
+use self::figures::machine;
 use crate::{
-    compile_bench,
-    figures::machine,
-    first_boot,
-    flags::{Bench, BenchSubject, Selection},
-    kube_proxy_bench, pki_bench,
-    reproduce::{as_child, child, copy_workspace},
-    session::{Session, workspace},
+    build::{
+        Selection,
+        reproduce::{as_child, child, copy_workspace},
+        session::Session,
+    },
+    workspace::workspace,
 };
+
+#[derive(Args)]
+pub struct Bench {
+    pub what: BenchSubject,
+    /// build: also time all that a newcomer waits for, from a clone to the SWIX, with every cache empty
+    #[arg(long)]
+    pub cold: bool,
+    /// build: also compile hyperkube through xtask and by hand, each with an empty Go cache
+    #[arg(long)]
+    pub by_hand: bool,
+    /// first-boot, pki, kube-proxy: how often each way is timed
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub rounds: Option<u16>,
+    #[command(flatten)]
+    pub selection: Selection,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum BenchSubject {
+    /// The build: a second run, a changed rootfs/ file, sizes; if asked for, from a clone to the SWIX, and against `go build` by hand
+    Build,
+    /// From the start of first boot to a Ready node, against the same services started by hand; memory of our daemon
+    FirstBoot,
+    /// The whole PKI of a three-node cluster as a 386 program, against cfssl and openssl for linux/386
+    Pki,
+    /// Our kube-proxy against upstream's, both for linux/386 and of the SWIX in dist/ or $KOE_DIST: memory, times, traffic, size
+    KubeProxy,
+}
 
 /// How often the second run is timed.
 const RUNS: usize = 5;
 
-pub fn run(flags: Bench) -> Result<()> {
-    match flags.what {
-        BenchSubject::Build => build_figures(&flags),
-        BenchSubject::FirstBoot => first_boot::run(&flags),
-        BenchSubject::Pki => pki_bench::run(&flags),
-        BenchSubject::KubeProxy => kube_proxy_bench::run(&flags),
+impl Bench {
+    pub fn run(self) -> Result<()> {
+        match self.what {
+            BenchSubject::Build => build_figures(&self),
+            BenchSubject::FirstBoot => first_boot::run(&self),
+            BenchSubject::Pki => pki::run(&self),
+            BenchSubject::KubeProxy => kube_proxy::run(&self),
+        }
     }
 }
 
@@ -70,7 +108,7 @@ fn build_figures(flags: &Bench) -> Result<()> {
     );
     text += &changed_rootfs(&root, &flags.selection)?;
     if flags.by_hand {
-        text += &compile_bench::compare(&session)?;
+        text += &compile::compare(&session)?;
     }
     text += &sizes(&session, dist.path())?;
     let file = workspace().join("docs/build-figures.md");
@@ -92,7 +130,7 @@ fn from_clone(selection: &Selection) -> Result<String> {
     let log = scratch.path().join("log");
     let began = Instant::now();
     Program::new("cargo", "compile xtask as `cargo xtask` does")?
-        .args(["build", "--quiet", "--package", "xtask"])
+        .args(["build", "--quiet", "--package", "xtask", "--no-default-features"])
         .env("CARGO_HOME", &cargo_home)
         .env("CARGO_TARGET_DIR", &target)
         .dir(&copy)

@@ -1,66 +1,117 @@
-//! `cargo xtask`: every verb of the toolkit. Each verb's file turns its arguments into a typed
-//! request and calls a library.
+//! `cargo xtask`: the table of verbs. Each verb's file has its flags, and turns them into a typed request to a library.
+//!
+//! Without the feature `lab`, as `cargo xtask` compiles it, this is what a build needs; the other verbs are handed over
+//! to the whole xtask.
 
-mod against_upstream;
+#[cfg(feature = "lab")]
 mod bench;
-mod build_swix;
-mod cache;
-mod cfssl;
-mod chaos;
-mod compile_bench;
-mod device;
-mod doctor;
-mod doctor_386;
-mod doctor_docker_topo;
-mod fetch;
-mod figures;
-mod first_boot;
-mod flags;
-mod image;
-mod in_docker;
-mod inspect;
+mod build;
+mod dev;
+#[cfg(not(feature = "lab"))]
+mod handed_over;
+#[cfg(feature = "lab")]
 mod interrupt;
-mod kube_proxy_bench;
-mod patch;
-mod pki;
-mod pki_bench;
-mod plan;
-mod power_cuts;
+#[cfg(feature = "lab")]
+mod lab;
 mod progress;
-mod reproduce;
-mod session;
-mod test;
-mod topo;
-mod topo_test;
-mod topo_test_run;
-mod topo_test_watch;
+mod workspace;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use flags::{Verb, Xtask};
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[cfg(not(feature = "lab"))]
+use self::handed_over::*;
+#[cfg(feature = "lab")]
+use self::{bench::Bench, lab::*};
+use self::{build::*, dev::*};
+
+/// Kubernetes on Arista EOS switches: builds the SWIX, proves it, looks inside it.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, arg_required_else_help = true)]
+struct Xtask {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Build the SWIX, from pinned sources, into dist/
+    BuildSwix(BuildSwix),
+    /// Bring every source of a release into the cache
+    Fetch(Fetch),
+    /// Show every step of a build, whether it would run, and why
+    Plan(Plan),
+    /// Verify a SWIX and list what is inside, down to the programs' versions
+    Inspect(Inspect),
+    /// Run the tests of this project
+    Test(Test),
+    /// Run the proofs that are too long for CI, and write down what came of them
+    ReleaseCheck(ReleaseCheck),
+    /// Say what this machine has and lacks for each verb
+    Doctor(Doctor),
+    /// Make the whole PKI of a cluster here, to carry it to the switches
+    Pki(Pki),
+    /// Show or trim the build cache
+    Cache(Cache),
+    /// Check or refresh a component's patches
+    Patch(Patch),
+    /// Build twice from empty caches in two directories and compare the SWIXes
+    Reproduce(Reproduce),
+    /// Measure what docs/ claims
+    Bench(Bench),
+    /// Make the images of a test topology, from Debian's packages alone
+    Image(Image),
+    /// Raise a test topology of containers and handle its devices
+    Device(Device),
+    /// Cut a switch's power at random moments of its boots and count how often it comes back whole
+    PowerCuts(PowerCuts),
+    /// Write a test topology for another program
+    Topo(Topo),
+    /// Raise a topology, install the SWIX on its switches, and play scenarios on the cluster that comes of it
+    TopoTest(TopoTest),
+    /// Compare our kube-proxy with upstream's: the table of cases, and random Services
+    AgainstUpstream(AgainstUpstream),
+    /// Let everything around our kube-proxy go wrong, for as long as you like
+    Chaos(Chaos),
+}
 
 fn main() -> ExitCode {
-    let result = match Xtask::parse().verb {
-        Verb::BuildSwix(flags) => build_swix::run(flags),
-        Verb::Fetch(flags) => fetch::run(flags),
-        Verb::Plan(flags) => plan::run(flags),
-        Verb::Inspect(flags) => inspect::run(flags),
-        Verb::Test(flags) => test::run(flags),
-        Verb::Doctor(flags) => doctor::run(flags),
-        Verb::Pki(flags) => pki::run(flags),
-        Verb::Cache(flags) => cache::run(flags),
-        Verb::Patch(flags) => patch::run(flags),
-        Verb::Reproduce(flags) => reproduce::run(flags),
-        Verb::Bench(flags) => bench::run(flags),
-        Verb::Image(flags) => image::run(flags),
-        Verb::Device(flags) => device::run(flags),
-        Verb::PowerCuts(flags) => power_cuts::run(flags),
-        Verb::Topo(flags) => topo::run(flags),
-        Verb::TopoTest(flags) => topo_test::run(flags),
-        Verb::AgainstUpstream(flags) => against_upstream::run(flags),
-        Verb::Chaos(flags) => chaos::run(flags),
-    };
+    #[cfg(not(feature = "lab"))]
+    if handed_over::is_help() {
+        return end(handed_over::hand_over());
+    }
+    end(Xtask::parse().verb.run())
+}
+
+impl Verb {
+    fn run(self) -> Result<()> {
+        match self {
+            Verb::BuildSwix(verb) => verb.run(),
+            Verb::Fetch(verb) => verb.run(),
+            Verb::Plan(verb) => verb.run(),
+            Verb::Inspect(verb) => verb.run(),
+            Verb::Test(verb) => verb.run(),
+            Verb::ReleaseCheck(verb) => verb.run(),
+            Verb::Doctor(verb) => verb.run(),
+            Verb::Pki(verb) => verb.run(),
+            Verb::Cache(verb) => verb.run(),
+            Verb::Patch(verb) => verb.run(),
+            Verb::Reproduce(verb) => verb.run(),
+            Verb::Bench(verb) => verb.run(),
+            Verb::Image(verb) => verb.run(),
+            Verb::Device(verb) => verb.run(),
+            Verb::PowerCuts(verb) => verb.run(),
+            Verb::Topo(verb) => verb.run(),
+            Verb::TopoTest(verb) => verb.run(),
+            Verb::AgainstUpstream(verb) => verb.run(),
+            Verb::Chaos(verb) => verb.run(),
+        }
+    }
+}
+
+fn end(result: Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

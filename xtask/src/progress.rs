@@ -17,12 +17,8 @@ pub fn for_stderr() -> Box<dyn Progress> {
     if std::io::stderr().is_terminal() { Box::new(Bars(MultiProgress::new())) } else { Box::new(Lines) }
 }
 
-/// The sink among lines that are on the terminal already.
-pub fn among(lines: &MultiProgress) -> Box<dyn Progress> {
-    Box::new(Bars(lines.clone()))
-}
-
-struct Bars(MultiProgress);
+/// The sink on a terminal, beside other lines that are there.
+pub struct Bars(pub MultiProgress);
 
 struct Bar(ProgressBar);
 

@@ -6,6 +6,7 @@ mod inspect;
 mod killed;
 mod network;
 mod plan;
+mod release_check;
 mod selection;
 mod support;
 mod topo_test;

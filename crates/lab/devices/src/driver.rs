@@ -31,9 +31,8 @@ impl Default for Options {
     }
 }
 
-/// How to get docker-topo.
-pub const HOW_TO_GET: &str =
-    "it is in no package registry: pip install git+https://github.com/networkop/docker-topo.git";
+/// Where it is told how to get docker-topo.
+const HINT: &str = "`cargo xtask doctor` says how to get it";
 
 impl Driver {
     /// docker-topo where it is on PATH, else the built-in driver.
@@ -44,8 +43,8 @@ impl Driver {
     /// docker-topo at that path, or on PATH.
     pub fn docker_topo(path: Option<PathBuf>) -> Result<Driver> {
         let found = path.or_else(|| find_on_path("docker-topo"));
-        let found = found.ok_or_else(|| anyhow::anyhow!("there is no docker-topo on PATH; {HOW_TO_GET}"))?;
-        ensure!(found.is_file(), "there is no docker-topo at {}; {HOW_TO_GET}", found.display());
+        let found = found.ok_or_else(|| anyhow::anyhow!("there is no docker-topo on PATH; {HINT}"))?;
+        ensure!(found.is_file(), "there is no docker-topo at {}; {HINT}", found.display());
         Ok(Driver::DockerTopo(std::path::absolute(found)?))
     }
 }

@@ -42,7 +42,7 @@ use topology::Topology;
 pub use self::{
     access::{Access, Ssh},
     device::{Device, Power},
-    driver::{Driver, HOW_TO_GET, Options},
+    driver::{Driver, Options},
     flash::Flash,
     identity::{Identity, What},
 };

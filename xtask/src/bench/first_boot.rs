@@ -1,0 +1,179 @@
+//! `bench first-boot`: how long a switch takes to become a Kubernetes node, against the same services started by hand from
+//! certificates that were made before; both at the first boot and at the second. And what memory our daemon takes.
+
+mod memory;
+mod switch;
+
+use std::{
+    fmt::Write,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use common::files;
+use contract::{places, status::Status};
+
+use self::{
+    memory::Memory,
+    switch::{Healthy, Switch},
+};
+use super::{
+    Bench,
+    figures::{Spread, in_turns, machine},
+};
+use crate::{lab::device, workspace::workspace};
+
+/// How often each is timed unless `--rounds` says it.
+const ROUNDS: usize = 3;
+
+const STATUS: [&str; 3] = [places::K8S_NODE, "status", "--json"];
+
+/// How long the bring-up may go on after the node is Ready.
+const END: Duration = Duration::from_secs(60);
+
+/// A first boot and the second one after it.
+struct Boots {
+    first: Healthy,
+    second: Healthy,
+    /// Where our time went: the stages of both, with their seconds.
+    stages: [Vec<(String, f64)>; 2],
+}
+
+/// The first or the second of the two.
+type Which = fn(&Boots) -> &Healthy;
+
+pub fn run(flags: &Bench) -> Result<()> {
+    let swix = device::newest_swix().context("there is no SWIX in dist/: run `cargo xtask build-swix` first")?;
+    let rounds = flags.rounds.map_or(ROUNDS, usize::from);
+    let (one, three) = (workspace().join("topo/cluster-one.toml"), workspace().join("topo/cluster.toml"));
+
+    let machine = machine();
+    println!("memory of the enrolment server, and a first run that is not timed");
+    let memory = {
+        let master = Switch::raise(&swix, &three)?;
+        master.time_first_boot()?;
+        memory::of_enrolment_server(&master, &three)?
+    };
+    let made_before = made_before(&swix, &one)?;
+    let (ours, by_hand) = in_turns(rounds, || ours(&swix, &one), || by_hand(&swix, &one, made_before.path()))?;
+
+    let text = report(&ours, &by_hand, &memory, &machine)?;
+    let file = workspace().join("docs/first-boot-figures.md");
+    files::write_atomically(&file, &text)?;
+    println!("{text}\nwritten to {}", file.display());
+    Ok(())
+}
+
+/// Certificates, kubeconfigs and units, out of a switch that has come up with the same cluster.toml.
+fn made_before(swix: &Path, cluster: &Path) -> Result<tempfile::TempDir> {
+    let switch = Switch::raise(swix, cluster)?;
+    switch.time_first_boot()?;
+    switch.run(&["save"])?;
+    let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
+    switch.device()?.copy_out("/mnt/flash/by-hand", directory.path())?;
+    Ok(directory)
+}
+
+fn ours(swix: &Path, cluster: &Path) -> Result<Boots> {
+    let switch = Switch::raise(swix, cluster)?;
+    let first = switch.time_first_boot()?;
+    let first_stages = stages(&switch)?;
+    switch.reboot()?;
+    let second = switch.time_first_boot()?;
+    let boots = Boots { first, second, stages: [first_stages, stages(&switch)?] };
+    println!("by the extension: {}", words(&boots));
+    Ok(boots)
+}
+
+fn by_hand(swix: &Path, cluster: &Path, made_before: &Path) -> Result<Boots> {
+    let switch = Switch::raise(swix, cluster)?;
+    let device = switch.device()?;
+    device.copy_in(&made_before.join("by-hand"), "/mnt/flash")?;
+    device.copy_in(&made_before.join("by-hand/k8s"), "/mnt/flash")?;
+    let first = switch.time_by_hand()?;
+    switch.reboot()?;
+    let boots = Boots { first, second: switch.time_by_hand()?, stages: [vec![], vec![]] };
+    println!("by hand: {}", words(&boots));
+    Ok(boots)
+}
+
+fn words(boots: &Boots) -> String {
+    format!("first boot {:.1} s, second {:.1} s", boots.first.all().as_secs_f64(), boots.second.all().as_secs_f64())
+}
+
+/// Waits for the bring-up's own end, and returns what each of its stages took.
+fn stages(switch: &Switch) -> Result<Vec<(String, f64)>> {
+    let began = Instant::now();
+    loop {
+        let output = switch.device()?.exec(STATUS)?;
+        if output.status.success() {
+            let status: Status = serde_json::from_slice(&output.stdout).context("k8s-node's status is not readable")?;
+            return Ok(status.stages.into_iter().map(|stage| (stage.stage, stage.record.seconds)).collect());
+        }
+        if began.elapsed() > END {
+            bail!(
+                "the bring-up has not ended {} s after the node was Ready:\n{}",
+                END.as_secs(),
+                switch.device()?.logs()?
+            );
+        }
+        thread::sleep(Duration::from_millis(500));
+    }
+}
+
+fn report(ours: &[Boots], by_hand: &[Boots], memory: &Memory, machine: &str) -> Result<String> {
+    let rounds = ours.len();
+    let mut text = format!(
+        "# Figures of first boot\n\nWritten by `cargo xtask bench first-boot --rounds {rounds}`; run it again to repeat \
+         them. {machine}. Every switch is the [stand-in](stand-in.md) for 32-bit EOS, new for each run, with the SWIX installed and \
+         nothing of it started. The clock runs from `systemctl start kubernetes-on-eos` until etcd, API server, \
+         controller manager and scheduler say that they are healthy and the node is Ready; the same questions every 0.25 s \
+         in both cases.\n\n\
+         By hand is a shell script: mount the programs, start etcd, the control plane, load the pause image, start kubelet \
+         and kube-proxy, with units, certificates and kubeconfigs that are there already. It makes no firewall rules, routes \
+         or RBAC. At the second boot both find the etcd data of their first one. {rounds} runs of each, in turns \
+         (A B, B A, …); each run is both boots.\n\n\
+         | boot | by | shortest | median | longest | of by hand, by the medians | at most desired |\n\
+         | --- | --- | --- | --- | --- | --- | --- |\n"
+    );
+    let boots: [(&str, Which, f64); 2] =
+        [("first", |boots| &boots.first, 1.25), ("second", |boots| &boots.second, 1.1)];
+    for (name, which, desired) in boots {
+        let spread = |boots: &[Boots]| {
+            let times: Vec<Duration> = boots.iter().map(|boots| which(boots).all()).collect();
+            Spread::of(&times).context("no rounds were asked for")
+        };
+        let (ours, by_hand) = (spread(ours)?, spread(by_hand)?);
+        writeln!(text, "| {name} | the extension | {ours} | {:.2} times | {desired} times |", ours.ratio_to(&by_hand))?;
+        writeln!(text, "| {name} | hand | {by_hand} | | |")?;
+    }
+    text += "\n## When what was healthy\n\nMedians, in seconds after the start.\n\n\
+             | | first boot | by hand | second boot | by hand |\n| --- | --- | --- | --- | --- |\n";
+    for (index, (what, _)) in ours[0].first.steps.iter().enumerate() {
+        let median = |boots: &[Boots], which: Which| {
+            let times: Vec<Duration> = boots.iter().map(|boots| which(boots).steps[index].1).collect();
+            Spread::of(&times).map_or(0.0, |spread| spread.median.as_secs_f64())
+        };
+        let [first, second] = boots.map(|(_, which, _)| [median(ours, which), median(by_hand, which)]);
+        writeln!(text, "| {what} | {:.1} | {:.1} | {:.1} | {:.1} |", first[0], first[1], second[0], second[1])?;
+    }
+    text += "\n## Where the extension's time went\n\nThe stages of the last run, in seconds.\n\n\
+             | stage | first boot | second boot |\n| --- | --- | --- |\n";
+    if let Some(last) = ours.last() {
+        for ((stage, first), (_, second)) in last.stages[0].iter().zip(&last.stages[1]) {
+            writeln!(text, "| {stage} | {first:.2} | {second:.2} |")?;
+        }
+    }
+    let mib = |kib: u64| kib as f64 / 1024.0;
+    writeln!(
+        text,
+        "\n## Memory of the enrolment server\n\nThe one daemon that we add, after {} enrolments: {:.1} MiB resident, {:.1} MiB \
+         at most. At most 8 MB are desired.",
+        memory.enrolments,
+        mib(memory.now),
+        mib(memory.most)
+    )?;
+    Ok(text)
+}

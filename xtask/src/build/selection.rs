@@ -1,0 +1,41 @@
+//! What to build and from where: the flags that the verbs of a build share.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use common::Arch;
+use recipes::OriginKind;
+
+use crate::workspace::workspace;
+
+/// What to build and from where.
+#[derive(Args, Clone)]
+pub struct Selection {
+    /// Release to build: a directory of recipes [default: the one that says so]
+    #[arg(long, value_name = "NAME")]
+    pub release: Option<String>,
+    /// Directory of recipes
+    #[arg(long, value_name = "DIR", default_value_os_t = workspace().join("recipes"), hide_default_value = true)]
+    pub recipes: PathBuf,
+    /// The switch's architecture: 386 for 32-bit EOS, amd64 for EOS64
+    #[arg(long, default_value = "386", value_name = "ARCH")]
+    pub arch: Arch,
+    /// Use only origins of this kind: https, git or debian
+    #[arg(long, value_name = "KIND")]
+    pub origin: Option<OriginKind>,
+    /// Take a source from a tree or an archive that you have
+    #[arg(long, value_name = "NAME=PATH", value_parser = name_and_path)]
+    pub source: Vec<(String, PathBuf)>,
+    /// Use what is in the cache and nothing else
+    #[arg(long)]
+    pub offline: bool,
+}
+
+fn name_and_path(text: &str) -> Result<(String, PathBuf), String> {
+    let (name, path) = text.split_once('=').ok_or("expected NAME=PATH, e.g. kubernetes=/src/kubernetes")?;
+    if name.is_empty() || path.is_empty() {
+        return Err("expected NAME=PATH, e.g. kubernetes=/src/kubernetes".into());
+    }
+    let path = std::path::absolute(path).map_err(|error| format!("{path:?} is not a path: {error}"))?;
+    Ok((name.to_owned(), path))
+}

@@ -1,0 +1,91 @@
+//! What the verbs that plan a build share: the release, the cache, the fetcher and the plan.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use anyhow::{Context, Result, bail};
+use common::Progress;
+use pipeline::{
+    cache::{self, Cache},
+    engine::Engine,
+    plan::{Plan, Request},
+};
+use recipes::Release;
+use sources::{Fetcher, Mode, Store};
+
+use super::Selection;
+use crate::{progress, workspace::workspace};
+
+/// Steps side by side: a compiler uses every core by itself, but links and downloads do not.
+pub fn default_jobs() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(2))
+}
+
+/// Everything that is needed to plan and carry out a build.
+pub struct Session {
+    pub release: Release,
+    pub plan: Plan,
+    pub cache: Cache,
+    pub progress: Box<dyn Progress>,
+    pub selection: Selection,
+    store: Store,
+}
+
+impl Session {
+    pub fn open(selection: Selection) -> Result<Self> {
+        let root = cache::default_directory()?;
+        Self::open_in(selection, root)
+    }
+
+    pub fn open_in(selection: Selection, root: PathBuf) -> Result<Self> {
+        let release = recipes::load(&selection.recipes, selection.release.as_deref())?;
+        let cache = Cache::open(&root)?;
+        let store = Store::open(&root)?;
+        let mut brought = BTreeMap::new();
+        for (name, path) in selection.source.iter().cloned() {
+            if let Some(other) = brought.insert(name.clone(), path) {
+                bail!("--source {name} is given twice, once as {}: give it once", other.display());
+            }
+        }
+        let request = Request { arch: selection.arch, only: selection.origin, brought, workspace: workspace() };
+        let plan = pipeline::plan::plan(&release, &request).context("the build cannot be planned")?;
+        Ok(Session { release, plan, cache, progress: progress::for_stderr(), selection, store })
+    }
+
+    /// Calls `action` with the engine of this session.
+    pub fn with_engine<T>(&self, jobs: usize, action: impl FnOnce(&Engine) -> Result<T>) -> Result<T> {
+        self.with_engine_on(&self.cache, jobs, action)
+    }
+
+    /// The same with another cache for steps; downloads stay where they are.
+    pub fn with_engine_on<T>(
+        &self,
+        cache: &Cache,
+        jobs: usize,
+        action: impl FnOnce(&Engine) -> Result<T>,
+    ) -> Result<T> {
+        let mode = if self.selection.offline { Mode::Offline } else { Mode::Online };
+        let mut fetcher = Fetcher::new(self.store.clone(), &*self.progress).mode(mode).only(self.selection.origin);
+        for source in self.release.sources() {
+            if let Some((_, path)) = self.selection.source.iter().find(|(name, _)| *name == *source.name) {
+                fetcher = fetcher.bring(source.name.clone(), path.clone());
+            }
+        }
+        let engine = Engine { cache, fetcher: &fetcher, progress: &*self.progress, mode, jobs };
+        action(&engine)
+    }
+
+    /// Refuses an offline build that lacks something, naming everything that it lacks.
+    pub fn require_sources(&self, engine: &Engine, goals: &[&str]) -> Result<()> {
+        if !self.selection.offline {
+            return Ok(());
+        }
+        let missing = pipeline::offline::missing(engine, &self.plan.steps, goals)?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        bail!(
+            "--offline: these are not in the cache:\n{}run `cargo xtask fetch` where there is a network",
+            missing.iter().map(|line| format!("    {line}\n")).collect::<String>()
+        )
+    }
+}

@@ -1,0 +1,150 @@
+//! `release-check`: the proofs that are too long for CI, each with a limit. What came of each is written down at once, by
+//! commit, so that a run that was interrupted goes on where it was.
+
+mod ledger;
+
+use std::{
+    process::{Child, Command, ExitStatus},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+use common::{command::Program, files};
+use rustix::process::{Pid, Signal, kill_process};
+use serde::Deserialize;
+
+use self::ledger::{Ledger, Row};
+use crate::workspace::workspace;
+
+/// The proofs, and what came of them.
+const CHECKS: &str = "xtask/release-checks.toml";
+const LEDGER: &str = "docs/release-check.md";
+
+/// How long a proof that has taken too long may take away what it raised.
+const TO_END: Duration = Duration::from_secs(120);
+const INTERVAL: Duration = Duration::from_millis(100);
+
+#[derive(Args)]
+pub struct ReleaseCheck {
+    /// Only this one; may be given again
+    #[arg(long, value_name = "NAME")]
+    only: Vec<String>,
+    /// Also those that have passed on this commit
+    #[arg(long)]
+    again: bool,
+    /// List them, with what came of them on this commit, and do nothing
+    #[arg(long)]
+    list: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Checks {
+    check: Vec<Check>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Check {
+    name: String,
+    shows: String,
+    /// What follows `cargo xtask`.
+    verb: Vec<String>,
+    /// In minutes.
+    limit: u64,
+}
+
+impl ReleaseCheck {
+    pub fn run(self) -> Result<()> {
+        let checks = self.checks()?;
+        let mut ledger = Ledger::read(&workspace().join(LEDGER))?;
+        let commit = commit()?;
+        if self.list {
+            for check in &checks {
+                println!("{:18} {:10} {}", check.name, ledger.last(&commit, &check.name).unwrap_or("-"), check.shows);
+            }
+            return Ok(());
+        }
+        let changed = git(&["status", "--porcelain", "--", ".", &format!(":!{LEDGER}")])?;
+        ensure!(
+            changed.is_empty(),
+            "what came of it would be said of {commit}, but files differ from it: commit them first\n{changed}"
+        );
+        let mut failed = vec![];
+        for check in &checks {
+            if ledger.last(&commit, &check.name) == Some(ledger::PASSED) && !self.again {
+                println!("== {}: passed before, on {commit}", check.name);
+                continue;
+            }
+            println!("== {}: {}; at most {} min", check.name, check.shows, check.limit);
+            let began = Instant::now();
+            let outcome = check.outcome()?;
+            println!("== {}: {outcome}", check.name);
+            if outcome != ledger::PASSED {
+                failed.push(check.name.as_str());
+            }
+            let (check, date) = (check.name.clone(), Program::new("date", "know the day")?.args(["-u", "+%F"]).read()?);
+            let took = format!("{} min", began.elapsed().as_secs().div_ceil(60));
+            ledger.add(Row { commit: commit.clone(), check, outcome, took, date: date.trim().to_owned() })?;
+        }
+        ensure!(failed.is_empty(), "on {commit} these did not pass: {}; {LEDGER} has it", failed.join(", "));
+        Ok(())
+    }
+
+    fn checks(&self) -> Result<Vec<Check>> {
+        let file = workspace().join(CHECKS);
+        let Checks { check: mut checks } =
+            toml::from_str(&files::read_text(&file)?).with_context(|| format!("{} cannot be used", file.display()))?;
+        if let Some(unknown) = self.only.iter().find(|name| checks.iter().all(|check| check.name != **name)) {
+            let names: Vec<&str> = checks.iter().map(|check| check.name.as_str()).collect();
+            bail!("there is no check {unknown}; there are {}", names.join(", "));
+        }
+        checks.retain(|check| self.only.is_empty() || self.only.contains(&check.name));
+        Ok(checks)
+    }
+}
+
+impl Check {
+    /// Runs it to its end, or to its limit.
+    fn outcome(&self) -> Result<String> {
+        let limit = Duration::from_secs(self.limit * 60);
+        let mut running = Command::new("/proc/self/exe").args(&self.verb).spawn().context("xtask cannot be run")?;
+        let ended = match wait(&mut running, limit)? {
+            Some(status) => {
+                return Ok(if status.success() { ledger::PASSED.into() } else { format!("failed, {status}") });
+            }
+            None => format!("not over after {} min", self.limit),
+        };
+        // Politely first, so that it takes away what it raised.
+        if let Some(pid) = i32::try_from(running.id()).ok().and_then(Pid::from_raw) {
+            let _ = kill_process(pid, Signal::TERM);
+        }
+        if wait(&mut running, TO_END)?.is_none() {
+            running.kill().and_then(|()| running.wait()).context("it cannot be ended")?;
+        }
+        Ok(ended)
+    }
+}
+
+fn wait(running: &mut Child, limit: Duration) -> Result<Option<ExitStatus>> {
+    let began = Instant::now();
+    loop {
+        let status = running.try_wait().context("it cannot be waited for")?;
+        if status.is_some() || began.elapsed() >= limit {
+            return Ok(status);
+        }
+        thread::sleep(INTERVAL);
+    }
+}
+
+/// The last commit that changed more than the ledger: writing down what came of a commit makes another one.
+fn commit() -> Result<String> {
+    git(&["log", "--max-count=1", "--format=%h", "--abbrev=12", "--", ".", &format!(":!{LEDGER}")])
+}
+
+fn git(arguments: &[&str]) -> Result<String> {
+    let read = Program::new("git", "know the commit")?.dir(&workspace()).args(arguments).read()?;
+    Ok(read.trim().to_owned())
+}

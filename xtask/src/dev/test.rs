@@ -1,0 +1,208 @@
+//! `test`: every test of the project, in the order in which a mistake is found fastest, and a clear
+//! word on what had to be skipped.
+
+use std::{fs, path::PathBuf, time::Instant};
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+use common::command::{Program, find_on_path};
+use xshell::{Shell, cmd};
+
+use super::doctor;
+use crate::{
+    lab::{
+        device,
+        image::{self, ImageName},
+    },
+    workspace::workspace,
+};
+
+#[derive(Args)]
+pub struct Test {
+    /// Only the tests that need no root, no network and no build: --group fast
+    #[arg(long)]
+    fast: bool,
+    /// Only this group; may be given again [default: all]
+    #[arg(long, value_name = "GROUP", conflicts_with = "fast")]
+    group: Vec<GroupName>,
+    /// Fail when something has to be skipped (always so where CI is set)
+    #[arg(long)]
+    no_skip: bool,
+    /// Also the first boots on the stand-in that take long
+    #[arg(long, conflicts_with = "fast")]
+    long: bool,
+}
+
+/// As .ci/budget has them.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum GroupName {
+    /// Formatting, lints, and what needs no root, no network and no build
+    Fast,
+    /// rpm, openssl, iptables, mounts and more; the SWIX in dist/; our kube-proxy against upstream's
+    RealTools,
+    /// The SWIX on one stand-in and on three
+    FirstBoot,
+}
+
+/// Tests that run together, and why they cannot run here, if so.
+struct Tests {
+    of: GroupName,
+    name: &'static str,
+    obstacle: Option<String>,
+    run: fn(&Shell) -> Result<()>,
+}
+
+impl Test {
+    pub fn run(self) -> Result<()> {
+        let shell = Shell::new()?;
+        shell.change_dir(workspace());
+        shell.set_var("KOE_DIST", workspace().join("dist"));
+        let asked = |of: GroupName| match (self.fast, self.group.as_slice()) {
+            (true, _) => of == GroupName::Fast,
+            (false, groups) => groups.is_empty() || groups.contains(&of),
+        };
+        let mut skipped = vec![];
+        for tests in self.tests().into_iter().filter(|tests| asked(tests.of)) {
+            if let Some(obstacle) = tests.obstacle {
+                println!("== {}: skipped: {obstacle}", tests.name);
+                skipped.push(tests.name);
+                continue;
+            }
+            println!("== {}", tests.name);
+            let began = Instant::now();
+            (tests.run)(&shell).with_context(|| format!("{} failed", tests.name))?;
+            println!("== {}: passed in {:.1} s", tests.name, began.elapsed().as_secs_f64());
+        }
+        let no_skip = self.no_skip || std::env::var_os("CI").is_some_and(|value| !value.is_empty());
+        match skipped.as_slice() {
+            [] => println!("everything passed"),
+            names if no_skip => bail!("skipped, which is a failure here: {}", names.join(", ")),
+            names => println!("passed, but skipped: {}", names.join(", ")),
+        }
+        Ok(())
+    }
+
+    /// All there are. What nobody has to have is no skipped group where it is absent.
+    fn tests(&self) -> Vec<Tests> {
+        let tests = |of, name, obstacle, run| Tests { of, name, obstacle, run };
+        let mut all = vec![
+            tests(GroupName::Fast, "formatting", None, formatting),
+            tests(GroupName::Fast, "lints", None, lints),
+            tests(GroupName::Fast, "fast tests", None, fast_tests),
+            tests(GroupName::RealTools, "scripts", lacking(&["shellcheck"]), scripts),
+            tests(GroupName::RealTools, "tests with the real tools", real_tools(), with_real_tools),
+        ];
+        if find_on_path("docker-topo").is_some() {
+            let name = "the built-in driver against docker-topo";
+            all.push(tests(GroupName::RealTools, name, real_tools(), against_docker_topo));
+        }
+        if std::env::var_os("KOE_CLAB_SCHEMA").is_some() {
+            all.push(tests(GroupName::RealTools, "containerlab's schema", None, containerlab_schema));
+        }
+        let first_boot = if self.long { first_boot_long } else { first_boot };
+        all.extend([
+            tests(GroupName::RealTools, "tests of the SWIX in dist/", no_swix(), of_the_swix),
+            tests(GroupName::RealTools, "kube-proxy against upstream's", no_swix(), against_upstream),
+            tests(GroupName::FirstBoot, "first boot on the stand-in", no_swix(), first_boot),
+        ]);
+        all
+    }
+}
+
+fn formatting(shell: &Shell) -> Result<()> {
+    Ok(cmd!(shell, "cargo fmt --all --check").run()?)
+}
+
+fn fast_tests(shell: &Shell) -> Result<()> {
+    Ok(cmd!(shell, "cargo test --workspace --quiet").run()?)
+}
+
+/// It comes with containerlab's sources.
+fn containerlab_schema(shell: &Shell) -> Result<()> {
+    Ok(cmd!(shell, "cargo test --package topology --quiet -- --ignored containerlab_s_schema").run()?)
+}
+
+fn lints(shell: &Shell) -> Result<()> {
+    Ok(cmd!(shell, "cargo clippy --workspace --all-targets --quiet -- -D warnings").run()?)
+}
+
+/// How a shell script begins, also one that is a part of something else.
+const SCRIPT: [&[u8]; 3] = [b"#!/bin/sh", b"#!/usr/bin/env bash", b"# shellcheck shell="];
+
+/// Every shell script of the repository.
+fn scripts(shell: &Shell) -> Result<()> {
+    let listed = cmd!(shell, "git ls-files --cached --others --exclude-standard").read()?;
+    let scripts: Vec<PathBuf> = listed
+        .lines()
+        .map(|name| workspace().join(name))
+        .filter(|path| fs::read(path).is_ok_and(|text| SCRIPT.iter().any(|first| text.starts_with(first))))
+        .collect();
+    Ok(cmd!(shell, "shellcheck {scripts...}").run()?)
+}
+
+/// Tests marked `#[ignore]` are those that need root, the network or real tools.
+fn with_real_tools(shell: &Shell) -> Result<()> {
+    Ok(cmd!(
+        shell,
+        "cargo test --workspace --exclude proof --exclude kube-proxy-diff --quiet -- --ignored --skip swix_in_dist --skip drivers:: --skip containerlab_s_schema"
+    )
+    .run()?)
+}
+
+/// Its tests and nothing else's have this name.
+fn against_docker_topo(shell: &Shell) -> Result<()> {
+    make_images()?;
+    Ok(cmd!(shell, "cargo test --package devices --quiet -- --ignored --test-threads=1 drivers::").run()?)
+}
+
+fn of_the_swix(shell: &Shell) -> Result<()> {
+    Ok(cmd!(shell, "cargo test --workspace --quiet -- --ignored swix_in_dist").run()?)
+}
+
+/// Both in worlds of network namespaces, one test after another.
+fn against_upstream(shell: &Shell) -> Result<()> {
+    Ok(cmd!(shell, "cargo test --package kube-proxy-diff --quiet -- --ignored --test-threads=1").run()?)
+}
+
+/// One lab after another: each takes the whole machine.
+fn first_boot(shell: &Shell) -> Result<()> {
+    make_images()?;
+    Ok(cmd!(shell, "cargo test --package proof --quiet -- --ignored --test-threads=1 --skip long::").run()?)
+}
+
+fn first_boot_long(shell: &Shell) -> Result<()> {
+    make_images()?;
+    Ok(cmd!(shell, "cargo test --package proof --quiet -- --ignored --test-threads=1").run()?)
+}
+
+fn make_images() -> Result<()> {
+    [ImageName::Veos, ImageName::Host].into_iter().try_for_each(image::make)
+}
+
+fn lacking(programs: &[&str]) -> Option<String> {
+    let missing: Vec<&str> = programs.iter().copied().filter(|name| find_on_path(name).is_none()).collect();
+    (!missing.is_empty())
+        .then(|| format!("{} not found; `cargo xtask doctor` says how to get them", missing.join(", ")))
+}
+
+fn real_tools() -> Option<String> {
+    let programs: Vec<&str> = doctor::TEST.iter().map(|need| need.program).collect();
+    lacking(&programs).or_else(not_root).or_else(no_docker_engine)
+}
+
+fn not_root() -> Option<String> {
+    let user = Program::new("id", "know the user").and_then(|id| id.arg("-u").read()).unwrap_or_default();
+    (user.trim() != "0").then(|| "they mount images and install packages into a root: run this as root".to_owned())
+}
+
+fn no_docker_engine() -> Option<String> {
+    let answer = Program::new("docker", "ask the Docker engine").and_then(|docker| docker.arg("info").read());
+    answer.is_err().then(|| "no Docker engine answers `docker info`: start dockerd".to_owned())
+}
+
+fn no_swix() -> Option<String> {
+    match device::newest_swix() {
+        Some(_) => real_tools(),
+        None => Some("there is none: run `cargo xtask build-swix` first".to_owned()),
+    }
+}

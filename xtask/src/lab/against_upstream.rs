@@ -1,0 +1,129 @@
+//! `against-upstream`: our kube-proxy and upstream's, given the same Services, have to give the same answers.
+
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
+use common::Progress;
+use kube_proxy_diff::{
+    api::Api,
+    case::{self, Group},
+    cases, differences,
+    programs::Programs,
+    random::{self, By, Plan},
+    world::Iptables,
+};
+
+use crate::{progress, workspace::workspace};
+
+#[derive(Args)]
+pub struct AgainstUpstream {
+    /// How many random states to compare by walking the rules, on each kind of iptables
+    #[arg(long, value_name = "N", default_value_t = 2000)]
+    pub states: usize,
+    /// How many random states to compare by real packets, too, on each kind of iptables
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub packets: usize,
+    /// Take the random states of an earlier run [default: others each time]
+    #[arg(long, value_name = "S")]
+    pub seed: Option<u64>,
+    /// Only this kind of iptables [default: both]
+    #[arg(long, value_name = "KIND")]
+    pub iptables: Option<IptablesKind>,
+    /// Leave out the table of cases
+    #[arg(long)]
+    pub no_cases: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum IptablesKind {
+    Legacy,
+    Nft,
+}
+
+/// How many of the states that differ are shown.
+const SHOWN: usize = 5;
+
+impl AgainstUpstream {
+    pub fn run(self) -> Result<()> {
+        let programs = Programs::of_dist(&workspace().join("dist"))?;
+        let api = Api::start(&programs)?;
+        let progress = progress::for_stderr();
+        let seed = self.seed.unwrap_or_else(|| fastrand::u32(..).into());
+        println!("different on purpose:");
+        for one in differences::REASONED {
+            println!("  {}, as {}", one.what, one.why);
+        }
+        let kinds = match self.iptables {
+            Some(kind) => vec![kind.into()],
+            None => vec![Iptables::Legacy, Iptables::Nft],
+        };
+        let mut differing = 0;
+        if !self.no_cases {
+            let mut groups: Vec<Group> = kinds.iter().map(|kind| cases::main(*kind)).collect();
+            groups.extend(cases::with_flags());
+            groups.push(cases::userspace());
+            differing += compare_cases(&groups, &api, &programs, &*progress)?;
+        }
+        for iptables in kinds {
+            for (states, by) in [(self.states, By::Walk), (self.packets, By::Packets)] {
+                differing += compare_states(Plan { seed, states, by }, iptables, &api, &programs, &*progress)?;
+            }
+        }
+        if differing > 0 {
+            bail!("the two differ in {differing} places; the seed was {seed}");
+        }
+        Ok(())
+    }
+}
+
+/// Returns how many findings there are.
+fn compare_cases(groups: &[Group], api: &Api, programs: &Programs, progress: &dyn Progress) -> Result<usize> {
+    let mut found = 0;
+    for group in groups {
+        let began = Instant::now();
+        let findings = case::run(group, api, programs, progress)?;
+        let took = began.elapsed().as_secs_f64();
+        println!("{}: {} cases, {} findings, {took:.0} s", group.name, group.cases.len(), findings.len());
+        findings.iter().for_each(|finding| println!("  {finding}"));
+        found += findings.len();
+    }
+    Ok(found)
+}
+
+/// Returns how many states differ.
+fn compare_states(
+    plan: Plan,
+    iptables: Iptables,
+    api: &Api,
+    programs: &Programs,
+    progress: &dyn Progress,
+) -> Result<usize> {
+    if plan.states == 0 {
+        return Ok(0);
+    }
+    let began = Instant::now();
+    let divergences = random::states(plan, cases::main(iptables).setting, api, programs, progress)?;
+    let how = match plan.by {
+        By::Walk => "walked",
+        By::Packets => "walked and asked with real packets",
+    };
+    println!(
+        "{iptables:?}: {} random states from seed {}, {how}: {} differ, {:.0} s",
+        plan.states,
+        plan.seed,
+        divergences.len(),
+        began.elapsed().as_secs_f64()
+    );
+    divergences.iter().take(SHOWN).for_each(|divergence| print!("{divergence}"));
+    Ok(divergences.len())
+}
+
+impl From<IptablesKind> for Iptables {
+    fn from(kind: IptablesKind) -> Iptables {
+        match kind {
+            IptablesKind::Legacy => Iptables::Legacy,
+            IptablesKind::Nft => Iptables::Nft,
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! `topo-test`: checks what the user asks for, and plays it, once or several times.
+
+mod play;
+mod watch;
+
+use std::{
+    fs::{self, File, TryLockError},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Parser};
+use cluster::Cluster;
+use common::files;
+use devices::Lab;
+use swix::extension;
+use topo_test::{Parts, report, scenario};
+use topology::Topology;
+
+use self::play::Play;
+use super::{
+    device::{self, DriverName},
+    image::{self, ImageName},
+};
+use crate::{Xtask, interrupt, workspace::workspace};
+
+#[derive(Args)]
+pub struct TopoTest {
+    /// The topology, in docker-topo's format [default: topo/k8s.yml]
+    #[arg(long, value_name = "FILE", default_value_os_t = workspace().join("topo/k8s.yml"), hide_default_value = true)]
+    pub topology: PathBuf,
+    /// cluster.toml for the switches [default: topo/cluster.toml]
+    #[arg(long, value_name = "FILE", default_value_os_t = workspace().join("topo/cluster.toml"), hide_default_value = true)]
+    pub cluster: PathBuf,
+    /// SWIX to install [default: the newest in dist/, which is built where there is none]
+    #[arg(long, value_name = "FILE")]
+    pub swix: Option<PathBuf>,
+    /// What raises the topology
+    #[arg(long, value_enum, default_value_t = DriverName::Auto)]
+    pub driver: DriverName,
+    /// The program docker-topo, where it is not on PATH
+    #[arg(long, value_name = "PATH")]
+    pub docker_topo: Option<PathBuf>,
+    /// Only this scenario and what it needs; may be given again
+    #[arg(long, value_name = "NAME")]
+    pub scenario: Vec<String>,
+    /// How often to raise the topology and play the scenarios, each time anew
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "keep")]
+    pub repeat: u32,
+    /// Take the random choices of an earlier run [default: others each time]
+    #[arg(long, value_name = "S")]
+    pub seed: Option<u64>,
+    /// How long the master's control plane is away in the scenario of that name; 300 is a whole five minutes
+    #[arg(long, value_name = "SECONDS", default_value_t = 45)]
+    pub master_away: u64,
+    /// SWIX to upgrade to [default: made of the one to install, with a higher release]
+    #[arg(long, value_name = "FILE")]
+    pub next_swix: Option<PathBuf>,
+    /// flanneld for the switches' architecture, for the scenario flannel [default: the SWIX' own, or the one in dist/]
+    #[arg(long, value_name = "FILE")]
+    pub flanneld: Option<PathBuf>,
+    /// Where the report goes, in place of what an earlier run left there [default: dist/topo-test]
+    #[arg(long, value_name = "DIR", default_value_os_t = workspace().join("dist/topo-test"), hide_default_value = true)]
+    pub report: PathBuf,
+    /// List the scenarios and do nothing
+    #[arg(long)]
+    pub list: bool,
+    /// Leave the topology up
+    #[arg(long)]
+    pub keep: bool,
+    /// Take away what an earlier run left, and do nothing else
+    #[arg(long, conflicts_with_all = ["list", "keep"])]
+    pub destroy: bool,
+}
+
+impl TopoTest {
+    pub fn run(self) -> Result<()> {
+        let scenarios = scenario::select(&self.scenario)?;
+        if self.list {
+            scenarios.iter().for_each(|scenario| println!("{:16} {}", scenario.name, scenario.purpose));
+            return Ok(());
+        }
+        let topology = Topology::load(&self.topology)?;
+        if self.destroy {
+            let there = Lab::clear(&topology)?;
+            let word = if there { "took away what was there" } else { "nothing was there" };
+            println!("{word} of the topology {}", topology.prefix);
+            return Ok(());
+        }
+        let cluster = Cluster::parse(&files::read_text(&self.cluster)?, &self.cluster.display().to_string())?;
+        if let Some(node) = cluster.nodes.iter().find(|node| topology.switches().all(|switch| switch.name != node.name))
+        {
+            bail!("{} names the node {}, and the topology has no such switch", self.cluster.display(), node.name);
+        }
+        report::check_replaceable(&self.report)?;
+        for file in [&self.swix, &self.next_swix].into_iter().flatten() {
+            let bytes = fs::read(file).with_context(|| format!("cannot read the SWIX {}", file.display()))?;
+            swix::archive::parse(&bytes).with_context(|| format!("{} is no SWIX to install", file.display()))?;
+        }
+        if let Some(file) = self.flanneld.as_ref().filter(|file| !file.is_file()) {
+            bail!("there is no flanneld {}", file.display());
+        }
+        let flanneld = self.flanneld.or_else(flanneld_of_dist);
+        let driver = device::driver_of(self.driver, self.docker_topo)?;
+        // Before a SWIX is built, which takes minutes.
+        Lab::check_engine()?;
+        let swix = match self.swix {
+            Some(swix) => swix,
+            None => of_dist()?,
+        };
+        if let Some(next) = &self.next_swix
+            && extension::name_with_release(next)? == extension::name_with_release(&swix)?
+        {
+            bail!("{} is of the same release as {}: there is nothing to upgrade to", next.display(), swix.display());
+        }
+        [ImageName::Veos, ImageName::Host].into_iter().try_for_each(image::make)?;
+
+        let work = tempfile::tempdir().context("cannot make a directory")?;
+        let probe_image = proof::workload::archive(&workspace(), work.path())?;
+        let parts = Parts { swix, cluster_toml: self.cluster, probe_image, next_swix: self.next_swix, flanneld };
+        interrupt::watch()?;
+        let directory = self.report;
+        let _alone = lock_report(&directory)?;
+        files::remove_tree(&directory)?;
+        let first_seed = self.seed.unwrap_or_else(|| fastrand::u32(..).into());
+        let mut failed = 0;
+        for round in 0..self.repeat {
+            let seed = first_seed.wrapping_add(round.into());
+            println!("run {} of {}, seed {seed}", round + 1, self.repeat);
+            let play = Play {
+                topology: &topology,
+                file: &self.topology,
+                cluster: &cluster,
+                parts: &parts,
+                driver: &driver,
+                scenarios: &scenarios,
+                seed,
+                master_away: Duration::from_secs(self.master_away),
+                keep: self.keep,
+                directory: if self.repeat == 1 {
+                    directory.clone()
+                } else {
+                    directory.join(format!("run-{}", round + 1))
+                },
+            };
+            let run = play.once()?;
+            if run.interrupted {
+                bail!("interrupted");
+            }
+            failed += u32::from(!run.has_passed() || run.has_skipped(&self.scenario));
+        }
+        match failed {
+            0 => Ok(()),
+            _ => bail!("not everything passed in {failed} of {} runs, the first seed was {first_seed}", self.repeat),
+        }
+    }
+}
+
+/// The newest SWIX of dist/, which is built where there is none.
+fn of_dist() -> Result<PathBuf> {
+    if let Some(swix) = device::newest_swix() {
+        return Ok(swix);
+    }
+    eprintln!("there is no SWIX in dist/: it is built first");
+    Xtask::parse_from(["cargo xtask", "build-swix"]).verb.run()?;
+    device::newest_swix().context("there is still no SWIX in dist/")
+}
+
+/// Two runs at once would take each other's report away. Held until it is dropped.
+fn lock_report(directory: &Path) -> Result<File> {
+    let name =
+        directory.file_name().with_context(|| format!("{} is no directory for a report", directory.display()))?;
+    let path = directory.with_file_name(format!(".{}.lock", name.to_string_lossy()));
+    files::create_dir(path.parent().unwrap_or(Path::new(".")))?;
+    let lock = File::create(&path).with_context(|| format!("cannot open {}", path.display()))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => {
+            bail!(
+                "another topo-test writes its report into {}: wait for it, or use another --report",
+                directory.display()
+            )
+        }
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
+    }
+}
+
+/// Where `build-swix --release 1.12 --program flanneld` leaves it.
+fn flanneld_of_dist() -> Option<PathBuf> {
+    let files = workspace().join("dist").read_dir().ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+    let is_flanneld = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with("flanneld-") && name.ends_with("-linux-386")
+    };
+    files.filter(is_flanneld).max()
+}

@@ -1,0 +1,122 @@
+//! One run of `topo-test`: raises the topology, plays the scenarios, writes the report, takes everything away.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use cluster::Cluster;
+use common::{Progress, digest::Sha256};
+use devices::{Driver, Lab, Options};
+use topo_test::{
+    Parts, Recorder, Scenario, Scene, describe, engine,
+    record::{Outcome, Run},
+    report,
+};
+use topology::Topology;
+
+use super::watch::Watch;
+use crate::interrupt;
+
+/// What is played, and on what.
+pub struct Play<'a> {
+    pub topology: &'a Topology,
+    pub file: &'a Path,
+    pub cluster: &'a Cluster,
+    pub parts: &'a Parts,
+    pub driver: &'a Driver,
+    pub scenarios: &'a [&'static Scenario],
+    pub seed: u64,
+    pub master_away: Duration,
+    /// The topology stays up.
+    pub keep: bool,
+    /// Where the report goes.
+    pub directory: PathBuf,
+}
+
+impl Play<'_> {
+    pub fn once(&self) -> Result<Run> {
+        let watch = Watch::for_stderr();
+        let recorder = Recorder::new(&watch);
+        let run = self.not_yet_played(&recorder)?;
+        let lab = match self.raise(&recorder, &*watch.progress()) {
+            Ok(lab) => lab,
+            Err(error) => {
+                engine::skip(self.scenarios, &recorder, "the topology could not be raised");
+                self.report(run, &recorder)?;
+                return Err(error);
+            }
+        };
+        let mut scene = Scene {
+            lab: &lab,
+            cluster: self.cluster,
+            parts: self.parts,
+            recorder: &recorder,
+            seed: self.seed,
+            random: fastrand::Rng::with_seed(self.seed),
+            master_away: self.master_away,
+            long_lived: vec![],
+            interrupted: &interrupt::came,
+        };
+        watch.over(&lab, || engine::run(self.scenarios, &mut scene));
+        let (devices, without_logs) = describe::of_lab(&lab, &recorder, &self.directory);
+        without_logs.iter().for_each(|error| eprintln!("remark: {error:#}"));
+        let written = self.report(Run { devices, ..run }, &recorder);
+        if self.keep {
+            println!("the topology stays up; `cargo xtask topo-test --destroy` takes it away");
+        } else {
+            lab.destroy()?;
+        }
+        written
+    }
+
+    fn not_yet_played(&self, recorder: &Recorder<'_>) -> Result<Run> {
+        let swix = &self.parts.swix;
+        let digest = Sha256::of_file(swix).with_context(|| format!("cannot read {}", swix.display()))?;
+        let driver = match self.driver {
+            Driver::BuiltIn => "built-in",
+            Driver::DockerTopo(_) => "docker-topo",
+        };
+        Ok(Run {
+            began: recorder.began(),
+            took: 0.0,
+            interrupted: false,
+            driver: driver.to_owned(),
+            topology: self.file.display().to_string(),
+            prefix: self.topology.prefix.clone(),
+            swix: swix.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            swix_sha256: digest.to_string(),
+            seed: self.seed,
+            devices: describe::of_topology(self.topology),
+            links: describe::links(self.topology),
+            scenarios: vec![],
+            figures: vec![],
+            bring_ups: vec![],
+        })
+    }
+
+    /// Raising the topology is the first scenario of every run.
+    fn raise(&self, recorder: &Recorder<'_>, progress: &dyn Progress) -> Result<Lab> {
+        recorder.begin_scenario("raise", "every device is there, on and wired");
+        let options = Options { driver: self.driver.clone(), interrupted: interrupt::came, ..Options::default() };
+        let raised = Lab::raise_with(self.topology, &BTreeMap::new(), &options, progress);
+        let outcome = match &raised {
+            Ok(_) => Outcome::Passed,
+            Err(error) => Outcome::Failed(format!("{error:#}")),
+        };
+        recorder.end_scenario(outcome, vec![]);
+        raised
+    }
+
+    /// Writes the report and prints the tables.
+    fn report(&self, run: Run, recorder: &Recorder<'_>) -> Result<Run> {
+        let (scenarios, figures, bring_ups) = recorder.finish();
+        let run = Run { took: recorder.now(), interrupted: interrupt::came(), scenarios, figures, bring_ups, ..run };
+        print!("\n{}\n", report::table::all(&run));
+        let page = report::write(&run, &self.directory)?;
+        println!("the report is {}", page.display());
+        Ok(run)
+    }
+}

@@ -1,0 +1,111 @@
+//! `release-check` in a repository of its own: what came of each check is kept, and only what has not passed is run again.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::support::{assert_says, refused, succeeds, xtask};
+
+/// One that passes wherever the cache is, and one that cannot.
+const CHECKS: &str = "[[check]]\nname = \"good\"\nshows = \"it works\"\nverb = [\"cache\"]\nlimit = 1\n\n\
+                      [[check]]\nname = \"bad\"\nshows = \"it does not\"\nverb = [\"inspect\", \"/nowhere\"]\nlimit = 1\n";
+
+struct Repository(tempfile::TempDir);
+
+impl Repository {
+    fn with(checks: &str) -> Repository {
+        let repository = Repository(tempfile::tempdir().unwrap());
+        fs::create_dir_all(repository.path("docs")).unwrap();
+        fs::create_dir_all(repository.path("xtask")).unwrap();
+        fs::write(repository.path("xtask/release-checks.toml"), checks).unwrap();
+        repository.git(&["init", "--quiet"]);
+        repository.commit();
+        repository
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn git(&self, arguments: &[&str]) {
+        let mut git = Command::new("git");
+        git.args(["-c", "user.name=test", "-c", "user.email=test@example.com"]).args(arguments).current_dir(&self.0);
+        assert!(git.status().unwrap().success());
+    }
+
+    fn commit(&self) {
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "--quiet", "--message", "x"]);
+    }
+
+    fn command(&self, arguments: &[&str]) -> assert_cmd::Command {
+        let mut command = xtask(Path::new("/nowhere/cache"));
+        command.env("CARGO_MANIFEST_DIR", self.path("xtask")).arg("release-check").args(arguments);
+        command
+    }
+
+    fn rows(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.path("docs/release-check.md")).unwrap();
+        text.lines().filter(|line| line.starts_with("| ")).skip(2).map(str::to_owned).collect()
+    }
+}
+
+#[test]
+fn what_passed_on_a_commit_is_not_run_again_and_what_failed_is() {
+    let repository = Repository::with(CHECKS);
+    assert_says(&refused(&mut repository.command(&[])), &["these did not pass: bad; docs/release-check.md has it"]);
+    let rows = repository.rows();
+    assert_eq!(rows.len(), 2);
+    assert_says(&rows[0], &[" | good | passed | 1 min | 20"]);
+    assert_says(&rows[1], &[" | bad | failed, exit status: 1 | 1 min | 20"]);
+
+    // The ledger itself may be committed or not: it is no other commit that is checked.
+    for commit in [false, true] {
+        if commit {
+            repository.commit();
+        }
+        let before = repository.rows().len();
+        refused(&mut repository.command(&[]));
+        let rows = repository.rows();
+        assert_eq!(rows.len(), before + 1, "only what failed is run again");
+        assert_says(rows.last().unwrap(), &[" | bad | failed"]);
+    }
+    let listed = succeeds(&mut repository.command(&["--list"])).out;
+    assert_says(&listed, &["good               passed     it works", "bad                failed, exit status: 1"]);
+
+    fs::write(repository.path("other"), "").unwrap();
+    let told = refused(&mut repository.command(&[]));
+    assert_says(&told, &["files differ from it: commit them first", "other"]);
+    repository.commit();
+    succeeds(&mut repository.command(&["--only", "good"]));
+    assert_eq!(repository.rows().len(), 5, "another commit has to pass anew");
+    succeeds(&mut repository.command(&["--only", "good"]));
+    assert_eq!(repository.rows().len(), 5);
+    succeeds(&mut repository.command(&["--only", "good", "--again"]));
+    assert_eq!(repository.rows().len(), 6);
+}
+
+#[test]
+fn one_that_takes_too_long_is_ended_and_written_down() {
+    let endless = "[[check]]\nname = \"endless\"\nshows = \"nothing\"\nverb = [\"cache\"]\nlimit = 0\n";
+    let repository = Repository::with(endless);
+    assert_says(&refused(&mut repository.command(&[])), &["these did not pass: endless"]);
+    assert_says(&repository.rows()[0], &[" | endless | not over after 0 min | "]);
+}
+
+#[test]
+fn a_wrong_name_and_a_damaged_ledger_are_named() {
+    let repository = Repository::with(CHECKS);
+    assert_says(
+        &refused(&mut repository.command(&["--only", "goood"])),
+        &["there is no check goood; there are good, bad"],
+    );
+    refused(&mut repository.command(&[]));
+    let ledger = repository.path("docs/release-check.md");
+    let text = fs::read_to_string(&ledger).unwrap();
+    fs::write(&ledger, text.replace("| passed |", "passed")).unwrap();
+    let told = refused(&mut repository.command(&[]));
+    assert_says(&told, &["docs/release-check.md:8: a row has five cells; take the file from Git again"]);
+}
