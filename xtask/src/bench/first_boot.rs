@@ -13,7 +13,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use common::files;
-use serde_json::Value;
+use contract::{places, status::Status};
 
 use self::{
     memory::Memory,
@@ -28,7 +28,7 @@ use crate::{lab::device, workspace::workspace};
 /// How often each is timed unless `--rounds` says it.
 const ROUNDS: usize = 3;
 
-const STATUS: [&str; 3] = ["/opt/kubernetes-on-eos/bin/k8s-node", "status", "--json"];
+const STATUS: [&str; 3] = [places::K8S_NODE, "status", "--json"];
 
 /// How long the bring-up may go on after the node is Ready.
 const END: Duration = Duration::from_secs(60);
@@ -109,10 +109,8 @@ fn stages(switch: &Switch) -> Result<Vec<(String, f64)>> {
     loop {
         let output = switch.device()?.exec(STATUS)?;
         if output.status.success() {
-            let status: Value = serde_json::from_slice(&output.stdout).context("k8s-node's status is no JSON")?;
-            let stages = status["stages"].as_array().context("k8s-node's status has no stages")?;
-            let stage = |stage: &Value| Some((stage["stage"].as_str()?.to_owned(), stage["seconds"].as_f64()?));
-            return Ok(stages.iter().filter_map(stage).collect());
+            let status: Status = serde_json::from_slice(&output.stdout).context("k8s-node's status is not readable")?;
+            return Ok(status.stages.into_iter().map(|stage| (stage.stage, stage.record.seconds)).collect());
         }
         if began.elapsed() > END {
             bail!(

@@ -23,8 +23,9 @@ use crate::{
     workspace::workspace,
 };
 
-/// The package that makes a whole PKI and nothing else.
+/// The example of a package that makes a whole PKI and nothing else.
 const OURS: &str = "whole-pki";
+const PACKAGE: &str = "cluster";
 
 /// How often each way makes a PKI unless `--rounds` says it.
 const ROUNDS: usize = 9;
@@ -149,8 +150,9 @@ fn ours(session: &Session) -> Result<Step> {
     let (like, rust) = like.context("the release has no program in Rust to take the toolchain of")?;
     let work = RustBuild {
         name: OURS.into(),
-        package: OURS.into(),
-        files: pipeline::files_of_package(&rust.workspace, OURS)?,
+        package: PACKAGE.into(),
+        example: true,
+        files: pipeline::files_of_package(&rust.workspace, PACKAGE)?,
         ..rust.clone()
     };
     let needs: Vec<&Step> = steps.iter().filter(|step| like.needs.iter().any(|(name, _)| *name == step.name)).collect();

@@ -12,14 +12,12 @@ pub mod lab;
 pub mod power_cuts;
 pub mod residue;
 pub mod state;
-mod status;
 mod switch;
 mod timing;
 pub mod workload;
 
 pub use self::{
     lab::{Cluster, NodeLab},
-    status::{Service, Stage, Status},
-    switch::{ADMIN, K8S_NODE, Switch},
+    switch::Switch,
     timing::{StageTimes, age_of_first_process},
 };

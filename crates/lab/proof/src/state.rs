@@ -8,9 +8,8 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use common::{command::Program, files};
+use contract::places::STATE;
 use devices::Device;
-
-use crate::switch::STATE;
 
 /// What must not change once it is there: who trusts whom, and what the cluster's data can be read with.
 const LASTING: [&str; 4] = ["pki/ca", "pki/etcd-ca", "pki/service-account", "encryption-config.yaml"];

@@ -2,20 +2,16 @@
 
 use std::{
     ops::Deref,
-    path::Path,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
+use contract::{
+    places::{ADMIN_KUBECONFIG, ETCDCTL, K8S_NODE, KUBECTL, PKI},
+    ports,
+    status::Status,
+};
 use devices::Device;
-
-use crate::Status;
-
-pub const K8S_NODE: &str = "/opt/kubernetes-on-eos/bin/k8s-node";
-const KUBECTL: &str = "/opt/kubernetes-on-eos/bin/kubectl";
-const ETCDCTL: &str = "/opt/kubernetes-on-eos/bin/etcdctl";
-pub const STATE: &str = "/mnt/flash/k8s";
-pub const ADMIN: &str = "/mnt/flash/k8s/admin.kubeconfig";
 
 const INTERVAL: Duration = Duration::from_millis(500);
 
@@ -84,7 +80,7 @@ impl Switch<'_> {
 
     /// kubectl as the operator, on the switch.
     pub fn kubectl(&self, arguments: &[&str]) -> Result<String> {
-        self.exec_ok([&[KUBECTL, "--kubeconfig", ADMIN][..], arguments].concat())
+        self.exec_ok([&[KUBECTL, "--kubeconfig", ADMIN_KUBECONFIG][..], arguments].concat())
     }
 
     pub fn kubectl_json(&self, arguments: &[&str]) -> Result<serde_json::Value> {
@@ -94,13 +90,12 @@ impl Switch<'_> {
 
     /// The bytes that etcd holds under a key.
     pub fn etcd_value(&self, key: &str) -> Result<Vec<u8>> {
-        let pki = Path::new(STATE).join("pki");
-        let file = |option: &str, name: &str| format!("--{option}={}", pki.join(name).display());
+        let file = |option: &str, name: &str| format!("--{option}={PKI}/{name}");
         let output = self.exec([
             "env",
             "ETCDCTL_API=3",
             ETCDCTL,
-            "--endpoints=https://127.0.0.1:2379",
+            &format!("--endpoints=https://127.0.0.1:{}", ports::ETCD),
             &file("cacert", "etcd-ca.pem"),
             &file("cert", "etcd.pem"),
             &file("key", "etcd-key.pem"),

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use contract::{
+    places::STAGE_RECORDS,
+    status::{StageState, StageStatus},
+};
 use devices::Device;
 
-use crate::{Switch, status::Stage};
-
-/// Where k8s-node keeps a file for each stage, written when the stage ends.
-const RECORDS: &str = "/run/kubernetes-on-eos/stages";
+use crate::Switch;
 
 /// The ticks of a second in /proc/PID/stat, on x86 always.
 const TICKS: f64 = 100.0;
@@ -16,7 +17,7 @@ const TICKS: f64 = 100.0;
 /// A stage that has ended.
 #[derive(Debug, Clone)]
 pub struct StageTimes {
-    pub stage: Stage,
+    pub stage: StageStatus,
     pub began_before: Duration,
     pub ended_before: Duration,
 }
@@ -24,13 +25,13 @@ pub struct StageTimes {
 impl Switch<'_> {
     /// The stages that have ended, in the order of the bring-up; of one that was tried again the last time.
     pub fn stage_times(&self) -> Result<Vec<StageTimes>> {
-        let printed = self.sh(&format!("date +%s.%N; find {RECORDS} -name '*.json' -printf '%f %T@\\n'"))?;
+        let printed = self.sh(&format!("date +%s.%N; find {STAGE_RECORDS} -name '*.json' -printf '%f %T@\\n'"))?;
         let written = ages(&printed).with_context(|| format!("{}'s records cannot be read: {printed}", self.name()))?;
         let stages = self.status()?.stages.into_iter();
-        let ended = stages.filter(|stage| stage.state == "done" || stage.state == "failed");
+        let ended = stages.filter(|stage| matches!(stage.record.state, StageState::Done | StageState::Failed));
         let times = ended.filter_map(|stage| {
             let (_, age) = written.iter().find(|(name, _)| *name == stage.stage)?;
-            let began_before = *age + Duration::try_from_secs_f64(stage.seconds).ok()?;
+            let began_before = *age + Duration::try_from_secs_f64(stage.record.seconds).ok()?;
             Some(StageTimes { stage, began_before, ended_before: *age })
         });
         Ok(times.collect())

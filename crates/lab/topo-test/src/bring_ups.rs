@@ -22,7 +22,7 @@ impl Scene<'_> {
                 name: times.stage.stage,
                 began: moment(times.began_before),
                 ended: moment(times.ended_before),
-                line: times.stage.line.unwrap_or_default(),
+                line: times.stage.record.line,
             })
             .collect();
         let began = stages.iter().map(|stage| stage.began).fold(began, f64::min);

@@ -9,9 +9,9 @@ use std::{
 
 use anyhow::{Context, Result};
 use common::{command::Program, files};
+use contract::places::K8S_NODE;
 use devices::{Device, Lab};
 use flate2::{Compression, write::GzEncoder};
-use proof::K8S_NODE;
 use topology::format::Kind;
 
 /// Where `k8s-node collect` is told to leave its bundle, and where it is fetched from.

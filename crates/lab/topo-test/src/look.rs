@@ -22,7 +22,7 @@ pub fn state(device: &Device<'_>) -> String {
         return "off".to_owned();
     }
     let status = (device.kind() == Kind::Switch).then(|| Switch::from(*device).status().ok()).flatten();
-    status.map_or("on".to_owned(), |status| status.state)
+    status.map_or("on".to_owned(), |status| status.state.to_string())
 }
 
 /// `INTERFACE ADDRESS/LENGTH` of what leads to other devices, and of loopbacks, those first.

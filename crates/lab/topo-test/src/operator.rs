@@ -40,7 +40,7 @@ impl<'a> Operator<'a> {
         let host = scene.hosts().into_iter().next().context("the topology has no host")?;
         let directory = tempfile::tempdir().context("cannot make a directory")?;
         let admin = directory.path().join("admin.kubeconfig");
-        scene.master()?.copy_out(proof::ADMIN, &admin)?;
+        scene.master()?.copy_out(contract::places::ADMIN_KUBECONFIG, &admin)?;
         host.copy_in(&admin, ADMIN)?;
         host.copy_in(&built_kubectl(scene)?, KUBECTL)?;
         host.exec_ok(["chmod", "0755", KUBECTL])?;

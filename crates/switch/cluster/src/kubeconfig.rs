@@ -45,15 +45,16 @@ enum ClusterEntry {
     Cluster {
         server: String,
         #[serde(flatten)]
-        authority: Authority,
+        ca: CertificateAuthority,
     },
 }
 
 #[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum Authority {
-    CertificateAuthority(String),
-    CertificateAuthorityData(String),
+enum CertificateAuthority {
+    #[serde(rename = "certificate-authority")]
+    File(String),
+    #[serde(rename = "certificate-authority-data")]
+    Data(String),
 }
 
 #[derive(Serialize)]
@@ -95,11 +96,6 @@ pub enum Change {
     Written,
 }
 
-/// The name of a component's kubeconfig.
-pub fn file_name(credential: Credential) -> String {
-    format!("{credential}.kubeconfig")
-}
-
 /// Writes the kubeconfigs of a node's components into `directory`. They refer to the files in `pki`, an absolute path,
 /// so that a renewed certificate is read without a restart.
 pub fn ensure(
@@ -116,11 +112,11 @@ pub fn ensure(
             let text = text(
                 cluster,
                 credential.name(),
-                Authority::CertificateAuthority(path(Credential::Ca.certificate_file())),
+                CertificateAuthority::File(path(Credential::Ca.certificate_file())),
                 Certificate::ClientCertificate(path(credential.certificate_file())),
                 Key::ClientKey(path(credential.key_file())),
             )?;
-            Ok((*credential, write(&directory.join(file_name(*credential)), &text)?))
+            Ok((*credential, write(&directory.join(credential.kubeconfig_file()), &text)?))
         })
         .collect()
 }
@@ -131,13 +127,13 @@ pub fn write_admin(path: &Path, cluster: &Cluster, pki: &Path) -> Result<Change,
         let contents = Zeroizing::new(files::read(&pki.join(file))?);
         Ok(Zeroizing::new(Base64::encode_string(&contents)))
     };
-    let authority = encoded(Credential::Ca.certificate_file())?;
+    let ca = encoded(Credential::Ca.certificate_file())?;
     let certificate = encoded(Credential::Admin.certificate_file())?;
     let key = encoded(Credential::Admin.key_file())?;
     let text = text(
         cluster,
         Credential::Admin.name(),
-        Authority::CertificateAuthorityData(authority.to_string()),
+        CertificateAuthority::Data(ca.to_string()),
         Certificate::ClientCertificateData(certificate.to_string()),
         Key::ClientKeyData(key.to_string()),
     )?;
@@ -147,7 +143,7 @@ pub fn write_admin(path: &Path, cluster: &Cluster, pki: &Path) -> Result<Change,
 fn text(
     cluster: &Cluster,
     user: &str,
-    authority: Authority,
+    ca: CertificateAuthority,
     certificate: Certificate,
     key: Key,
 ) -> Result<Zeroizing<String>, PkiError> {
@@ -156,7 +152,7 @@ fn text(
     let kubeconfig = Kubeconfig {
         api_version: "v1",
         kind: "Config",
-        clusters: [Named { name, entry: ClusterEntry::Cluster { server: cluster.api_server_url(), authority } }],
+        clusters: [Named { name, entry: ClusterEntry::Cluster { server: cluster.api_server_url(), ca } }],
         users: [Named { name: user, entry: UserEntry::User { certificate, key } }],
         contexts: [Named { name: &context, entry: ContextEntry::Context { cluster: name, user } }],
         current_context: &context,

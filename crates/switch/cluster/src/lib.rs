@@ -10,5 +10,6 @@ pub mod units;
 
 pub use cni::{BRIDGE, conflist};
 pub use config::{
-    Cluster, ConfigError, ConfigErrors, KeyType, KubeProxy, KubeProxyImplementation, Node, ProxyMode, Subject, Token,
+    Cluster, ConfigError, ConfigErrors, JoinToken, KeyType, KubeProxy, KubeProxyImplementation, Node, ProxyMode,
+    Subject,
 };

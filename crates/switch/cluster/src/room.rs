@@ -9,7 +9,7 @@ const MIB: u64 = 1 << 20;
 
 /// What the units of etcd and the API server set.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub struct Limits {
+pub struct StorageLimits {
     /// Bytes of etcd's database, beyond which it takes nothing more.
     pub etcd_quota: u64,
     /// MiB of the file that the audit log is written to, and of each that it was written to before.
@@ -18,7 +18,7 @@ pub struct Limits {
     pub audit_logs_kept: u64,
 }
 
-pub const LIMITS: Limits = Limits { etcd_quota: 512 * MIB, audit_log_mib: 10, audit_logs_kept: 3 };
+pub const LIMITS: StorageLimits = StorageLimits { etcd_quota: 512 * MIB, audit_log_mib: 10, audit_logs_kept: 3 };
 
 /// Files of etcd's log have their full size from the beginning: SegmentSizeBytes in etcd's wal/wal.go.
 const WAL_FILE: u64 = 64 * 1000 * 1000;

@@ -11,11 +11,12 @@
 
 use std::path::PathBuf;
 
+use contract::places;
 use ipnet::Ipv4Net;
 use minijinja::{Environment, UndefinedBehavior, Value, syntax::SyntaxConfig, value::Serde};
 use serde::Serialize;
 
-use crate::{BRIDGE, Cluster, KubeProxy, Node, room::Limits};
+use crate::{BRIDGE, Cluster, KubeProxy, Node, room::StorageLimits};
 
 const SECTION: &str = "[X-Kubernetes-On-EOS]";
 const RESTART_ON: &str = "RestartOn=";
@@ -27,9 +28,9 @@ pub struct Values<'a> {
     pub node: &'a Node,
     /// For the units of services that talk to Docker.
     pub docker: Option<Docker<'a>>,
-    /// Whether the authority's key is on this switch, so that the controller manager can sign with it.
+    /// Whether the certificate authority's key is on this switch, so that the controller manager can sign with it.
     pub ca_key: bool,
-    pub limits: Limits,
+    pub limits: StorageLimits,
     #[serde(flatten)]
     pub places: Places,
 }
@@ -66,6 +67,20 @@ pub struct Places {
     pub kubeconfigs: PathBuf,
     /// What is made new at every boot.
     pub run: PathBuf,
+}
+
+impl Places {
+    pub fn on_switch() -> Self {
+        Places {
+            bin: places::BIN.into(),
+            cni_plugins: places::CNI_PLUGINS.into(),
+            units: places::UNIT_TEMPLATES.into(),
+            state: places::STATE.into(),
+            pki: places::PKI.into(),
+            kubeconfigs: places::KUBECONFIGS.into(),
+            run: places::RUN.into(),
+        }
+    }
 }
 
 impl<'a> From<&'a Cluster> for ClusterValues<'a> {

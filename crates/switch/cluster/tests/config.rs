@@ -2,30 +2,7 @@
 
 use cluster::{Cluster, KeyType};
 
-const GOOD: &str = r#"[cluster]
-name = "kubernetes"
-service_cidr = "10.10.0.0/22"
-pod_cidr = "10.16.0.0/16"
-dns = "10.10.0.10"
-
-[[node]]
-name = "veos-b"
-address = "1.1.1.1"
-roles = ["master", "worker"]
-
-[[node]]
-name = "veos-l1"
-address = "2.2.2.2"
-roles = ["worker"]
-
-[[node]]
-name = "veos-l2"
-address = "3.3.3.3"
-roles = ["worker"]
-
-[join]
-token = "9f86d081884c7d659a2feaa0c55ad015"
-"#;
+const GOOD: &str = include_str!("fixtures/cluster.toml");
 
 fn errors(text: &str) -> String {
     Cluster::parse(text, "cluster.toml").expect_err("this file is wrong").to_string()

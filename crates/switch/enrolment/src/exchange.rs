@@ -14,7 +14,7 @@ use crate::{
     event::Event,
     message::{self, Body, Bytes32, FromMaster, FromWorker, NoRandomness, Refusal, VERSION},
     token::Token,
-    transcript::{Parts, Transcript},
+    transcript::{Transcript, TranscriptParts},
 };
 
 /// Decides on the requests of a worker that has proven that it knows the token.
@@ -66,7 +66,7 @@ impl Exchange<'_> {
         let FromWorker::Request { proof, csrs } = channel.receive("a request")? else {
             return Err(not_expected("a request").into());
         };
-        let transcript = Transcript::of(&Parts {
+        let transcript = Transcript::of(&TranscriptParts {
             keying_material: &channel.keying_material,
             name: &name,
             worker_nonce: &worker_nonce,

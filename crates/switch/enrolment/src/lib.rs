@@ -1,7 +1,7 @@
 //! How a worker switch gets its certificates signed by the master. All trust comes from the token that both have
 //! in their cluster.toml: whoever knows it is believed, in both directions, and nobody else.
 //!
-//! The protocol, over TCP port [`PORT`] of the master:
+//! The protocol, over a TCP port of the master, `contract::ports::ENROLMENT`:
 //!
 //! 1. TLS 1.3. The master's certificate is a throw-away one and the worker does not look at it. Both take 32 bytes of
 //!    keying material from the session (exporter label `EXPORTER-kubernetes-on-eos-enrolment`, no context). Someone in
@@ -40,12 +40,12 @@
 //! - [`Server`]: the master's side. It asks a [`Signer`] and reports [`Event`]s.
 //! - [`enrol`], [`enrol_until_answered`]: the worker's side.
 
-mod attempts;
 mod channel;
 mod error;
 mod event;
 mod exchange;
 mod message;
+mod rate_limit;
 mod retry;
 mod server;
 mod token;
@@ -56,12 +56,9 @@ pub use error::{EnrolError, Retry};
 pub use event::Event;
 pub use exchange::Signer;
 pub use retry::{Backoff, FailedAttempt, enrol_until_answered};
-pub use server::{Limits, Server, ServerError, Stop};
+pub use server::{Server, ServerError, ServerLimits, Stop};
 pub use token::{Token, TokenError};
 pub use worker::{Enrolled, Request, enrol};
-
-/// The TCP port of the master that workers enrol at.
-pub const PORT: u16 = 6444;
 
 /// What a signer gives for a worker's requests.
 #[derive(Clone, Debug, PartialEq, Eq)]

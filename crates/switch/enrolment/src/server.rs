@@ -15,11 +15,11 @@ use std::{
 use rustls::ServerConfig;
 
 use crate::{
-    attempts::{Attempts, Verdict},
     channel::{self, ServerConfigError},
     event::Event,
     exchange::{Exchange, Signer},
     message::LONGEST,
+    rate_limit::{RateLimit, Verdict},
     token::Token,
 };
 
@@ -28,7 +28,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// What a stranger can take from the master at most.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct ServerLimits {
     /// Bytes in one message.
     pub message: usize,
     /// For a whole exchange, from the first byte to the last.
@@ -39,9 +39,9 @@ pub struct Limits {
     pub attempts_a_minute: u32,
 }
 
-impl Default for Limits {
+impl Default for ServerLimits {
     fn default() -> Self {
-        Limits { message: LONGEST, exchange: Duration::from_secs(10), connections: 8, attempts_a_minute: 10 }
+        ServerLimits { message: LONGEST, exchange: Duration::from_secs(10), connections: 8, attempts_a_minute: 10 }
     }
 }
 
@@ -60,7 +60,7 @@ pub struct Server {
     tls: Arc<ServerConfig>,
     token: Token,
     signer: Arc<dyn Signer>,
-    limits: Limits,
+    limits: ServerLimits,
     events: Box<dyn Fn(Event) + Send + Sync>,
     connections: AtomicUsize,
 }
@@ -77,7 +77,7 @@ impl Server {
         address: SocketAddr,
         token: Token,
         signer: Arc<dyn Signer>,
-        limits: Limits,
+        limits: ServerLimits,
         events: impl Fn(Event) + Send + Sync + 'static,
     ) -> Result<Server, ServerError> {
         let tls = channel::server_config()?;
@@ -108,7 +108,7 @@ impl Server {
 
     /// Serves until it is stopped; exchanges that have begun then come to their end, which their time limit bounds.
     pub fn run(&self) {
-        let mut attempts = Attempts::new(self.limits.attempts_a_minute);
+        let mut rate_limit = RateLimit::new(self.limits.attempts_a_minute);
         thread::scope(|scope| {
             loop {
                 let accepted = self.listener.accept();
@@ -116,7 +116,7 @@ impl Server {
                     return;
                 }
                 match accepted {
-                    Ok((socket, peer)) => self.receive(scope, &mut attempts, socket, peer),
+                    Ok((socket, peer)) => self.receive(scope, &mut rate_limit, socket, peer),
                     Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                     Err(error) => {
                         (self.events)(Event::NotTaken { error: error.to_string() });
@@ -130,12 +130,12 @@ impl Server {
     fn receive<'scope>(
         &'scope self,
         scope: &'scope Scope<'scope, '_>,
-        attempts: &mut Attempts,
+        rate_limit: &mut RateLimit,
         socket: TcpStream,
         peer: SocketAddr,
     ) {
         let now = Instant::now();
-        match attempts.count(peer.ip(), now) {
+        match rate_limit.count(peer.ip(), now) {
             Verdict::Listen => {}
             Verdict::FirstTooMany => return (self.events)(Event::TooManyAttempts { address: peer.ip() }),
             Verdict::TooMany => return,

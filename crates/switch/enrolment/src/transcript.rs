@@ -11,7 +11,7 @@ const MASTER: &[u8] = b"master";
 /// Everything that both sides have seen before the answer.
 pub struct Transcript(Vec<u8>);
 
-pub struct Parts<'a> {
+pub struct TranscriptParts<'a> {
     pub keying_material: &'a Bytes32,
     pub name: &'a str,
     pub worker_nonce: &'a Bytes32,
@@ -20,7 +20,7 @@ pub struct Parts<'a> {
 }
 
 impl Transcript {
-    pub fn of(parts: &Parts) -> Transcript {
+    pub fn of(parts: &TranscriptParts) -> Transcript {
         let mut csrs = vec![];
         for csr in parts.csrs {
             field(&mut csrs, csr.as_bytes());

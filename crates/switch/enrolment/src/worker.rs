@@ -13,7 +13,7 @@ use crate::{
     error::EnrolError,
     message::{self, Body, Bytes32, FromMaster, FromWorker, LONGEST, VERSION},
     token::Token,
-    transcript::{Parts, Transcript},
+    transcript::{Transcript, TranscriptParts},
 };
 
 /// What a worker asks for, and of whom.
@@ -62,7 +62,7 @@ pub fn enrol(request: &Request) -> Result<Enrolled, EnrolError> {
         FromMaster::Answer { .. } => return Err(broken(not_expected("a challenge"))),
     };
 
-    let transcript = Transcript::of(&Parts {
+    let transcript = Transcript::of(&TranscriptParts {
         keying_material: &channel.keying_material,
         name,
         worker_nonce: &worker_nonce,

@@ -5,14 +5,13 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use anyhow::{Context, Result, bail};
 use cluster::pki::Credential;
 use common::files;
+use contract::places;
 use serde_json::Value;
 use ureq::{
     Agent,
     http::Response,
     tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem},
 };
-
-use crate::places;
 
 /// Answers longer than this are not for us.
 const LONGEST_ANSWER: u64 = 4 << 20;
@@ -29,9 +28,9 @@ pub struct Answer {
 }
 
 impl Client {
-    /// A client that proves to be `identity` and trusts `authority` alone.
-    pub fn new(base: &str, identity: Credential, authority: Credential) -> Result<Client> {
-        let roots = certificates(&authority.certificate_file())?;
+    /// A client that proves to be `identity` and trusts `ca` alone.
+    pub fn new(base: &str, identity: Credential, ca: Credential) -> Result<Client> {
+        let roots = certificates(&ca.certificate_file())?;
         let chain = certificates(&identity.certificate_file())?;
         let key = files::read(&PathBuf::from(places::PKI).join(identity.key_file()))?;
         let key = PrivateKey::from_pem(&key).with_context(|| format!("{} cannot be read", identity.key_file()))?;

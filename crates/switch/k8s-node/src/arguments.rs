@@ -2,28 +2,39 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use contract::{Stage, places};
 use lexopt::prelude::*;
 
-use crate::stage::Stage;
-
-pub const HELP: &str = "\
+pub fn help() -> String {
+    let stages: String =
+        Stage::ALL.iter().map(|stage| format!("    {:<14} {}\n", stage.name(), stage.about())).collect();
+    format!(
+        "\
 Kubernetes on this switch.
 
     k8s-node status [--json]            where the bring-up stands, services, certificates, the node; exit 0 when ready
     k8s-node logs [SERVICE] [--follow]  what the bring-up and the services say; one of them alone
-    k8s-node check [FILE]               check a cluster.toml [default: /mnt/flash/cluster.toml]
-    k8s-node collect [--output FILE]    a support bundle without secrets [default: /mnt/flash/k8s-node-NAME.tar.gz]
+    k8s-node check [FILE]               check a cluster.toml [default: {cluster_toml}]
+    k8s-node collect [--output FILE]    a support bundle without secrets [default: {flash}/k8s-node-NAME.tar.gz]
     k8s-node renew                      issue what is due again; a timer does it every hour
     k8s-node down                       stop everything and leave the flash as it is
     k8s-node reset [--yes]              stop everything and remove this switch's keys, certificates and etcd's data
 
 What systemd runs:
 
-    k8s-node stage NAME                 one stage of the bring-up; /usr/libexec/kubernetes-on-eos/first-boot has them in order
+    k8s-node stage NAME                 one stage of the bring-up; {first_boot} has them in order
     k8s-node renew --in-turn            the same as `renew`, but a worker waits for its turn before it asks the master
     k8s-node enrolment-server           on the master: sign the workers' certificates
-";
+
+The stages:
+
+{stages}",
+        cluster_toml = places::CLUSTER_TOML,
+        flash = places::FLASH,
+        first_boot = places::FIRST_BOOT,
+    )
+}
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum Command {
@@ -69,7 +80,7 @@ fn parse_from(arguments: impl IntoIterator<Item = OsString, IntoIter: 'static>) 
     }
     let Options { json, follow, in_turn, yes, output, value } = options;
     Ok(match verb.as_str() {
-        "stage" => Command::Stage(Stage::named(value)?),
+        "stage" => Command::Stage(stage(value)?),
         "status" => Command::Status { json },
         "logs" => Command::Logs { service: value.map(|value| value.string()).transpose()?, follow },
         "check" => Command::Check { file: value.map(PathBuf::from) },
@@ -80,6 +91,15 @@ fn parse_from(arguments: impl IntoIterator<Item = OsString, IntoIter: 'static>) 
         "reset" => Command::Reset { yes },
         "help" => Command::Help,
         other => bail!("there is no command {other:?}"),
+    })
+}
+
+fn stage(name: Option<OsString>) -> Result<Stage> {
+    let name = name.context("which stage is missing")?;
+    let found = name.to_str().and_then(Stage::named);
+    found.with_context(|| {
+        let all: Vec<&str> = Stage::ALL.iter().map(|stage| stage.name()).collect();
+        format!("there is no stage {name:?}: there are {}", all.join(", "))
     })
 }
 
@@ -97,8 +117,9 @@ struct Options {
 mod tests {
     use std::{fs, path::Path};
 
+    use contract::services;
+
     use super::*;
-    use crate::systemd;
 
     fn parse(line: &str) -> Result<Command> {
         parse_from(line.split_whitespace().map(OsString::from).collect::<Vec<_>>())
@@ -123,8 +144,8 @@ mod tests {
 
     #[test]
     fn what_the_timer_starts_waits_for_its_turn_at_the_master() {
-        assert_eq!(started_by(systemd::RENEWAL), Command::Renew { in_turn: true });
-        assert_eq!(started_by(systemd::ENROLMENT), Command::EnrolmentServer);
+        assert_eq!(started_by(services::RENEWAL), Command::Renew { in_turn: true });
+        assert_eq!(started_by(services::ENROLMENT), Command::EnrolmentServer);
     }
 
     #[test]

@@ -10,10 +10,11 @@ use std::{
 
 use anyhow::{Context, Result};
 use common::{command::Program, files};
+use contract::{places, services};
 use flate2::{Compression, write::GzEncoder};
 use tar::{Builder, Header};
 
-use crate::{containers, places, service, status, switch, systemd};
+use crate::{containers, status, switch, systemd};
 
 /// Lines of each unit's log.
 const LINES: usize = 2000;
@@ -31,7 +32,7 @@ const COMMANDS: [(&str, &str, &[&str]); 8] = [
 
 pub fn run(output: Option<&Path>) -> Result<()> {
     let name = format!("k8s-node-{}", switch::hostname());
-    let output = output.map_or_else(|| PathBuf::from(format!("/mnt/flash/{name}.tar.gz")), Path::to_owned);
+    let output = output.map_or_else(|| PathBuf::from(format!("{}/{name}.tar.gz", places::FLASH)), Path::to_owned);
     let bundle = bundle(&name)?;
     files::write_atomically(&output, &bundle)?;
     println!("{}: {} KiB, without keys and without the token", output.display(), bundle.len() / 1024);
@@ -55,8 +56,8 @@ fn bundle(name: &str) -> Result<Vec<u8>> {
         add(&format!("{file}.txt"), said(Program::new(program, "describe this switch")?.args(arguments)).as_bytes())?;
     }
     add("containers.txt", containers::pods_table().unwrap_or_else(|error| format!("{error:#}")).as_bytes())?;
-    let units = [systemd::BRING_UP, systemd::ENROLMENT, systemd::RENEWAL].map(str::to_owned);
-    let services = service::NAMES.map(|name| format!("{name}.service"));
+    let units = [services::BOOTSTRAP, services::ENROLMENT, services::RENEWAL].map(str::to_owned);
+    let services = services::NAMES.map(|name| format!("{name}.service"));
     for unit in units.iter().chain(&services) {
         add(&format!("logs/{unit}.txt"), systemd::tail(unit, LINES).as_bytes())?;
         if let Ok(text) = fs::read(Path::new(places::UNITS).join(unit)) {

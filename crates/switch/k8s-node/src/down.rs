@@ -4,8 +4,9 @@ use std::{fs, io, path::Path};
 
 use anyhow::{Context, Result};
 use common::{command::Program, files};
+use contract::{places, services};
 
-use crate::{containers, iptables, places, routes, service, switch::Switch, systemd, volumes};
+use crate::{containers, iptables, routes, switch::Switch, systemd, volumes};
 
 /// Goes on where a step fails, so that as much as possible goes away, and fails with everything that did not.
 pub fn run() -> Result<()> {
@@ -15,7 +16,7 @@ pub fn run() -> Result<()> {
             failures.push(format!("{what}: {error:#}"));
         }
     };
-    for unit in [systemd::RENEWAL_TIMER, systemd::RENEWAL, systemd::BRING_UP, systemd::ENROLMENT] {
+    for unit in [services::RENEWAL_TIMER, services::RENEWAL, services::BOOTSTRAP, services::ENROLMENT] {
         step(unit, systemd::stop(unit));
     }
     // The kubelet first, or it would start again what is ended here.
@@ -23,7 +24,7 @@ pub fn run() -> Result<()> {
         step(name, systemd::stop(&format!("{name}.service")));
     }
     step("containers of pods", containers::remove_pods().map(drop));
-    for name in service::MASTER.into_iter().rev() {
+    for name in services::MASTER.into_iter().rev() {
         step(name, systemd::stop(&format!("{name}.service")));
     }
     step("rules of kube-proxy, kubelet and CNI", iptables::remove_of_kubernetes());
@@ -58,7 +59,7 @@ fn bridge() -> Result<()> {
 }
 
 fn units() -> Result<()> {
-    for name in service::NAMES {
+    for name in services::NAMES {
         let file = Path::new(places::UNITS).join(format!("{name}.service"));
         match fs::remove_file(&file) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {

@@ -9,17 +9,18 @@ use std::{
 
 use anyhow::{Result, bail};
 use cluster::{Cluster, pki};
-use enrolment::{Issued, Limits, PORT, Server, Signer};
+use contract::{places, ports};
+use enrolment::{Issued, Server, ServerLimits, Signer};
 
-use crate::{places, switch::Switch};
+use crate::switch::Switch;
 
 /// The cluster's certificate authority.
-pub struct Authority {
+pub struct CertificateAuthority {
     pub pki: PathBuf,
     pub cluster: Cluster,
 }
 
-impl Signer for Authority {
+impl Signer for CertificateAuthority {
     fn knows(&self, name: &str) -> bool {
         self.cluster.node(name).is_some()
     }
@@ -37,10 +38,10 @@ pub fn run() -> Result<()> {
         bail!("{} is not the master: workers enrol at {}", switch.node.name, switch.cluster.master().name);
     }
     let token = switch.enrolment_token()?;
-    let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT));
-    let authority = Arc::new(Authority { pki: places::PKI.into(), cluster: switch.cluster });
-    let server = Server::bind(address, token, authority, Limits::default(), |event| println!("{event}"))?;
-    println!("enrolment: workers may come to port {PORT}");
+    let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, ports::ENROLMENT));
+    let ca = Arc::new(CertificateAuthority { pki: places::PKI.into(), cluster: switch.cluster });
+    let server = Server::bind(address, token, ca, ServerLimits::default(), |event| println!("{event}"))?;
+    println!("enrolment: workers may come to port {}", ports::ENROLMENT);
     server.run();
     Ok(())
 }

@@ -1,35 +1,24 @@
 //! Whether each service, and the node, is in order: asked of them, not of what was done.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{fs, net::Ipv4Addr, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use cluster::pki::Credential;
-use serde::{Deserialize, Serialize};
+use contract::{places, ports, status::Condition};
 use serde_json::Value;
 
-use crate::{api::Client, places, switch::Switch};
+use crate::{api::Client, switch::Switch};
 
-const API_SERVER_HERE: &str = "https://127.0.0.1:6443";
-
-/// A node's condition, as the API server has it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Condition {
-    #[serde(rename = "type")]
-    pub kind: String,
-    pub status: String,
-    #[serde(default)]
-    pub reason: String,
-    #[serde(default)]
-    pub message: String,
-    #[serde(default, rename(deserialize = "lastHeartbeatTime"), skip_serializing)]
-    heartbeat: Option<String>,
+/// What listens on the loopback interface of this switch.
+fn here(scheme: &str, port: u16) -> String {
+    format!("{scheme}://{}:{port}", Ipv4Addr::LOCALHOST)
 }
 
 /// Asks one service; fails with what is wrong.
 pub fn service(name: &str) -> Result<()> {
     match name {
         "etcd" => {
-            let client = Client::new("https://127.0.0.1:2379", Credential::ApiServerEtcdClient, Credential::EtcdCa)?;
+            let client = Client::new(&here("https", ports::ETCD), Credential::ApiServerEtcdClient, Credential::EtcdCa)?;
             let health = client.get("/health")?.good()?;
             match health.get("health").and_then(Value::as_str) {
                 Some("true") => Ok(()),
@@ -37,10 +26,10 @@ pub fn service(name: &str) -> Result<()> {
             }
         }
         "kube-apiserver" => says_ok(&administrator()?),
-        "kube-controller-manager" => says_ok(&Client::plain("http://127.0.0.1:10252")),
-        "kube-scheduler" => says_ok(&Client::plain("http://127.0.0.1:10251")),
-        "kubelet" => says_ok(&Client::plain("http://127.0.0.1:10248")),
-        "kube-proxy" => says_ok(&Client::plain("http://127.0.0.1:10256")),
+        "kube-controller-manager" => says_ok(&Client::plain(&here("http", ports::CONTROLLER_MANAGER_HEALTH))),
+        "kube-scheduler" => says_ok(&Client::plain(&here("http", ports::SCHEDULER_HEALTH))),
+        "kubelet" => says_ok(&Client::plain(&here("http", ports::KUBELET_HEALTH))),
+        "kube-proxy" => says_ok(&Client::plain(&here("http", ports::KUBE_PROXY_HEALTH))),
         other => bail!("there is no service {other:?}"),
     }
 }
@@ -55,12 +44,12 @@ fn says_ok(client: &Client) -> Result<()> {
 
 /// On the master: the API server, as the cluster's administrator.
 pub fn administrator() -> Result<Client> {
-    Client::new(API_SERVER_HERE, Credential::Admin, Credential::Ca)
+    Client::new(&here("https", ports::API_SERVER), Credential::Admin, Credential::Ca)
 }
 
 /// The node's conditions, asked by the node itself.
 pub fn conditions(switch: &Switch) -> Result<Vec<Condition>> {
-    let url = if switch.node.master { API_SERVER_HERE.into() } else { switch.cluster.api_server_url() };
+    let url = if switch.node.master { here("https", ports::API_SERVER) } else { switch.cluster.api_server_url() };
     let client = Client::new(&url, Credential::Node, Credential::Ca)?;
     let mut node = client.get(&format!("/api/v1/nodes/{}", switch.node.name))?.good()?;
     serde_json::from_value(node["status"]["conditions"].take()).context("the node has no conditions")

@@ -10,6 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use cluster::{BRIDGE, Cluster, KubeProxyImplementation, Node};
 use common::command::Program;
+use contract::ports;
 
 const RESTORE_TRIES: u32 = 10;
 /// What iptables says where the kernel has no such table.
@@ -29,18 +30,22 @@ pub struct Chain {
 struct Opening {
     name: &'static str,
     protocol: &'static str,
-    ports: &'static str,
+    ports: (u16, u16),
+}
+
+const fn only(port: u16) -> (u16, u16) {
+    (port, port)
 }
 
 const MASTER: [Opening; 2] = [
-    Opening { name: "api-server", protocol: "tcp", ports: "6443" },
-    Opening { name: "enrolment", protocol: "tcp", ports: "6444" },
+    Opening { name: "api-server", protocol: "tcp", ports: only(ports::API_SERVER) },
+    Opening { name: "enrolment", protocol: "tcp", ports: only(ports::ENROLMENT) },
 ];
 
 const WORKER: [Opening; 3] = [
-    Opening { name: "kubelet", protocol: "tcp", ports: "10250" },
-    Opening { name: "node-ports", protocol: "tcp", ports: "30000:32767" },
-    Opening { name: "node-ports", protocol: "udp", ports: "30000:32767" },
+    Opening { name: "kubelet", protocol: "tcp", ports: only(ports::KUBELET) },
+    Opening { name: "node-ports", protocol: "tcp", ports: ports::NODE_PORTS },
+    Opening { name: "node-ports", protocol: "udp", ports: ports::NODE_PORTS },
 ];
 
 /// What kube-proxy has sent to this switch itself: to its own port in userspace mode, or to an endpoint in the host's network.
@@ -51,6 +56,7 @@ pub fn desired(cluster: &Cluster, node: &Node) -> [Chain; 3] {
     let master = if node.master { MASTER.as_slice() } else { &[] };
     let worker = if node.worker { WORKER.as_slice() } else { &[] };
     let open = |Opening { name, protocol, ports }: &Opening| {
+        let ports = if ports.0 == ports.1 { ports.0.to_string() } else { format!("{}:{}", ports.0, ports.1) };
         format!("-p {protocol} -m {protocol} --dport {ports} -m comment --comment kubernetes-on-eos-{name} -j ACCEPT")
     };
     let services = node.worker.then(|| SERVICES.to_owned());

@@ -11,7 +11,6 @@ mod image_archive;
 mod iptables;
 #[cfg(test)]
 mod master_fixture;
-mod places;
 mod record;
 mod renew;
 mod reset;
@@ -60,7 +59,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Help => print!("{}", arguments::HELP),
+        Command::Help => print!("{}", arguments::help()),
         Command::Version => println!("k8s-node {}", env!("CARGO_PKG_VERSION")),
         Command::Stage(stage) => stage::run(stage)?,
         Command::Status { json } => return status::run(json),

@@ -9,29 +9,12 @@ use std::{
 };
 
 use cluster::{Cluster, pki};
-use enrolment::{Event, Limits, Server, Stop, Token};
+use enrolment::{Event, Server, ServerLimits, Stop, Token};
 use tempfile::TempDir;
 
-use crate::enrolment_server::Authority;
+use crate::enrolment_server::CertificateAuthority;
 
-const CLUSTER: &str = r#"
-[cluster]
-service_cidr = "10.10.0.0/22"
-pod_cidr = "10.16.0.0/16"
-
-[[node]]
-name = "veos-b"
-address = "1.1.1.1"
-roles = ["master", "worker"]
-
-[[node]]
-name = "veos-l1"
-address = "2.2.2.2"
-roles = ["worker"]
-
-[join]
-token = "9f86d081884c7d659a2feaa0c55ad015"
-"#;
+const CLUSTER: &str = include_str!("../../cluster/tests/fixtures/cluster.toml");
 
 /// It ends with the test.
 pub struct Master {
@@ -54,8 +37,8 @@ impl Master {
         let server = Server::bind(
             (Ipv4Addr::LOCALHOST, 0).into(),
             Token::new(cluster.token.reveal()).unwrap(),
-            Arc::new(Authority { pki: directory.path().into(), cluster: cluster.clone() }),
-            Limits::default(),
+            Arc::new(CertificateAuthority { pki: directory.path().into(), cluster: cluster.clone() }),
+            ServerLimits::default(),
             move |event| sink.lock().unwrap().push(event),
         )
         .unwrap();
@@ -70,9 +53,9 @@ impl Master {
 
     /// Waits for so many events; they are told after the answer.
     pub fn events_of(&self, count: usize) -> Vec<Event> {
-        let patience = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(20);
         while self.events.lock().unwrap().len() < count {
-            assert!(Instant::now() < patience, "{count} events were expected: {:?}", self.events.lock().unwrap());
+            assert!(Instant::now() < deadline, "{count} events were expected: {:?}", self.events.lock().unwrap());
             thread::sleep(Duration::from_millis(2));
         }
         self.events.lock().unwrap().clone()

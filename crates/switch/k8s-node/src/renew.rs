@@ -34,7 +34,7 @@ pub fn run(in_turn: bool) -> Result<()> {
         let docker = driver.as_deref().map(|cgroup_driver| Docker { cgroup_driver });
         let outcome = service::ensure(name, &switch, docker)?;
         println!("{name} {outcome}");
-        if outcome != service::Outcome::Kept {
+        if outcome != service::ServiceChange::Kept {
             wait_for(name)?;
         }
     }
@@ -74,8 +74,9 @@ fn wait_for(name: &str) -> Result<()> {
 mod tests {
     use std::{fmt::Write, fs, path::Path};
 
+    use contract::services;
+
     use super::*;
-    use crate::systemd;
 
     fn cluster(switches: usize) -> Cluster {
         let mut text = String::from("[cluster]\nservice_cidr = \"10.10.0.0/22\"\npod_cidr = \"10.16.0.0/16\"\n");
@@ -100,7 +101,7 @@ mod tests {
     #[test]
     fn the_last_turn_is_over_before_the_timer_comes_round() {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../rootfs/usr/lib/systemd/system");
-        let timer = fs::read_to_string(directory.join(systemd::RENEWAL_TIMER)).unwrap();
+        let timer = fs::read_to_string(directory.join(services::RENEWAL_TIMER)).unwrap();
         let period = timer.lines().find_map(|line| line.strip_prefix("OnUnitActiveSec=")).unwrap();
         assert!(TURNS + LIMIT < humantime::parse_duration(period).unwrap());
     }

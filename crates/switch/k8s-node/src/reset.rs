@@ -4,8 +4,9 @@ use std::io::{self, IsTerminal, Write};
 
 use anyhow::{Context, Result, bail};
 use common::files;
+use contract::places;
 
-use crate::{down, places, switch};
+use crate::{down, switch};
 
 pub fn run(yes: bool) -> Result<()> {
     if !yes {

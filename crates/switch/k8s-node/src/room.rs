@@ -16,7 +16,7 @@ use rustix::fs::statvfs;
 const MIB: u64 = 1 << 20;
 
 /// What to do about it.
-pub const MEND: &str = "remove old images or logs from /mnt/flash";
+pub const FIX: &str = "remove old images or logs from /mnt/flash";
 
 /// Bytes on the file system of the state's directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Room {
                 "keys and certificates"
             };
             format!(
-                "the flash has {} MiB left, and {} are needed for a first boot, for {of}: {MEND}",
+                "the flash has {} MiB left, and {} are needed for a first boot, for {of}: {FIX}",
                 mib(self.left),
                 needed.div_ceil(MIB)
             )
@@ -64,10 +64,10 @@ impl Room {
         } else if left < next {
             let what =
                 if node.master { "etcd ends when it needs its next file" } else { "no certificate can be renewed" };
-            Some(format!("the flash has {} MiB left: with less than {} {what}: {MEND}", mib(left), next.div_ceil(MIB)))
+            Some(format!("the flash has {} MiB left: with less than {} {what}: {FIX}", mib(left), next.div_ceil(MIB)))
         } else if left.saturating_add(self.taken) < most {
             let (all, most) = (mib(left.saturating_add(self.taken)), most.div_ceil(MIB));
-            Some(format!("the flash has {all} MiB for Kubernetes' files, which can come to {most}: {MEND}"))
+            Some(format!("the flash has {all} MiB for Kubernetes' files, which can come to {most}: {FIX}"))
         } else {
             None
         }

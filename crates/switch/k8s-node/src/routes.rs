@@ -5,8 +5,7 @@ use std::{fs, io, path::Path};
 use anyhow::{Context, Result, bail};
 use cluster::{Cluster, Node};
 use common::{command::Program, files};
-
-use crate::places;
+use contract::places;
 
 /// The interface that a route without a way out leads to.
 const LOOPBACK: &str = "lo";

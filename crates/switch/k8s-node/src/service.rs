@@ -9,36 +9,30 @@ use std::{fmt, fs, io::Read, path::PathBuf};
 use anyhow::{Context, Result};
 use cluster::{
     room::LIMITS,
-    units::{self, ClusterValues, Docker, Unit, Values},
+    units::{self, ClusterValues, Docker, Places, Unit, Values},
 };
 use common::{digest::Hasher, files};
+use contract::{Credential, places, services};
 
-use crate::{places, switch::Switch, systemd};
-
-/// Every service, in the order that they are started in.
-pub const NAMES: [&str; 6] =
-    ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy"];
-
-/// Of the services, those of the master.
-pub const MASTER: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+use crate::{switch::Switch, systemd};
 
 /// The start of a squashfs: its superblock says how large it is and where its tables are.
 const SUPERBLOCK: u64 = 96;
 
 /// What was done about a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum ServiceChange {
     Kept,
     Started,
     Restarted,
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for ServiceChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Outcome::Kept => "is running",
-            Outcome::Started => "started",
-            Outcome::Restarted => "restarted, as what it runs with has changed",
+            ServiceChange::Kept => "is running",
+            ServiceChange::Started => "started",
+            ServiceChange::Restarted => "restarted, as what it runs with has changed",
         })
     }
 }
@@ -46,21 +40,21 @@ impl fmt::Display for Outcome {
 /// The services that this switch has to run.
 pub fn of(switch: &Switch) -> impl Iterator<Item = &'static str> {
     let (master, worker) = (switch.node.master, switch.node.worker);
-    NAMES.into_iter().filter(move |name| if MASTER.contains(name) { master } else { worker })
+    services::NAMES.into_iter().filter(move |name| if services::MASTER.contains(name) { master } else { worker })
 }
 
 /// Makes the service run as cluster.toml and the release want it. Does not wait for it to be healthy. `docker` is for the
 /// services whose units name it.
-pub fn ensure(name: &str, switch: &Switch, docker: Option<Docker>) -> Result<Outcome> {
+pub fn ensure(name: &str, switch: &Switch, docker: Option<Docker>) -> Result<ServiceChange> {
     let template_file = PathBuf::from(places::UNIT_TEMPLATES).join(format!("{name}.service"));
     let template = files::read_text(&template_file)?;
     let values = Values {
         cluster: ClusterValues::from(&switch.cluster),
         node: &switch.node,
         docker,
-        ca_key: fs::exists(PathBuf::from(places::PKI).join("ca-key.pem")).unwrap_or(false),
+        ca_key: fs::exists(PathBuf::from(places::PKI).join(Credential::Ca.key_file())).unwrap_or(false),
         limits: LIMITS,
-        places: places::for_units(),
+        places: Places::on_switch(),
     };
     let unit = units::render(name, &template, &values)?;
     let unit_file = PathBuf::from(places::UNITS).join(format!("{name}.service"));
@@ -72,13 +66,13 @@ pub fn ensure(name: &str, switch: &Switch, docker: Option<Docker>) -> Result<Out
 }
 
 /// Makes a unit that is there run with what has this fingerprint.
-pub fn run_with(name: &str, fingerprint: &str) -> Result<Outcome> {
+pub fn run_with(name: &str, fingerprint: &str) -> Result<ServiceChange> {
     let record = PathBuf::from(places::SERVICE_RECORDS).join(name);
     let unit = format!("{name}.service");
     let outcome = match (systemd::is_active(&unit)?, fs::read_to_string(&record).ok()) {
-        (true, Some(before)) if before == fingerprint => return Ok(Outcome::Kept),
-        (true, _) => Outcome::Restarted,
-        (false, _) => Outcome::Started,
+        (true, Some(before)) if before == fingerprint => return Ok(ServiceChange::Kept),
+        (true, _) => ServiceChange::Restarted,
+        (false, _) => ServiceChange::Started,
     };
     // Without a record the next run would restart it; that is safe, a stale record is not.
     let _ = fs::remove_file(&record);

@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn it_is_called_as_kubelet_calls_it_and_in_no_other_way() {
-        let kubelets = called(&["/opt/kubernetes-on-eos/bin/socat", "-", "TCP4:localhost:8080"]);
+        let kubelets = called(&[contract::places::SOCAT, "-", "TCP4:localhost:8080"]);
         assert!(is_called(&kubelets));
         assert_eq!(port(&kubelets).unwrap(), 8080);
         assert!(!is_called(&called(&["k8s-node", "status"])));

@@ -8,9 +8,8 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use cluster::{Cluster, Node};
+use contract::places;
 use enrolment::Token;
-
-use crate::places;
 
 /// This switch in its cluster.
 #[derive(Debug, Clone)]

@@ -4,12 +4,7 @@ use std::{collections::HashMap, os::unix::process::CommandExt, process::Command}
 
 use anyhow::{Result, bail};
 use common::command::Program;
-
-/// The bring-up's own units.
-pub const BRING_UP: &str = "kubernetes-on-eos.service";
-pub const ENROLMENT: &str = "kubernetes-on-eos-enrolment.service";
-pub const RENEWAL: &str = "kubernetes-on-eos-renewal.service";
-pub const RENEWAL_TIMER: &str = "kubernetes-on-eos-renewal.timer";
+use contract::services;
 
 fn systemctl(purpose: &str) -> Result<Program> {
     Program::new("systemctl", purpose)
@@ -64,22 +59,23 @@ pub fn tail(unit: &str, lines: usize) -> String {
 
 /// Puts journalctl in this program's place.
 pub fn logs(service: Option<&str>, follow: bool) -> Result<()> {
-    let all: Vec<&str> = [BRING_UP, ENROLMENT, RENEWAL].into_iter().chain(crate::service::NAMES).collect();
+    let all: Vec<&str> =
+        [services::BOOTSTRAP, services::ENROLMENT, services::RENEWAL].into_iter().chain(services::NAMES).collect();
     let chosen = match service {
         None => all,
         Some(name) => {
             let matches = |unit: &&&str| **unit == name || unit.strip_suffix(".service") == Some(name);
             let alias = match name {
-                "bring-up" | "first-boot" => Some(BRING_UP),
-                "enrolment" => Some(ENROLMENT),
-                "renewal" => Some(RENEWAL),
+                "bring-up" | "first-boot" => Some(services::BOOTSTRAP),
+                "enrolment" => Some(services::ENROLMENT),
+                "renewal" => Some(services::RENEWAL),
                 _ => None,
             };
             match alias.or_else(|| all.iter().find(matches).copied()) {
                 Some(unit) => vec![unit],
                 None => bail!(
                     "there is no service {name:?}: there are bring-up, enrolment, renewal, {}",
-                    crate::service::NAMES.join(", ")
+                    services::NAMES.join(", ")
                 ),
             }
         }

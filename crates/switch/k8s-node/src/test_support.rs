@@ -9,14 +9,11 @@ use std::{
 };
 
 use cluster::Node;
+use contract::places::{self, FLASH};
 use rustix::{
     mount::{MountFlags, MountPropagationFlags, mount, mount_change},
     thread::{UnshareFlags, unshare_unsafe},
 };
-
-use crate::places;
-
-pub const FLASH: &str = "/mnt/flash";
 
 /// Runs a test on a thread whose mounts are its own. Needs root.
 pub fn in_mount_namespace(test: impl FnOnce() + Send) {

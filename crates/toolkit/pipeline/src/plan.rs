@@ -200,6 +200,7 @@ impl Planner<'_> {
                     arch,
                     toolchain: rust.toolchain.to_string(),
                     package: rust.package.to_string(),
+                    example: false,
                     files: rust_files::of_package(&self.request.workspace, &rust.package)?,
                     workspace: self.request.workspace.clone(),
                 };

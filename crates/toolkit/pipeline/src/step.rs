@@ -138,6 +138,9 @@ pub struct RustBuild {
     pub arch: Arch,
     pub toolchain: String,
     pub package: String,
+    /// It is an example of the package, of the program's name.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub example: bool,
     /// The package's own files, those of the workspace's packages that it depends on, and Cargo.lock.
     pub files: Vec<InputFile>,
     #[serde(skip)]

@@ -11,25 +11,27 @@ use crate::{
     tree::{self, Entry},
 };
 
-pub const NAME: &str = "kubernetes-on-eos";
-
-/// Where the package puts the image.
-pub const IMAGE: &str = "/usr/share/kubernetes-on-eos/programs.squashfs";
-
-/// Where the image is mounted.
-pub const MOUNT_POINT: &str = "/opt/kubernetes-on-eos";
+/// Its name, where it puts the image, and where that is mounted.
+pub use contract::{
+    places::{PROGRAMS as MOUNT_POINT, PROGRAMS_IMAGE as IMAGE},
+    services::PACKAGE as NAME,
+};
 
 const DESCRIPTION: &str = "\
 Turns an Arista switch into a Kubernetes node: the control plane, etcd, kubelet,
 a kube-proxy made for EOS' kernel, and the script that brings them up at boot.
-The programs are in a read-only image that is mounted at /opt/kubernetes-on-eos.";
+The programs are in a read-only image that is mounted at ";
 
 const POST: &str = include_str!("../scriptlets/post.sh");
 const PREUN: &str = include_str!("../scriptlets/preun.sh");
 
+fn description() -> String {
+    format!("{DESCRIPTION}{MOUNT_POINT}.")
+}
+
 /// Changes whenever the package says or runs something else, whatever its files are.
 pub fn metadata_digest() -> Sha256 {
-    Sha256::of_bytes([DESCRIPTION, POST, PREUN].concat())
+    Sha256::of_bytes([&description(), POST, PREUN].concat())
 }
 
 /// What the package is made of.
@@ -58,7 +60,7 @@ pub fn package(parts: &ExtensionParts<'_>) -> Result<Package> {
         release: parts.revision.to_string(),
         arch: parts.arch,
         summary: "Kubernetes for Arista EOS".into(),
-        description: DESCRIPTION.into(),
+        description: description(),
         license: "Apache-2.0".into(),
         url: env!("CARGO_PKG_REPOSITORY").into(),
         vendor: NAME.into(),

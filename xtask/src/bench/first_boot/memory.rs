@@ -5,7 +5,8 @@ use std::{net::SocketAddr, path::Path, time::Duration, time::SystemTime};
 use anyhow::{Context, Result};
 use cluster::{Cluster, pki};
 use common::files;
-use enrolment::{PORT, Token, enrol};
+use contract::ports;
+use enrolment::{Token, enrol};
 
 use super::switch::Switch;
 
@@ -26,7 +27,7 @@ pub struct Memory {
 pub fn of_enrolment_server(master: &Switch, cluster: &Path) -> Result<Memory> {
     let cluster = Cluster::parse(&files::read_text(cluster)?, &cluster.display().to_string())?;
     let token = Token::new(cluster.token.reveal())?;
-    let address = SocketAddr::new(master.management_address()?, PORT);
+    let address = SocketAddr::new(master.management_address()?, ports::ENROLMENT);
     let workers: Vec<_> = cluster.nodes.iter().filter(|node| !node.master).collect();
     for worker in workers.iter().cycle().take(ENROLMENTS) {
         let directory = tempfile::tempdir().context("cannot make a temporary directory")?;

@@ -28,8 +28,8 @@ fn certificates_of_a_clock_that_was_a_year_ahead_are_issued_again_for_the_same_a
     wait_until_ready(&lab);
     let switch = lab.switch(MASTER).unwrap();
     State::copy_of(&switch).unwrap().check().unwrap();
-    assert_eq!(switch.exec(["cat", "/mnt/flash/k8s/pki/ca-key.pem"]).unwrap().stdout, key);
+    assert_eq!(switch.exec(["cat", &format!("{}/ca-key.pem", contract::places::PKI)]).unwrap().stdout, key);
     let pki = switch.status().unwrap().stages.into_iter().find(|stage| stage.stage == "pki").unwrap();
-    let line = pki.line.unwrap_or_default();
+    let line = pki.record.line;
     assert!(line.contains("renewed ") && line.contains("not valid before"), "{line}");
 }

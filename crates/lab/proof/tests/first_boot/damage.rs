@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use contract::{
+    places,
+    status::{NodeState, Status},
+};
 use proof::{Cluster, Switch, state::State};
 
 use crate::support::{LIMIT, MASTER, parts, raise, wait_until_ready};
@@ -17,7 +21,7 @@ fn damaged_leaves_are_made_again_and_what_cannot_be_is_asked_for_by_name() {
     let switch = lab.switch(MASTER).unwrap();
     let authority = State::copy_of(&switch).unwrap().ca_fingerprint().unwrap();
     switch.kubectl(&["create", "secret", "generic", "hidden", "--from-literal=word=kept"]).unwrap();
-    switch.sh("cp -a /mnt/flash/k8s /mnt/flash/backup").unwrap();
+    switch.sh(&format!("cp -a {} /mnt/flash/backup", places::STATE)).unwrap();
     let lost = ["pki/ca-key.pem", "encryption-config.yaml"];
     for file in lost.into_iter().chain(["pki/etcd.pem", "kubeconfigs/kube-scheduler.kubeconfig"]) {
         cut_in_half(&switch, file);
@@ -42,7 +46,7 @@ fn damaged_leaves_are_made_again_and_what_cannot_be_is_asked_for_by_name() {
 }
 
 fn on_flash(file: &str) -> String {
-    format!("/mnt/flash/k8s/{file}")
+    format!("{}/{file}", places::STATE)
 }
 
 fn cut_in_half(switch: &Switch, file: &str) {
@@ -52,11 +56,11 @@ fn cut_in_half(switch: &Switch, file: &str) {
 
 fn asks_for(switch: &Switch, file: &str, limit: Duration) {
     let name = file.rsplit('/').next().unwrap();
-    let named = |status: &proof::Status| status.state == "failed" && status.complaints().contains(name);
+    let named = |status: &Status| status.state == NodeState::Failed && status.complaints().contains(name);
     let status = switch.wait_for(limit, &format!("asking for {file}"), named);
     let complaints = status.unwrap_or_else(|error| panic!("{error:#}")).complaints();
     assert!(complaints.contains("put "), "it does not say what to do: {complaints}");
-    let printed = switch.exec([proof::K8S_NODE, "status"]).unwrap();
+    let printed = switch.exec([places::K8S_NODE, "status"]).unwrap();
     assert_eq!(printed.status.code(), Some(1));
     let printed = String::from_utf8_lossy(&printed.stdout);
     assert!(printed.contains(name), "{printed}");

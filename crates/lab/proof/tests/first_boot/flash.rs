@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use contract::status::{NodeState, Status};
 use devices::Flash;
 use proof::{Cluster, Switch};
 
@@ -50,9 +51,9 @@ fn a_flash_that_is_read_only_or_full_is_named_and_the_bring_up_goes_on_once_it_i
 }
 
 fn says(switch: &Switch, words: &[&str]) {
-    let said = |status: &proof::Status| {
+    let said = |status: &Status| {
         let complaints = status.complaints();
-        status.state == "failed" && words.iter().all(|word| complaints.contains(word))
+        status.state == NodeState::Failed && words.iter().all(|word| complaints.contains(word))
     };
     let what = format!("saying {words:?}");
     switch.wait_for(NEXT_ATTEMPT, &what, said).unwrap_or_else(|error| panic!("{error:#}"));

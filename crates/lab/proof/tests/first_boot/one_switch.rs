@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use contract::{
+    places, ports,
+    status::{StageState, Status},
+};
 use proof::{Cluster, NodeLab, Switch, workload};
 
 use crate::{
@@ -39,12 +43,14 @@ fn every_component_is_healthy(switch: &Switch) {
 fn the_api_server_answers_from_the_network(lab: &NodeLab) {
     let host = lab.device(HOST).unwrap();
     let curl = |more: &[&str]| host.exec_ok([&["curl", "-k", "--silent", "--max-time", "10"][..], more].concat());
-    let version: serde_json::Value = serde_json::from_str(&curl(&["https://1.1.1.1:6443/version"]).unwrap()).unwrap();
+    let api_server = format!("https://1.1.1.1:{}", ports::API_SERVER);
+    let version: serde_json::Value = serde_json::from_str(&curl(&[&format!("{api_server}/version")]).unwrap()).unwrap();
     assert_eq!((&version["gitVersion"], &version["platform"]), (&"v1.20.2".into(), &"linux/386".into()));
-    let secrets = "https://1.1.1.1:6443/api/v1/secrets";
-    let code = curl(&["--output", "/dev/null", "--write-out", "%{http_code}", secrets]).unwrap();
+    let secrets = format!("{api_server}/api/v1/secrets");
+    let code = curl(&["--output", "/dev/null", "--write-out", "%{http_code}", &secrets]).unwrap();
     assert_eq!(code, "403", "who has no certificate may read nothing");
-    for closed in ["http://1.1.1.1:8080/", "http://1.1.1.1:10255/pods", "https://1.1.1.1:2379/health"] {
+    let etcd = format!("https://1.1.1.1:{}/health", ports::ETCD);
+    for closed in ["http://1.1.1.1:8080/", "http://1.1.1.1:10255/pods", &etcd] {
         assert!(curl(&[closed]).is_err(), "{closed} answers");
     }
 }
@@ -86,13 +92,16 @@ fn conntrack_is_left_alone(switch: &Switch) {
 /// What a bring-up could change: processes, files on the flash, packet filter, routes.
 fn everything(switch: &Switch) -> String {
     let lines = switch
-        .sh("for unit in etcd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy docker; do
+        .sh(&format!(
+            "for unit in etcd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy docker; do
                  systemctl show --property=Id,MainPID $unit
              done
-             cd /mnt/flash/k8s
+             cd {}
              find pki kubeconfigs admin.kubeconfig encryption-config.yaml images -type f -printf '%p %s %m %T@\n' | sort
              iptables-save | sed -n -e 's/ \\[[0-9:]*\\]$//' -e '/^[-:*]/p'
-             ip -4 route show table all")
+             ip -4 route show table all",
+            places::STATE
+        ))
         .unwrap();
     assert!(!lines.contains("MainPID=0"), "{lines}");
     lines
@@ -101,7 +110,8 @@ fn everything(switch: &Switch) -> String {
 fn a_second_bring_up_changes_nothing(switch: &Switch) {
     let before = everything(switch);
     switch.exec_ok(["systemctl", "restart", "kubernetes-on-eos"]).unwrap();
-    let done = |status: &proof::Status| status.is_ready() && status.stages.iter().all(|stage| stage.state == "done");
+    let done =
+        |status: &Status| status.is_ready() && status.stages.iter().all(|stage| stage.record.state == StageState::Done);
     switch.wait_for(Duration::from_secs(60), "ready again", done).unwrap_or_else(|error| panic!("{error:#}"));
     assert_eq!(before, everything(switch));
 }

@@ -66,7 +66,7 @@ fn a_stock_kubectl_works_from_a_host(lab: &NodeLab) {
     lab.install_program(HOST, &kubectl, "kubectl").unwrap();
     let directory = tempfile::tempdir().unwrap();
     let admin = directory.path().join("admin.kubeconfig");
-    lab.switch(MASTER).unwrap().copy_out("/mnt/flash/k8s/admin.kubeconfig", &admin).unwrap();
+    lab.switch(MASTER).unwrap().copy_out(contract::places::ADMIN_KUBECONFIG, &admin).unwrap();
     let host = lab.device(HOST).unwrap();
     host.copy_in(&admin, "/root/admin.kubeconfig").unwrap();
     let kubectl = |arguments: &[&str]| {

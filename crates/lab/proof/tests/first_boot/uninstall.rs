@@ -14,7 +14,7 @@ pub fn leaves_nothing_but_the_flash(switch: &Switch) {
     switch.exec_ok(["extension", "--remove", name]).unwrap();
     let removed = residue::everything(switch).unwrap();
     assert_eq!(flash, residue::flash(switch).unwrap());
-    assert!(switch.sh("ls /mnt/flash/k8s/etcd/member/snap/db").is_ok());
+    assert!(switch.sh(&format!("ls {}/member/snap/db", contract::places::ETCD)).is_ok());
 
     switch.exec_ok(["cp", "/dev/null", "/mnt/flash/boot-extensions"]).unwrap();
     switch.reboot().unwrap();

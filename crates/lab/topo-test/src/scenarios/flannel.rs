@@ -10,7 +10,8 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use cluster::Node;
-use proof::{ADMIN, Switch};
+use contract::places::{ADMIN_KUBECONFIG, FLANNELD};
+use proof::Switch;
 
 use crate::{Scenario, Scene, answering, scenario::Impossible, scene::BRING_UP};
 
@@ -22,7 +23,6 @@ pub const SCENARIO: Scenario = Scenario {
 };
 
 /// Where release 1.12 has it.
-const INSTALLED: &str = "/opt/kubernetes-on-eos/bin/flanneld";
 /// Where one is put that was given.
 const COPIED: &str = "/root/flanneld";
 const UNIT: &str = "flanneld-of-topo-test";
@@ -52,7 +52,7 @@ fn play(scene: &mut Scene<'_>) -> Result<()> {
 
 fn has_installed(switches: &[Switch<'_>]) -> Result<bool> {
     for switch in switches {
-        if !switch.exec(["test", "-x", INSTALLED])?.status.success() {
+        if !switch.exec(["test", "-x", FLANNELD])?.status.success() {
             return Ok(false);
         }
     }
@@ -99,7 +99,7 @@ fn start(scene: &Scene<'_>, switch: &Switch<'_>, given: Option<&Path>) -> Result
             switch.exec_ok(["chmod", "0755", COPIED])?;
             COPIED
         }
-        None => INSTALLED,
+        None => FLANNELD,
     };
     let directory = tempfile::tempdir().context("cannot make a directory")?;
     let put = |name: &str, contents: String, to: &str| -> Result<()> {
@@ -111,7 +111,7 @@ fn start(scene: &Scene<'_>, switch: &Switch<'_>, given: Option<&Path>) -> Result
     switch.exec_ok(["mkdir", "-p", "/etc/kube-flannel"])?;
     put("net-conf.json", config.to_string(), CONFIG)?;
     let admin = directory.path().join("admin.kubeconfig");
-    scene.master()?.copy_out(ADMIN, &admin)?;
+    scene.master()?.copy_out(ADMIN_KUBECONFIG, &admin)?;
     switch.copy_in(&admin, KUBECONFIG)?;
     let interface = format!("--iface={}", switch.management_address()?);
     let node = format!("--setenv=NODE_NAME={}", switch.name());

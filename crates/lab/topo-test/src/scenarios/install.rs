@@ -1,6 +1,7 @@
 //! The operator's part: two files on the flash, `extension`, and `boot-extensions`.
 
 use anyhow::Result;
+use contract::places;
 
 use crate::{Scenario, Scene, extension};
 
@@ -16,9 +17,9 @@ fn play(scene: &mut Scene<'_>) -> Result<()> {
     let name = extension::name(&parts.swix)?;
     for switch in scene.switches()? {
         scene.step(format!("copy cluster.toml, the SWIX and an image to {}'s flash", switch.name()), |_| {
-            switch.sh("mkdir -p /mnt/flash/k8s/images")?;
-            switch.copy_in(&parts.cluster_toml, "/mnt/flash/cluster.toml")?;
-            switch.copy_in(&parts.probe_image, "/mnt/flash/k8s/images/probe.tar")?;
+            switch.sh(&format!("mkdir -p {}", places::OWN_IMAGES))?;
+            switch.copy_in(&parts.cluster_toml, places::CLUSTER_TOML)?;
+            switch.copy_in(&parts.probe_image, &format!("{}/probe.tar", places::OWN_IMAGES))?;
             extension::copy_in(&switch, &parts.swix, &name)
         })?;
     }

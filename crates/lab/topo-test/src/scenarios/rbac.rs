@@ -1,6 +1,7 @@
 //! Who may do what: the API server at the kubelets, a node at Secrets, and a stranger.
 
 use anyhow::{Context, Result, ensure};
+use contract::{Credential, places};
 use proof::{Switch, workload};
 
 use super::pods;
@@ -13,8 +14,6 @@ pub const SCENARIO: Scenario = Scenario {
     play,
 };
 
-const KUBECTL: &str = "/opt/kubernetes-on-eos/bin/kubectl";
-const NODE: &str = "/mnt/flash/k8s/kubeconfigs/node.kubeconfig";
 const SECRET: &str = "for-no-pod";
 
 fn play(scene: &mut Scene<'_>) -> Result<()> {
@@ -52,7 +51,9 @@ fn play(scene: &mut Scene<'_>) -> Result<()> {
 
 /// Asks as the switch's own kubelet would.
 fn node_is_limited(switch: &Switch<'_>) -> Result<()> {
-    let asked = |what: &[&str]| switch.exec([&[KUBECTL, "--kubeconfig", NODE, "get"][..], what].concat());
+    let kubeconfig = format!("{}/{}", places::KUBECONFIGS, Credential::Node.kubeconfig_file());
+    let asked =
+        |what: &[&str]| switch.exec([&[places::KUBECTL, "--kubeconfig", &kubeconfig, "get"][..], what].concat());
     let own = asked(&["node", switch.name()])?;
     let said = String::from_utf8_lossy(&own.stderr).into_owned();
     ensure!(own.status.success(), "{} may not read its own Node object: {said}", switch.name());

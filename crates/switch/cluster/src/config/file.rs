@@ -6,7 +6,7 @@ use toml::Spanned;
 use super::{
     KeyType, KubeProxy, Subject,
     error::ConfigError,
-    token::{self, Token},
+    token::{self, JoinToken},
 };
 
 #[derive(Deserialize)]
@@ -99,9 +99,9 @@ fn fix_for(message: &str) -> String {
 }
 
 impl JoinTable {
-    pub(super) fn token(self, text: &str) -> Result<Token, ConfigError> {
+    pub(super) fn token(self, text: &str) -> Result<JoinToken, ConfigError> {
         let place = self.token.span();
-        Token::check(self.token.into_inner())
+        JoinToken::check(self.token.into_inner())
             .map_err(|problem| ConfigError::at(text, place, problem, token::HOW_TO_MAKE))
     }
 }

@@ -13,11 +13,11 @@ const FEWEST_DIFFERENT: usize = 8;
 pub(super) const HOW_TO_MAKE: &str = "make one with `openssl rand -hex 32`, the same in every switch's file";
 
 #[derive(Clone, PartialEq, Eq)]
-pub struct Token(Zeroizing<String>);
+pub struct JoinToken(Zeroizing<String>);
 
-impl Token {
+impl JoinToken {
     /// Says what is wrong without repeating the token.
-    pub(super) fn check(text: String) -> Result<Token, String> {
+    pub(super) fn check(text: String) -> Result<JoinToken, String> {
         let text = Zeroizing::new(text);
         let length = text.chars().count();
         if length < SHORTEST {
@@ -32,7 +32,7 @@ impl Token {
         if different.len() < FEWEST_DIFFERENT {
             return Err("the token repeats few characters and could be guessed".into());
         }
-        Ok(Token(text))
+        Ok(JoinToken(text))
     }
 
     /// The secret itself, for the proof of enrolment alone.
@@ -41,7 +41,7 @@ impl Token {
     }
 }
 
-impl fmt::Debug for Token {
+impl fmt::Debug for JoinToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token(not shown)")
     }

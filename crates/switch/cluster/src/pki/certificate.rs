@@ -77,7 +77,7 @@ impl Certificate {
     }
 
     /// Whether it may sign certificates.
-    pub(super) fn is_authority(&self) -> bool {
+    pub(super) fn is_ca(&self) -> bool {
         let constraints = extension::<BasicConstraints>(&self.x509).ok().flatten();
         let usage = extension::<KeyUsage>(&self.x509).ok().flatten();
         constraints.is_some_and(|constraints| constraints.ca) && usage.is_none_or(|usage| usage.key_cert_sign())
@@ -109,9 +109,9 @@ impl Certificate {
         signed.is_ok_and(|signed| verify(key, &signed, self.x509.signature_algorithm(), self.x509.signature()))
     }
 
-    /// Whether an authority has issued it: the name and the signature.
-    pub(super) fn is_issued_by(&self, authority: &Certificate) -> bool {
-        self.issuer() == authority.subject() && self.is_signed_with(authority.public_key())
+    /// Whether a certificate authority has issued it: the name and the signature.
+    pub(super) fn is_issued_by(&self, ca: &Certificate) -> bool {
+        self.issuer() == ca.subject() && self.is_signed_with(ca.public_key())
     }
 }
 

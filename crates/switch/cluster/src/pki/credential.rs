@@ -1,109 +1,17 @@
-//! The credentials of a cluster and the names of their files.
+//! Which certificate authority signs what.
 
-use std::fmt;
+use contract::Credential;
 
-use serde::{Serialize, Serializer};
-
-/// A key with its certificate; the service accounts' key has none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Credential {
-    /// The cluster's certificate authority.
-    Ca,
-    /// Etcd's own authority: no certificate of the cluster's opens etcd.
-    EtcdCa,
-    /// What the tokens of service accounts are signed with.
-    ServiceAccount,
-    Admin,
-    ApiServer,
-    /// The API server towards kubelets.
-    ApiServerKubeletClient,
-    /// The API server towards etcd.
-    ApiServerEtcdClient,
-    ControllerManager,
-    Scheduler,
-    Etcd,
-    /// The kubelet, as client and as server.
-    Node,
-    KubeProxy,
-}
-
-impl Credential {
-    /// Everything on the master, authorities first.
-    pub(super) const MASTER: [Credential; 12] = [
-        Credential::ServiceAccount,
-        Credential::Ca,
-        Credential::EtcdCa,
-        Credential::Admin,
-        Credential::ApiServer,
-        Credential::ApiServerKubeletClient,
-        Credential::ApiServerEtcdClient,
-        Credential::ControllerManager,
-        Credential::Scheduler,
-        Credential::Etcd,
-        Credential::Node,
-        Credential::KubeProxy,
-    ];
-
-    /// What a worker asks the master for.
-    pub(super) const WORKER: [Credential; 2] = [Credential::Node, Credential::KubeProxy];
-
-    /// How its files' names begin.
-    pub fn name(self) -> &'static str {
-        match self {
-            Credential::Ca => "ca",
-            Credential::EtcdCa => "etcd-ca",
-            Credential::ServiceAccount => "service-account",
-            Credential::Admin => "admin",
-            Credential::ApiServer => "kube-apiserver",
-            Credential::ApiServerKubeletClient => "kube-apiserver-kubelet-client",
-            Credential::ApiServerEtcdClient => "kube-apiserver-etcd-client",
-            Credential::ControllerManager => "kube-controller-manager",
-            Credential::Scheduler => "kube-scheduler",
-            Credential::Etcd => "etcd",
-            Credential::Node => "node",
-            Credential::KubeProxy => "kube-proxy",
-        }
-    }
-
-    /// The certificate's file, or the service accounts' public key's.
-    pub fn certificate_file(self) -> String {
-        match self {
-            Credential::ServiceAccount => "service-account.pub".into(),
-            _ => format!("{}.pem", self.name()),
-        }
-    }
-
-    pub fn key_file(self) -> String {
-        format!("{}-key.pem", self.name())
-    }
-
-    pub(super) fn is_authority(self) -> bool {
-        matches!(self, Credential::Ca | Credential::EtcdCa)
-    }
-
-    /// Whose key signs its certificate; an authority's own.
-    pub(super) fn authority(self) -> Credential {
-        match self {
-            Credential::EtcdCa | Credential::Etcd | Credential::ApiServerEtcdClient => Credential::EtcdCa,
-            _ => Credential::Ca,
-        }
-    }
-
-    /// Certificates of the master that an authority signs.
-    pub(super) fn signed_by(authority: Credential) -> impl Iterator<Item = Credential> {
-        let leaf = |credential: &Credential| !credential.is_authority() && *credential != Credential::ServiceAccount;
-        Self::MASTER.into_iter().filter(leaf).filter(move |credential| credential.authority() == authority)
+/// The certificate authority whose key signs a credential's certificate; of a certificate authority itself.
+pub(super) fn ca_of(credential: Credential) -> Credential {
+    match credential {
+        Credential::EtcdCa | Credential::Etcd | Credential::ApiServerEtcdClient => Credential::EtcdCa,
+        _ => Credential::Ca,
     }
 }
 
-impl fmt::Display for Credential {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl Serialize for Credential {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
+/// Certificates of the master that a certificate authority signs.
+pub(super) fn signed_by(ca: Credential) -> impl Iterator<Item = Credential> {
+    let leaf = |credential: &Credential| !credential.is_ca() && *credential != Credential::ServiceAccount;
+    Credential::MASTER.iter().copied().filter(leaf).filter(move |credential| ca_of(*credential) == ca)
 }

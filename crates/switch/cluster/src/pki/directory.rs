@@ -16,7 +16,7 @@ use super::{
     key::{NewKey, PrivateKey},
 };
 
-/// What begins an authority's key file when it was made here and its certificate is ours to renew. PEM lets text
+/// What begins a certificate authority's key file when it was made here and its certificate is ours to renew. PEM lets text
 /// stand before the key, so that the one file says both or is not there.
 const MADE_HERE: &str = "Made by kubernetes-on-eos, which renews the certificate of this key.\n";
 
@@ -77,7 +77,7 @@ impl Directory {
 
 impl Batch {
     pub(super) fn add_key(&mut self, credential: Credential, new: &NewKey) {
-        let first = if credential.is_authority() { MADE_HERE } else { "" };
+        let first = if credential.is_ca() { MADE_HERE } else { "" };
         let text = Zeroizing::new(format!("{first}{}", *new.pem));
         self.0.push((credential.key_file(), Access::Owner, text));
     }
@@ -120,8 +120,8 @@ pub(super) fn read_key(directory: &Path, credential: Credential) -> Result<KeyFi
     })
 }
 
-/// Whether an authority's key was made by this program, not by the operator.
-pub(super) fn key_was_made_here(directory: &Path, authority: Credential) -> Result<bool, PkiError> {
-    let file = read(directory, &authority.key_file())?;
+/// Whether a certificate authority's key was made by this program, not by the operator.
+pub(super) fn key_was_made_here(directory: &Path, ca: Credential) -> Result<bool, PkiError> {
+    let file = read(directory, &ca.key_file())?;
     Ok(file.is_some_and(|contents| contents.starts_with(MADE_HERE.as_bytes())))
 }

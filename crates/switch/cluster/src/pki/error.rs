@@ -29,7 +29,7 @@ pub enum SignError {
     #[error("not a request that can be signed: {0}")]
     BadRequest(String),
     #[error("cannot sign: {0}")]
-    Authority(#[from] PkiError),
+    CertificateAuthority(#[from] PkiError),
 }
 
 impl PkiError {

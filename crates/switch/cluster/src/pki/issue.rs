@@ -25,36 +25,36 @@ use super::{
     PkiError,
     certificate::{CLIENT_AUTH, Certificate, SERVER_AUTH},
     key::{PrivateKey, PublicKey},
-    profile::{AUTHORITY_LIFETIME, BACKDATED, LEAF_LIFETIME, Profile, Usage},
+    profile::{BACKDATED, CA_LIFETIME, LEAF_LIFETIME, Profile, Usage},
 };
 
-/// An authority that can sign.
-pub(super) struct Signer<'a> {
+/// A certificate authority that can sign.
+pub(super) struct Issuer<'a> {
     pub(super) certificate: &'a Certificate,
     pub(super) key: &'a PrivateKey,
 }
 
-struct Authority<'a>(&'a Name);
+struct CertificateAuthority<'a>(&'a Name);
 
 struct Leaf<'a> {
     profile: &'a Profile,
-    authority: &'a Certificate,
+    ca: &'a Certificate,
 }
 
-/// An authority's own certificate.
-pub(super) fn authority(subject: &Name, key: &PrivateKey, now: SystemTime) -> Result<String, PkiError> {
-    let end = begin(now) + AUTHORITY_LIFETIME;
-    sign(Authority(subject), key.public(), key, begin(now), end)
+/// A certificate authority's own certificate.
+pub(super) fn ca(subject: &Name, key: &PrivateKey, now: SystemTime) -> Result<String, PkiError> {
+    let end = begin(now) + CA_LIFETIME;
+    sign(CertificateAuthority(subject), key.public(), key, begin(now), end)
 }
 
-/// When a certificate that is issued now ends: an authority's end is the end of all that it signs.
-pub(super) fn leaf_end(authority: &Certificate, now: SystemTime) -> SystemTime {
-    (begin(now) + LEAF_LIFETIME).min(authority.not_after())
+/// When a certificate that is issued now ends: its certificate authority's end is the end of all that it signs.
+pub(super) fn leaf_end(ca: &Certificate, now: SystemTime) -> SystemTime {
+    (begin(now) + LEAF_LIFETIME).min(ca.not_after())
 }
 
-pub(super) fn leaf(profile: &Profile, key: &PublicKey, signer: &Signer, now: SystemTime) -> Result<String, PkiError> {
-    let leaf = Leaf { profile, authority: signer.certificate };
-    sign(leaf, key, signer.key, begin(now), leaf_end(signer.certificate, now))
+pub(super) fn leaf(profile: &Profile, key: &PublicKey, issuer: &Issuer, now: SystemTime) -> Result<String, PkiError> {
+    let leaf = Leaf { profile, ca: issuer.certificate };
+    sign(leaf, key, issuer.key, begin(now), leaf_end(issuer.certificate, now))
 }
 
 /// A request for a certificate with this subject: all that its reader takes of it beside the public key.
@@ -98,7 +98,7 @@ fn serial_number() -> Result<SerialNumber, PkiError> {
     SerialNumber::new(&bytes).map_err(|why| PkiError::crypto(doing, why))
 }
 
-impl BuilderProfile for Authority<'_> {
+impl BuilderProfile for CertificateAuthority<'_> {
     fn get_issuer(&self, subject: &Name) -> Name {
         subject.clone()
     }
@@ -123,7 +123,7 @@ impl BuilderProfile for Authority<'_> {
 
 impl BuilderProfile for Leaf<'_> {
     fn get_issuer(&self, _: &Name) -> Name {
-        self.authority.subject().clone()
+        self.ca.subject().clone()
     }
 
     fn get_subject(&self) -> Name {
@@ -144,7 +144,7 @@ impl BuilderProfile for Leaf<'_> {
         }))?;
         extensions.add(&BasicConstraints { ca: false, path_len_constraint: None })?;
         extensions.add(&SubjectKeyIdentifier::try_from(key)?)?;
-        let identifier = match self.authority.key_identifier() {
+        let identifier = match self.ca.key_identifier() {
             Some(identifier) => AuthorityKeyIdentifier { key_identifier: Some(identifier.0), ..Default::default() },
             None => AuthorityKeyIdentifier::try_from(issuer_key)?,
         };

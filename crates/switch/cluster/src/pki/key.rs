@@ -88,9 +88,9 @@ impl PrivateKey {
 
     pub(super) fn sign(&self, message: &[u8]) -> Result<BitString, PkiError> {
         let doing = "sign";
-        let signer =
+        let issuer =
             self.key.choose_scheme(&SCHEMES).ok_or_else(|| PkiError::crypto(doing, "no scheme fits the key"))?;
-        let signature = signer.sign(message).map_err(|why| PkiError::crypto(doing, why))?;
+        let signature = issuer.sign(message).map_err(|why| PkiError::crypto(doing, why))?;
         BitString::from_bytes(&signature).map_err(|why| PkiError::crypto(doing, why))
     }
 }
@@ -117,7 +117,7 @@ impl EncodePublicKey for PublicKey {
 
 impl DynSignatureAlgorithmIdentifier for PrivateKey {
     fn signature_algorithm_identifier(&self) -> x509_cert::spki::Result<AlgorithmIdentifierOwned> {
-        let scheme = self.key.choose_scheme(&SCHEMES).map(|signer| signer.scheme());
+        let scheme = self.key.choose_scheme(&SCHEMES).map(|issuer| issuer.scheme());
         let contents = match scheme {
             Some(SignatureScheme::ECDSA_NISTP256_SHA256) => alg_id::ECDSA_SHA256,
             Some(SignatureScheme::ECDSA_NISTP384_SHA384) => alg_id::ECDSA_SHA384,

@@ -2,7 +2,7 @@
 //!
 //! 1. Everything is looked at; what only the operator can repair stops here, before anything is written.
 //! 2. The missing keys are made, together, and written.
-//! 3. The authorities' certificates and then the others are made for these keys, and written.
+//! 3. The certificate authorities' own certificates and then the others are made for these keys, and written.
 //!
 //! A power cut leaves keys without certificates, or some certificates old: the next run issues for the keys.
 
@@ -11,15 +11,16 @@ use std::{collections::BTreeMap, path::Path, time::SystemTime};
 use zeroize::Zeroizing;
 
 use super::{
-    Credential, Outcome, PkiError,
-    authority::{self, Standing},
+    CertificateState, Credential, Outcome, PkiError,
     certificate::Certificate,
+    certificate_authority::{self, Standing},
+    credential::{ca_of, signed_by},
     directory::{self, Batch, Directory, KeyFile},
-    issue::{self, Signer},
-    judge::{self, State},
+    issue::{self, Issuer},
+    judge,
     key::{NewKey, PrivateKey},
     keys,
-    profile::{self, Profile, authority_subject},
+    profile::{self, Profile, ca_subject},
     service_account,
     time::check_clock,
 };
@@ -42,10 +43,10 @@ pub fn ensure_master(
 
     let mut work = Work { batch: Batch::default(), outcomes: Vec::new(), now };
     work.service_account(&found.service_account, &made)?;
-    let Found { authorities, mut leaves, .. } = found;
-    let ready: Vec<(Credential, Ready)> = authorities
+    let Found { cas, mut leaves, .. } = found;
+    let ready: Vec<(Credential, Ready)> = cas
         .into_iter()
-        .map(|(credential, standing)| Ok((credential, work.authority(credential, standing, &mut made, cluster)?)))
+        .map(|(credential, standing)| Ok((credential, work.ca(credential, standing, &mut made, cluster)?)))
         .collect::<Result<_, PkiError>>()?;
     for (credential, new) in made {
         if let Some(leaf) = leaves.get_mut(&credential) {
@@ -54,9 +55,9 @@ pub fn ensure_master(
         }
     }
     for (credential, leaf) in &leaves {
-        let authority = ready.iter().find(|(authority, _)| *authority == credential.authority());
-        let (_, authority) = authority.ok_or_else(|| PkiError::crypto("sign", "the authority is not ready"))?;
-        work.leaf(*credential, leaf, authority)?;
+        let ca = ready.iter().find(|(ca, _)| *ca == ca_of(*credential));
+        let (_, ca) = ca.ok_or_else(|| PkiError::crypto("sign", "the certificate authority is not ready"))?;
+        work.leaf(*credential, leaf, ca)?;
     }
     directory.write(&work.batch)?;
     Ok(work.outcomes)
@@ -72,11 +73,11 @@ struct Leaf {
 
 struct Found {
     service_account: service_account::Standing,
-    authorities: Vec<(Credential, Standing)>,
+    cas: Vec<(Credential, Standing)>,
     leaves: BTreeMap<Credential, Leaf>,
 }
 
-/// An authority whose certificate is made.
+/// A certificate authority whose certificate is made.
 struct Ready {
     certificate: Certificate,
     key: Option<PrivateKey>,
@@ -91,12 +92,12 @@ struct Work {
 impl Found {
     fn look(directory: &Directory, cluster: &Cluster, node: &Node, now: SystemTime) -> Result<Self, PkiError> {
         let path = directory.path();
-        let mut authorities = Vec::new();
+        let mut cas = Vec::new();
         let mut leaves = BTreeMap::new();
-        for authority in [Credential::Ca, Credential::EtcdCa] {
-            let standing = authority::standing(path, authority, cluster, now)?;
+        for ca in [Credential::Ca, Credential::EtcdCa] {
+            let standing = certificate_authority::standing(path, ca, cluster, now)?;
             let mut unfit = Vec::new();
-            for credential in Credential::signed_by(authority) {
+            for credential in signed_by(ca) {
                 let leaf = Leaf {
                     profile: profile::leaf(credential, cluster, node)?,
                     key: directory::read_key(path, credential)?,
@@ -114,37 +115,34 @@ impl Found {
             if let Standing::KeyAway { why, .. } = &standing
                 && !unfit.is_empty()
             {
-                return Err(key_is_needed(path, authority, why, &unfit));
+                return Err(key_is_needed(path, ca, why, &unfit));
             }
-            authorities.push((authority, standing));
+            cas.push((ca, standing));
         }
-        // Where the authority was made here and has its certificate, the service accounts' key was there too.
-        let cluster_has_run = authorities.iter().any(|(_, standing)| match standing {
+        // Where the certificate authority was made here and has its certificate, the service accounts' key was there too.
+        let cluster_has_run = cas.iter().any(|(_, standing)| match standing {
             Standing::Sign { made_here, .. } => *made_here,
-            Standing::Renew { why, .. } => *why != State::Missing,
+            Standing::Renew { why, .. } => *why != CertificateState::Missing,
             _ => false,
         });
         let service_account = service_account::standing(path, cluster_has_run)?;
-        Ok(Found { service_account, authorities, leaves })
+        Ok(Found { service_account, cas, leaves })
     }
 
     /// In the order in which they are written.
     fn missing_keys(&self) -> Vec<Credential> {
         let service_account = matches!(self.service_account, service_account::Standing::New);
-        let authorities = self.authorities.iter().filter(|(_, standing)| matches!(standing, Standing::New));
+        let cas = self.cas.iter().filter(|(_, standing)| matches!(standing, Standing::New));
         let leaves = self.leaves.iter().filter(|(_, leaf)| !matches!(leaf.key, KeyFile::Good(_)));
         let first = service_account.then_some(Credential::ServiceAccount).into_iter();
-        first
-            .chain(authorities.map(|(credential, _)| *credential))
-            .chain(leaves.map(|(credential, _)| *credential))
-            .collect()
+        first.chain(cas.map(|(credential, _)| *credential)).chain(leaves.map(|(credential, _)| *credential)).collect()
     }
 }
 
 impl Leaf {
-    fn state(&self, authority: &Certificate, now: SystemTime) -> State {
-        let renewed = Some(issue::leaf_end(authority, now));
-        judge::leaf(self.pem.as_ref().map(|pem| pem.as_slice()), &self.profile, &self.key, authority, renewed, now)
+    fn state(&self, ca: &Certificate, now: SystemTime) -> CertificateState {
+        let renewed = Some(issue::leaf_end(ca, now));
+        judge::leaf(self.pem.as_ref().map(|pem| pem.as_slice()), &self.profile, &self.key, ca, renewed, now)
     }
 }
 
@@ -168,7 +166,7 @@ impl Work {
         Ok(())
     }
 
-    fn authority(
+    fn ca(
         &mut self,
         credential: Credential,
         standing: Standing,
@@ -187,33 +185,35 @@ impl Work {
             Standing::Renew { key, subject, why } => (key, subject, Outcome::of(&why)),
             Standing::New => {
                 let place = made.iter().position(|(made, _)| *made == credential);
-                let place = place.ok_or_else(|| PkiError::crypto("make an authority", "it has no key"))?;
-                (made.swap_remove(place).1.key, authority_subject(credential, cluster)?, Outcome::Made)
+                let place = place.ok_or_else(|| PkiError::crypto("make a certificate authority", "it has no key"))?;
+                (made.swap_remove(place).1.key, ca_subject(credential, cluster)?, Outcome::Made)
             }
         };
-        let pem = issue::authority(&subject, &key, self.now)?;
+        let pem = issue::ca(&subject, &key, self.now)?;
         let certificate =
-            Certificate::parse(pem.as_bytes()).map_err(|why| PkiError::crypto("make an authority", why))?;
+            Certificate::parse(pem.as_bytes()).map_err(|why| PkiError::crypto("make a certificate authority", why))?;
         self.batch.add_certificate(credential, pem);
         self.outcomes.push((credential, outcome));
         Ok(Ready { certificate, key: Some(key) })
     }
 
-    fn leaf(&mut self, credential: Credential, leaf: &Leaf, authority: &Ready) -> Result<(), PkiError> {
-        let state = leaf.state(&authority.certificate, self.now);
-        if state == State::Ok {
+    fn leaf(&mut self, credential: Credential, leaf: &Leaf, ca: &Ready) -> Result<(), PkiError> {
+        let state = leaf.state(&ca.certificate, self.now);
+        if state == CertificateState::Ok {
             self.outcomes.push((credential, Outcome::Kept));
             return Ok(());
         }
-        let (KeyFile::Good(key), Some(authority_key)) = (&leaf.key, &authority.key) else {
+        let (KeyFile::Good(key), Some(ca_key)) = (&leaf.key, &ca.key) else {
             // Anything worse than this was refused at the beginning.
             self.outcomes.push((credential, Outcome::Due { why: state.to_string() }));
             return Ok(());
         };
-        let signer = Signer { certificate: &authority.certificate, key: authority_key };
-        self.batch.add_certificate(credential, issue::leaf(&leaf.profile, key.public(), &signer, self.now)?);
+        let issuer = Issuer { certificate: &ca.certificate, key: ca_key };
+        self.batch.add_certificate(credential, issue::leaf(&leaf.profile, key.public(), &issuer, self.now)?);
         let outcome = match state {
-            State::Wrong(_) if leaf.key_is_new => Outcome::Renewed { why: "its key was missing or damaged".into() },
+            CertificateState::Wrong(_) if leaf.key_is_new => {
+                Outcome::Renewed { why: "its key was missing or damaged".into() }
+            }
             state => Outcome::of(&state),
         };
         self.outcomes.push((credential, outcome));
@@ -221,12 +221,9 @@ impl Work {
     }
 }
 
-fn key_is_needed(path: &Path, authority: Credential, why: &str, unfit: &[String]) -> PkiError {
+fn key_is_needed(path: &Path, ca: Credential, why: &str, unfit: &[String]) -> PkiError {
     PkiError::operator(
         format!("{} in {} has to be issued again, and {why}", unfit.join(", "), path.display()),
-        format!(
-            "put {} there, or renew them where you keep it (`cargo xtask pki`) and copy them here",
-            authority.key_file()
-        ),
+        format!("put {} there, or renew them where you keep it (`cargo xtask pki`) and copy them here", ca.key_file()),
     )
 }

@@ -1,5 +1,5 @@
-//! The authority that a worker keeps to: the one in the ca.pem that it has. What counts is its public key, so that an
-//! authority whose certificate was issued again is the same one.
+//! The certificate authority that a worker keeps to: the one in the ca.pem that it has. What counts is its public key, so that one
+//! whose certificate was issued again is the same one.
 //!
 //! Whoever reads ca.pem trusts every certificate in it. So each one that the master sends has to be known, and what is
 //! written is what was looked at, not the text around it.
@@ -12,7 +12,7 @@ use x509_cert::der::pem::{self, LineEnding};
 use super::{Credential, PkiError, certificate::Certificate, directory};
 
 /// Every certificate of a ca.pem that can be read.
-pub(super) struct Authorities {
+pub(super) struct CertificateAuthorities {
     /// The first one.
     pub(super) signing: Certificate,
     all: Vec<CertificateDer<'static>>,
@@ -20,7 +20,7 @@ pub(super) struct Authorities {
     whole: bool,
 }
 
-impl Authorities {
+impl CertificateAuthorities {
     pub(super) fn parse(pem: &[u8]) -> Result<Self, String> {
         let signing = Certificate::parse(pem)?;
         let (mut all, mut whole) = (Vec::new(), true);
@@ -30,7 +30,7 @@ impl Authorities {
                 Err(_) => whole = false,
             }
         }
-        Ok(Authorities { signing, all, whole })
+        Ok(CertificateAuthorities { signing, all, whole })
     }
 
     /// Nothing but the certificates.
@@ -39,7 +39,7 @@ impl Authorities {
         encoded.collect::<Result<_, _>>().map_err(|why| PkiError::crypto("write ca.pem", why))
     }
 
-    pub(super) fn has_the_certificates_of(&self, other: &Authorities) -> bool {
+    pub(super) fn has_the_certificates_of(&self, other: &CertificateAuthorities) -> bool {
         self.all == other.all
     }
 
@@ -54,12 +54,12 @@ impl Authorities {
     }
 }
 
-/// Fails where the authorities that the master sends are not those of this directory. Without a ca.pem all are welcome;
+/// Fails where the certificate authorities that the master sends are not those of this directory. Without a ca.pem all are welcome;
 /// where power cuts have damaged it, the authority has to be the one that signed the certificates that are left.
-pub(super) fn require(path: &Path, sent: &Authorities) -> Result<(), PkiError> {
+pub(super) fn require(path: &Path, sent: &CertificateAuthorities) -> Result<(), PkiError> {
     let Some(pem) = directory::read_certificate(path, Credential::Ca)? else { return Ok(()) };
     let file = path.join(Credential::Ca.certificate_file()).display().to_string();
-    let problem = match Authorities::parse(&pem) {
+    let problem = match CertificateAuthorities::parse(&pem) {
         Ok(pinned) if pinned.signing.public_key() != sent.signing.public_key() => {
             format!("the master's certificate authority has another public key than the one in {file}")
         }
@@ -78,14 +78,14 @@ pub(super) fn require(path: &Path, sent: &Authorities) -> Result<(), PkiError> {
     Err(PkiError::operator(
         format!("{problem}: nothing that the master sent is taken, and the certificates here stay as they are"),
         format!(
-            "if the cluster has a new authority by your will, remove {file} and run `k8s-node renew`; if not, put the \
+            "if the cluster has a new certificate authority by your will, remove {file} and run `k8s-node renew`; if not, put the \
              old ca.pem and ca-key.pem back on the master, or find out what answers in its place"
         ),
     ))
 }
 
 /// The worker's certificates that can be read, where the key of what the master sends has signed none of them.
-fn signed_by_another(path: &Path, sent: &Authorities) -> Result<Option<String>, PkiError> {
+fn signed_by_another(path: &Path, sent: &CertificateAuthorities) -> Result<Option<String>, PkiError> {
     let mut signed = Vec::new();
     for credential in Credential::WORKER {
         let pem = directory::read_certificate(path, credential)?;

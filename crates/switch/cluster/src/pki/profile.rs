@@ -9,7 +9,7 @@ use super::{Credential, PkiError, name::name, time::HOUR};
 use crate::{Cluster, Node};
 
 /// Five years, as `cfssl gencert -initca` gives.
-pub(super) const AUTHORITY_LIFETIME: Duration = HOUR.saturating_mul(43_800);
+pub(super) const CA_LIFETIME: Duration = HOUR.saturating_mul(43_800);
 
 /// The seed's 26280 hours.
 pub(super) const LEAF_LIFETIME: Duration = HOUR.saturating_mul(26_280);
@@ -43,8 +43,8 @@ impl Profile {
     }
 }
 
-pub(super) fn authority_subject(authority: Credential, cluster: &Cluster) -> Result<Name, PkiError> {
-    let made = match authority {
+pub(super) fn ca_subject(ca: Credential, cluster: &Cluster) -> Result<Name, PkiError> {
+    let made = match ca {
         Credential::EtcdCa => name(&cluster.subject, None, None, "etcd-ca"),
         _ => name(&cluster.subject, Some("Kubernetes"), Some("CA"), "Kubernetes"),
     };
@@ -52,29 +52,20 @@ pub(super) fn authority_subject(authority: Credential, cluster: &Cluster) -> Res
 }
 
 pub(super) fn leaf(credential: Credential, cluster: &Cluster, node: &Node) -> Result<Profile, PkiError> {
-    let common_name = match credential {
-        Credential::ApiServer => "kubernetes".to_owned(),
-        Credential::ControllerManager | Credential::Scheduler | Credential::KubeProxy => {
-            format!("system:{}", credential.name())
+    let (own_name, of_system) = (credential.name().to_owned(), format!("system:{credential}"));
+    // Every credential has its own line, so that a new one gets no more than somebody has decided that it needs.
+    let (common_name, organization, usage) = match credential {
+        Credential::Admin => (own_name, Some("system:masters"), Usage::ServerAndClient),
+        Credential::ApiServer => ("kubernetes".to_owned(), Some("Kubernetes"), Usage::ServerAndClient),
+        Credential::ApiServerKubeletClient | Credential::ApiServerEtcdClient => (own_name, None, Usage::Client),
+        Credential::ControllerManager => (of_system, Some("system:kube-controller-manager"), Usage::Client),
+        Credential::Scheduler => (of_system, Some("system:kube-scheduler"), Usage::Client),
+        Credential::Etcd => (own_name, None, Usage::ServerAndClient),
+        Credential::Node => (format!("system:node:{}", node.name), Some("system:nodes"), Usage::ServerAndClient),
+        Credential::KubeProxy => (of_system, Some("system:node-proxier"), Usage::ServerAndClient),
+        Credential::Ca | Credential::EtcdCa | Credential::ServiceAccount => {
+            return Err(PkiError::crypto("write a certificate's subject", format!("{credential} is no leaf")));
         }
-        Credential::Node => format!("system:node:{}", node.name),
-        _ => credential.name().to_owned(),
-    };
-    let organization = match credential {
-        Credential::Admin => Some("system:masters"),
-        Credential::ApiServer => Some("Kubernetes"),
-        Credential::ControllerManager => Some("system:kube-controller-manager"),
-        Credential::Scheduler => Some("system:kube-scheduler"),
-        Credential::Node => Some("system:nodes"),
-        Credential::KubeProxy => Some("system:node-proxier"),
-        _ => None,
-    };
-    let usage = match credential {
-        Credential::ApiServerKubeletClient
-        | Credential::ApiServerEtcdClient
-        | Credential::ControllerManager
-        | Credential::Scheduler => Usage::Client,
-        _ => Usage::ServerAndClient,
     };
     let (dns_names, addresses) = match credential {
         Credential::ApiServer => api_server_names(cluster, node),

@@ -14,10 +14,10 @@ use x509_cert::{
 
 use super::{
     Credential, PkiError, SignError,
-    authority::{Standing, standing},
     certificate::verify,
+    certificate_authority::{Standing, standing},
     directory,
-    issue::{self, Signer},
+    issue::{self, Issuer},
     key::PublicKey,
     name::{parts, shown},
     profile::{self, Profile},
@@ -38,7 +38,7 @@ const CURVES: [ObjectIdentifier; 2] =
 /// What the master hands to a worker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Issued {
+pub struct SignedCertificates {
     pub ca_pem: String,
     /// One for each request, in the same order.
     pub certificates: Vec<String>,
@@ -52,7 +52,7 @@ pub fn sign(
     node_name: &str,
     requests: &[String],
     now: SystemTime,
-) -> Result<Issued, SignError> {
+) -> Result<SignedCertificates, SignError> {
     check_clock(now)?;
     let node = cluster.node(node_name).ok_or_else(|| SignError::Refused {
         asked: format!("certificates for the node {:?}", node_name.chars().take(80).collect::<String>()),
@@ -84,12 +84,12 @@ pub fn sign(
             return Err(PkiError::operator(problem, "let the PKI be made or renewed on this master first").into());
         }
     };
-    let signer = Signer { certificate: &certificate, key: &key };
-    let certificates = checked.iter().map(|(key, profile)| issue::leaf(profile, key, &signer, now));
+    let issuer = Issuer { certificate: &certificate, key: &key };
+    let certificates = checked.iter().map(|(key, profile)| issue::leaf(profile, key, &issuer, now));
     let certificates = certificates.collect::<Result<_, _>>()?;
     let ca_pem = directory::read_certificate(path, Credential::Ca)?.unwrap_or_default();
     let ca_pem = String::from_utf8(ca_pem.to_vec()).map_err(|why| PkiError::crypto("read ca.pem", why))?;
-    Ok(Issued { ca_pem, certificates })
+    Ok(SignedCertificates { ca_pem, certificates })
 }
 
 /// Fails where a worker's certificate would be good for something that the API server is reached at.

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{Cluster, kubeconfig};
 
-/// The operator's own authority: PEM files.
+/// The operator's own certificate authority: PEM files.
 pub struct OperatorCa {
     /// One certificate or more; the first one signs.
     pub certificate: PathBuf,
@@ -30,8 +30,8 @@ pub struct MadeFor {
     pub outcomes: Vec<(Credential, Outcome)>,
 }
 
-/// Makes `<out>/<node>/pki` for every node and `<out>/admin.kubeconfig`. A second run keeps what is right, and an
-/// authority that is there is never replaced.
+/// Makes `<out>/<node>/pki` for every node and `<out>/admin.kubeconfig`. A second run keeps what is right, and a
+/// certificate authority that is there is never replaced.
 pub fn whole_cluster(
     out: &Path,
     cluster: &Cluster,
@@ -53,7 +53,7 @@ pub fn whole_cluster(
             Some(requests) => {
                 let requests: Vec<String> = requests.into_iter().map(|request| request.pem).collect();
                 let issued = sign(&masters, cluster, &node.name, &requests, now).map_err(|error| match error {
-                    SignError::Authority(error) => error,
+                    SignError::CertificateAuthority(error) => error,
                     other => PkiError::crypto("sign for a worker", other),
                 })?;
                 accept(&directory, cluster, node, &issued, now)?
@@ -65,7 +65,7 @@ pub fn whole_cluster(
     Ok(made)
 }
 
-/// Puts the operator's authority into the master's directory, unless another one is there.
+/// Puts the operator's certificate authority into the master's directory, unless another one is there.
 fn bring(operator_ca: &OperatorCa, directory: &Path) -> Result<(), PkiError> {
     let read = |path: &Path| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
     let certificate = read(&operator_ca.certificate)?;
@@ -78,7 +78,7 @@ fn bring(operator_ca: &OperatorCa, directory: &Path) -> Result<(), PkiError> {
         let problem = format!("{} is not the key of {}", operator_ca.key.display(), operator_ca.certificate.display());
         return Err(PkiError::operator(problem, "give the pair that belongs together"));
     }
-    if !parsed.is_authority() {
+    if !parsed.is_ca() {
         return Err(unusable(&operator_ca.certificate, "it may not sign certificates".into()));
     }
     let (file, key_file) = (Credential::Ca.certificate_file(), Credential::Ca.key_file());
@@ -90,7 +90,7 @@ fn bring(operator_ca: &OperatorCa, directory: &Path) -> Result<(), PkiError> {
             Some(there) if there.as_slice() == contents => {}
             Some(_) => {
                 return Err(PkiError::operator(
-                    format!("another authority is in {} already: {name} differs", directory.display()),
+                    format!("another certificate authority is in {} already: {name} differs", directory.display()),
                     "take another directory for the new one, or leave --ca and --ca-key away to keep this one",
                 ));
             }

@@ -3,13 +3,13 @@
 use std::{path::Path, time::SystemTime};
 
 use super::{
-    Credential, Issued, Outcome, PkiError,
+    CertificateState, Credential, Outcome, PkiError, SignedCertificates,
     certificate::Certificate,
     directory::{self, Batch, Directory, KeyFile},
     issue,
-    judge::{self, State, deviation, validity},
+    judge::{self, deviation, validity},
     keys,
-    pinned::{self, Authorities},
+    pinned::{self, CertificateAuthorities},
     profile::{self, Profile},
     time::check_clock,
 };
@@ -17,7 +17,7 @@ use crate::{Cluster, Node};
 
 /// A certificate request for the master.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
+pub struct CertificateRequest {
     pub credential: Credential,
     pub pem: String,
 }
@@ -28,13 +28,13 @@ pub fn requests(
     cluster: &Cluster,
     node: &Node,
     now: SystemTime,
-) -> Result<Option<Vec<Request>>, PkiError> {
+) -> Result<Option<Vec<CertificateRequest>>, PkiError> {
     check_clock(now)?;
     let directory = Directory::open(path)?;
-    // No certificate ends after its authority's, so that the authority's own new one comes with theirs in time.
-    let settled = |(credential, state): &(Credential, State)| match credential {
+    // No certificate ends after its certificate authority's, so that that one's own new one comes with theirs in time.
+    let settled = |(credential, state): &(Credential, CertificateState)| match credential {
         Credential::Ca => state.serves(),
-        _ => *state == State::Ok,
+        _ => *state == CertificateState::Ok,
     };
     if worker_states(path, cluster, node, now)?.iter().all(settled) {
         return Ok(None);
@@ -51,30 +51,30 @@ pub fn requests(
     let request = |credential| {
         let subject = profile::leaf(credential, cluster, node)?.subject;
         let key = own_key(path, credential)?;
-        Ok(Request { credential, pem: issue::request(&subject, &key)? })
+        Ok(CertificateRequest { credential, pem: issue::request(&subject, &key)? })
     };
     Credential::WORKER.into_iter().map(request).collect::<Result<_, _>>().map(Some)
 }
 
-/// Verifies what the master has handed over, whole, and then writes it. A worker that has an authority keeps to it.
+/// Verifies what the master has handed over, whole, and then writes it. A worker that has a certificate authority keeps to it.
 pub fn accept(
     path: &Path,
     cluster: &Cluster,
     node: &Node,
-    issued: &Issued,
+    issued: &SignedCertificates,
     now: SystemTime,
 ) -> Result<Vec<(Credential, Outcome)>, PkiError> {
     check_clock(now)?;
     let directory = Directory::open(path)?;
     let refuse =
         |what: &str, why: &str| PkiError::NotAccepted(format!("{what} from the master is not accepted: {why}"));
-    let authorities = Authorities::parse(issued.ca_pem.as_bytes()).map_err(|why| refuse("ca.pem", &why))?;
-    let authority = &authorities.signing;
-    if !authority.is_authority() {
+    let cas = CertificateAuthorities::parse(issued.ca_pem.as_bytes()).map_err(|why| refuse("ca.pem", &why))?;
+    let ca = &cas.signing;
+    if !ca.is_ca() {
         return Err(refuse("ca.pem", "it may not sign certificates"));
     }
-    pinned::require(path, &authorities)?;
-    check_validity("ca.pem", authority, now)?;
+    pinned::require(path, &cas)?;
+    check_validity("ca.pem", ca, now)?;
     if issued.certificates.len() != Credential::WORKER.len() {
         let why = format!("there are {} instead of {}", issued.certificates.len(), Credential::WORKER.len());
         return Err(refuse("the list of certificates", &why));
@@ -82,7 +82,7 @@ pub fn accept(
     let before = worker_states(path, cluster, node, now)?;
     let mut batch = Batch::default();
     let mut outcomes = Vec::new();
-    let ca_pem = authorities.to_pem()?;
+    let ca_pem = cas.to_pem()?;
     let pems = [(Credential::Ca, &ca_pem)].into_iter().chain(Credential::WORKER.into_iter().zip(&issued.certificates));
     for (credential, pem) in pems {
         let file = credential.certificate_file();
@@ -92,13 +92,13 @@ pub fn accept(
                 return Err(refuse(&file, "it does not belong to this node's key"));
             }
             let profile: Profile = profile::leaf(credential, cluster, node)?;
-            if let Some(why) = deviation(&certificate, &profile, authority) {
+            if let Some(why) = deviation(&certificate, &profile, ca) {
                 return Err(refuse(&file, &why));
             }
             check_validity(&file, &certificate, now)?;
         }
         let is_there = |old: &[u8]| match credential {
-            Credential::Ca => Authorities::parse(old).is_ok_and(|old| old.has_the_certificates_of(&authorities)),
+            Credential::Ca => CertificateAuthorities::parse(old).is_ok_and(|old| old.has_the_certificates_of(&cas)),
             _ => old == pem.as_bytes(),
         };
         if directory::read_certificate(path, credential)?.is_some_and(|old| is_there(&old)) {
@@ -109,7 +109,7 @@ pub fn accept(
         outcomes.push((
             credential,
             match state {
-                Some(State::Ok) => Outcome::Renewed { why: "the master has sent another".into() },
+                Some(CertificateState::Ok) => Outcome::Renewed { why: "the master has sent another".into() },
                 Some(state) => Outcome::of(state),
                 None => Outcome::Made,
             },
@@ -126,30 +126,28 @@ pub(super) fn worker_states(
     cluster: &Cluster,
     node: &Node,
     now: SystemTime,
-) -> Result<Vec<(Credential, State)>, PkiError> {
-    let authority = directory::read_certificate(path, Credential::Ca)?.map(|pem| Certificate::parse(&pem));
-    let authority = match authority {
-        Some(Ok(authority)) => authority,
+) -> Result<Vec<(Credential, CertificateState)>, PkiError> {
+    let ca = directory::read_certificate(path, Credential::Ca)?.map(|pem| Certificate::parse(&pem));
+    let ca = match ca {
+        Some(Ok(ca)) => ca,
         none => {
-            let state = none.and_then(Result::err).map_or(State::Missing, State::Damaged);
-            let unknown = State::Wrong("its authority's certificate is missing or damaged".into());
+            let state = none.and_then(Result::err).map_or(CertificateState::Missing, CertificateState::Damaged);
+            let unknown =
+                CertificateState::Wrong("the certificate of its certificate authority is missing or damaged".into());
             let mut states = vec![(Credential::Ca, state)];
             for credential in Credential::WORKER {
                 let there = directory::read_certificate(path, credential)?.is_some();
-                states.push((credential, if there { unknown.clone() } else { State::Missing }));
+                states.push((credential, if there { unknown.clone() } else { CertificateState::Missing }));
             }
             return Ok(states);
         }
     };
-    let mut states = vec![(Credential::Ca, validity(&authority, None, now))];
+    let mut states = vec![(Credential::Ca, validity(&ca, None, now))];
     for credential in Credential::WORKER {
         let profile = profile::leaf(credential, cluster, node)?;
         let pem = directory::read_certificate(path, credential)?;
         let key = directory::read_key(path, credential)?;
-        states.push((
-            credential,
-            judge::leaf(pem.as_ref().map(|pem| pem.as_slice()), &profile, &key, &authority, None, now),
-        ));
+        states.push((credential, judge::leaf(pem.as_ref().map(|pem| pem.as_slice()), &profile, &key, &ca, None, now)));
     }
     Ok(states)
 }
@@ -167,8 +165,8 @@ fn own_key(path: &Path, credential: Credential) -> Result<super::key::PrivateKey
 fn check_validity(file: &str, certificate: &Certificate, now: SystemTime) -> Result<(), PkiError> {
     let what = format!("{file} from the master");
     match validity(certificate, None, now) {
-        State::NotYetValid(_) => Err(PkiError::not_yet_valid(&what, certificate.not_before(), now)),
-        State::Expired(why) => {
+        CertificateState::NotYetValid(_) => Err(PkiError::not_yet_valid(&what, certificate.not_before(), now)),
+        CertificateState::Expired(why) => {
             Err(PkiError::NotAccepted(format!("{what} {why}: compare this clock with the master's")))
         }
         _ => Ok(()),

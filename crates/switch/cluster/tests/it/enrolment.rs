@@ -1,6 +1,6 @@
 //! What the master signs and what a worker takes.
 
-use cluster::pki::{Issued, Outcome, PkiError, SignError};
+use cluster::pki::{Outcome, PkiError, SignError, SignedCertificates};
 
 use crate::support::{DAY, OWN, P256, PROXY, Switch, mode, now, openssl, request, text};
 
@@ -188,7 +188,7 @@ fn a_worker_takes_nothing_that_is_not_its_own() {
     let other = Switch::new(&master.cluster, "veos-l2");
     let others = master.sign("veos-l2", &other.requests(now()).unwrap().unwrap(), now()).unwrap();
     let before = worker.files();
-    let with = |change: &dyn Fn(&mut Issued)| {
+    let with = |change: &dyn Fn(&mut SignedCertificates)| {
         let mut issued = good.clone();
         change(&mut issued);
         issued
@@ -201,7 +201,7 @@ fn a_worker_takes_nothing_that_is_not_its_own() {
             "signed by a stranger",
             stranger
                 .sign("veos-l1", &requests, now())
-                .map(|issued| Issued { ca_pem: good.ca_pem.clone(), ..issued })
+                .map(|issued| SignedCertificates { ca_pem: good.ca_pem.clone(), ..issued })
                 .unwrap(),
         ),
         ("another node's", others),
@@ -238,6 +238,6 @@ fn a_master_that_does_not_have_the_key_of_its_authority_says_so() {
     let requests = worker.requests(now()).unwrap().unwrap();
     master.remove("ca-key.pem");
     let error = master.sign("veos-l1", &requests, now()).unwrap_err();
-    assert!(matches!(error, SignError::Authority(_)), "{error}");
+    assert!(matches!(error, SignError::CertificateAuthority(_)), "{error}");
     assert!(error.to_string().contains("ca-key.pem") && error.to_string().contains("cargo xtask pki"), "{error}");
 }

@@ -23,7 +23,7 @@ fn components_refer_to_files_so_that_a_renewed_certificate_is_read_again() {
     assert!(ensure().iter().all(|(_, change)| *change == Change::Written));
     assert!(ensure().iter().all(|(_, change)| *change == Change::Kept));
     assert_eq!(fs::read_dir(&directory).unwrap().count(), 4);
-    let path = directory.join(kubeconfig::file_name(Credential::ControllerManager));
+    let path = directory.join(Credential::ControllerManager.kubeconfig_file());
     let config = read(&path);
     assert_eq!(mode(&path), 0o600);
     assert_eq!(config["kind"], "Config");

@@ -1,11 +1,11 @@
 //! Nobody gets a certificate that would pass for a master's.
 
-use cluster::pki::{Issued, SignError};
+use cluster::pki::{SignError, SignedCertificates};
 
 use crate::support::{OWN, P256, PROXY, Switch, now, openssl, request, text};
 
 /// What openssl reads in the certificates that were issued, in one line.
-fn issued_for(dir: &tempfile::TempDir, issued: &Issued) -> String {
+fn issued_for(dir: &tempfile::TempDir, issued: &SignedCertificates) -> String {
     let file = dir.path().join("issued.pem");
     let facts = issued.certificates.iter().map(|certificate| {
         std::fs::write(&file, certificate).unwrap();

@@ -48,10 +48,10 @@ fn every_certificate_is_right(key: &str) {
     for (name, subject, usages, names) in expected() {
         let file = text(&master.file(&format!("{name}.pem")));
         let etcd = name == "etcd" || name.ends_with("etcd-client");
-        let authority = text(&master.file(if etcd { "etcd-ca.pem" } else { "ca.pem" }));
-        openssl(&format!("verify -x509_strict -purpose sslclient -CAfile {authority} {file}"));
+        let ca = text(&master.file(if etcd { "etcd-ca.pem" } else { "ca.pem" }));
+        openssl(&format!("verify -x509_strict -purpose sslclient -CAfile {ca} {file}"));
         if usages == BOTH {
-            openssl(&format!("verify -x509_strict -purpose sslserver -CAfile {authority} {file}"));
+            openssl(&format!("verify -x509_strict -purpose sslserver -CAfile {ca} {file}"));
         }
         let facts = openssl(&format!("x509 -noout -text -in {file}"));
         assert!(facts.contains(&format!("Subject: C = UK, L = London, {subject}\n")), "{name}: {facts}");
@@ -69,8 +69,8 @@ fn every_certificate_is_right(key: &str) {
         }));
         assert_eq!(mode(&key_file), 0o600, "{name}");
         let key_identifier = below(&facts, "Authority Key Identifier");
-        let of_authority = openssl(&format!("x509 -noout -ext subjectKeyIdentifier -in {authority}"));
-        assert_eq!(key_identifier, below(&of_authority, "Subject Key Identifier"), "{name}");
+        let of_ca = openssl(&format!("x509 -noout -ext subjectKeyIdentifier -in {ca}"));
+        assert_eq!(key_identifier, below(&of_ca, "Subject Key Identifier"), "{name}");
     }
     for (name, subject) in [
         ("ca", "C = UK, L = London, O = Kubernetes, OU = CA, CN = Kubernetes"),

@@ -179,7 +179,7 @@ fn a_whole_cluster_of_an_own_authority_never_replaces_another_one() {
     pki::whole_cluster(&out, &cluster, Some(&own), now()).unwrap();
     pki::whole_cluster(&out, &cluster, None, now()).unwrap();
     let error = pki::whole_cluster(&out, &cluster, Some(&other), now()).err().unwrap().to_string();
-    assert!(error.contains("another authority"), "{error}");
+    assert!(error.contains("another certificate authority"), "{error}");
     let there = out.join("veos-b/pki/ca.pem");
     assert_eq!(fs::read(&there).unwrap(), fs::read(&own.certificate).unwrap());
     assert_eq!(mode(&out.join("veos-b/pki/ca-key.pem")), 0o600);

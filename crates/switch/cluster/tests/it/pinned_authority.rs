@@ -1,6 +1,6 @@
 //! A worker keeps to the authority that it has: what counts is the authority's public key.
 
-use cluster::pki::{Credential, Issued, Outcome, PkiError};
+use cluster::pki::{Credential, Outcome, PkiError, SignedCertificates};
 
 use crate::support::{DAY, Switch, now, openssl, text};
 
@@ -10,13 +10,13 @@ fn later() -> std::time::SystemTime {
 }
 
 /// What `master` answers the worker that asks at `at`.
-fn answer(master: &Switch, worker: &Switch, at: std::time::SystemTime) -> Issued {
+fn answer(master: &Switch, worker: &Switch, at: std::time::SystemTime) -> SignedCertificates {
     let requests = worker.requests(at).unwrap().expect("there is something to ask for");
     master.sign(&worker.node.name, &requests, at).unwrap()
 }
 
 /// An answer is refused in words that say what to do, and nothing on the flash changes.
-fn refused(worker: &Switch, issued: &Issued, at: std::time::SystemTime, what: &str) {
+fn refused(worker: &Switch, issued: &SignedCertificates, at: std::time::SystemTime, what: &str) {
     let before = worker.files();
     let error = match worker.accept(issued, at) {
         Ok(outcomes) => panic!("{what}: another authority was taken: {outcomes:?}"),
@@ -94,7 +94,7 @@ fn no_other_authority_comes_in_behind_the_one_that_the_worker_has() {
     let other = Switch::master();
     let worker = Switch::worker(&master, "veos-l1");
     let good = answer(&master, &worker, later());
-    let with = |ca_pem: String| Issued { ca_pem, ..good.clone() };
+    let with = |ca_pem: String| SignedCertificates { ca_pem, ..good.clone() };
     let (ours, theirs) = (master.read("ca.pem"), other.read("ca.pem"));
     refused(&worker, &with(format!("{ours}{theirs}")), later(), "behind");
     refused(&worker, &with(format!("{theirs}{ours}")), later(), "before");
@@ -104,7 +104,7 @@ fn no_other_authority_comes_in_behind_the_one_that_the_worker_has() {
     for around in [theirs.replace(" CERTIFICATE", " OTHER THING"), "# a line of text\n".into()] {
         let new = Switch::new(&master.cluster, "veos-l1");
         let issued = answer(&master, &new, now());
-        new.accept(&Issued { ca_pem: format!("{around}{ours}{around}"), ..issued }, now()).unwrap();
+        new.accept(&SignedCertificates { ca_pem: format!("{around}{ours}{around}"), ..issued }, now()).unwrap();
         assert_eq!(new.read("ca.pem"), ours);
         new.require_sound(now());
     }
@@ -146,7 +146,7 @@ fn an_operators_chain_stays_pinned_with_each_of_its_certificates() {
     master.ensure(later()).unwrap();
     let good = answer(&master, &worker, later());
     let stranger = Switch::master().read("ca.pem");
-    let replaced = Issued { ca_pem: issued_again.replace(&root, &stranger), ..good.clone() };
+    let replaced = SignedCertificates { ca_pem: issued_again.replace(&root, &stranger), ..good.clone() };
     refused(&worker, &replaced, later(), "another root");
     // Where the flash has lost the chain's end, the first certificate is enough to know the authority by.
     worker.write("ca.pem", &worker.read("ca.pem")[..worker.read("ca.pem").len() - 40]);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cluster::pki::{self, Credential, Outcome, PkiError, State};
+use cluster::pki::{self, CertificateState, Credential, Outcome, PkiError};
 
 use crate::support::{DAY, Switch, now, openssl, text};
 
@@ -127,18 +127,18 @@ fn the_status_says_of_each_certificate_how_it_stands() {
     };
     let statuses = at(now());
     assert_eq!(statuses.len(), 11);
-    assert!(statuses.values().all(|status| status.state == State::Ok), "{statuses:?}");
+    assert!(statuses.values().all(|status| status.state == CertificateState::Ok), "{statuses:?}");
     assert_eq!(statuses[&Credential::Node].days_left, Some(i64::from(LEAF) - 1));
     assert_eq!(statuses[&Credential::Ca].days_left, Some(i64::from(AUTHORITY) - 1));
-    assert!(matches!(at(now() + DAY * 800)[&Credential::Node].state, State::Due(_)));
-    assert!(matches!(at(now() + DAY * 1100)[&Credential::Node].state, State::Expired(_)));
+    assert!(matches!(at(now() + DAY * 800)[&Credential::Node].state, CertificateState::Due(_)));
+    assert!(matches!(at(now() + DAY * 1100)[&Credential::Node].state, CertificateState::Expired(_)));
     assert_eq!(at(now() + DAY * 1100)[&Credential::Node].days_left, Some(-5 - 1));
-    assert!(matches!(at(now() - DAY)[&Credential::Node].state, State::NotYetValid(_)));
+    assert!(matches!(at(now() - DAY)[&Credential::Node].state, CertificateState::NotYetValid(_)));
     master.write("node.pem", "");
     master.remove("admin.pem");
     let statuses = at(now());
-    assert!(matches!(statuses[&Credential::Node].state, State::Damaged(_)));
-    assert_eq!(statuses[&Credential::Admin].state, State::Missing);
+    assert!(matches!(statuses[&Credential::Node].state, CertificateState::Damaged(_)));
+    assert_eq!(statuses[&Credential::Admin].state, CertificateState::Missing);
     let json = serde_json::to_value(&statuses[&Credential::Node]).unwrap();
     assert_eq!(json["credential"], "node");
     assert_eq!(json["state"], "damaged");

@@ -11,7 +11,7 @@ use std::{
 
 use cluster::{
     Cluster, Node,
-    pki::{self, Credential, Issued, Outcome, PkiError},
+    pki::{self, Credential, Outcome, PkiError, SignedCertificates},
 };
 use tempfile::TempDir;
 
@@ -28,34 +28,8 @@ pub fn now() -> SystemTime {
 }
 
 pub fn cluster_with(key: &str) -> Cluster {
-    let text = format!(
-        r#"
-[cluster]
-service_cidr = "10.10.0.0/22"
-pod_cidr = "10.16.0.0/16"
-dns = "10.10.0.10"
-key = "{key}"
-subject = {{ country = "UK", locality = "London" }}
-
-[[node]]
-name = "veos-b"
-address = "1.1.1.1"
-roles = ["master", "worker"]
-
-[[node]]
-name = "veos-l1"
-address = "2.2.2.2"
-roles = ["worker"]
-
-[[node]]
-name = "veos-l2"
-address = "3.3.3.3"
-roles = ["worker"]
-
-[join]
-token = "9f86d081884c7d659a2feaa0c55ad015"
-"#
-    );
+    let more = format!("[cluster]\nkey = \"{key}\"\nsubject = {{ country = \"UK\", locality = \"London\" }}\n");
+    let text = include_str!("../fixtures/cluster.toml").replacen("[cluster]\n", &more, 1);
     Cluster::parse(&text, "cluster.toml").unwrap()
 }
 
@@ -112,11 +86,11 @@ impl Switch {
         Ok(requests.map(|requests| requests.into_iter().map(|request| request.pem).collect()))
     }
 
-    pub fn sign(&self, node: &str, requests: &[String], now: SystemTime) -> Result<Issued, pki::SignError> {
+    pub fn sign(&self, node: &str, requests: &[String], now: SystemTime) -> Result<SignedCertificates, pki::SignError> {
         pki::sign(&self.path(), &self.cluster, node, requests, now)
     }
 
-    pub fn accept(&self, issued: &Issued, now: SystemTime) -> Result<Outcomes, PkiError> {
+    pub fn accept(&self, issued: &SignedCertificates, now: SystemTime) -> Result<Outcomes, PkiError> {
         pki::accept(&self.path(), &self.cluster, &self.node, issued, now).map(|list| list.into_iter().collect())
     }
 
@@ -154,7 +128,7 @@ impl Switch {
     /// Every certificate is there and as it should be, by our own judgement.
     pub fn require_ok(&self, now: SystemTime) {
         for status in pki::inspect(&self.path(), &self.cluster, &self.node, now) {
-            assert!(status.state == pki::State::Ok, "{}: {:?}", status.credential, status.state);
+            assert!(status.state == pki::CertificateState::Ok, "{}: {:?}", status.credential, status.state);
         }
     }
 
@@ -166,10 +140,10 @@ impl Switch {
         for status in statuses {
             let credential = status.credential;
             let etcd = [Credential::EtcdCa, Credential::Etcd, Credential::ApiServerEtcdClient].contains(&credential);
-            let authority = self.file(if etcd { "etcd-ca.pem" } else { "ca.pem" });
+            let ca = self.file(if etcd { "etcd-ca.pem" } else { "ca.pem" });
             let certificate = self.file(&credential.certificate_file());
-            let (authority, certificate) = (text(&authority), text(&certificate));
-            openssl(&format!("verify -attime {at} -partial_chain -x509_strict -CAfile {authority} {certificate}"));
+            let (ca, certificate) = (text(&ca), text(&certificate));
+            openssl(&format!("verify -attime {at} -partial_chain -x509_strict -CAfile {ca} {certificate}"));
             let key = self.file(&credential.key_file());
             if key.exists() {
                 let certified = openssl(&format!("x509 -pubkey -noout -in {certificate}"));

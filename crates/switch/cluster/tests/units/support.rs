@@ -11,19 +11,7 @@ use cluster::{
     units::{ClusterValues, Docker, Places, Unit, Values, render},
 };
 
-pub const CLUSTER: &str = r#"
-[cluster]
-service_cidr = "10.10.0.0/22"
-pod_cidr = "10.16.0.0/16"
-
-[[node]]
-name = "veos-b"
-address = "1.1.1.1"
-roles = ["master", "worker"]
-
-[join]
-token = "9f86d081884c7d659a2feaa0c55ad015"
-"#;
+pub const CLUSTER: &str = include_str!("../fixtures/cluster.toml");
 
 /// The releases that have units of their own.
 pub const RELEASES: [&str; 2] = ["1.20", "1.12"];
@@ -66,15 +54,7 @@ pub fn values<'a>(cluster: &'a Cluster, node: &'a Node, ca_key: bool) -> Values<
         docker: Some(Docker { cgroup_driver: "cgroupfs" }),
         ca_key,
         limits: LIMITS,
-        places: Places {
-            bin: "/opt/kubernetes-on-eos/bin".into(),
-            cni_plugins: "/opt/kubernetes-on-eos/cni/bin".into(),
-            units: "/opt/kubernetes-on-eos/units".into(),
-            state: "/mnt/flash/k8s".into(),
-            pki: "/mnt/flash/k8s/pki".into(),
-            kubeconfigs: "/mnt/flash/k8s/kubeconfigs".into(),
-            run: "/run/kubernetes-on-eos".into(),
-        },
+        places: Places::on_switch(),
     }
 }
 
@@ -133,7 +113,7 @@ fn of_template(release: &str, file: &Path, units: &mut Vec<OnSwitch>) {
 
 /// A switch that is both, and one of each; with each kube-proxy and each of its modes.
 fn clusters() -> Vec<Cluster> {
-    let apart = CLUSTER.replace("[\"master\", \"worker\"]", "[\"master\"]").replace("[join]", WORKER);
+    let apart = CLUSTER.replace("[\"master\", \"worker\"]", "[\"master\"]");
     let mut clusters = Vec::new();
     for nodes in [CLUSTER, &apart] {
         for proxy in ["", "implementation = \"kubernetes-on-eos\"", "implementation = \"upstream\""] {
@@ -145,11 +125,3 @@ fn clusters() -> Vec<Cluster> {
     }
     clusters
 }
-
-const WORKER: &str = r#"
-[[node]]
-name = "veos-l1"
-address = "2.2.2.2"
-roles = ["worker"]
-
-[join]"#;

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use enrolment::{Backoff, EnrolError, Enrolled, Limits, Request, Retry, Token, enrol_until_answered};
+use enrolment::{Backoff, EnrolError, Enrolled, Request, Retry, ServerLimits, Token, enrol_until_answered};
 
 use crate::{
     peer::{Peer, Seen, body},
@@ -45,7 +45,7 @@ fn a_worker_that_starts_an_hour_before_its_master_is_enrolled_when_it_comes() {
     let come = |piece| {
         slept += piece;
         if slept >= HOUR && master.is_none() {
-            master = Some(Master::start(address, token(), Limits::default()));
+            master = Some(Master::start(address, token(), ServerLimits::default()));
         }
     };
     let (enrolled, failures) = patiently(address, come, &AtomicBool::new(false));
@@ -75,7 +75,7 @@ fn a_waiting_worker_never_tries_more_often_than_its_master_allows() {
     for (pause, ..) in failures {
         times.push(*times.last().unwrap() + pause);
     }
-    let allowed = Limits::default().attempts_a_minute as usize;
+    let allowed = ServerLimits::default().attempts_a_minute as usize;
     for tries in times.windows(allowed + 1) {
         assert!(tries[allowed] - tries[0] >= Duration::from_secs(60), "{allowed} tries within a minute: {tries:?}");
     }
@@ -117,7 +117,7 @@ fn a_master_that_goes_away_at_any_step_and_comes_back_serves_the_worker() {
         let come_back = |_| {
             if let Some(leaving) = leaving.take() {
                 leaving.join().unwrap();
-                master = Some(Master::start(address, token(), Limits::default()));
+                master = Some(Master::start(address, token(), ServerLimits::default()));
             }
         };
         let (enrolled, failures) = patiently(address, come_back, &AtomicBool::new(false));
@@ -131,7 +131,7 @@ fn a_master_that_goes_away_at_any_step_and_comes_back_serves_the_worker() {
 
 #[test]
 fn a_wrong_token_is_tried_slowly_until_somebody_repairs_it() {
-    let mut master = Master::start(free_address(), Token::new(OTHER_TOKEN).unwrap(), Limits::default());
+    let mut master = Master::start(free_address(), Token::new(OTHER_TOKEN).unwrap(), ServerLimits::default());
     let address = master.address;
     let mut slept = Duration::ZERO;
     let mut repaired = None;
@@ -139,7 +139,7 @@ fn a_wrong_token_is_tried_slowly_until_somebody_repairs_it() {
         slept += piece;
         if slept >= Duration::from_secs(100) && repaired.is_none() {
             master.end();
-            repaired = Some(Master::start(address, token(), Limits::default()));
+            repaired = Some(Master::start(address, token(), ServerLimits::default()));
         }
     };
     let (enrolled, failures) = patiently(address, repair, &AtomicBool::new(false));

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use enrolment::{EnrolError, Event, Limits};
+use enrolment::{EnrolError, Event, ServerLimits};
 use serde_json::json;
 
 use crate::{
@@ -119,7 +119,7 @@ fn drip_a_record(mut socket: TcpStream) -> Duration {
 
 #[test]
 fn a_worker_that_sends_a_byte_at_a_time_is_cut_off_in_tls_and_within_it() {
-    let master = Master::start(LOCAL, token(), Limits { exchange: SHORT, ..wide_limits() });
+    let master = Master::start(LOCAL, token(), ServerLimits { exchange: SHORT, ..wide_limits() });
     let held = drip_a_record(TcpStream::connect(master.address).unwrap());
     assert!((SHORT..OVER).contains(&held), "held for {held:?}");
 
@@ -155,7 +155,7 @@ fn a_master_that_sends_a_byte_at_a_time_or_nothing_is_given_up_by_the_worker() {
 
 #[test]
 fn of_a_hundred_connections_at_once_eight_are_held_and_afterwards_others_are_served() {
-    let master = Master::start(LOCAL, token(), Limits { exchange: 2 * SHORT, ..wide_limits() });
+    let master = Master::start(LOCAL, token(), ServerLimits { exchange: 2 * SHORT, ..wide_limits() });
     let held: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(master.address).unwrap()).collect();
     let sent_away = master.events_of(92);
     assert!(sent_away.iter().all(|event| matches!(event, Event::Busy { .. })), "{sent_away:?}");
@@ -169,7 +169,7 @@ fn of_a_hundred_connections_at_once_eight_are_held_and_afterwards_others_are_ser
 
 #[test]
 fn an_address_that_tries_too_often_is_closed_and_told_of_once() {
-    let master = Master::start(LOCAL, token(), Limits::default());
+    let master = Master::start(LOCAL, token(), ServerLimits::default());
     for _ in 0..10 {
         master.enrol().unwrap();
     }

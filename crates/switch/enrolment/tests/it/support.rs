@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use enrolment::{EnrolError, Enrolled, Event, Issued, Limits, Request, Server, Signer, Stop, Token, enrol};
+use enrolment::{EnrolError, Enrolled, Event, Issued, Request, Server, ServerLimits, Signer, Stop, Token, enrol};
 
 pub const TOKEN: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
 pub const OTHER_TOKEN: &str = "a token that the other does not have";
@@ -26,8 +26,8 @@ pub fn csrs() -> Vec<String> {
 }
 
 /// Many tries come from one address here.
-pub fn wide_limits() -> Limits {
-    Limits { attempts_a_minute: u32::MAX, ..Limits::default() }
+pub fn wide_limits() -> ServerLimits {
+    ServerLimits { attempts_a_minute: u32::MAX, ..ServerLimits::default() }
 }
 
 /// Signs for veos-l1 alone, and not when asked for too much.
@@ -74,7 +74,7 @@ impl Master {
         Master::start(LOCAL, token(), wide_limits())
     }
 
-    pub fn start(address: SocketAddr, token: Token, limits: Limits) -> Master {
+    pub fn start(address: SocketAddr, token: Token, limits: ServerLimits) -> Master {
         let names = Arc::new(Names::default());
         let events: Arc<Mutex<Vec<Event>>> = Arc::default();
         let sink = events.clone();

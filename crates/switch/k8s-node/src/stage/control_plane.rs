@@ -4,8 +4,9 @@ use std::{fs, os::unix::fs::PermissionsExt};
 
 use anyhow::{Context, Result};
 use common::files;
+use contract::{places, services};
 
-use crate::{places, service, switch::Switch};
+use crate::{service, switch::Switch};
 
 pub fn etcd(switch: &Switch) -> Result<String> {
     files::create_dir(places::ETCD.as_ref())?;
@@ -17,7 +18,7 @@ pub fn etcd(switch: &Switch) -> Result<String> {
 }
 
 pub fn control_plane(switch: &Switch) -> Result<String> {
-    let names = service::MASTER.into_iter().filter(|name| *name != "etcd");
+    let names = services::MASTER.into_iter().filter(|name| *name != "etcd");
     let lines: Vec<String> =
         names.map(|name| Ok(format!("{name} {}", service::ensure(name, switch, None)?))).collect::<Result<_>>()?;
     Ok(lines.join("; "))

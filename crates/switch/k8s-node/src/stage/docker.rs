@@ -8,8 +8,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use contract::places;
 
-use crate::{containers, image_archive, places, systemd};
+use crate::{containers, image_archive, systemd};
 
 const LIMIT: Duration = Duration::from_secs(120);
 

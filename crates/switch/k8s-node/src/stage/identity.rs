@@ -7,8 +7,9 @@ use cluster::{
     encryption,
     kubeconfig::{self, Change},
 };
+use contract::places;
 
-use crate::{places, switch::Switch};
+use crate::switch::Switch;
 
 pub fn kubeconfigs(switch: &Switch) -> Result<String> {
     let Switch { cluster, node } = switch;

@@ -4,8 +4,9 @@ use std::{fs, path::PathBuf};
 
 use anyhow::Result;
 use common::files;
+use contract::places;
 
-use crate::{iptables, places, routes, switch::Switch};
+use crate::{iptables, routes, switch::Switch};
 
 pub fn firewall(switch: &Switch) -> Result<String> {
     let chains = iptables::desired(&switch.cluster, &switch.node);

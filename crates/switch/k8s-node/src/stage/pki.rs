@@ -9,11 +9,12 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use cluster::pki::{self, Credential, Issued, Outcome, PkiError, State};
+use cluster::pki::{self, Credential, Outcome, PkiError, SignedCertificates};
+use contract::{Stage, places, ports, services};
 use enrolment::{Backoff, Enrolled, FailedAttempt, Token};
 
-use super::{Stage, waiting_for};
-use crate::{places, service, switch::Switch, systemd};
+use super::waiting_for;
+use crate::{service, switch::Switch, systemd};
 
 /// How long one try at the master may take.
 const TRY: Duration = Duration::from_secs(10);
@@ -25,7 +26,7 @@ const BACKOFF: Backoff = Backoff { first: Duration::from_secs(1), longest: Durat
 const CLOCKS_APART: Duration = Duration::from_secs(3600);
 
 pub fn pki(switch: &Switch) -> Result<String> {
-    let outcomes = if switch.node.master { master(switch)? } else { Worker::of(switch).bring_up()? };
+    let outcomes = if switch.node.master { master(switch)? } else { Worker::of(switch).bootstrap()? };
     Ok(summary(&outcomes))
 }
 
@@ -56,7 +57,7 @@ struct Worker<'a> {
 
 impl<'a> Worker<'a> {
     fn of(switch: &'a Switch) -> Self {
-        let master = (switch.cluster.master().address, enrolment::PORT).into();
+        let master = (switch.cluster.master().address, ports::ENROLMENT).into();
         Worker { switch, directory: Path::new(places::PKI), master }
     }
 
@@ -66,7 +67,7 @@ impl<'a> Worker<'a> {
         self.accept(enrolment::enrol(&self.request(&token, &csrs))?).map(Some)
     }
 
-    fn bring_up(&self) -> Result<Vec<(Credential, Outcome)>> {
+    fn bootstrap(&self) -> Result<Vec<(Credential, Outcome)>> {
         let now = SystemTime::now();
         let Some(csrs) = self.requests(now)? else {
             return Ok(vec![(Credential::Node, Outcome::Kept), (Credential::KubeProxy, Outcome::Kept)]);
@@ -74,7 +75,7 @@ impl<'a> Worker<'a> {
         let token = self.switch.enrolment_token()?;
         let request = self.request(&token, &csrs);
         let states = pki::inspect(self.directory, &self.switch.cluster, &self.switch.node, now);
-        if states.iter().all(|certificate| matches!(certificate.state, State::Ok | State::Due(_))) {
+        if states.iter().all(|certificate| certificate.state.serves()) {
             // What is there still serves: neither a master that is away nor an answer that cannot be taken must keep
             // this switch from coming up.
             let renewed = enrolment::enrol(&request).map_err(Into::into).and_then(|enrolled| self.accept(enrolled));
@@ -108,7 +109,7 @@ impl<'a> Worker<'a> {
     fn accept(&self, enrolled: Enrolled) -> Result<Vec<(Credential, Outcome)>> {
         let Enrolled { issued, master_time } = enrolled;
         let now = SystemTime::now();
-        let issued = Issued { ca_pem: issued.ca, certificates: issued.certificates };
+        let issued = SignedCertificates { ca_pem: issued.ca, certificates: issued.certificates };
         let accepted = pki::accept(self.directory, &self.switch.cluster, &self.switch.node, &issued, now);
         accepted.map_err(|error| {
             let context = match &error {
@@ -152,15 +153,15 @@ fn summary(outcomes: &[(Credential, Outcome)]) -> String {
 /// On the master: lets workers enrol from here on.
 pub fn enrolment() -> Result<String> {
     let parts = [common::files::read(places::CLUSTER_TOML.as_ref())?, service::programs_identity()?];
-    let name = systemd::ENROLMENT.trim_end_matches(".service");
+    let name = services::ENROLMENT.trim_end_matches(".service");
     let outcome = service::run_with(name, &service::hash(&parts))?;
-    Ok(format!("the server for workers, port {}, {outcome}", enrolment::PORT))
+    Ok(format!("the server for workers, port {}, {outcome}", ports::ENROLMENT))
 }
 
 /// Starts the timer, and says which certificate ends first.
 pub fn renewal(switch: &Switch) -> Result<String> {
-    if !systemd::is_active(systemd::RENEWAL_TIMER)? {
-        systemd::start(systemd::RENEWAL_TIMER)?;
+    if !systemd::is_active(services::RENEWAL_TIMER)? {
+        systemd::start(services::RENEWAL_TIMER)?;
     }
     let states = pki::inspect(places::PKI.as_ref(), &switch.cluster, &switch.node, SystemTime::now());
     let first = states.iter().filter(|state| state.days_left.is_some()).min_by_key(|state| state.days_left);
@@ -198,7 +199,7 @@ mod tests {
         pki::accept(directory.path(), &switch.cluster, &switch.node, &issued, made).unwrap();
         let before = files(directory.path());
 
-        let outcomes = at(&other).bring_up().unwrap();
+        let outcomes = at(&other).bootstrap().unwrap();
         let [(Credential::Node, Outcome::Due { why })] = outcomes.as_slice() else { panic!("{outcomes:?}") };
         let advice = format!("remove {} and run `k8s-node renew`", directory.path().join("ca.pem").display());
         assert!(why.contains("another public key") && why.contains(&advice), "{why}");

@@ -5,9 +5,9 @@ use std::{fs, io, path::Path};
 use anyhow::{Context, Result, bail};
 use cluster::Node;
 use common::{command::Program, files};
+use contract::places;
 
 use crate::{
-    places,
     room::{self, Room},
     switch::Switch,
 };
@@ -42,8 +42,8 @@ fn flash(node: &Node) -> Result<Option<String>> {
     let room = Room::on_flash(state, node)?;
     let full = match write_to(state) {
         Ok(()) => None,
-        Err(error) if is_full(&error) && !room.first_boot => Some(format!("{error:#}: {}", room::MEND)),
-        Err(error) if is_full(&error) => return Err(error.context(format!("the flash is full: {}", room::MEND))),
+        Err(error) if is_full(&error) && !room.first_boot => Some(format!("{error:#}: {}", room::FIX)),
+        Err(error) if is_full(&error) => return Err(error.context(format!("the flash is full: {}", room::FIX))),
         Err(error) => {
             return Err(error.context("the flash cannot be written: see what `mount` and `dmesg` say of /mnt/flash"));
         }

@@ -1,15 +1,9 @@
 //! What the API server may do at the kubelets: what logs, exec, port-forward and metrics need, and nothing else.
 
-use std::{
-    thread,
-    time::{Duration, Instant, SystemTime},
-};
-
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::{Stage, waiting_for};
-use crate::{api::Client, health, switch::Switch};
+use crate::{api::Client, health};
 
 const GROUP: &str = "/apis/rbac.authorization.k8s.io/v1";
 const NAME: &str = "kubernetes-on-eos:kube-apiserver-to-kubelet";
@@ -17,19 +11,8 @@ const NAME: &str = "kubernetes-on-eos:kube-apiserver-to-kubelet";
 /// The subject of the certificate that the API server shows to kubelets.
 const USER: &str = "kube-apiserver-kubelet-client";
 
-const LIMIT: Duration = Duration::from_secs(300);
-
-pub fn rbac(_: &Switch) -> Result<String> {
+pub fn rbac() -> Result<String> {
     let client = health::administrator()?;
-    let (begun, mut said) = (SystemTime::now(), String::new());
-    let deadline = Instant::now() + LIMIT;
-    while let Err(error) = health::service("kube-apiserver") {
-        if Instant::now() > deadline {
-            return Err(error.context("the API server does not answer; see `k8s-node logs kube-apiserver`"));
-        }
-        waiting_for(Stage::Rbac, begun, &mut said, "waiting for the API server")?;
-        thread::sleep(Duration::from_millis(250));
-    }
     let role = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRole",

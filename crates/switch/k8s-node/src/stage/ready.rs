@@ -6,8 +6,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use contract::Stage;
 
-use super::{Stage, waiting_for};
+use super::waiting_for;
 use crate::{health, service, switch::Switch, systemd};
 
 const LIMIT: Duration = Duration::from_secs(600);

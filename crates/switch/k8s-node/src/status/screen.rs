@@ -2,8 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{State, Status};
-use crate::record::Progress;
+use contract::status::{StageState, Status};
 
 /// A line of a stage is cut here; the journal has the whole of it.
 const LINE: usize = 100;
@@ -16,24 +15,18 @@ pub fn render(status: &Status) -> String {
 }
 
 fn write(out: &mut String, status: &Status) -> std::fmt::Result {
-    let state = match status.state {
-        State::Ready => "ready",
-        State::Starting => "starting",
-        State::Failed => "failed",
-        State::Stopped => "stopped",
-    };
     let release = status.release.as_deref().unwrap_or("no release is mounted");
-    writeln!(out, "{}: {state} (Kubernetes {release})\n", status.node)?;
+    writeln!(out, "{}: {} (Kubernetes {release})\n", status.node, status.state)?;
     for stage in &status.stages {
         let record = &stage.record;
         let state = match record.state {
-            Progress::Waiting => "-",
-            Progress::Running => "running",
-            Progress::Done => "done",
-            Progress::Failed => "FAILED",
+            StageState::Waiting => "-",
+            StageState::Running => "running",
+            StageState::Done => "done",
+            StageState::Failed => "FAILED",
         };
         let line = shortened(record.line.lines().next().unwrap_or_default());
-        let seconds = if record.state == Progress::Done { format!("{:.1} s", record.seconds) } else { String::new() };
+        let seconds = if record.state == StageState::Done { format!("{:.1} s", record.seconds) } else { String::new() };
         writeln!(out, "  {:<14} {state:<8} {seconds:>8}  {line}", stage.stage)?;
     }
     if !status.services.is_empty() {

@@ -84,11 +84,13 @@ pub(crate) fn run(job: &Job, work: &RustBuild) -> Result<()> {
             "--target-dir",
         ])
         .arg(&target)
+        .args(work.example.then_some(["--example", work.name.as_str()]).into_iter().flatten())
         .args(offline(job))
         .dir(&work.workspace)
         .run_logged(job.log)?;
     let program = job.out().join(&work.name);
-    files::copy_atomically(&target.join(triple).join(PROFILE).join(&work.package), &program)?;
+    let made = if work.example { Path::new("examples").join(&work.name) } else { work.package.clone().into() };
+    files::copy_atomically(&target.join(triple).join(PROFILE).join(made), &program)?;
     swix::elf::require(&program, work.arch)?;
 
     task.doing("listing its crates");

@@ -3,7 +3,7 @@
 use rustix::mount::{MountFlags, mount_remount};
 
 use super::*;
-use crate::test_support::{FLASH, came_up_before, fill, flash_of, in_mount_namespace, node};
+use crate::test_support::{came_up_before, fill, flash_of, in_mount_namespace, node};
 
 #[test]
 #[ignore = "needs root, for a mount namespace"]
@@ -19,7 +19,7 @@ fn a_fuller_flash_keeps_no_working_cluster_down() {
             // Not a byte is left, and nothing needs to be written: all is there from the boot before.
             fill();
             let said = flash(&node).expect("a full flash keeps a switch down that was up before").unwrap();
-            assert!(said.contains("the flash has 0 MiB left") && said.contains(room::MEND), "{said}");
+            assert!(said.contains("the flash has 0 MiB left") && said.contains(room::FIX), "{said}");
         }
     });
 }
@@ -32,8 +32,8 @@ fn a_first_boot_is_refused_where_there_is_no_room_for_what_etcd_takes() {
         let error = format!("{:#}", flash(&node(true, true)).expect_err("etcd alone would take it all"));
         assert!(error.contains("the flash has 150 MiB left, and 181 are needed for a first boot"), "{error}");
         // Keys that an operator has brought are no earlier boot of a master.
-        fs::create_dir_all("/mnt/flash/k8s/pki").unwrap();
-        fs::write("/mnt/flash/k8s/pki/node-key.pem", "x").unwrap();
+        fs::create_dir_all(places::PKI).unwrap();
+        fs::write(Path::new(places::PKI).join("node-key.pem"), "x").unwrap();
         assert!(flash(&node(true, true)).is_err());
         assert_eq!(flash(&node(false, true)).unwrap(), None);
 
@@ -57,7 +57,7 @@ fn a_flash_that_cannot_be_written_is_an_error_at_every_boot() {
     in_mount_namespace(|| {
         flash_of(950);
         came_up_before();
-        mount_remount(FLASH, MountFlags::RDONLY, c"").unwrap();
+        mount_remount(places::FLASH, MountFlags::RDONLY, c"").unwrap();
         let error = format!("{:#}", flash(&node(true, true)).unwrap_err());
         assert!(error.contains("the flash cannot be written") && error.contains("ead-only"), "{error}");
     });

@@ -12,7 +12,7 @@ const WINDOW: Duration = Duration::from_secs(60);
 /// must not keep a worker out.
 const ADDRESSES: usize = 1024;
 
-pub struct Attempts {
+pub struct RateLimit {
     in_a_minute: u32,
     seen: HashMap<IpAddr, Seen>,
 }
@@ -30,9 +30,9 @@ pub enum Verdict {
     TooMany,
 }
 
-impl Attempts {
-    pub fn new(in_a_minute: u32) -> Attempts {
-        Attempts { in_a_minute, seen: HashMap::new() }
+impl RateLimit {
+    pub fn new(in_a_minute: u32) -> RateLimit {
+        RateLimit { in_a_minute, seen: HashMap::new() }
     }
 
     pub fn count(&mut self, address: IpAddr, now: Instant) -> Verdict {
@@ -72,30 +72,30 @@ mod tests {
 
     #[test]
     fn an_address_is_listened_to_again_a_minute_after_its_first_attempt() {
-        let mut attempts = Attempts::new(2);
+        let mut limit = RateLimit::new(2);
         let start = Instant::now();
-        let verdicts: Vec<Verdict> = (0..4).map(|_| attempts.count(address(1), start)).collect();
+        let verdicts: Vec<Verdict> = (0..4).map(|_| limit.count(address(1), start)).collect();
         assert_eq!(verdicts, [Verdict::Listen, Verdict::Listen, Verdict::FirstTooMany, Verdict::TooMany]);
-        assert_eq!(attempts.count(address(2), start), Verdict::Listen);
-        assert_eq!(attempts.count(address(1), start + WINDOW - Duration::from_millis(1)), Verdict::TooMany);
-        assert_eq!(attempts.count(address(1), start + WINDOW), Verdict::Listen);
+        assert_eq!(limit.count(address(2), start), Verdict::Listen);
+        assert_eq!(limit.count(address(1), start + WINDOW - Duration::from_millis(1)), Verdict::TooMany);
+        assert_eq!(limit.count(address(1), start + WINDOW), Verdict::Listen);
     }
 
     #[test]
     fn one_address_counts_as_one_in_both_of_its_spellings() {
-        let mut attempts = Attempts::new(1);
+        let mut limit = RateLimit::new(1);
         let mapped = IpAddr::V6(Ipv4Addr::from(7).to_ipv6_mapped());
-        assert_eq!(attempts.count(address(7), Instant::now()), Verdict::Listen);
-        assert_eq!(attempts.count(mapped, Instant::now()), Verdict::FirstTooMany);
+        assert_eq!(limit.count(address(7), Instant::now()), Verdict::Listen);
+        assert_eq!(limit.count(mapped, Instant::now()), Verdict::FirstTooMany);
     }
 
     #[test]
     fn the_table_is_bounded_and_a_newcomer_always_finds_a_place() {
-        let mut attempts = Attempts::new(1);
+        let mut limit = RateLimit::new(1);
         let start = Instant::now();
         for number in 0..3 * ADDRESSES as u32 {
-            assert_eq!(attempts.count(address(number), start + Duration::from_micros(number.into())), Verdict::Listen);
-            assert!(attempts.seen.len() <= ADDRESSES);
+            assert_eq!(limit.count(address(number), start + Duration::from_micros(number.into())), Verdict::Listen);
+            assert!(limit.seen.len() <= ADDRESSES);
         }
     }
 }

@@ -5,62 +5,22 @@ mod screen;
 use std::{fs, process::ExitCode, time::SystemTime};
 
 use anyhow::Result;
-use cluster::{
-    Node,
-    pki::{self, CertificateStatus, State as CertificateState},
+use cluster::{Node, pki};
+use contract::{
+    Stage, places, services,
+    status::{
+        CertificateState, CertificateStatus, Condition, NodeState, ServiceStatus, StageState, StageStatus, Status,
+    },
 };
-use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    health::{self, Condition},
-    places,
-    record::{self, Progress},
+    health, record,
     room::Room,
     service,
-    stage::Stage,
     switch::{self, Switch},
     systemd,
 };
-
-#[derive(Debug, Clone, Serialize)]
-pub struct Status {
-    /// The switch's name in the cluster, or its hostname where it is in none.
-    pub node: String,
-    pub release: Option<String>,
-    pub state: State,
-    pub stages: Vec<StageStatus>,
-    pub services: Vec<ServiceStatus>,
-    pub certificates: Vec<CertificateStatus>,
-    pub conditions: Vec<Condition>,
-    /// What is wrong, and what to do about it.
-    pub problems: Vec<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    Ready,
-    Starting,
-    Failed,
-    Stopped,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub struct StageStatus {
-    pub stage: &'static str,
-    #[serde(flatten)]
-    pub record: record::Record,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub struct ServiceStatus {
-    pub service: &'static str,
-    /// systemd's word.
-    pub state: String,
-    /// Its own word; none where it is not running.
-    pub healthy: Option<bool>,
-}
 
 /// Prints it, and ends well when everything is ready.
 pub fn run(json: bool) -> Result<ExitCode> {
@@ -70,7 +30,7 @@ pub fn run(json: bool) -> Result<ExitCode> {
     } else {
         print!("{}", screen::render(&status));
     }
-    Ok(if status.state == State::Ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if status.is_ready() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 pub fn collect() -> Result<Status> {
@@ -80,13 +40,15 @@ pub fn collect() -> Result<Status> {
         problems.push(format!("{error:#}"));
     }
     let switch = switch.ok();
-    let stages: Vec<StageStatus> =
-        Stage::ALL.into_iter().map(|stage| StageStatus { stage: stage.name(), record: record::read(stage) }).collect();
-    for stage in stages.iter().filter(|stage| stage.record.state == Progress::Failed) {
+    let stages: Vec<StageStatus> = Stage::ALL
+        .iter()
+        .map(|stage| StageStatus { stage: stage.name().into(), record: record::read(*stage) })
+        .collect();
+    for stage in stages.iter().filter(|stage| stage.record.state == StageState::Failed) {
         problems.push(format!("stage {}: {}", stage.stage, stage.record.line));
     }
     problems.extend(switch.as_ref().and_then(|switch| short_of_room(&switch.node)));
-    let bring_up = systemd::is_active(systemd::BRING_UP)?;
+    let bring_up = systemd::is_active(services::BOOTSTRAP)?;
     let services = match &switch {
         Some(switch) => services(switch, &mut problems)?,
         None => Vec::new(),
@@ -95,7 +57,7 @@ pub fn collect() -> Result<Status> {
     problems.extend(certificates.iter().filter_map(certificate_problem));
     let conditions = match &switch {
         // Before, there is nobody to ask.
-        Some(switch) if switch.node.worker && record::read(Stage::Kubelet).state == Progress::Done => {
+        Some(switch) if switch.node.worker && record::read(Stage::Kubelet).state == StageState::Done => {
             health::conditions(switch).unwrap_or_else(|error| {
                 problems.push(format!("the node's conditions are not known: {error:#}"));
                 Vec::new()
@@ -109,19 +71,19 @@ pub fn collect() -> Result<Status> {
     Ok(Status { node, release: release(), state, stages, services, certificates, conditions, problems })
 }
 
-fn state(bring_up: bool, stages: &[StageStatus], services: &[ServiceStatus], conditions: &[Condition]) -> State {
+fn state(bring_up: bool, stages: &[StageStatus], services: &[ServiceStatus], conditions: &[Condition]) -> NodeState {
     let any = |progress| stages.iter().any(|stage| stage.record.state == progress);
     let unready = conditions.iter().any(|condition| condition.kind == "Ready" && condition.status != "True");
-    if any(Progress::Failed) {
-        State::Failed
+    if any(StageState::Failed) {
+        NodeState::Failed
     } else if !bring_up {
-        State::Stopped
-    } else if any(Progress::Waiting) || any(Progress::Running) {
-        State::Starting
+        NodeState::Stopped
+    } else if any(StageState::Waiting) || any(StageState::Running) {
+        NodeState::Starting
     } else if unready || services.iter().any(|service| service.healthy != Some(true)) {
-        State::Failed
+        NodeState::Failed
     } else {
-        State::Ready
+        NodeState::Ready
     }
 }
 
@@ -135,7 +97,7 @@ fn services(switch: &Switch, problems: &mut Vec<String>) -> Result<Vec<ServiceSt
         } else if state == "failed" || state == "activating" {
             problems.push(format!("{name} does not stay up; see `k8s-node logs {name}`"));
         }
-        services.push(ServiceStatus { service: name, state, healthy: healthy.map(|health| health.is_ok()) });
+        services.push(ServiceStatus { service: name.into(), state, healthy: healthy.map(|health| health.is_ok()) });
     }
     Ok(services)
 }
@@ -179,7 +141,7 @@ mod tests {
     use rustix::mount::{MountFlags, mount_remount};
 
     use super::*;
-    use crate::test_support::{FLASH, came_up_before, flash_of, in_mount_namespace, node};
+    use crate::test_support::{came_up_before, flash_of, in_mount_namespace, node};
 
     #[test]
     #[ignore = "needs root, for a mount namespace"]
@@ -189,7 +151,7 @@ mod tests {
             came_up_before();
             assert_eq!(short_of_room(&node(true, true)), None);
             // Others take what they like of it.
-            mount_remount(FLASH, MountFlags::empty(), c"size=20m").unwrap();
+            mount_remount(places::FLASH, MountFlags::empty(), c"size=20m").unwrap();
             let said = short_of_room(&node(true, true)).unwrap();
             assert!(said.starts_with("the flash has 19 MiB left: with less than 62"), "{said}");
             assert_eq!(short_of_room(&node(false, true)), None);

@@ -1,5 +1,5 @@
-//! Makes the whole PKI of a cluster on the switch's architecture: `whole-pki cluster.toml DIRECTORY`. It goes into no
-//! package; `cargo xtask bench pki` compiles it as it compiles the switch's programs, and times it.
+//! Makes the whole PKI of a cluster on the switch's architecture: `whole-pki cluster.toml DIRECTORY`. It goes onto no
+//! switch; `cargo xtask bench pki` compiles it as it compiles the switch's programs, and times it.
 
 use std::{path::Path, time::SystemTime};
 

@@ -6,16 +6,17 @@ use std::{path::Path, time::SystemTime};
 use x509_cert::name::Name;
 
 use super::{
-    Credential, PkiError,
+    CertificateState, Credential, PkiError,
     certificate::Certificate,
+    credential::signed_by,
     directory::{self, KeyFile},
-    judge::{State, validity},
+    judge::validity,
     key::PrivateKey,
-    profile::authority_subject,
+    profile::ca_subject,
 };
 use crate::Cluster;
 
-/// What is to be done about an authority.
+/// What is to be done about one.
 pub(super) enum Standing {
     /// There is none, and nothing that it would have signed.
     New,
@@ -23,7 +24,7 @@ pub(super) enum Standing {
     Renew {
         key: PrivateKey,
         subject: Name,
-        why: State,
+        why: CertificateState,
     },
     Sign {
         key: PrivateKey,
@@ -39,17 +40,17 @@ pub(super) enum Standing {
 
 pub(super) fn standing(
     directory: &Path,
-    authority: Credential,
+    ca: Credential,
     cluster: &Cluster,
     now: SystemTime,
 ) -> Result<Standing, PkiError> {
-    let pem = directory::read_certificate(directory, authority)?;
-    let key = directory::read_key(directory, authority)?;
-    let made_here = directory::key_was_made_here(directory, authority)?;
-    let (file, key_file) = (authority.certificate_file(), authority.key_file());
+    let pem = directory::read_certificate(directory, ca)?;
+    let key = directory::read_key(directory, ca)?;
+    let made_here = directory::key_was_made_here(directory, ca)?;
+    let (file, key_file) = (ca.certificate_file(), ca.key_file());
     let certificate = pem.map(|pem| Certificate::parse(&pem));
     match (certificate, key) {
-        (None, KeyFile::Missing) => match signed_files(directory, authority)?.as_slice() {
+        (None, KeyFile::Missing) => match signed_files(directory, ca)?.as_slice() {
             [] => Ok(Standing::New),
             signed => Err(PkiError::operator(
                 format!(
@@ -58,11 +59,11 @@ pub(super) fn standing(
                     signed.join(", ")
                 ),
                 format!(
-                    "put {file} back from your backup (with {key_file}, unless you keep that elsewhere), or remove those files too to begin with a new authority"
+                    "put {file} back from your backup (with {key_file}, unless you keep that elsewhere), or remove those files too to begin with a new certificate authority"
                 ),
             )),
         },
-        (None, KeyFile::Good(key)) if made_here => renew(directory, authority, cluster, key, State::Missing),
+        (None, KeyFile::Good(key)) if made_here => renew(directory, ca, cluster, key, CertificateState::Missing),
         (None, KeyFile::Good(_)) => Err(PkiError::operator(
             format!("{key_file} in {} is there without its certificate", directory.display()),
             format!("put {file} beside it"),
@@ -72,21 +73,19 @@ pub(super) fn standing(
             "put both back from your backup",
         )),
         (Some(Err(why)), KeyFile::Good(key)) if made_here => {
-            renew(directory, authority, cluster, key, State::Damaged(why))
+            renew(directory, ca, cluster, key, CertificateState::Damaged(why))
         }
         (Some(Err(why)), _) => Err(PkiError::operator(
             format!("{file} in {} cannot be used: {why}", directory.display()),
             format!("put the right {file} there"),
         )),
-        (Some(Ok(certificate)), KeyFile::Good(key)) => {
-            with_both(directory, authority, certificate, key, made_here, now)
-        }
+        (Some(Ok(certificate)), KeyFile::Good(key)) => with_both(directory, ca, certificate, key, made_here, now),
         (Some(Ok(_)), KeyFile::Damaged(why)) => Err(PkiError::operator(
             format!("{key_file} in {} cannot be used: {why}", directory.display()),
             "put it back from your backup, or remove it if you keep the key elsewhere",
         )),
         (Some(Ok(certificate)), KeyFile::Missing) => {
-            require_valid(directory, authority, &certificate, now)?;
+            require_valid(directory, ca, &certificate, now)?;
             Ok(Standing::KeyAway { certificate, why: format!("{key_file} is not here") })
         }
     }
@@ -94,65 +93,62 @@ pub(super) fn standing(
 
 fn with_both(
     directory: &Path,
-    authority: Credential,
+    ca: Credential,
     certificate: Certificate,
     key: PrivateKey,
     made_here: bool,
     now: SystemTime,
 ) -> Result<Standing, PkiError> {
     if !certificate.has_key(key.public()) {
-        let (file, key_file) = (authority.certificate_file(), authority.key_file());
+        let (file, key_file) = (ca.certificate_file(), ca.key_file());
         return Err(PkiError::operator(
             format!("{file} and {key_file} in {} do not belong together", directory.display()),
             "put the pair there that belongs together",
         ));
     }
     match validity(&certificate, None, now) {
-        why @ (State::Due(_) | State::Expired(_) | State::NotYetValid(_)) if made_here => {
+        why @ (CertificateState::Due(_) | CertificateState::Expired(_) | CertificateState::NotYetValid(_))
+            if made_here =>
+        {
             Ok(Standing::Renew { key, subject: certificate.subject().clone(), why })
         }
         _ => {
-            require_valid(directory, authority, &certificate, now)?;
+            require_valid(directory, ca, &certificate, now)?;
             Ok(Standing::Sign { key, certificate, made_here })
         }
     }
 }
 
-/// An authority that cannot be renewed here has to be good as it is.
-fn require_valid(
-    directory: &Path,
-    authority: Credential,
-    certificate: &Certificate,
-    now: SystemTime,
-) -> Result<(), PkiError> {
-    let file = directory.join(authority.certificate_file());
-    if !certificate.is_authority() {
+/// One that cannot be renewed here has to be good as it is.
+fn require_valid(directory: &Path, ca: Credential, certificate: &Certificate, now: SystemTime) -> Result<(), PkiError> {
+    let file = directory.join(ca.certificate_file());
+    if !certificate.is_ca() {
         return Err(PkiError::operator(
-            format!("{} is not the certificate of an authority: it may not sign others", file.display()),
-            "put an authority's certificate there (CA:TRUE, Certificate Sign)",
+            format!("{} is not the certificate of a certificate authority: it may not sign others", file.display()),
+            "put a certificate authority's own there (CA:TRUE, Certificate Sign)",
         ));
     }
     match validity(certificate, None, now) {
-        State::NotYetValid(_) => {
+        CertificateState::NotYetValid(_) => {
             Err(PkiError::not_yet_valid(&file.display().to_string(), certificate.not_before(), now))
         }
-        State::Expired(why) => {
+        CertificateState::Expired(why) => {
             Err(PkiError::operator(format!("{} {why}", file.display()), "put a new certificate for the same key there"))
         }
         _ => Ok(()),
     }
 }
 
-/// The subject has to be the one that stands in what the authority has signed, whatever cluster.toml says by now.
+/// The subject has to be the one that stands in what it has signed, whatever cluster.toml says by now.
 fn renew(
     directory: &Path,
-    authority: Credential,
+    ca: Credential,
     cluster: &Cluster,
     key: PrivateKey,
-    why: State,
+    why: CertificateState,
 ) -> Result<Standing, PkiError> {
-    let mut subject = authority_subject(authority, cluster)?;
-    for credential in Credential::signed_by(authority) {
+    let mut subject = ca_subject(ca, cluster)?;
+    for credential in signed_by(ca) {
         let pem = directory::read_certificate(directory, credential)?;
         let signed = pem.and_then(|pem| Certificate::parse(&pem).ok());
         if let Some(signed) = signed.filter(|signed| signed.is_signed_with(&key.public().0)) {
@@ -163,10 +159,10 @@ fn renew(
     Ok(Standing::Renew { key, subject, why })
 }
 
-/// The files of the certificates that an authority would have signed.
-fn signed_files(directory: &Path, authority: Credential) -> Result<Vec<String>, PkiError> {
+/// The files of the certificates that a certificate authority would have signed.
+fn signed_files(directory: &Path, ca: Credential) -> Result<Vec<String>, PkiError> {
     let mut found = Vec::new();
-    for credential in Credential::signed_by(authority) {
+    for credential in signed_by(ca) {
         if directory::read_certificate(directory, credential)?.is_some() {
             found.push(credential.certificate_file());
         }

@@ -7,14 +7,12 @@ mod token;
 
 use std::net::Ipv4Addr;
 
+use contract::ports;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 pub use error::{ConfigError, ConfigErrors};
-pub use token::Token;
-
-/// The port of the API server.
-const API_SERVER_PORT: u16 = 6443;
+pub use token::JoinToken;
 
 /// A cluster as its operator wants it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +31,7 @@ pub struct Cluster {
     pub kube_proxy: KubeProxy,
     pub nodes: Vec<Node>,
     /// What a worker and the master know of each other before there are certificates.
-    pub token: Token,
+    pub token: JoinToken,
 }
 
 /// A switch of the cluster.
@@ -125,7 +123,7 @@ impl Cluster {
     }
 
     pub fn api_server_url(&self) -> String {
-        format!("https://{}:{API_SERVER_PORT}", self.master().address)
+        format!("https://{}:{}", self.master().address, ports::API_SERVER)
     }
 }
 

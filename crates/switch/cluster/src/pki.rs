@@ -7,8 +7,8 @@
 //! On the master: [`ensure_master`], [`sign`]. On a worker: [`requests`], [`accept`]. On both: [`inspect`].
 //! On the operator's own host: [`whole_cluster`].
 
-mod authority;
 mod certificate;
+mod certificate_authority;
 mod credential;
 mod directory;
 mod error;
@@ -29,14 +29,16 @@ mod worker;
 
 use serde::Serialize;
 
-pub use credential::Credential;
+pub use contract::{
+    Credential,
+    status::{CertificateState, CertificateStatus},
+};
 pub use error::{PkiError, SignError};
-pub use inspect::{CertificateStatus, inspect};
-pub use judge::State;
+pub use inspect::inspect;
 pub use master::ensure_master;
-pub use sign::{Issued, sign};
+pub use sign::{SignedCertificates, sign};
 pub use whole_cluster::{MadeFor, OperatorCa, whole_cluster};
-pub use worker::{Request, accept, requests};
+pub use worker::{CertificateRequest, accept, requests};
 
 /// What was done about a credential.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -48,7 +50,7 @@ pub enum Outcome {
     Renewed {
         why: String,
     },
-    /// It serves and is to be renewed, and the authority's key is elsewhere: the operator has to do it.
+    /// It serves and is to be renewed, and the certificate authority's key is elsewhere: the operator has to do it.
     Due {
         why: String,
     },
@@ -58,9 +60,9 @@ pub enum Outcome {
 
 impl Outcome {
     /// Of making something again that stood so.
-    fn of(state: &State) -> Self {
+    fn of(state: &CertificateState) -> Self {
         match state {
-            State::Missing => Outcome::Made,
+            CertificateState::Missing => Outcome::Made,
             state => Outcome::Renewed { why: state.to_string() },
         }
     }

@@ -1,0 +1,74 @@
+//! The stages of the bootstrap: one table, which `k8s-node` carries out and `first-boot` lists.
+
+/// Which switches a stage is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    Both,
+    Master,
+    Worker,
+}
+
+macro_rules! stages {
+    ($($stage:ident = $name:literal, $who:ident, $what:literal;)+) => {
+        /// A stage of the bootstrap.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Stage {
+            $(#[doc = $what] $stage,)+
+        }
+
+        impl Stage {
+            /// In the order of the bootstrap.
+            pub const ALL: &[Stage] = &[$(Stage::$stage),+];
+
+            pub fn name(self) -> &'static str {
+                match self { $(Stage::$stage => $name,)+ }
+            }
+
+            pub fn who(self) -> Who {
+                match self { $(Stage::$stage => Who::$who,)+ }
+            }
+
+            /// What it is there for, for a person.
+            pub fn what(self) -> &'static str {
+                match self { $(Stage::$stage => $what,)+ }
+            }
+        }
+    };
+}
+
+stages! {
+    Prepare = "prepare", Both, "cluster.toml is right and names this switch, the clock is, kernel modules and forwarding";
+    Pki = "pki", Both, "the master's certificate authorities and certificates; a worker's keys, certificates from the master";
+    Enrolment = "enrolment", Master, "signs workers' certificates from here on";
+    Kubeconfigs = "kubeconfigs", Both, "who each component is";
+    Encryption = "encryption", Master, "the key that Secrets are stored under";
+    Firewall = "firewall", Both, "the ports that others need";
+    Etcd = "etcd", Master, "everything that the cluster knows";
+    ControlPlane = "control-plane", Master, "API server, controller manager, scheduler";
+    Docker = "docker", Worker, "EOS' own Docker is up";
+    Images = "images", Worker, "the pause image, and every image in /mnt/flash/k8s/images";
+    Cni = "cni", Worker, "the pods' network on this switch";
+    Kubelet = "kubelet", Worker, "runs this switch's pods";
+    KubeProxy = "kube-proxy", Worker, "leads to Services";
+    Routes = "routes", Both, "to the pods on the other switches";
+    ApiServer = "api-server", Master, "waits until the API server answers";
+    Rbac = "rbac", Master, "what the API server may do at the kubelets";
+    Ready = "ready", Both, "every component is healthy and the node is Ready";
+    Renewal = "renewal", Both, "the timer that keeps the certificates valid";
+}
+
+impl Stage {
+    pub fn named(name: &str) -> Option<Stage> {
+        Self::ALL.iter().copied().find(|stage| name == stage.name())
+    }
+
+    /// A line about it, for a person: what it does, and on which switches where that is not all.
+    pub fn about(self) -> String {
+        let who = match self.who() {
+            Who::Both => "",
+            Who::Master => "master: ",
+            Who::Worker => "worker: ",
+        };
+        format!("{who}{}", self.what())
+    }
+}

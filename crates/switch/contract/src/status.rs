@@ -1,0 +1,154 @@
+//! What `k8s-node status --json` prints.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Credential;
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Status {
+    /// The switch's name in the cluster, or its hostname where it is in none.
+    pub node: String,
+    pub release: Option<String>,
+    pub state: NodeState,
+    pub stages: Vec<StageStatus>,
+    pub services: Vec<ServiceStatus>,
+    pub certificates: Vec<CertificateStatus>,
+    pub conditions: Vec<Condition>,
+    /// What is wrong, and what to do about it.
+    pub problems: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NodeState {
+    Ready,
+    Starting,
+    Failed,
+    Stopped,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StageStatus {
+    pub stage: String,
+    #[serde(flatten)]
+    pub record: StageRecord,
+}
+
+/// What a stage has come to; in memory there is a file for each.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StageRecord {
+    pub state: StageState,
+    /// What was found and done, or why it failed.
+    pub line: String,
+    pub seconds: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StageState {
+    /// Not begun.
+    Waiting,
+    Running,
+    Done,
+    Failed,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ServiceStatus {
+    pub service: String,
+    /// systemd's word.
+    pub state: String,
+    /// Its own word; none where it is not running.
+    pub healthy: Option<bool>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateStatus {
+    pub credential: Credential,
+    /// None where it cannot be read.
+    pub subject: Option<String>,
+    /// As people read it, in UTC.
+    pub not_after: Option<String>,
+    /// Seconds since 1970.
+    pub not_after_seconds: Option<u64>,
+    pub days_left: Option<i64>,
+    #[serde(flatten)]
+    pub state: CertificateState,
+}
+
+/// How a certificate stands, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "state", content = "why")]
+pub enum CertificateState {
+    Ok,
+    /// A third of its life is left, or less.
+    Due(String),
+    Expired(String),
+    NotYetValid(String),
+    Missing,
+    /// It cannot be read.
+    Damaged(String),
+    /// It can be read and is not the one that is needed.
+    Wrong(String),
+}
+
+/// A node's condition, as the API server has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Condition {
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub status: String,
+    #[serde(default)]
+    pub reason: String,
+    #[serde(default)]
+    pub message: String,
+    #[serde(default, rename(deserialize = "lastHeartbeatTime"), skip_serializing)]
+    pub heartbeat: Option<String>,
+}
+
+impl Status {
+    pub fn is_ready(&self) -> bool {
+        self.state == NodeState::Ready
+    }
+
+    /// Everything that it says of what is wrong, as one text.
+    pub fn complaints(&self) -> String {
+        let failed = self.stages.iter().filter(|stage| stage.record.state == StageState::Failed);
+        let lines = failed.map(|stage| format!("{}: {}", stage.stage, stage.record.line));
+        lines.chain(self.problems.iter().cloned()).collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl fmt::Display for NodeState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            NodeState::Ready => "ready",
+            NodeState::Starting => "starting",
+            NodeState::Failed => "failed",
+            NodeState::Stopped => "stopped",
+        })
+    }
+}
+
+impl CertificateState {
+    /// Whether it can be used now.
+    pub fn serves(&self) -> bool {
+        matches!(self, CertificateState::Ok | CertificateState::Due(_))
+    }
+}
+
+impl fmt::Display for CertificateState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CertificateState::Ok => f.write_str("ok"),
+            CertificateState::Missing => f.write_str("missing"),
+            CertificateState::Due(why)
+            | CertificateState::Expired(why)
+            | CertificateState::NotYetValid(why)
+            | CertificateState::Damaged(why)
+            | CertificateState::Wrong(why) => f.write_str(why),
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! What cannot import the contract is held against it: scripts, units, scriptlets, recipes. And what can has no copy of its own.
+
+mod copies;
+mod first_boot;
+mod paths;
+mod ports;
+mod repository;
+mod status;
+mod units;
