@@ -1,5 +1,7 @@
 //! The command line from outside: the built program, a cache of its own, and everything that a user can get wrong.
 
+#![allow(clippy::unwrap_used)]
+
 mod full_disk;
 mod help;
 mod inspect;

@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use crate::support::{assert_says, refused, succeeds, xtask};
+use crate::support::{assert_says, end, last_error, refused, succeeds, xtask};
 
 /// One that passes wherever the cache is, and one that cannot.
 const CHECKS: &str = "[[check]]\nname = \"good\"\nshows = \"it works\"\nverb = [\"cache\"]\nlimit = 1\n\n\
@@ -46,6 +46,14 @@ impl Repository {
         command
     }
 
+    /// What is said at the end, where a check has failed, which has said its own before.
+    #[track_caller]
+    fn fails(&self, arguments: &[&str]) -> String {
+        let ended = end(&mut self.command(arguments));
+        assert_eq!(ended.code, Some(1), "{}{}", ended.out, ended.err);
+        last_error(&ended.err).to_owned()
+    }
+
     fn rows(&self) -> Vec<String> {
         let text = fs::read_to_string(self.path("docs/release-check.md")).unwrap();
         text.lines().filter(|line| line.starts_with("| ")).skip(2).map(str::to_owned).collect()
@@ -55,7 +63,7 @@ impl Repository {
 #[test]
 fn what_passed_on_a_commit_is_not_run_again_and_what_failed_is() {
     let repository = Repository::with(CHECKS);
-    assert_says(&refused(&mut repository.command(&[])), &["these did not pass: bad; docs/release-check.md has it"]);
+    assert_says(&repository.fails(&[]), &["these did not pass: bad; docs/release-check.md has it"]);
     let rows = repository.rows();
     assert_eq!(rows.len(), 2);
     assert_says(&rows[0], &[" | good | passed | 1 min | 20"]);
@@ -67,7 +75,7 @@ fn what_passed_on_a_commit_is_not_run_again_and_what_failed_is() {
             repository.commit();
         }
         let before = repository.rows().len();
-        refused(&mut repository.command(&[]));
+        repository.fails(&[]);
         let rows = repository.rows();
         assert_eq!(rows.len(), before + 1, "only what failed is run again");
         assert_says(rows.last().unwrap(), &[" | bad | failed"]);
@@ -102,7 +110,7 @@ fn a_wrong_name_and_a_damaged_ledger_are_named() {
         &refused(&mut repository.command(&["--only", "goood"])),
         &["there is no check goood; there are good, bad"],
     );
-    refused(&mut repository.command(&[]));
+    repository.fails(&[]);
     let ledger = repository.path("docs/release-check.md");
     let text = fs::read_to_string(&ledger).unwrap();
     fs::write(&ledger, text.replace("| passed |", "passed")).unwrap();

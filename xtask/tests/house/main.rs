@@ -1,8 +1,12 @@
 //! The rules of the house that a machine can hold: which room may import which, whose licences are allowed, how files begin.
 
+#![allow(clippy::unwrap_used)]
+
 mod files;
 mod imports;
 mod licences;
+mod rust_version;
+mod tree;
 
 use std::path::Path;
 

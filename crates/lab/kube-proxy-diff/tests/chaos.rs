@@ -1,5 +1,7 @@
 //! Chaos at the size that every run of the tests can afford; `cargo xtask chaos` goes on for as long as one likes.
 
+#![allow(clippy::unwrap_used)]
+
 use std::time::Duration;
 
 use kube_proxy_diff::{

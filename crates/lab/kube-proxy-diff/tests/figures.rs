@@ -1,5 +1,7 @@
 //! The figures at a small size: every one is measured, for both.
 
+#![allow(clippy::unwrap_used)]
+
 use std::time::Duration;
 
 use common::progress::{Progress, Silent, Task, Unit};

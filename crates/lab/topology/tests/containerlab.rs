@@ -1,5 +1,7 @@
 //! What is written for containerlab, as it is expected to be, and that containerlab's schema accepts it.
 
+#![allow(clippy::unwrap_used)]
+
 use std::{fs, path::Path};
 
 use serde_json::Value;

@@ -1,5 +1,7 @@
 //! The topology files of this repository, and files with one mistake each.
 
+#![allow(clippy::unwrap_used)]
+
 use std::path::Path;
 
 use topology::{

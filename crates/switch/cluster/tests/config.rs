@@ -1,5 +1,7 @@
 //! cluster.toml: what is accepted, and the line and the fix for everything that is not.
 
+#![allow(clippy::unwrap_used)]
+
 use cluster::{Cluster, KeyType};
 
 const GOOD: &str = include_str!("fixtures/cluster.toml");

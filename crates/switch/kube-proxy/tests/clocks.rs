@@ -3,6 +3,8 @@
 //! has it run too, whatever the clock says. It is read in the files below, to be shown to people and to Prometheus, and nowhere else;
 //! timeouts, periods and affinity go by the monotonic clock.
 
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,7 @@
 //! The syncer with a backend that only notes what it is told: a fake, as what is held here is when and with what it is told.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};

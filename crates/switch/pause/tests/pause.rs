@@ -1,6 +1,8 @@
 //! Runs the host's build of pause as what it is on a switch, the first process of a PID namespace, and as what it is
 //! not. Needs root, or a kernel that lets a user make a PID namespace.
 
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::io;
 use std::process::{Child, Command, Output, Stdio};

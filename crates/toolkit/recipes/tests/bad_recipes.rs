@@ -1,5 +1,7 @@
 //! What is wrong in a recipe is refused with the file, the line and what is expected.
 
+#![allow(clippy::unwrap_used)]
+
 use std::{fs, path::Path};
 
 const RELEASE: &str = r#"name = "9.9"

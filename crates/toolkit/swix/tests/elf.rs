@@ -1,5 +1,7 @@
 //! Executables of both architectures, and files that only look like some.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::path::Path;

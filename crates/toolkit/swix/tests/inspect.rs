@@ -1,5 +1,7 @@
 //! What inspect finds in a SWIX, and everything that it refuses.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::{

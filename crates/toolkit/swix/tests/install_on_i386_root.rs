@@ -1,6 +1,8 @@
 //! The package installed, upgraded and erased by rpm in a 32-bit Debian root, its scriptlets really
 //! mounting the image. Each test runs in a mount namespace of its own, so that nothing stays behind.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::{

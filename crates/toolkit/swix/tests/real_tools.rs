@@ -1,5 +1,7 @@
 //! The real tools on the real artifacts: rpm, squashfs-tools, unzip, shellcheck.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::fs;

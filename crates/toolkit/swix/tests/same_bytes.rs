@@ -1,6 +1,8 @@
 //! The same input gives the same bytes: in another directory, of files with other times and modes, and
 //! with another number of processors.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};

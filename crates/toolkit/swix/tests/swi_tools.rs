@@ -1,6 +1,8 @@
 //! Arista's own swi-tools, from the Python package index: what they make and ours are alike, and they
 //! sign and verify ours.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::{fs, path::PathBuf};

@@ -1,6 +1,8 @@
 //! The SWIX that was built, in `$KOE_DIST`, under the real tools: unzip, rpm, squashfs-tools, the kernel, swi-tools,
 //! a 32-bit root and a Docker engine.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::{

@@ -1,6 +1,8 @@
 //! The SWIX in `$KOE_DIST` on labs of stand-ins for EOS: this is not EOS. Run by `cargo xtask test`, one after another,
 //! because each lab takes the whole machine; `long` only with `--long`.
 
+#![allow(clippy::unwrap_used)]
+
 mod clock;
 mod damage;
 mod flash;

@@ -1,5 +1,7 @@
 //! The PKI, judged by the real openssl and cfssl, and by what is left of it after damage, time and power cuts.
 
+#![allow(clippy::unwrap_used)]
+
 mod cfssl;
 mod damage;
 mod encryption;

@@ -1,5 +1,7 @@
 //! The units of every release in recipes/ and those in rootfs/: rendered, and held against what the systemd of a switch knows.
 
+#![allow(clippy::unwrap_used)]
+
 mod rendering;
 mod support;
 mod systemd_219;

@@ -1,5 +1,7 @@
 //! The iptables backend: what it renders, as golden files and at random; and what it does to real iptables.
 
+#![allow(clippy::unwrap_used)]
+
 mod fuzzed;
 mod golden;
 mod objects;

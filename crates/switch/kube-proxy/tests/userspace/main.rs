@@ -1,5 +1,7 @@
 //! The userspace mode with real iptables and real packets: from the node itself and from a host outside.
 
+#![allow(clippy::unwrap_used)]
+
 mod objects;
 #[path = "../iptables/real.rs"]
 mod real;

@@ -1,5 +1,7 @@
 //! The engine and the cache on steps that need no compiler: a source that is given, and unpacked.
 
+#![allow(clippy::unwrap_used)]
+
 mod damage;
 mod dist;
 mod engine;
