@@ -86,7 +86,7 @@ impl ReleaseCheck {
                 failed.push(check.name.as_str());
             }
             let (check, date) = (check.name.clone(), Program::new("date", "know the day")?.args(["-u", "+%F"]).read()?);
-            let took = format!("{} min", began.elapsed().as_secs().div_ceil(60));
+            let took = format!("{} s", began.elapsed().as_secs());
             ledger.add(Row { commit: commit.clone(), check, outcome, took, date: date.trim().to_owned() })?;
         }
         ensure!(failed.is_empty(), "on {commit} these did not pass: {}; {LEDGER} has it", failed.join(", "));
