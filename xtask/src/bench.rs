@@ -129,7 +129,7 @@ fn from_clone(selection: &Selection) -> Result<String> {
     let [cargo_home, target] = ["cargo-home", "target"].map(|name| scratch.path().join(name));
     let log = scratch.path().join("log");
     let began = Instant::now();
-    Program::new("cargo", "compile xtask as `cargo xtask` does")?
+    Program::cargo("compile xtask as `cargo xtask` does")?
         .args(["build", "--quiet", "--package", "xtask", "--no-default-features"])
         .env("CARGO_HOME", &cargo_home)
         .env("CARGO_TARGET_DIR", &target)

@@ -12,6 +12,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, CommandFactory};
+use common::command::cargo_variables;
 
 use crate::{Xtask, workspace::workspace};
 
@@ -55,6 +56,9 @@ pub fn is_help() -> bool {
 pub fn hand_over() -> Result<()> {
     let cargo = |verb| {
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        for name in cargo_variables() {
+            cargo.env_remove(name);
+        }
         cargo.args([verb, "--quiet", "--package", "xtask", "--manifest-path"]).arg(workspace().join("Cargo.toml"));
         cargo
     };

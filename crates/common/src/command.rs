@@ -43,6 +43,11 @@ impl Program {
         })
     }
 
+    /// Cargo, as from a shell.
+    pub fn cargo(purpose: &str) -> Result<Self> {
+        Ok(cargo_variables().fold(Self::new("cargo", purpose)?, |cargo, name| cargo.env_remove(&name)))
+    }
+
     pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
         self.argv.push(arg.as_ref().to_string_lossy().into_owned());
         self.command.arg(arg);
@@ -143,6 +148,13 @@ impl Program {
     }
 }
 
+/// What `cargo run` and `cargo test` tell a program of its package. Another cargo must not inherit it from that program: build
+/// scripts that ask for it would run again, and all that depends on them be compiled again.
+pub fn cargo_variables() -> impl Iterator<Item = String> {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    names.filter(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"))
+}
+
 /// The first program of that name on PATH.
 pub fn find_on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
@@ -159,6 +171,12 @@ mod tests {
         let error = format!("{:#}", failing.read().unwrap_err());
         assert!(error.contains("cannot list a directory: `ls '/no/such directory'` ended with"), "{error}");
         assert!(error.contains("No such file"), "{error}");
+    }
+
+    #[test]
+    fn what_cargo_tells_this_test_is_not_handed_on_and_where_its_files_are_is() {
+        let names: Vec<String> = cargo_variables().collect();
+        assert!(names.iter().any(|name| name == "CARGO_PKG_NAME") && names.iter().all(|name| name != "CARGO_HOME"));
     }
 
     #[test]

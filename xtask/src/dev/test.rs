@@ -5,8 +5,8 @@ use std::{fs, path::PathBuf, time::Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use common::command::{Program, find_on_path};
-use xshell::{Shell, cmd};
+use common::command::{Program, cargo_variables, find_on_path};
+use xshell::{Cmd, Shell, cmd};
 
 use super::doctor;
 use crate::{
@@ -109,21 +109,25 @@ impl Test {
     }
 }
 
+fn cargo<'a>(shell: &'a Shell, words: &str) -> Cmd<'a> {
+    cargo_variables().fold(cmd!(shell, "cargo").args(words.split(' ')), Cmd::env_remove)
+}
+
 fn formatting(shell: &Shell) -> Result<()> {
-    Ok(cmd!(shell, "cargo fmt --all --check").run()?)
+    Ok(cargo(shell, "fmt --all --check").run()?)
 }
 
 fn fast_tests(shell: &Shell) -> Result<()> {
-    Ok(cmd!(shell, "cargo test --workspace --quiet").run()?)
+    Ok(cargo(shell, "test --workspace --quiet").run()?)
 }
 
 /// It comes with containerlab's sources.
 fn containerlab_schema(shell: &Shell) -> Result<()> {
-    Ok(cmd!(shell, "cargo test --package topology --quiet -- --ignored containerlab_s_schema").run()?)
+    Ok(cargo(shell, "test --package topology --quiet -- --ignored containerlab_s_schema").run()?)
 }
 
 fn lints(shell: &Shell) -> Result<()> {
-    Ok(cmd!(shell, "cargo clippy --workspace --all-targets --quiet -- -D warnings").run()?)
+    Ok(cargo(shell, "clippy --workspace --all-targets --quiet -- -D warnings").run()?)
 }
 
 /// How a shell script begins, also one that is a part of something else.
@@ -142,37 +146,33 @@ fn scripts(shell: &Shell) -> Result<()> {
 
 /// Tests marked `#[ignore]` are those that need root, the network or real tools.
 fn with_real_tools(shell: &Shell) -> Result<()> {
-    Ok(cmd!(
-        shell,
-        "cargo test --workspace --exclude proof --exclude kube-proxy-diff --quiet -- --ignored --skip swix_in_dist --skip drivers:: --skip containerlab_s_schema"
-    )
-    .run()?)
+    Ok(cargo(shell, "test --workspace --exclude proof --exclude kube-proxy-diff --quiet -- --ignored --skip swix_in_dist --skip drivers:: --skip containerlab_s_schema").run()?)
 }
 
 /// Its tests and nothing else's have this name.
 fn against_docker_topo(shell: &Shell) -> Result<()> {
     make_images()?;
-    Ok(cmd!(shell, "cargo test --package devices --quiet -- --ignored --test-threads=1 drivers::").run()?)
+    Ok(cargo(shell, "test --package devices --quiet -- --ignored --test-threads=1 drivers::").run()?)
 }
 
 fn of_the_swix(shell: &Shell) -> Result<()> {
-    Ok(cmd!(shell, "cargo test --workspace --quiet -- --ignored swix_in_dist").run()?)
+    Ok(cargo(shell, "test --workspace --quiet -- --ignored swix_in_dist").run()?)
 }
 
 /// Both in worlds of network namespaces, one test after another.
 fn against_upstream(shell: &Shell) -> Result<()> {
-    Ok(cmd!(shell, "cargo test --package kube-proxy-diff --quiet -- --ignored --test-threads=1").run()?)
+    Ok(cargo(shell, "test --package kube-proxy-diff --quiet -- --ignored --test-threads=1").run()?)
 }
 
 /// One lab after another: each takes the whole machine.
 fn first_boot(shell: &Shell) -> Result<()> {
     make_images()?;
-    Ok(cmd!(shell, "cargo test --package proof --quiet -- --ignored --test-threads=1 --skip long::").run()?)
+    Ok(cargo(shell, "test --package proof --quiet -- --ignored --test-threads=1 --skip long::").run()?)
 }
 
 fn first_boot_long(shell: &Shell) -> Result<()> {
     make_images()?;
-    Ok(cmd!(shell, "cargo test --package proof --quiet -- --ignored --test-threads=1").run()?)
+    Ok(cargo(shell, "test --package proof --quiet -- --ignored --test-threads=1").run()?)
 }
 
 fn make_images() -> Result<()> {

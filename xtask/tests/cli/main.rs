@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod full_disk;
+mod handed_over;
 mod help;
 mod inspect;
 mod killed;

@@ -13,7 +13,7 @@ pub fn build(package: &str, workspace: &Path, log: &Path) -> Result<PathBuf> {
     let directory = target_directory(workspace)?;
     // A directory of its own: other flags would make cargo build everything else again each time.
     let directory = directory.join("static");
-    Program::new("cargo", "build a program of the image")?
+    Program::cargo("build a program of the image")?
         .args(["build", "--release", "--locked", "--package", package, "--target", target])
         .arg("--target-dir")
         .arg(&directory)
