@@ -16,11 +16,11 @@ use common::files;
 use contract::{places, status::Status};
 
 use self::{
-    memory::Memory,
+    memory::EnrolmentMemory,
     switch::{Healthy, Switch},
 };
 use super::{
-    Bench,
+    BenchFlags,
     figures::{Spread, in_turns, machine},
 };
 use crate::{lab::device, workspace::workspace};
@@ -44,7 +44,7 @@ struct Boots {
 /// The first or the second of the two.
 type Which = fn(&Boots) -> &Healthy;
 
-pub fn run(flags: &Bench) -> Result<()> {
+pub fn run(flags: &BenchFlags) -> Result<()> {
     let swix = device::newest_swix().context("there is no SWIX in dist/: run `cargo xtask build-swix` first")?;
     let rounds = flags.rounds.map_or(ROUNDS, usize::from);
     let (one, three) = (workspace().join("topo/cluster-one.toml"), workspace().join("topo/cluster.toml"));
@@ -52,7 +52,7 @@ pub fn run(flags: &Bench) -> Result<()> {
     let machine = machine();
     println!("memory of the enrolment server, and a first run that is not timed");
     let memory = {
-        let master = Switch::raise(&swix, &three)?;
+        let master = Switch::up(&swix, &three)?;
         master.time_first_boot()?;
         memory::of_enrolment_server(&master, &three)?
     };
@@ -68,7 +68,7 @@ pub fn run(flags: &Bench) -> Result<()> {
 
 /// Certificates, kubeconfigs and units, out of a switch that has come up with the same cluster.toml.
 fn made_before(swix: &Path, cluster: &Path) -> Result<tempfile::TempDir> {
-    let switch = Switch::raise(swix, cluster)?;
+    let switch = Switch::up(swix, cluster)?;
     switch.time_first_boot()?;
     switch.run(&["save"])?;
     let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
@@ -77,7 +77,7 @@ fn made_before(swix: &Path, cluster: &Path) -> Result<tempfile::TempDir> {
 }
 
 fn ours(swix: &Path, cluster: &Path) -> Result<Boots> {
-    let switch = Switch::raise(swix, cluster)?;
+    let switch = Switch::up(swix, cluster)?;
     let first = switch.time_first_boot()?;
     let first_stages = stages(&switch)?;
     switch.reboot()?;
@@ -88,7 +88,7 @@ fn ours(swix: &Path, cluster: &Path) -> Result<Boots> {
 }
 
 fn by_hand(swix: &Path, cluster: &Path, made_before: &Path) -> Result<Boots> {
-    let switch = Switch::raise(swix, cluster)?;
+    let switch = Switch::up(swix, cluster)?;
     let device = switch.device()?;
     device.copy_in(&made_before.join("by-hand"), "/mnt/flash")?;
     device.copy_in(&made_before.join("by-hand/k8s"), "/mnt/flash")?;
@@ -123,7 +123,7 @@ fn stages(switch: &Switch) -> Result<Vec<(String, f64)>> {
     }
 }
 
-fn report(ours: &[Boots], by_hand: &[Boots], memory: &Memory, machine: &str) -> Result<String> {
+fn report(ours: &[Boots], by_hand: &[Boots], memory: &EnrolmentMemory, machine: &str) -> Result<String> {
     let rounds = ours.len();
     let mut text = format!(
         "# Figures of first boot\n\nWritten by `cargo xtask bench first-boot --rounds {rounds}`; run it again to repeat \
@@ -169,7 +169,7 @@ fn report(ours: &[Boots], by_hand: &[Boots], memory: &Memory, machine: &str) -> 
     let mib = |kib: u64| kib as f64 / 1024.0;
     writeln!(
         text,
-        "\n## Memory of the enrolment server\n\nThe one daemon that we add, after {} enrolments: {:.1} MiB resident, {:.1} MiB \
+        "\n## EnrolmentMemory of the enrolment server\n\nThe one daemon that we add, after {} enrolments: {:.1} MiB resident, {:.1} MiB \
          at most. At most 8 MB are desired.",
         memory.enrolments,
         mib(memory.now),

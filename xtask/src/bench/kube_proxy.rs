@@ -10,13 +10,13 @@ use kube_proxy_diff::{
 };
 use swix::elf;
 
-use super::{Bench, figures::machine};
+use super::{BenchFlags, figures::machine};
 use crate::{dev::runs_linux_386, progress, workspace::workspace};
 
 /// How often each is measured unless `--rounds` says it.
 const ROUNDS: usize = 3;
 
-pub fn run(flags: &Bench) -> Result<()> {
+pub fn run(flags: &BenchFlags) -> Result<()> {
     ensure!(runs_linux_386(), "this machine's kernel does not run linux/386 programs: take one that does");
     let dist = swix::dist::directory();
     let programs = Programs::of_dist(&dist)?;

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use anyhow::{Result, bail};
 use clap::Args;
 use proof::{
-    lab::Parts,
-    power_cuts::{self, Boot, Report, Request},
+    lab::LabParts,
+    power_cuts::{self, Boot, PowerCutReport, PowerCutRequest},
     state::Reached,
 };
 
@@ -43,10 +43,10 @@ impl PowerCuts {
         let seed = self.seed.unwrap_or_else(|| fastrand::u32(..).into());
         println!("seed {seed}; the switch is a stand-in for EOS");
         let parts = match self.swix {
-            Some(swix) => Parts { repository: workspace(), swix },
-            None => Parts::of_dist(&workspace(), &workspace().join("dist"))?,
+            Some(swix) => LabParts { repository: workspace(), swix },
+            None => LabParts::of_dist(&workspace(), &workspace().join("dist"))?,
         };
-        let request = Request {
+        let request = PowerCutRequest {
             parts,
             first_boots: self.first_boot,
             later_boots: self.later,
@@ -70,7 +70,7 @@ impl PowerCuts {
 }
 
 /// A row for each boot and for how far it had come: cuts, recoveries, and the slowest of these.
-fn print(report: &Report) {
+fn print(report: &PowerCutReport) {
     let mut rows: BTreeMap<(&str, Reached), Vec<Option<Duration>>> = BTreeMap::new();
     for cut in &report.cuts {
         let boot = match cut.boot {

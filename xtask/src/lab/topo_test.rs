@@ -86,7 +86,7 @@ impl TopoTest {
         }
         let topology = Topology::load(&self.topology)?;
         if self.destroy {
-            let there = Lab::clear(&topology)?;
+            let there = Lab::ensure_down(&topology)?;
             let word = if there { "took away what was there" } else { "nothing was there" };
             println!("{word} of the topology {}", topology.prefix);
             return Ok(());

@@ -35,8 +35,8 @@ pub(super) struct Container {
     #[serde(rename = "Image")]
     pub image_id: String,
     pub config: Config,
-    pub state: State,
-    pub mounts: Vec<Mount>,
+    pub state: ContainerState,
+    pub mounts: Vec<ContainerMount>,
     pub network_settings: NetworkSettings,
 }
 
@@ -50,13 +50,13 @@ pub(super) struct Config {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct State {
+pub(super) struct ContainerState {
     pub pid: u32,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct Mount {
+pub(super) struct ContainerMount {
     #[serde(rename = "Type")]
     pub kind: String,
     /// A volume's.

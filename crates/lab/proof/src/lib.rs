@@ -1,6 +1,6 @@
 //! The SWIX on labs of stand-ins for EOS: switches that come up as Kubernetes nodes, and what is done to them.
 //!
-//! 1. [`NodeLab::raise`] powers on a topology whose switches have the SWIX and cluster.toml on their flash.
+//! 1. [`NodeLab::up`] powers on a topology whose switches have the SWIX and cluster.toml on their flash.
 //! 2. A [`Switch`] is asked for its status, waited for, and told to run kubectl.
 //! 3. [`state`] judges what is on its flash with openssl.
 //! 4. [`residue`] is what the extension must not leave behind.
@@ -17,7 +17,7 @@ mod timing;
 pub mod workload;
 
 pub use self::{
-    lab::{Cluster, NodeLab},
+    lab::{LabSize, NodeLab},
     switch::Switch,
     timing::{StageTimes, age_of_first_process},
 };

@@ -7,7 +7,7 @@ use proof::Switch;
 
 use crate::{
     Scene,
-    record::{BringUp, Stage},
+    record::{BringUp, StageSpan},
 };
 
 impl Scene<'_> {
@@ -16,9 +16,9 @@ impl Scene<'_> {
         let times = switch.stage_times()?;
         let now = self.recorder.now();
         let moment = |before: Duration| now - before.as_secs_f64();
-        let stages: Vec<Stage> = times
+        let stages: Vec<StageSpan> = times
             .into_iter()
-            .map(|times| Stage {
+            .map(|times| StageSpan {
                 name: times.stage.stage,
                 began: moment(times.began_before),
                 ended: moment(times.ended_before),

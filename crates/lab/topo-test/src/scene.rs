@@ -10,12 +10,12 @@ use anyhow::{Context, Result, anyhow, bail};
 use cluster::Cluster;
 use devices::{Device, Lab};
 use proof::Switch;
-use topology::format::Kind;
+use topology::format::DeviceKind;
 
 use crate::{
     Recorder,
     passing::Passing,
-    record::{Figure, Outcome},
+    record::{Figure, PlayOutcome},
 };
 
 /// How long a bring-up may take where the machine is busy.
@@ -65,8 +65,8 @@ impl<'a> Scene<'a> {
         let number = self.recorder.begin_step(text);
         let done = work(self);
         let outcome = match &done {
-            Ok(_) => Outcome::Passed,
-            Err(error) => Outcome::Failed(format!("{error:#}")),
+            Ok(_) => PlayOutcome::Passed,
+            Err(error) => PlayOutcome::Failed(format!("{error:#}")),
         };
         self.recorder.end_step(number, outcome);
         done.with_context(|| text.to_owned())
@@ -133,7 +133,7 @@ impl<'a> Scene<'a> {
     }
 
     pub fn hosts(&self) -> Vec<Device<'a>> {
-        self.lab.devices().filter(|device| device.kind() == Kind::Host).collect()
+        self.lab.devices().filter(|device| device.kind() == DeviceKind::Host).collect()
     }
 
     pub fn host(&self, name: &str) -> Result<Device<'a>> {

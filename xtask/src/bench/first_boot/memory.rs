@@ -16,7 +16,7 @@ const UNIT: &str = "kubernetes-on-eos-enrolment.service";
 const ENROLMENTS: usize = 8;
 
 /// Resident memory in KiB.
-pub struct Memory {
+pub struct EnrolmentMemory {
     pub enrolments: usize,
     pub now: u64,
     /// The most since the service was started.
@@ -24,7 +24,7 @@ pub struct Memory {
 }
 
 /// Asks for certificates as the workers of `cluster` would, of a master that has come up with the same file.
-pub fn of_enrolment_server(master: &Switch, cluster: &Path) -> Result<Memory> {
+pub fn of_enrolment_server(master: &Switch, cluster: &Path) -> Result<EnrolmentMemory> {
     let cluster = Cluster::parse(&files::read_text(cluster)?, &cluster.display().to_string())?;
     let token = Token::new(cluster.token.reveal())?;
     let address = SocketAddr::new(master.management_address()?, ports::ENROLMENT);
@@ -41,5 +41,5 @@ pub fn of_enrolment_server(master: &Switch, cluster: &Path) -> Result<Memory> {
         let value = printed.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
         value.with_context(|| format!("{UNIT} has no {name}: does it run?"))
     };
-    Ok(Memory { enrolments: ENROLMENTS, now: line("VmRSS")?, most: line("VmHWM")? })
+    Ok(EnrolmentMemory { enrolments: ENROLMENTS, now: line("VmRSS")?, most: line("VmHWM")? })
 }

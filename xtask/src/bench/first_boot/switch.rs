@@ -1,4 +1,4 @@
-//! The one switch of `bench first-boot`: topo/one.yml under a prefix of its own, raised for a measurement and taken away
+//! The one switch of `bench first-boot`: topo/one.yml under a prefix of its own, up for a measurement and taken away
 //! after it.
 
 use std::{collections::BTreeMap, net::IpAddr, path::Path, time::Duration};
@@ -24,7 +24,7 @@ pub struct Switch {
 
 impl Drop for Switch {
     fn drop(&mut self) {
-        if let Some(Err(error)) = self.lab.take().map(Lab::destroy) {
+        if let Some(Err(error)) = self.lab.take().map(Lab::down) {
             eprintln!("warning: the lab {PREFIX} is still there: {error:#}");
         }
     }
@@ -44,15 +44,15 @@ impl Healthy {
 
 impl Switch {
     /// A switch with an empty flash but for `cluster` and the SWIX, which is installed and has started nothing.
-    pub fn raise(swix: &Path, cluster: &Path) -> Result<Self> {
+    pub fn up(swix: &Path, cluster: &Path) -> Result<Self> {
         let topology = Topology::load(&workspace().join("topo/one.yml"))?.under_prefix(PREFIX);
         let name = topology.switches().next().context("topo/one.yml has no switch")?.name.clone();
-        Lab::clear(&topology).context("cannot take away what an earlier run has left")?;
+        Lab::ensure_down(&topology).context("cannot take away what an earlier run has left")?;
         let flash = Flash::new()
             .with_file(SWIX_FILE, swix)
             .with_file("cluster.toml", cluster)
             .with_bytes(SCRIPT_FILE, SCRIPT.as_bytes());
-        let lab = Lab::raise(&topology, &BTreeMap::from([(name.clone(), flash)]), &*progress::for_stderr())?;
+        let lab = Lab::up(&topology, &BTreeMap::from([(name.clone(), flash)]), &*progress::for_stderr())?;
         let switch = Switch { lab: Some(lab), name };
         switch.install()?;
         Ok(switch)

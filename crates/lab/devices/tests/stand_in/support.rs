@@ -9,7 +9,7 @@ use std::{
 };
 
 use common::{command::Program, progress::Silent};
-use devices::images::Recipe;
+use devices::images::ImageRecipe;
 use devices::{Device, Flash, Lab};
 use topology::Topology;
 
@@ -29,20 +29,20 @@ impl Deref for TestLab {
 
 impl Drop for TestLab {
     fn drop(&mut self) {
-        if let Some(Err(error)) = self.lab.take().map(Lab::destroy) {
+        if let Some(Err(error)) = self.lab.take().map(Lab::down) {
             eprintln!("the lab stays: {error:#}");
         }
     }
 }
 
 impl TestLab {
-    /// Raises a topology of this repository under a prefix of its own, and waits until every switch has booted.
-    pub fn raise(file: &str, prefix: &str, flash: &BTreeMap<String, Flash>) -> TestLab {
+    /// Brings up a topology of this repository under a prefix of its own, and waits until every switch has booted.
+    pub fn up(file: &str, prefix: &str, flash: &BTreeMap<String, Flash>) -> TestLab {
         make_images();
         let topology = Topology::load(&repository().join("topo").join(file)).unwrap().under_prefix(prefix);
         // What an earlier run left that was killed.
-        Lab::clear(&topology).unwrap();
-        let lab = TestLab { lab: Some(Lab::raise(&topology, flash, &Silent).unwrap()) };
+        Lab::ensure_down(&topology).unwrap();
+        let lab = TestLab { lab: Some(Lab::up(&topology, flash, &Silent).unwrap()) };
         for switch in topology.switches() {
             let device = lab.device(&switch.name).unwrap();
             let state = device.wait_until_booted(BOOT).unwrap();
@@ -78,7 +78,7 @@ pub fn make_images() {
     MADE.call_once(|| {
         let directory = tempfile::tempdir().unwrap();
         for name in ["veos", "host"] {
-            let recipe = Recipe::load(&repository().join("docker").join(name)).unwrap();
+            let recipe = ImageRecipe::load(&repository().join("docker").join(name)).unwrap();
             recipe.build(&repository(), &directory.path().join("log"), &Silent).unwrap();
         }
     });

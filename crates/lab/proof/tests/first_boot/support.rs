@@ -7,7 +7,7 @@ use std::{
 
 use common::progress::Silent;
 use devices::Flash;
-use proof::{Cluster, NodeLab, Switch, lab::Parts, workload};
+use proof::{LabSize, NodeLab, Switch, lab::LabParts, workload};
 
 /// How long a bring-up may take where the machine is busy.
 pub const LIMIT: Duration = Duration::from_secs(240);
@@ -21,19 +21,19 @@ pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..").canonicalize().unwrap()
 }
 
-pub fn parts() -> Parts {
-    Parts::of_dist(&repository(), &swix::dist::directory()).unwrap_or_else(|error| panic!("{error:#}"))
+pub fn parts() -> LabParts {
+    LabParts::of_dist(&repository(), &swix::dist::directory()).unwrap_or_else(|error| panic!("{error:#}"))
 }
 
-pub fn raise(cluster: Cluster, prefix: &str, flash: &Flash) -> NodeLab {
-    NodeLab::raise(&parts(), cluster, prefix, flash, &Silent).unwrap_or_else(|error| panic!("{error:#}"))
+pub fn up(cluster: LabSize, prefix: &str, flash: &Flash) -> NodeLab {
+    NodeLab::up(&parts(), cluster, prefix, flash, &Silent).unwrap_or_else(|error| panic!("{error:#}"))
 }
 
 /// A lab whose switches find the test pods' image on their flash, and nothing else that an operator has not.
-pub fn raise_with_workload(cluster: Cluster, prefix: &str) -> NodeLab {
+pub fn up_with_workload(cluster: LabSize, prefix: &str) -> NodeLab {
     let directory = tempfile::tempdir().unwrap();
     let archive = workload::archive(&repository(), directory.path()).unwrap();
-    raise(cluster, prefix, &workload::on_flash(parts().flash(cluster).unwrap(), &archive))
+    up(cluster, prefix, &workload::on_flash(parts().flash(cluster).unwrap(), &archive))
 }
 
 /// Waits until every switch says that it is ready.

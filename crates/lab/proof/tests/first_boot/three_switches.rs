@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
-use proof::{Cluster, NodeLab, workload};
+use proof::{LabSize, NodeLab, workload};
 
 use crate::{
-    power::Identity,
-    support::{HOST, MASTER, eventually_pods, raise_with_workload, wait_until_ready},
+    power::ClusterIdentity,
+    support::{HOST, MASTER, eventually_pods, up_with_workload, wait_until_ready},
 };
 
 /// How long pods may take once the nodes are ready.
@@ -15,13 +15,13 @@ const PODS: Duration = Duration::from_secs(120);
 #[test]
 #[ignore = "needs root, a Docker engine and the SWIX"]
 fn three_switches_become_one_cluster_by_themselves_and_again_after_a_reboot_of_all() {
-    let lab = raise_with_workload(Cluster::ThreeSwitches, "test-three");
+    let lab = up_with_workload(LabSize::ThreeSwitches, "test-three");
     wait_until_ready(&lab);
     workload::start(&lab.switch(MASTER).unwrap()).unwrap();
     pods_on_all_switches_reach_each_other(&lab);
     a_stock_kubectl_works_from_a_host(&lab);
 
-    let identity = Identity::of(&lab);
+    let identity = ClusterIdentity::of(&lab);
     std::thread::scope(|scope| {
         for switch in lab.switches().unwrap() {
             scope.spawn(move || switch.shut_down().unwrap());
@@ -32,7 +32,7 @@ fn three_switches_become_one_cluster_by_themselves_and_again_after_a_reboot_of_a
     }
     wait_until_ready(&lab);
     pods_on_all_switches_reach_each_other(&lab);
-    assert_eq!(identity, Identity::of(&lab));
+    assert_eq!(identity, ClusterIdentity::of(&lab));
 }
 
 /// Every pod asks every other by way of the API server's `exec`, and every switch asks every pod.

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use crate::{Scenario, Scene, answering, identity::Identity, scene::BRING_UP};
+use crate::{Scenario, Scene, answering, identity::ClusterIdentity, scene::BRING_UP};
 
 pub const SCENARIO: Scenario = Scenario {
     name: "reboot-each",
@@ -15,7 +15,7 @@ pub const SCENARIO: Scenario = Scenario {
 
 fn play(scene: &mut Scene<'_>) -> Result<()> {
     scene.step("a Service answers at every switch", |scene| answering::start(scene))?;
-    let before = Identity::of(&scene.master()?)?;
+    let before = ClusterIdentity::of(&scene.master()?)?;
     let mut switches = scene.switches()?;
     scene.random.shuffle(&mut switches);
     for switch in &switches {

@@ -7,7 +7,7 @@ use crate::{
     Scenario, Scene,
     answering::{self, OWN_POD},
     extension,
-    identity::Identity,
+    identity::ClusterIdentity,
     scene::BRING_UP,
 };
 
@@ -30,7 +30,7 @@ fn play(scene: &mut Scene<'_>) -> Result<()> {
     // Two builds of one version have files of the same name.
     let next_name = name_with_release(&next)?;
     scene.step("a Service answers at every switch", |scene| answering::start(scene))?;
-    let before = Identity::of(&scene.master()?)?;
+    let before = ClusterIdentity::of(&scene.master()?)?;
     let master = scene.master()?;
     let order = [vec![master], scene.workers()?].concat();
     for switch in &order {

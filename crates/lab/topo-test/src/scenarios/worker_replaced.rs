@@ -9,7 +9,7 @@ use proof::{Switch, workload};
 use crate::{
     Scenario, Scene,
     answering::{self, ANY_POD, Answers},
-    identity::Identity,
+    identity::ClusterIdentity,
     scene::BRING_UP,
 };
 
@@ -33,7 +33,7 @@ fn play(scene: &mut Scene<'_>) -> Result<()> {
     let mut workers = scene.workers()?;
     let worker = workers.pop().context("cluster.toml has no worker beside the master")?;
     scene.step("a Service answers at every switch", |scene| answering::start(scene))?;
-    let before = Identity::of(&scene.master()?)?;
+    let before = ClusterIdentity::of(&scene.master()?)?;
 
     let others = scene.cluster.nodes.iter().map(|node| node.name.as_str()).filter(|name| *name != worker.name());
     let questions = answering::questions(scene, others.collect::<Vec<_>>(), &[ANY_POD])?;
