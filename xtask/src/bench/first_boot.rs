@@ -4,20 +4,14 @@
 mod memory;
 mod switch;
 
-use std::{
-    fmt::Write,
-    path::Path,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{fmt::Write, path::Path, time::Duration};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use common::files;
-use contract::{places, status::Status};
 
 use self::{
     memory::EnrolmentMemory,
-    switch::{Healthy, Switch},
+    switch::{BenchSwitch, Healthy},
 };
 use super::{
     BenchFlags,
@@ -27,8 +21,6 @@ use crate::{lab::device, workspace::workspace};
 
 /// How often each is timed unless `--rounds` says it.
 const ROUNDS: usize = 3;
-
-const STATUS: [&str; 3] = [places::K8S_NODE, "status", "--json"];
 
 /// How long the bring-up may go on after the node is Ready.
 const END: Duration = Duration::from_secs(60);
@@ -52,7 +44,7 @@ pub fn run(flags: &BenchFlags) -> Result<()> {
     let machine = machine();
     println!("memory of the enrolment server, and a first run that is not timed");
     let memory = {
-        let master = Switch::up(&swix, &three)?;
+        let master = BenchSwitch::up(&swix, &three)?;
         master.time_first_boot()?;
         memory::of_enrolment_server(&master, &three)?
     };
@@ -68,7 +60,7 @@ pub fn run(flags: &BenchFlags) -> Result<()> {
 
 /// Certificates, kubeconfigs and units, out of a switch that has come up with the same cluster.toml.
 fn made_before(swix: &Path, cluster: &Path) -> Result<tempfile::TempDir> {
-    let switch = Switch::up(swix, cluster)?;
+    let switch = BenchSwitch::up(swix, cluster)?;
     switch.time_first_boot()?;
     switch.run(&["save"])?;
     let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
@@ -77,7 +69,7 @@ fn made_before(swix: &Path, cluster: &Path) -> Result<tempfile::TempDir> {
 }
 
 fn ours(swix: &Path, cluster: &Path) -> Result<Boots> {
-    let switch = Switch::up(swix, cluster)?;
+    let switch = BenchSwitch::up(swix, cluster)?;
     let first = switch.time_first_boot()?;
     let first_stages = stages(&switch)?;
     switch.reboot()?;
@@ -88,7 +80,7 @@ fn ours(swix: &Path, cluster: &Path) -> Result<Boots> {
 }
 
 fn by_hand(swix: &Path, cluster: &Path, made_before: &Path) -> Result<Boots> {
-    let switch = Switch::up(swix, cluster)?;
+    let switch = BenchSwitch::up(swix, cluster)?;
     let device = switch.device()?;
     device.copy_in(&made_before.join("by-hand"), "/mnt/flash")?;
     device.copy_in(&made_before.join("by-hand/k8s"), "/mnt/flash")?;
@@ -104,23 +96,9 @@ fn words(boots: &Boots) -> String {
 }
 
 /// Waits for the bring-up's own end, and returns what each of its stages took.
-fn stages(switch: &Switch) -> Result<Vec<(String, f64)>> {
-    let began = Instant::now();
-    loop {
-        let output = switch.device()?.exec(STATUS)?;
-        if output.status.success() {
-            let status: Status = serde_json::from_slice(&output.stdout).context("k8s-node's status is not readable")?;
-            return Ok(status.stages.into_iter().map(|stage| (stage.stage, stage.record.seconds)).collect());
-        }
-        if began.elapsed() > END {
-            bail!(
-                "the bring-up has not ended {} s after the node was Ready:\n{}",
-                END.as_secs(),
-                switch.device()?.logs()?
-            );
-        }
-        thread::sleep(Duration::from_millis(500));
-    }
+fn stages(switch: &BenchSwitch) -> Result<Vec<(String, f64)>> {
+    let status = switch.device()?.wait_until_ready(END)?;
+    Ok(status.stages.into_iter().map(|stage| (stage.stage, stage.record.seconds)).collect())
 }
 
 fn report(ours: &[Boots], by_hand: &[Boots], memory: &EnrolmentMemory, machine: &str) -> Result<String> {

@@ -117,6 +117,12 @@ impl Device<'_> {
         }
     }
 
+    /// A program, which can be run there.
+    pub fn copy_program_in(&self, from: &Path, to: &str) -> Result<()> {
+        self.copy_in(from, to)?;
+        self.exec_ok(["chmod", "0755", to]).map(drop)
+    }
+
     /// A device whose root or flash is a container's gives its files also when it is off.
     pub fn copy_out(&self, from: &str, to: &Path) -> Result<()> {
         match self.way()? {

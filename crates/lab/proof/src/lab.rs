@@ -6,8 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result};
-use common::{Progress, files};
+use anyhow::Result;
+use common::Progress;
 use devices::{Flash, Lab};
 use topology::Topology;
 
@@ -40,8 +40,8 @@ impl LabParts {
     }
 
     /// What an operator puts on every switch's flash: cluster.toml, and the SWIX as a boot extension.
-    pub fn flash(&self, cluster: LabSize) -> Result<Flash> {
-        let file = self.repository.join("topo").join(cluster.file());
+    pub fn flash(&self, size: LabSize) -> Result<Flash> {
+        let file = self.repository.join("topo").join(size.cluster());
         Ok(Flash::new().with_boot_extension(&self.swix)?.with_file("cluster.toml", file))
     }
 }
@@ -54,7 +54,7 @@ impl LabSize {
         }
     }
 
-    fn file(self) -> &'static str {
+    fn cluster(self) -> &'static str {
         match self {
             LabSize::OneSwitch => "cluster-one.toml",
             LabSize::ThreeSwitches => "cluster.toml",
@@ -66,13 +66,13 @@ impl NodeLab {
     /// Powers everything on, with `flash` on each switch, and waits for nothing. `prefix` keeps the lab apart
     /// from others; what an earlier run left under it is taken away.
     pub fn up(
-        parts: &LabParts,
-        cluster: LabSize,
+        repository: &Path,
+        size: LabSize,
         prefix: &str,
         flash: &Flash,
         progress: &dyn Progress,
     ) -> Result<NodeLab> {
-        let file = parts.repository.join("topo").join(cluster.topology());
+        let file = repository.join("topo").join(size.topology());
         let topology = Topology::load(&file)?.under_prefix(prefix);
         Lab::ensure_down(&topology)?;
         let flash: BTreeMap<_, _> = topology.switches().map(|node| (node.name.clone(), flash.clone())).collect();
@@ -85,17 +85,6 @@ impl NodeLab {
 
     pub fn switches(&self) -> Result<Vec<Switch<'_>>> {
         self.topology().switches().map(|node| self.switch(&node.name)).collect()
-    }
-
-    /// Copies a program of the build machine to a device.
-    pub fn install_program(&self, device: &str, from: &Path, name: &str) -> Result<()> {
-        let device = self.device(device)?;
-        let copy = tempfile::tempdir().context("cannot make a directory")?;
-        let program = copy.path().join(name);
-        files::copy_atomically(from, &program)?;
-        let to = format!("/usr/local/bin/{name}");
-        device.copy_in(&program, &to)?;
-        device.exec_ok(["chmod", "0755", &to]).map(drop)
     }
 
     pub fn down(mut self) -> Result<()> {

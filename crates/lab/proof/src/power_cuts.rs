@@ -118,7 +118,7 @@ pub fn run(request: &PowerCutRequest, progress: &dyn Progress) -> Result<PowerCu
 
 fn up(request: &PowerCutRequest, progress: &dyn Progress) -> Result<NodeLab> {
     let flash = request.parts.flash(LabSize::OneSwitch)?;
-    NodeLab::up(&request.parts, LabSize::OneSwitch, PREFIX, &flash, progress)
+    NodeLab::up(&request.parts.repository, LabSize::OneSwitch, PREFIX, &flash, progress)
 }
 
 /// As many moments between 1 s and 2 s as between 10 s and 20 s: a boot writes most of its files in its first seconds.

@@ -16,8 +16,9 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use devices::Device;
+use proof::manifest;
 
-use crate::{Scene, asking, manifest, neighbours};
+use crate::{Scene, asking, neighbours};
 
 /// The node port that leads to every pod.
 pub const ANY_POD: u16 = 31081;
@@ -103,17 +104,15 @@ pub fn wait_at<'s>(scene: &Scene<'_>, switches: impl IntoIterator<Item = &'s str
     for switch in switches {
         let own = question(scene, switch, OWN_POD)?;
         let what = format!("the pod on {switch} answers {}", own.host);
-        scene.eventually(&what, SERVED, || ask_once(scene, &own).map(Some))?;
+        scene.eventually(&what, SERVED, || ask_once(scene, &own))?;
         let any = question(scene, switch, ANY_POD)?;
         let mut met = BTreeSet::new();
         scene.eventually(&format!("every pod answers {} by way of {switch}", any.host), SERVED, || {
             for _ in 0..4 * pods {
                 met.insert(ask_once(scene, &any)?);
             }
-            match met.len() >= pods {
-                true => Ok(Some(())),
-                false => bail!("these have: {met:?}"),
-            }
+            ensure!(met.len() >= pods, "these have: {met:?}");
+            Ok(())
         })?;
     }
     Ok(())

@@ -21,6 +21,17 @@ pub fn newest_swix(dist: &Path) -> Result<PathBuf> {
     swixes.max_by_key(|path| path.metadata().and_then(|data| data.modified()).ok()).with_context(none)
 }
 
+/// A program that is published beside it, `NAME-VERSION-PLATFORM`: the one of the highest version.
+pub fn program(dist: &Path, name: &str, platform: &str) -> Option<PathBuf> {
+    let files = dist.read_dir().ok()?.flatten().map(|entry| entry.path());
+    let (begin, end) = (format!("{name}-"), format!("-{platform}"));
+    let is_it = |path: &PathBuf| {
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        file.starts_with(&begin) && file.ends_with(&end)
+    };
+    files.filter(is_it).max()
+}
+
 #[cfg(test)]
 mod tests {
     use std::{fs, time::SystemTime};

@@ -8,7 +8,7 @@ use common::files;
 use contract::ports;
 use enrolment::{Token, enrol};
 
-use super::switch::Switch;
+use super::switch::BenchSwitch;
 
 const UNIT: &str = "kubernetes-on-eos-enrolment.service";
 
@@ -24,10 +24,10 @@ pub struct EnrolmentMemory {
 }
 
 /// Asks for certificates as the workers of `cluster` would, of a master that has come up with the same file.
-pub fn of_enrolment_server(master: &Switch, cluster: &Path) -> Result<EnrolmentMemory> {
+pub fn of_enrolment_server(master: &BenchSwitch, cluster: &Path) -> Result<EnrolmentMemory> {
     let cluster = Cluster::parse(&files::read_text(cluster)?, &cluster.display().to_string())?;
     let token = Token::new(cluster.token.reveal())?;
-    let address = SocketAddr::new(master.management_address()?, ports::ENROLMENT);
+    let address = SocketAddr::new(master.device()?.management_address()?.parse()?, ports::ENROLMENT);
     let workers: Vec<_> = cluster.nodes.iter().filter(|node| !node.master).collect();
     for worker in workers.iter().cycle().take(ENROLMENTS) {
         let directory = tempfile::tempdir().context("cannot make a temporary directory")?;

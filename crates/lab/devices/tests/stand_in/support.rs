@@ -5,10 +5,10 @@ use std::{
     ops::Deref,
     path::{Path, PathBuf},
     sync::Once,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use common::{command::Program, progress::Silent};
+use common::{command::Program, progress::Silent, retry};
 use devices::images::ImageRecipe;
 use devices::{Device, Flash, Lab};
 use topology::Topology;
@@ -55,14 +55,9 @@ impl TestLab {
 
 /// Repeats a command until it succeeds.
 pub fn until_it_succeeds(device: &Device, limit: Duration, argv: &[&str]) -> String {
-    let began = Instant::now();
-    loop {
-        match device.exec_ok(argv) {
-            Ok(printed) => return printed,
-            Err(error) if began.elapsed() > limit => panic!("{}: {error:#}", device.name()),
-            Err(_) => std::thread::sleep(Duration::from_millis(500)),
-        }
-    }
+    let what = format!("`{}` on {}", argv.join(" "), device.name());
+    let printed = retry::until(&what, limit, Duration::from_millis(500), || Ok(device.exec_ok(argv)?));
+    printed.unwrap_or_else(|error| panic!("{error:#}"))
 }
 
 pub fn ping(from: &Device, address: &str) {

@@ -74,7 +74,7 @@ fn a_pod_of_an_image_on_flash_runs_and_answers(switch: &Switch) {
     let pod = eventually_pods(switch, "the pod is ready", Duration::from_secs(90), || {
         workload::ready_pods(switch).ok()?.pop()
     });
-    eventually("the pod answers", Duration::from_secs(20), || workload::answers(switch, &pod).then_some(()));
+    eventually("the pod answers", Duration::from_secs(20), || workload::ask(switch, &pod).ok());
     let logs = switch.kubectl(&["logs", &pod.name]).unwrap();
     assert!(logs.starts_with("serving on port 8080\n"), "{logs}");
     let own = format!("{}:{}", pod.address, workload::PORT);

@@ -1,29 +1,9 @@
 //! What a power cycle must not change, and cuts of the power at random moments.
 
 use common::progress::Silent;
-use proof::{NodeLab, power_cuts, state::State};
+use proof::power_cuts;
 
-use crate::support::{LIMIT, MASTER, parts};
-
-/// Which cluster this is.
-#[derive(Debug, PartialEq, Eq)]
-pub struct ClusterIdentity {
-    authority: String,
-    kube_system: String,
-}
-
-impl ClusterIdentity {
-    pub fn of(lab: &NodeLab) -> ClusterIdentity {
-        let master = lab.switch(MASTER).unwrap();
-        let namespace =
-            master.kubectl(&["get", "namespace", "kube-system", "--output=jsonpath={.metadata.uid}"]).unwrap();
-        assert!(!namespace.is_empty());
-        ClusterIdentity {
-            authority: State::copy_of(&master).unwrap().ca_fingerprint().unwrap(),
-            kube_system: namespace,
-        }
-    }
-}
+use crate::support::{LIMIT, parts};
 
 #[test]
 #[ignore = "needs root, a Docker engine and the SWIX"]

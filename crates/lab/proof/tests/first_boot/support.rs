@@ -2,10 +2,11 @@
 
 use std::{
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use common::progress::Silent;
+use anyhow::{Context, Result};
+use common::{progress::Silent, retry};
 use devices::Flash;
 use proof::{LabSize, NodeLab, Switch, lab::LabParts, workload};
 
@@ -26,7 +27,7 @@ pub fn parts() -> LabParts {
 }
 
 pub fn up(cluster: LabSize, prefix: &str, flash: &Flash) -> NodeLab {
-    NodeLab::up(&parts(), cluster, prefix, flash, &Silent).unwrap_or_else(|error| panic!("{error:#}"))
+    NodeLab::up(&repository(), cluster, prefix, flash, &Silent).unwrap_or_else(|error| panic!("{error:#}"))
 }
 
 /// A lab whose switches find the test pods' image on their flash, and nothing else that an operator has not.
@@ -46,22 +47,14 @@ pub fn wait_until_ready(lab: &NodeLab) {
 
 /// Tries again until `attempt` gives something.
 pub fn eventually<T>(what: &str, limit: Duration, attempt: impl FnMut() -> Option<T>) -> T {
-    attempted(limit, attempt).unwrap_or_else(|| panic!("{what}: not within {:.0} s", limit.as_secs_f64()))
+    attempted(what, limit, attempt).unwrap_or_else(|error| panic!("{error:#}"))
 }
 
 /// The same of pods, with what the cluster says of them where they do not come.
 pub fn eventually_pods<T>(master: &Switch, what: &str, limit: Duration, attempt: impl FnMut() -> Option<T>) -> T {
-    attempted(limit, attempt)
-        .unwrap_or_else(|| panic!("{what}: not within {:.0} s\n{}", limit.as_secs_f64(), workload::story(master)))
+    attempted(what, limit, attempt).unwrap_or_else(|error| panic!("{error:#}\n{}", workload::story(master)))
 }
 
-fn attempted<T>(limit: Duration, mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
-    let began = Instant::now();
-    loop {
-        let got = attempt();
-        if got.is_some() || began.elapsed() >= limit {
-            return got;
-        }
-        std::thread::sleep(Duration::from_millis(500));
-    }
+fn attempted<T>(what: &str, limit: Duration, mut attempt: impl FnMut() -> Option<T>) -> Result<T> {
+    retry::until(what, limit, Duration::from_millis(500), || Ok(attempt().context("it is still not so")?))
 }

@@ -5,14 +5,7 @@ use std::thread;
 use anyhow::{Context, Result, anyhow};
 use proof::age_of_first_process;
 
-use crate::{Scenario, Scene, first_answer::Asker, scene::BRING_UP};
-
-pub const SCENARIO: Scenario = Scenario {
-    name: "bring-up",
-    purpose: "the switches become the nodes of one cluster by themselves",
-    needs: &["install"],
-    play,
-};
+use crate::{Scene, first_answer::Asker, scene::BRING_UP};
 
 /// Moments that are counted from power-on.
 struct Moments {
@@ -20,7 +13,7 @@ struct Moments {
     first_answer: f64,
 }
 
-fn play(scene: &mut Scene<'_>) -> Result<()> {
+pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     let installed = scene.recorder.now();
     let asker = asker(scene)?;
     let moments = wait(scene, &asker)?;

@@ -2,16 +2,9 @@
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{Scenario, Scene};
+use crate::Scene;
 
-pub const SCENARIO: Scenario = Scenario {
-    name: "components",
-    purpose: "every component of the control plane is healthy",
-    needs: &["bring-up"],
-    play,
-};
-
-fn play(scene: &mut Scene<'_>) -> Result<()> {
+pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     scene.step("ask for the components' status", |scene| {
         let listed = scene.master()?.kubectl_json(&["get", "componentstatuses"])?;
         let components = listed["items"].as_array().context("kubectl listed no items")?;

@@ -3,16 +3,9 @@
 use anyhow::Result;
 use contract::places;
 
-use crate::{Scenario, Scene, extension};
+use crate::{Scene, extension};
 
-pub const SCENARIO: Scenario = Scenario {
-    name: "install",
-    purpose: "the SWIX installs on every switch and stays listed as an extension",
-    needs: &["routing"],
-    play,
-};
-
-fn play(scene: &mut Scene<'_>) -> Result<()> {
+pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     let parts = scene.parts;
     let name = extension::name(&parts.swix)?;
     for switch in scene.switches()? {

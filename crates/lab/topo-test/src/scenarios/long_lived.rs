@@ -5,23 +5,16 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::{
-    Scenario, Scene, asymmetry,
+    Scene, asymmetry,
     neighbours::{self, EndHost},
     passing::Passing,
     scenario::Impossible,
 };
 
-pub const SCENARIO: Scenario = Scenario {
-    name: "long-lived",
-    purpose: "hosts connect to each other across the switches before anything is installed, and go on until transit",
-    needs: &["routing"],
-    play,
-};
-
 /// What is carried at once takes less.
 const FIRST: Duration = Duration::from_secs(1);
 
-fn play(scene: &mut Scene<'_>) -> Result<()> {
+pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     let Some(last) = neighbours::pairs(scene.lab.topology()).pop() else {
         let why = "no two hosts are beside different switches, so that nothing passes through one";
         return Err(Impossible(why.to_owned()).into());

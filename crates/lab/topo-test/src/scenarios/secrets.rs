@@ -2,14 +2,7 @@
 
 use anyhow::{Result, ensure};
 
-use crate::{Scenario, Scene};
-
-pub const SCENARIO: Scenario = Scenario {
-    name: "secrets",
-    purpose: "etcd holds a Secret encrypted, and the API server gives it back",
-    needs: &["bring-up"],
-    play,
-};
+use crate::Scene;
 
 const NAME: &str = "topo-test";
 const WORD: &str = "to-be-found-nowhere";
@@ -17,7 +10,7 @@ const WORD: &str = "to-be-found-nowhere";
 const ENCODED: &str = "dG8tYmUtZm91bmQtbm93aGVyZQ==";
 const ENCRYPTED: &[u8] = b"k8s:enc:aescbc:v1:";
 
-fn play(scene: &mut Scene<'_>) -> Result<()> {
+pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     let master = scene.master()?;
     scene.step("create a Secret", |_| {
         master.kubectl(&["create", "secret", "generic", NAME, &format!("--from-literal=word={WORD}")])

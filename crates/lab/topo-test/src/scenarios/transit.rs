@@ -6,18 +6,11 @@ use anyhow::{Context, Result, ensure};
 use proof::Switch;
 
 use crate::{
-    Scenario, Scene, asymmetry,
+    Scene, asymmetry,
     invalid::{self, none_dropped},
     neighbours::{self, EndHost},
     passing::{self, Carried, Passing},
     pinging,
-};
-
-pub const SCENARIO: Scenario = Scenario {
-    name: "transit",
-    purpose: "every packet between hosts that passes through switches arrives, whichever way it goes, and is not tracked",
-    needs: &["long-lived", "bring-up"],
-    play,
 };
 
 const READY: Duration = Duration::from_secs(90);
@@ -25,7 +18,7 @@ const READY: Duration = Duration::from_secs(90);
 /// How long traffic goes on after a change.
 const AFTERWARDS: Duration = Duration::from_secs(2);
 
-fn play(scene: &mut Scene<'_>) -> Result<()> {
+pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     let pairs = neighbours::pairs(scene.lab.topology());
     let last = pairs.last().context("no two hosts are beside different switches")?;
     let bursts = scene.step(format!("{} pairs of hosts connect: every packet arrives", pairs.len()), |scene| {

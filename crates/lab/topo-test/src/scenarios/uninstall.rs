@@ -1,27 +1,20 @@
 //! The extension is removed everywhere, and every switch compared with what it is when it boots without it.
 
-use std::{collections::BTreeMap, thread, time::Duration};
+use std::time::Duration;
 
-use anyhow::{Result, anyhow, bail, ensure};
-use proof::{Switch, residue};
+use anyhow::{Result, ensure};
+use proof::residue;
 
-use crate::{Scenario, Scene, extension};
-
-pub const SCENARIO: Scenario = Scenario {
-    name: "uninstall",
-    purpose: "what the extension leaves on a switch is its flash and nothing else",
-    needs: &["bring-up"],
-    play,
-};
+use crate::{Scene, extension};
 
 const BOOTED: Duration = Duration::from_secs(120);
 
 /// From the boot until routing has settled.
 const SETTLED: Duration = Duration::from_secs(90);
 
-fn play(scene: &mut Scene<'_>) -> Result<()> {
+pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     let removed = scene.step("remove the extension from every switch", |scene| {
-        on_each(scene, |switch| {
+        scene.on_each_switch(|switch| {
             let flash = residue::flash(switch)?;
             extension::remove(switch, &extension::booted_with(switch)?)?;
             let left = residue::everything(switch)?;
@@ -31,7 +24,7 @@ fn play(scene: &mut Scene<'_>) -> Result<()> {
         })
     })?;
     scene.step("reboot every switch without it", |scene| {
-        on_each(scene, |switch| {
+        scene.on_each_switch(|switch| {
             switch.reboot()?;
             switch.wait_until_booted(BOOTED).map(drop)
         })
@@ -41,26 +34,10 @@ fn play(scene: &mut Scene<'_>) -> Result<()> {
             let left = &removed[switch.name()];
             scene.eventually("the two are the same", SETTLED, || {
                 let plain = residue::everything(&switch)?;
-                match *left == plain {
-                    true => Ok(Some(())),
-                    false => bail!("{}", residue::difference(left, &plain)),
-                }
+                ensure!(*left == plain, "{}", residue::difference(left, &plain));
+                Ok(())
             })
         })?;
     }
     Ok(())
-}
-
-/// Does the same on every switch at once.
-fn on_each<T: Send>(scene: &Scene<'_>, work: impl Fn(&Switch<'_>) -> Result<T> + Sync) -> Result<BTreeMap<String, T>> {
-    let switches = scene.switches()?;
-    thread::scope(|scope| {
-        let works: Vec<_> = switches.iter().map(|switch| (switch.name(), scope.spawn(|| work(switch)))).collect();
-        let each = works.into_iter().map(|(name, work)| {
-            let done = work.join().map_err(|_| anyhow!("a thread panicked"));
-            let done = done.and_then(|done| done).map_err(|error| error.context(format!("on {name}")))?;
-            Ok((name.to_owned(), done))
-        });
-        each.collect()
-    })
 }

@@ -3,16 +3,9 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::{Scenario, Scene, operator::Operator};
+use crate::{Scene, operator::Operator};
 
-pub const SCENARIO: Scenario = Scenario {
-    name: "versions",
-    purpose: "the API server tells every host that it is linux/386, and the kubectl of the build its version",
-    needs: &["bring-up"],
-    play,
-};
-
-fn play(scene: &mut Scene<'_>) -> Result<()> {
+pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     let url = format!("{}/version", scene.cluster.api_server_url());
     for host in scene.hosts() {
         scene.step(format!("ask {url} from {}", host.name()), |_| {

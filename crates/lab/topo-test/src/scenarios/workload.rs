@@ -3,15 +3,9 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::{Result, ensure};
+use proof::manifest;
 
-use crate::{Scenario, Scene, manifest, operator::Operator};
-
-pub const SCENARIO: Scenario = Scenario {
-    name: "workload",
-    purpose: "a Deployment spreads over the switches; logs, exec and port-forward work",
-    needs: &["bring-up"],
-    play,
-};
+use crate::{Scene, operator::Operator};
 
 const NAME: &str = "spread";
 const LIMIT: Duration = Duration::from_secs(90);
@@ -40,14 +34,15 @@ spec:
     )
 }
 
-fn play(scene: &mut Scene<'_>) -> Result<()> {
+pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     let master = scene.master()?;
     let switches = scene.cluster.nodes.len();
     let pods = scene.step(format!("a Deployment of {switches} has a pod on every switch"), |scene| {
         manifest::apply(&master, NAME, &deployment(switches))?;
         scene.eventually("its pods are ready", LIMIT, || {
             let ready = master.kubectl(&["get", "deployment", NAME, "--output=jsonpath={.status.readyReplicas}"])?;
-            Ok((ready == switches.to_string()).then_some(()))
+            ensure!(ready == switches.to_string(), "{ready} are");
+            Ok(())
         })?;
         let names = "--output=jsonpath={range .items[*]}{.metadata.name} {.spec.nodeName}{\"\\n\"}{end}";
         let listed = master.kubectl(&["get", "pods", "--selector=app=spread", names])?;

@@ -1,7 +1,7 @@
 //! Which cluster it is: what a reboot, an upgrade or a lost worker must not change.
 
+use crate::{Switch, state::State};
 use anyhow::{Result, ensure};
-use proof::{Switch, state::State};
 
 #[derive(Debug, PartialEq, Eq)]
 pub struct ClusterIdentity {
