@@ -71,20 +71,16 @@ impl PowerCuts {
 
 /// A row for each boot and for how far it had come: cuts, recoveries, and the slowest of these.
 fn print(report: &PowerCutReport) {
-    let mut rows: BTreeMap<(&str, Reached), Vec<Option<Duration>>> = BTreeMap::new();
+    let mut rows: BTreeMap<(Boot, Reached), Vec<Option<Duration>>> = BTreeMap::new();
     for cut in &report.cuts {
-        let boot = match cut.boot {
-            Boot::First => "first boot",
-            Boot::Later => "later boot",
-        };
-        rows.entry((boot, cut.reached)).or_default().push(cut.outcome.as_ref().ok().copied());
+        rows.entry((cut.boot, cut.reached)).or_default().push(cut.outcome.as_ref().ok().copied());
     }
     println!("undisturbed first boot: ready after {:.1} s", report.undisturbed.as_secs_f64());
     println!("{:12} {:22} {:>5} {:>10} {:>14}", "cut during", "on the flash then", "cuts", "recovered", "slowest");
     for ((boot, reached), outcomes) in rows {
         let recovered: Vec<Duration> = outcomes.iter().flatten().copied().collect();
         let slowest = recovered.iter().max().map_or("-".into(), |time| format!("{:.1} s", time.as_secs_f64()));
-        let reached = reached.to_string();
+        let (boot, reached) = (boot.to_string(), reached.to_string());
         println!("{boot:12} {reached:22} {:5} {:10} {slowest:>14}", outcomes.len(), recovered.len());
     }
 }

@@ -44,7 +44,7 @@ pub struct PowerCutRequest {
     pub limit: Duration,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Boot {
     First,
     Later,

@@ -20,20 +20,7 @@ pub const PORT: u16 = 8080;
 const ON_FLASH: &str = "k8s/images/probe.tar";
 
 /// One on every node, so that pods of all switches can be asked for each other.
-const MANIFEST: &str = r#"
-apiVersion: apps/v1
-kind: DaemonSet
-metadata: {name: probe, namespace: default}
-spec:
-  selector: {matchLabels: {app: probe}}
-  template:
-    metadata: {labels: {app: probe}}
-    spec:
-      terminationGracePeriodSeconds: 1
-      automountServiceAccountToken: true
-      containers:
-        - {name: probe, image: "example.com/probe:1", imagePullPolicy: Never, args: [serve, "8080"]}
-"#;
+const MANIFEST: &str = include_str!("manifests/probe.yaml");
 
 /// A pod that is ready.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -31,40 +31,7 @@ pub const INTERVAL: Duration = Duration::from_millis(200);
 /// From a node's readiness until its pods run and are reached.
 const SERVED: Duration = Duration::from_secs(120);
 
-const MANIFEST: &str = r#"
-apiVersion: apps/v1
-kind: DaemonSet
-metadata: {name: answering, namespace: default}
-spec:
-  selector: {matchLabels: {app: answering}}
-  template:
-    metadata: {labels: {app: answering}}
-    spec:
-      terminationGracePeriodSeconds: 1
-      containers:
-        - name: probe
-          image: "example.com/probe:1"
-          imagePullPolicy: Never
-          args: [serve, "8080"]
-          readinessProbe: {tcpSocket: {port: 8080}, periodSeconds: 2}
----
-apiVersion: v1
-kind: Service
-metadata: {name: answering, namespace: default}
-spec:
-  type: NodePort
-  selector: {app: answering}
-  ports: [{port: 80, targetPort: 8080, nodePort: 31081}]
----
-apiVersion: v1
-kind: Service
-metadata: {name: answering-own, namespace: default}
-spec:
-  type: NodePort
-  externalTrafficPolicy: Local
-  selector: {app: answering}
-  ports: [{port: 80, targetPort: 8080, nodePort: 31082}]
-"#;
+const MANIFEST: &str = include_str!("manifests/answering.yaml");
 
 /// A host that asks a node port of the switch beside it.
 #[derive(Debug, Clone)]

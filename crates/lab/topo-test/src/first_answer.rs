@@ -14,28 +14,7 @@ use crate::{
 const NAME: &str = "first-answer";
 const NODE_PORT: u16 = 31080;
 
-const MANIFEST: &str = r#"
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: first-answer, namespace: default}
-spec:
-  replicas: 3
-  selector: {matchLabels: {app: first-answer}}
-  template:
-    metadata: {labels: {app: first-answer}}
-    spec:
-      terminationGracePeriodSeconds: 1
-      containers:
-        - {name: probe, image: "example.com/probe:1", imagePullPolicy: Never, args: [serve, "8080"]}
----
-apiVersion: v1
-kind: Service
-metadata: {name: first-answer, namespace: default}
-spec:
-  type: NodePort
-  selector: {app: first-answer}
-  ports: [{port: 80, targetPort: 8080, nodePort: 31080}]
-"#;
+const MANIFEST: &str = include_str!("manifests/first-answer.yaml");
 
 pub struct Asker<'a> {
     pub master: Switch<'a>,

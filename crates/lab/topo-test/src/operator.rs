@@ -14,21 +14,7 @@ const ADMIN: &str = "/root/admin.kubeconfig";
 const LOCAL_PORT: &str = "18080";
 
 /// Asks through a tunnel until the first answer, and ends the tunnel.
-const ASK_THROUGH_FORWARD: &str = r#"
-"$1" --kubeconfig="$2" port-forward "$3" "$4:$5" >/tmp/port-forward.log 2>&1 &
-forward=$!
-tries=0
-until curl --silent --max-time 5 "http://127.0.0.1:$4/"; do
-    tries=$((tries + 1))
-    if [ "$tries" -ge 50 ] || ! kill -0 "$forward"; then
-        cat /tmp/port-forward.log >&2
-        kill "$forward" || true
-        exit 1
-    fi
-    sleep 0.2
-done
-kill "$forward"
-"#;
+const ASK_THROUGH_FORWARD: &str = include_str!("scripts/ask-through-forward.sh");
 
 pub struct Operator<'a> {
     host: Device<'a>,

@@ -13,28 +13,14 @@ use super::kernel;
 use crate::{Scene, asking};
 
 const NAME: &str = "many";
+/// A Deployment of PODS.
+const MANIFEST: &str = include_str!("manifests/scale.yaml");
 const PODS: usize = 60;
 const SERVICES: usize = 200;
 const LIMIT: Duration = Duration::from_secs(240);
 
 fn objects() -> String {
-    let mut text = format!(
-        r#"
-apiVersion: apps/v1
-kind: Deployment
-metadata: {{name: {NAME}, namespace: default, labels: {{app: {NAME}}}}}
-spec:
-  replicas: {PODS}
-  selector: {{matchLabels: {{app: {NAME}}}}}
-  template:
-    metadata: {{labels: {{app: {NAME}}}}}
-    spec:
-      terminationGracePeriodSeconds: 0
-      automountServiceAccountToken: false
-      containers:
-        - {{name: probe, image: "example.com/probe:1", imagePullPolicy: Never, args: [serve, "8080"]}}
-"#
-    );
+    let mut text = MANIFEST.replace("PODS", &PODS.to_string());
     for number in 1..=SERVICES {
         let _ = write!(
             text,

@@ -25,41 +25,7 @@ const STARTED: Duration = Duration::from_secs(90);
 /// How often is asked where every pod has to have answered.
 const QUESTIONS: usize = 40;
 
-const MANIFEST: &str = r#"
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: served, namespace: default}
-spec:
-  replicas: 3
-  selector: {matchLabels: {app: served}}
-  template:
-    metadata: {labels: {app: served}}
-    spec:
-      terminationGracePeriodSeconds: 1
-      topologySpreadConstraints:
-        - {maxSkew: 1, topologyKey: kubernetes.io/hostname, whenUnsatisfiable: ScheduleAnyway, labelSelector: {matchLabels: {app: served}}}
-      containers:
-        - {name: probe, image: "example.com/probe:1", imagePullPolicy: Never, args: [serve, "8080"]}
----
-apiVersion: v1
-kind: Service
-metadata: {name: served, namespace: default}
-spec:
-  type: NodePort
-  selector: {app: served}
-  ports:
-    - {name: http, port: 80, targetPort: 8080, nodePort: 31091}
-    - {name: udp, port: 80, protocol: UDP, targetPort: 8080, nodePort: 31092}
----
-apiVersion: v1
-kind: Service
-metadata: {name: served-sticky, namespace: default}
-spec:
-  type: NodePort
-  sessionAffinity: ClientIP
-  selector: {app: served}
-  ports: [{port: 80, targetPort: 8080, nodePort: 31093}]
-"#;
+const MANIFEST: &str = include_str!("manifests/services.yaml");
 
 pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     let master = scene.master()?;
