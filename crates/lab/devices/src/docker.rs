@@ -84,6 +84,10 @@ pub(super) struct Attachment {
 }
 
 impl Container {
+    pub(super) fn mount(&self, at: &str) -> Option<&ContainerMount> {
+        self.mounts.iter().find(|mount| mount.destination == at)
+    }
+
     pub(super) fn process(&self) -> Option<u32> {
         (self.state.pid != 0).then_some(self.state.pid)
     }

@@ -8,7 +8,7 @@ use common::{Progress, files, progress::Unit};
 
 use super::{
     Driver, Flash, Lab, Options,
-    docker::{Docker, Sort},
+    docker::{Container, Docker, LABEL, Sort},
     lock,
     spec::{self, ContainerParts, FLASH, STARTUP_CONFIG},
 };
@@ -130,16 +130,12 @@ impl Lab {
             self.docker.rename(&next, &node.name)?;
         }
         let old = self.docker.find(&node.name)?.with_context(|| format!("{} is not there", node.name))?;
-        let mount = |at: &str| old.mounts.iter().find(|mount| mount.destination == at);
-        let flash = mount(FLASH).filter(|mount| mount.kind == "volume").map(|mount| mount.name.clone());
+        let flash = old.mount(FLASH).filter(|mount| mount.kind == "volume").map(|mount| mount.name.clone());
         if flash.is_some() || node.kind == DeviceKind::Host {
             if self.docker.find(&next)?.is_some() {
                 self.docker.remove(&next)?;
             }
-            let startup_config = mount(STARTUP_CONFIG).map(|mount| mount.source.clone());
-            let own_label = old.config.labels.contains_key(super::docker::LABEL);
-            let parts = ContainerParts { image: old.image_id.clone(), flash, startup_config, own_label };
-            self.docker.create(&self.topology, node, &next, &parts)?;
+            self.docker.create(&self.topology, node, &next, &parts_of(&old, flash))?;
             // The flash is the new one's by now, and stays.
             self.docker.remove(&node.name)?;
             self.docker.rename(&next, &node.name)?;
@@ -150,14 +146,7 @@ impl Lab {
     /// Another device in place of one, on or off: a new root and a new flash with these files on it, then started.
     pub(super) fn start_another(&self, node: &TopologyNode, flash: &Flash) -> Result<()> {
         let old = self.docker.find(&node.name)?.with_context(|| format!("{} is not there", node.name))?;
-        let config = old.mounts.iter().find(|mount| mount.destination == STARTUP_CONFIG);
-        let own_label = old.config.labels.contains_key(super::docker::LABEL);
-        let parts = ContainerParts {
-            image: old.image_id.clone(),
-            flash: None,
-            startup_config: config.map(|mount| mount.source.clone()),
-            own_label,
-        };
+        let parts = parts_of(&old, None);
         self.docker.remove_containers(&[self.docker.name(&node.name)])?;
         self.docker.create(&self.topology, node, &node.name, &parts)?;
         self.fill_flash(&node.name, flash)?;
@@ -166,7 +155,7 @@ impl Lab {
 
     pub(super) fn has_flash_volume(&self, device: &str) -> Result<bool> {
         let container = self.docker.find(device)?.with_context(|| format!("{device} is not there"))?;
-        Ok(container.mounts.iter().any(|mount| mount.destination == FLASH && mount.kind == "volume"))
+        Ok(container.mount(FLASH).is_some_and(|mount| mount.kind == "volume"))
     }
 
     /// Puts files on the flash of a device that is off.
@@ -209,6 +198,13 @@ impl Lab {
     fn own_config(&self, device: &str) -> PathBuf {
         self.own_configs().join(self.docker.name(device))
     }
+}
+
+/// What a device's next container has of the one before.
+fn parts_of(old: &Container, flash: Option<String>) -> ContainerParts {
+    let startup_config = old.mount(STARTUP_CONFIG).map(|mount| mount.source.clone());
+    let own_label = old.config.labels.contains_key(LABEL);
+    ContainerParts { image: old.image_id.clone(), flash, startup_config, own_label }
 }
 
 /// What docker-topo may know how to bring up, and the built-in driver does not.

@@ -94,7 +94,7 @@ pub fn question(scene: &Scene<'_>, switch: &str, port: u16) -> Result<Question> 
 }
 
 fn ask_once(scene: &Scene<'_>, question: &Question) -> Result<String> {
-    scene.host(&question.host)?.in_network(|| asking::tcp(question.to).context("no answer"))
+    scene.lab.device(&question.host)?.in_network(|| asking::tcp(question.to).context("no answer"))
 }
 
 /// Asks all of these every 200 ms while `work` is done, which may look at the answers.
@@ -104,7 +104,7 @@ pub fn while_asked<T>(
     work: impl FnOnce(&mut Scene<'_>, &Answers) -> Result<T>,
 ) -> Result<T> {
     let devices: Vec<(Device<'_>, &Question)> =
-        questions.iter().map(|question| Ok((scene.host(&question.host)?, question))).collect::<Result<_>>()?;
+        questions.iter().map(|question| Ok((scene.lab.device(&question.host)?, question))).collect::<Result<_>>()?;
     let (answers, done) = (Answers::default(), AtomicBool::new(false));
     thread::scope(|scope| {
         let askers: Vec<_> = devices
@@ -181,11 +181,6 @@ pub fn questions<'s>(
     switches: impl IntoIterator<Item = &'s str>,
     ports: &[u16],
 ) -> Result<Vec<Question>> {
-    let mut all = Vec::new();
-    for switch in switches {
-        for port in ports {
-            all.push(question(scene, switch, *port)?);
-        }
-    }
-    Ok(all)
+    let each = |switch| ports.iter().map(move |port| question(scene, switch, *port));
+    switches.into_iter().flat_map(each).collect()
 }

@@ -64,8 +64,7 @@ fn of_node(node: &format::TopologyNode) -> record::DeviceRecord {
         identity: node.image.clone(),
         addresses: node.addresses.iter().map(|(interface, address)| format!("{interface} {address}")).collect(),
         state: "not raised".to_owned(),
-        memory: vec![],
-        logs: None,
+        ..record::DeviceRecord::default()
     }
 }
 

@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 /// One run, from the first device to the last scenario.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Run {
     /// When, in RFC 3339.
     pub began: String,
@@ -29,7 +29,7 @@ pub struct Run {
     pub bring_ups: Vec<BringUp>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct DeviceRecord {
     pub name: String,
     /// `switch`, `host` or `other`.
@@ -68,7 +68,7 @@ pub struct EndpointRecord {
     pub interface: String,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct ScenarioRecord {
     pub name: String,
     pub purpose: String,
@@ -80,7 +80,7 @@ pub struct ScenarioRecord {
     pub evidence: Vec<Evidence>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct StepRecord {
     pub text: String,
     pub began: f64,
@@ -88,9 +88,10 @@ pub struct StepRecord {
     pub outcome: PlayOutcome,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "is", content = "because")]
 pub enum PlayOutcome {
+    #[default]
     Passed,
     Failed(String),
     Skipped(String),
@@ -136,6 +137,10 @@ pub struct Figure {
 }
 
 impl PlayOutcome {
+    pub fn of<T>(done: &anyhow::Result<T>) -> Self {
+        done.as_ref().map_or_else(|error| PlayOutcome::Failed(format!("{error:#}")), |_| PlayOutcome::Passed)
+    }
+
     pub fn is_failure(&self) -> bool {
         matches!(self, PlayOutcome::Failed(_))
     }

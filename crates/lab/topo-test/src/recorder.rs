@@ -53,10 +53,7 @@ impl<'a> Recorder<'a> {
             name: name.to_owned(),
             purpose: purpose.to_owned(),
             began: self.now(),
-            took: 0.0,
-            outcome: PlayOutcome::Passed,
-            steps: Vec::new(),
-            evidence: Vec::new(),
+            ..ScenarioRecord::default()
         });
     }
 
@@ -76,8 +73,7 @@ impl<'a> Recorder<'a> {
         let mut written = self.written();
         let Some(scenario) = written.scenarios.last_mut() else { return 0 };
         self.observer.step_begins(&scenario.name, text);
-        let outcome = PlayOutcome::Passed;
-        scenario.steps.push(StepRecord { text: text.to_owned(), began, took: 0.0, outcome });
+        scenario.steps.push(StepRecord { text: text.to_owned(), began, ..StepRecord::default() });
         scenario.steps.len() - 1
     }
 

@@ -1,24 +1,20 @@
 //! The table of scenarios, in the order in which they are played. Each leaves the cluster up and ready.
 
 mod bring_up;
-mod components;
+mod control_plane;
 mod flannel;
 mod install;
 mod kernel;
 mod link_cut;
-mod long_lived;
 mod master_away;
 mod pods;
 mod rbac;
 mod reboot;
 mod routing;
 mod scale;
-mod secrets;
 mod services;
 mod transit;
-mod uninstall;
 mod upgrade;
-mod versions;
 mod worker_replaced;
 mod workload;
 
@@ -30,13 +26,13 @@ pub const ALL: &[Scenario] = &[
         "long-lived",
         "hosts connect to each other across the switches before anything is installed, and go on until transit",
         &["routing"],
-        long_lived::play,
+        transit::begin_long_lived,
     ),
     Scenario::new(
         "install",
         "the SWIX installs on every switch and stays listed as an extension",
         &["routing"],
-        install::play,
+        install::install,
     ),
     Scenario::new(
         "bring-up",
@@ -48,14 +44,19 @@ pub const ALL: &[Scenario] = &[
         "versions",
         "the API server tells every host that it is linux/386, and the kubectl of the build its version",
         &["bring-up"],
-        versions::play,
+        control_plane::versions,
     ),
-    Scenario::new("components", "every component of the control plane is healthy", &["bring-up"], components::play),
+    Scenario::new(
+        "components",
+        "every component of the control plane is healthy",
+        &["bring-up"],
+        control_plane::components,
+    ),
     Scenario::new(
         "secrets",
         "etcd holds a Secret encrypted, and the API server gives it back",
         &["bring-up"],
-        secrets::play,
+        control_plane::secrets,
     ),
     Scenario::new(
         "pod-network",
@@ -85,7 +86,7 @@ pub const ALL: &[Scenario] = &[
         "transit",
         "every packet between hosts that passes through switches arrives, whichever way it goes, and is not tracked",
         &["long-lived", "bring-up"],
-        transit::play,
+        transit::transit,
     ),
     Scenario::new("scale", "200 Services and 60 pods on three switches", &["services"], scale::play),
     Scenario::new(
@@ -140,6 +141,6 @@ pub const ALL: &[Scenario] = &[
         "uninstall",
         "what the extension leaves on a switch is its flash and nothing else",
         &["bring-up"],
-        uninstall::play,
+        install::uninstall,
     ),
 ];

@@ -69,11 +69,7 @@ impl<'a> Scene<'a> {
         }
         let number = self.recorder.begin_step(text);
         let done = work(self);
-        let outcome = match &done {
-            Ok(_) => PlayOutcome::Passed,
-            Err(error) => PlayOutcome::Failed(format!("{error:#}")),
-        };
-        self.recorder.end_step(number, outcome);
+        self.recorder.end_step(number, PlayOutcome::of(&done));
         done.with_context(|| text.to_owned())
     }
 
@@ -119,10 +115,6 @@ impl<'a> Scene<'a> {
 
     pub fn hosts(&self) -> Vec<Device<'a>> {
         self.lab.devices().filter(|device| device.kind() == DeviceKind::Host).collect()
-    }
-
-    pub fn host(&self, name: &str) -> Result<Device<'a>> {
-        self.lab.device(name)
     }
 
     /// Does the same on every switch at once; what came of it, by the switch's name.

@@ -81,8 +81,6 @@ impl Play<'_> {
         };
         Ok(Run {
             began: recorder.began(),
-            took: 0.0,
-            interrupted: false,
             driver: driver.to_owned(),
             topology: self.file.display().to_string(),
             prefix: self.topology.prefix.clone(),
@@ -91,9 +89,7 @@ impl Play<'_> {
             seed: self.seed,
             devices: describe::of_topology(self.topology),
             links: describe::links(self.topology),
-            scenarios: vec![],
-            figures: vec![],
-            bring_ups: vec![],
+            ..Run::default()
         })
     }
 
@@ -102,11 +98,7 @@ impl Play<'_> {
         recorder.begin_scenario("raise", "every device is there, on and wired");
         let options = Options { driver: self.driver.clone(), interrupted: interrupt::came, ..Options::default() };
         let lab = Lab::up_with(self.topology, &BTreeMap::new(), &options, progress);
-        let outcome = match &lab {
-            Ok(_) => PlayOutcome::Passed,
-            Err(error) => PlayOutcome::Failed(format!("{error:#}")),
-        };
-        recorder.end_scenario(outcome, vec![]);
+        recorder.end_scenario(PlayOutcome::of(&lab), vec![]);
         lab
     }
 

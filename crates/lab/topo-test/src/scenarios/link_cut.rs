@@ -24,7 +24,7 @@ pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     let worker = scene.workers()?.pop().context("cluster.toml has no worker beside the master")?;
     let master = scene.master()?;
     let cable = neighbours::cable(scene, master.name(), worker.name())?.name.clone();
-    let host = scene.host(&neighbours::host_of(scene, master.name())?)?;
+    let host = scene.lab.device(&neighbours::host_of(scene, master.name())?)?;
     let address = scene.cluster.node(worker.name()).context("cluster.toml does not name the worker")?.address;
     scene.step("a Service answers at every switch", |scene| answering::start(scene))?;
 

@@ -34,6 +34,9 @@ pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     let hosts = scene.hosts();
     let last = hosts.last().context("the topology has no host")?;
     let at: Vec<Ipv4Addr> = scene.cluster.nodes.iter().map(|node| node.address).collect();
+    // Every host, and every switch that it asks.
+    let ways: Vec<(&Device<'_>, Ipv4Addr)> =
+        hosts.iter().flat_map(|host| at.iter().map(move |address| (host, *address))).collect();
     scene.step(format!("{} gets its first answer from a node port", last.name()), |scene| {
         let address = *at.last().context("the cluster has no node")?;
         scene.eventually("an answer", STARTED, || asking::by_tcp(last, (address, NODE_PORT).into()))
@@ -50,36 +53,26 @@ pub fn play(scene: &mut Scene<'_>) -> Result<()> {
         })
     })?;
     scene.step("and at every switch's node port from every host", |scene| {
-        hosts.iter().try_for_each(|host| {
-            at.iter().try_for_each(|address| all_answer(scene, host, (*address, NODE_PORT).into(), Protocol::Tcp))
-        })
+        ways.iter().try_for_each(|(host, at)| all_answer(scene, host, (*at, NODE_PORT).into(), Protocol::Tcp))
     })?;
     scene.step("and by UDP", |scene| {
-        hosts.iter().try_for_each(|host| {
-            at.iter().try_for_each(|address| all_answer(scene, host, (*address, UDP_PORT).into(), Protocol::Udp))
-        })
+        ways.iter().try_for_each(|(host, at)| all_answer(scene, host, (*at, UDP_PORT).into(), Protocol::Udp))
     })?;
     scene.step("with affinity, a host is answered by one pod alone", |_| {
-        hosts
-            .iter()
-            .try_for_each(|host| at.iter().try_for_each(|address| one_answers(host, (*address, STICKY_PORT).into())))
+        ways.iter().try_for_each(|(host, at)| one_answers(host, (*at, STICKY_PORT).into()))
     })?;
     scene.step("without endpoints, a host is refused at once", |scene| {
         scale(&master, 0)?;
-        hosts.iter().try_for_each(|host| {
-            at.iter().try_for_each(|address| {
-                let what = format!("{} is refused at {address}", host.name());
-                scene.eventually(&what, STARTED, || asking::is_refused(host, (*address, NODE_PORT).into()))
-            })
+        ways.iter().try_for_each(|(host, at)| {
+            let what = format!("{} is refused at {at}", host.name());
+            scene.eventually(&what, STARTED, || asking::is_refused(host, (*at, NODE_PORT).into()))
         })
     })?;
     scene.step("with endpoints again, it is answered", |scene| {
         scale(&master, 2)?;
-        hosts.iter().try_for_each(|host| {
-            at.iter().try_for_each(|address| {
-                let what = format!("{} is answered at {address}", host.name());
-                scene.eventually(&what, STARTED, || asking::by_tcp(host, (*address, NODE_PORT).into()).map(drop))
-            })
+        ways.iter().try_for_each(|(host, at)| {
+            let what = format!("{} is answered at {at}", host.name());
+            scene.eventually(&what, STARTED, || asking::by_tcp(host, (*at, NODE_PORT).into()).map(drop))
         })
     })?;
     scene.step("take it all away", |_| manifest::delete(&master, NAME))
