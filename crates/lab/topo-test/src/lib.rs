@@ -9,11 +9,9 @@
 mod answering;
 mod asking;
 mod asymmetry;
-mod bring_ups;
 pub mod describe;
 pub mod engine;
 mod extension;
-mod first_answer;
 mod invalid;
 pub mod logs;
 pub mod look;
