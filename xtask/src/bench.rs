@@ -111,8 +111,13 @@ fn build_figures(flags: &BenchFlags) -> Result<()> {
         text += &compile::compare(&session)?;
     }
     text += &sizes(&session, dist.path())?;
-    let file = workspace().join("docs/build-figures.md");
-    files::write_atomically(&file, &text)?;
+    publish("build-figures.md", &text)
+}
+
+/// Writes figures into docs/, and prints them.
+fn publish(name: &str, text: &str) -> Result<()> {
+    let file = workspace().join("docs").join(name);
+    files::write_atomically(&file, text)?;
     println!("{text}\nwritten to {}", file.display());
     Ok(())
 }

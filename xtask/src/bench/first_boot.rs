@@ -7,7 +7,6 @@ mod switch;
 use std::{fmt::Write, path::Path, time::Duration};
 
 use anyhow::{Context, Result};
-use common::files;
 
 use self::{
     memory::EnrolmentMemory,
@@ -52,10 +51,7 @@ pub fn run(flags: &BenchFlags) -> Result<()> {
     let (ours, by_hand) = in_turns(rounds, || ours(&swix, &one), || by_hand(&swix, &one, made_before.path()))?;
 
     let text = report(&ours, &by_hand, &memory, &machine)?;
-    let file = workspace().join("docs/first-boot-figures.md");
-    files::write_atomically(&file, &text)?;
-    println!("{text}\nwritten to {}", file.display());
-    Ok(())
+    super::publish("first-boot-figures.md", &text)
 }
 
 /// Certificates, kubeconfigs and units, out of a switch that has come up with the same cluster.toml.

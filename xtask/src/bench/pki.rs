@@ -55,10 +55,7 @@ pub fn run(flags: &BenchFlags) -> Result<()> {
         text += &format!("| {key} | cfssl, openssl | {theirs} | | |\n");
     }
     text += "\nA search for primes takes as long as it takes: RSA's times spread widely, for both.\n";
-    let file = workspace().join("docs/pki-figures.md");
-    files::write_atomically(&file, &text)?;
-    println!("{text}\nwritten to {}", file.display());
-    Ok(())
+    super::publish("pki-figures.md", &text)
 }
 
 fn compare(programs: &Programs, template: &str, key: &str, rounds: usize) -> Result<(Spread, Spread)> {
