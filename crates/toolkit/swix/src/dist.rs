@@ -49,4 +49,16 @@ mod tests {
         }
         assert_eq!(newest_swix(dist.path()).unwrap(), dist.path().join("a.swix"));
     }
+
+    #[test]
+    fn a_program_beside_the_swix_is_found_by_its_name_and_platform() {
+        let dist = tempfile::tempdir().unwrap();
+        for name in ["kubectl-v1.20.1-linux-amd64", "kubectl-v1.20.2-linux-amd64", "kubectl-v1.20.3-linux-386"] {
+            fs::write(dist.path().join(name), "").unwrap();
+        }
+        let found = program(dist.path(), "kubectl", "linux-amd64").unwrap();
+        assert_eq!(found, dist.path().join("kubectl-v1.20.2-linux-amd64"));
+        assert_eq!(program(dist.path(), "flanneld", "linux-386"), None);
+        assert_eq!(program(&dist.path().join("nowhere"), "kubectl", "linux-386"), None);
+    }
 }

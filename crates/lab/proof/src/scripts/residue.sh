@@ -1,3 +1,4 @@
+# What a switch has beside its flash, a line each: see residue.rs.
 echo units; systemctl list-units --all --plain --no-legend --type=service,timer | cut -d' ' -f1 |
     grep -v -e '^systemd-tmpfiles-clean' | sort
 echo unit files; find /run/systemd/system /etc/systemd/system -mindepth 1 | sort
