@@ -34,7 +34,7 @@ use crate::{
 };
 
 #[derive(Args)]
-pub struct Bench {
+pub struct BenchFlags {
     pub what: BenchSubject,
     /// build: also time all that a newcomer waits for, from a clone to the SWIX, with every cache empty
     #[arg(long)]
@@ -64,7 +64,7 @@ pub enum BenchSubject {
 /// How often the second run is timed.
 const RUNS: usize = 5;
 
-impl Bench {
+impl BenchFlags {
     pub fn run(self) -> Result<()> {
         match self.what {
             BenchSubject::Build => build_figures(&self),
@@ -75,7 +75,7 @@ impl Bench {
     }
 }
 
-fn build_figures(flags: &Bench) -> Result<()> {
+fn build_figures(flags: &BenchFlags) -> Result<()> {
     let session = Session::open(flags.selection.clone())?;
     let release = &session.release;
     let mut text = format!(
@@ -111,8 +111,13 @@ fn build_figures(flags: &Bench) -> Result<()> {
         text += &compile::compare(&session)?;
     }
     text += &sizes(&session, dist.path())?;
-    let file = workspace().join("docs/build-figures.md");
-    files::write_atomically(&file, &text)?;
+    publish("build-figures.md", &text)
+}
+
+/// Writes figures into docs/, and prints them.
+fn publish(name: &str, text: &str) -> Result<()> {
+    let file = workspace().join("docs").join(name);
+    files::write_atomically(&file, text)?;
     println!("{text}\nwritten to {}", file.display());
     Ok(())
 }

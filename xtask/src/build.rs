@@ -12,6 +12,6 @@ mod selection;
 pub mod session;
 
 pub use self::{
-    build_swix::BuildSwix, cache::Cache, fetch::Fetch, inspect::Inspect, patch::Patch, plan::Plan,
+    build_swix::BuildSwix, cache::CacheFlags, fetch::Fetch, inspect::Inspect, patch::Patch, plan::PlanFlags,
     reproduce::Reproduce, selection::Selection,
 };

@@ -7,4 +7,4 @@ mod test;
 
 pub use self::{doctor::Doctor, release_check::ReleaseCheck};
 #[cfg(feature = "lab")]
-pub use self::{doctor::runs_linux_386, test::Test};
+pub use self::{doctor::runs_linux_386, test::TestFlags};

@@ -28,13 +28,13 @@ pub struct HandedOver {
 }
 
 pub type AgainstUpstream = HandedOver;
-pub type Bench = HandedOver;
+pub type BenchFlags = HandedOver;
 pub type Chaos = HandedOver;
-pub type Device = HandedOver;
-pub type Image = HandedOver;
+pub type DeviceFlags = HandedOver;
+pub type ImageFlags = HandedOver;
 pub type Pki = HandedOver;
 pub type PowerCuts = HandedOver;
-pub type Test = HandedOver;
+pub type TestFlags = HandedOver;
 pub type Topo = HandedOver;
 pub type TopoTest = HandedOver;
 

@@ -10,6 +10,6 @@ mod topo;
 mod topo_test;
 
 pub use self::{
-    against_upstream::AgainstUpstream, chaos::Chaos, device::Device, image::Image, pki::Pki, power_cuts::PowerCuts,
-    topo::Topo, topo_test::TopoTest,
+    against_upstream::AgainstUpstream, chaos::Chaos, device::DeviceFlags, image::ImageFlags, pki::Pki,
+    power_cuts::PowerCuts, topo::Topo, topo_test::TopoTest,
 };

@@ -24,7 +24,7 @@ use clap::{Parser, Subcommand};
 #[cfg(not(feature = "lab"))]
 use self::handed_over::*;
 #[cfg(feature = "lab")]
-use self::{bench::Bench, lab::*};
+use self::{bench::BenchFlags, lab::*};
 use self::{build::*, dev::*};
 
 /// Kubernetes on Arista EOS switches: builds the SWIX, proves it, looks inside it.
@@ -42,11 +42,11 @@ enum Verb {
     /// Bring every source of a release into the cache
     Fetch(Fetch),
     /// Show every step of a build, whether it would run, and why
-    Plan(Plan),
+    Plan(PlanFlags),
     /// Verify a SWIX and list what is inside, down to the programs' versions
     Inspect(Inspect),
     /// Run the tests of this project
-    Test(Test),
+    Test(TestFlags),
     /// Run the proofs that are too long for CI, and write down what came of them
     ReleaseCheck(ReleaseCheck),
     /// Say what this machine has and lacks for each verb
@@ -54,17 +54,17 @@ enum Verb {
     /// Make the whole PKI of a cluster here, to carry it to the switches
     Pki(Pki),
     /// Show or trim the build cache
-    Cache(Cache),
+    Cache(CacheFlags),
     /// Check or refresh a component's patches
     Patch(Patch),
     /// Build twice from empty caches in two directories and compare the SWIXes
     Reproduce(Reproduce),
     /// Measure what docs/ claims
-    Bench(Bench),
+    Bench(BenchFlags),
     /// Make the images of a test topology, from Debian's packages alone
-    Image(Image),
+    Image(ImageFlags),
     /// Raise a test topology of containers and handle its devices
-    Device(Device),
+    Device(DeviceFlags),
     /// Cut a switch's power at random moments of its boots and count how often it comes back whole
     PowerCuts(PowerCuts),
     /// Write a test topology for another program

@@ -4,31 +4,22 @@
 mod memory;
 mod switch;
 
-use std::{
-    fmt::Write,
-    path::Path,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{fmt::Write, path::Path, time::Duration};
 
-use anyhow::{Context, Result, bail};
-use common::files;
-use contract::{places, status::Status};
+use anyhow::{Context, Result};
 
 use self::{
-    memory::Memory,
-    switch::{Healthy, Switch},
+    memory::EnrolmentMemory,
+    switch::{BenchSwitch, Healthy},
 };
 use super::{
-    Bench,
+    BenchFlags,
     figures::{Spread, in_turns, machine},
 };
 use crate::{lab::device, workspace::workspace};
 
 /// How often each is timed unless `--rounds` says it.
 const ROUNDS: usize = 3;
-
-const STATUS: [&str; 3] = [places::K8S_NODE, "status", "--json"];
 
 /// How long the bring-up may go on after the node is Ready.
 const END: Duration = Duration::from_secs(60);
@@ -44,7 +35,7 @@ struct Boots {
 /// The first or the second of the two.
 type Which = fn(&Boots) -> &Healthy;
 
-pub fn run(flags: &Bench) -> Result<()> {
+pub fn run(flags: &BenchFlags) -> Result<()> {
     let swix = device::newest_swix().context("there is no SWIX in dist/: run `cargo xtask build-swix` first")?;
     let rounds = flags.rounds.map_or(ROUNDS, usize::from);
     let (one, three) = (workspace().join("topo/cluster-one.toml"), workspace().join("topo/cluster.toml"));
@@ -52,7 +43,7 @@ pub fn run(flags: &Bench) -> Result<()> {
     let machine = machine();
     println!("memory of the enrolment server, and a first run that is not timed");
     let memory = {
-        let master = Switch::raise(&swix, &three)?;
+        let master = BenchSwitch::up(&swix, &three)?;
         master.time_first_boot()?;
         memory::of_enrolment_server(&master, &three)?
     };
@@ -60,15 +51,12 @@ pub fn run(flags: &Bench) -> Result<()> {
     let (ours, by_hand) = in_turns(rounds, || ours(&swix, &one), || by_hand(&swix, &one, made_before.path()))?;
 
     let text = report(&ours, &by_hand, &memory, &machine)?;
-    let file = workspace().join("docs/first-boot-figures.md");
-    files::write_atomically(&file, &text)?;
-    println!("{text}\nwritten to {}", file.display());
-    Ok(())
+    super::publish("first-boot-figures.md", &text)
 }
 
 /// Certificates, kubeconfigs and units, out of a switch that has come up with the same cluster.toml.
 fn made_before(swix: &Path, cluster: &Path) -> Result<tempfile::TempDir> {
-    let switch = Switch::raise(swix, cluster)?;
+    let switch = BenchSwitch::up(swix, cluster)?;
     switch.time_first_boot()?;
     switch.run(&["save"])?;
     let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
@@ -77,7 +65,7 @@ fn made_before(swix: &Path, cluster: &Path) -> Result<tempfile::TempDir> {
 }
 
 fn ours(swix: &Path, cluster: &Path) -> Result<Boots> {
-    let switch = Switch::raise(swix, cluster)?;
+    let switch = BenchSwitch::up(swix, cluster)?;
     let first = switch.time_first_boot()?;
     let first_stages = stages(&switch)?;
     switch.reboot()?;
@@ -88,7 +76,7 @@ fn ours(swix: &Path, cluster: &Path) -> Result<Boots> {
 }
 
 fn by_hand(swix: &Path, cluster: &Path, made_before: &Path) -> Result<Boots> {
-    let switch = Switch::raise(swix, cluster)?;
+    let switch = BenchSwitch::up(swix, cluster)?;
     let device = switch.device()?;
     device.copy_in(&made_before.join("by-hand"), "/mnt/flash")?;
     device.copy_in(&made_before.join("by-hand/k8s"), "/mnt/flash")?;
@@ -104,26 +92,12 @@ fn words(boots: &Boots) -> String {
 }
 
 /// Waits for the bring-up's own end, and returns what each of its stages took.
-fn stages(switch: &Switch) -> Result<Vec<(String, f64)>> {
-    let began = Instant::now();
-    loop {
-        let output = switch.device()?.exec(STATUS)?;
-        if output.status.success() {
-            let status: Status = serde_json::from_slice(&output.stdout).context("k8s-node's status is not readable")?;
-            return Ok(status.stages.into_iter().map(|stage| (stage.stage, stage.record.seconds)).collect());
-        }
-        if began.elapsed() > END {
-            bail!(
-                "the bring-up has not ended {} s after the node was Ready:\n{}",
-                END.as_secs(),
-                switch.device()?.logs()?
-            );
-        }
-        thread::sleep(Duration::from_millis(500));
-    }
+fn stages(switch: &BenchSwitch) -> Result<Vec<(String, f64)>> {
+    let status = switch.device()?.wait_until_ready(END)?;
+    Ok(status.stages.into_iter().map(|stage| (stage.stage, stage.record.seconds)).collect())
 }
 
-fn report(ours: &[Boots], by_hand: &[Boots], memory: &Memory, machine: &str) -> Result<String> {
+fn report(ours: &[Boots], by_hand: &[Boots], memory: &EnrolmentMemory, machine: &str) -> Result<String> {
     let rounds = ours.len();
     let mut text = format!(
         "# Figures of first boot\n\nWritten by `cargo xtask bench first-boot --rounds {rounds}`; run it again to repeat \
@@ -169,7 +143,7 @@ fn report(ours: &[Boots], by_hand: &[Boots], memory: &Memory, machine: &str) -> 
     let mib = |kib: u64| kib as f64 / 1024.0;
     writeln!(
         text,
-        "\n## Memory of the enrolment server\n\nThe one daemon that we add, after {} enrolments: {:.1} MiB resident, {:.1} MiB \
+        "\n## EnrolmentMemory of the enrolment server\n\nThe one daemon that we add, after {} enrolments: {:.1} MiB resident, {:.1} MiB \
          at most. At most 8 MB are desired.",
         memory.enrolments,
         mib(memory.now),

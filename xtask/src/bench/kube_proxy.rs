@@ -3,20 +3,20 @@
 use std::fmt::Write;
 
 use anyhow::{Context, Result, ensure};
-use common::{Arch, files};
+use common::Arch;
 use kube_proxy_diff::{
     figures::{self, FiguresRequest, Goal, Row, median},
     programs::Programs,
 };
 use swix::elf;
 
-use super::{Bench, figures::machine};
-use crate::{dev::runs_linux_386, progress, workspace::workspace};
+use super::{BenchFlags, figures::machine};
+use crate::{dev::runs_linux_386, progress};
 
 /// How often each is measured unless `--rounds` says it.
 const ROUNDS: usize = 3;
 
-pub fn run(flags: &Bench) -> Result<()> {
+pub fn run(flags: &BenchFlags) -> Result<()> {
     ensure!(runs_linux_386(), "this machine's kernel does not run linux/386 programs: take one that does");
     let dist = swix::dist::directory();
     let programs = Programs::of_dist(&dist)?;
@@ -27,10 +27,7 @@ pub fn run(flags: &Bench) -> Result<()> {
     let machine = machine();
     let rows = figures::run(&programs, FiguresRequest::whole(rounds), &*progress::for_stderr())?;
     let text = report(&rows, rounds, &machine)?;
-    let file = workspace().join("docs/kube-proxy-figures.md");
-    files::write_atomically(&file, &text)?;
-    println!("{text}\nwritten to {}", file.display());
-    Ok(())
+    super::publish("kube-proxy-figures.md", &text)
 }
 
 fn report(rows: &[Row], rounds: usize, machine: &str) -> Result<String> {

@@ -13,7 +13,7 @@ use common::{Sha256, command::Program, files};
 use pipeline::step::{Fetch, RustBuild, Step, Unpack, Work};
 
 use super::{
-    Bench,
+    BenchFlags,
     cfssl::Cfssl,
     figures::{Spread, in_turns, machine},
 };
@@ -33,7 +33,7 @@ const ROUNDS: usize = 9;
 /// The types of key, and how many times as fast as cfssl's ours is to be.
 const KEYS: [(&str, f64); 2] = [("ecdsa-p256", 5.0), ("rsa-2048", 1.0)];
 
-pub fn run(flags: &Bench) -> Result<()> {
+pub fn run(flags: &BenchFlags) -> Result<()> {
     ensure!(runs_linux_386(), "this machine's kernel does not run linux/386 programs: take one that does");
     let programs = Programs::get(&Session::open(flags.selection.clone())?)?;
     let rounds = flags.rounds.map_or(ROUNDS, usize::from);
@@ -55,10 +55,7 @@ pub fn run(flags: &Bench) -> Result<()> {
         text += &format!("| {key} | cfssl, openssl | {theirs} | | |\n");
     }
     text += "\nA search for primes takes as long as it takes: RSA's times spread widely, for both.\n";
-    let file = workspace().join("docs/pki-figures.md");
-    files::write_atomically(&file, &text)?;
-    println!("{text}\nwritten to {}", file.display());
-    Ok(())
+    super::publish("pki-figures.md", &text)
 }
 
 fn compare(programs: &Programs, template: &str, key: &str, rounds: usize) -> Result<(Spread, Spread)> {

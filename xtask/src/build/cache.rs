@@ -13,7 +13,7 @@ use super::{Selection, session::Session};
 use crate::workspace::workspace;
 
 #[derive(Args)]
-pub struct Cache {
+pub struct CacheFlags {
     #[command(subcommand)]
     pub action: Option<CacheAction>,
 }
@@ -45,7 +45,7 @@ const DIRECTORIES: [(&str, &str); 11] = [
     ("xtask-in-docker", "xtask as it is built in a container"),
 ];
 
-impl Cache {
+impl CacheFlags {
     pub fn run(self) -> Result<()> {
         let root = pipeline::cache::default_directory()?;
         match self.action.unwrap_or(CacheAction::Show) {

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{Selection, session::Session};
 
 #[derive(Args)]
-pub struct Plan {
+pub struct PlanFlags {
     #[command(flatten)]
     pub selection: Selection,
     /// Print the steps with all their inputs as JSON
@@ -16,7 +16,7 @@ pub struct Plan {
     pub json: bool,
 }
 
-impl Plan {
+impl PlanFlags {
     pub fn run(self) -> Result<()> {
         let session = Session::open(self.selection)?;
         let statuses = session.with_engine(1, |engine| {

@@ -18,7 +18,7 @@ use crate::{
 };
 
 #[derive(Args)]
-pub struct Test {
+pub struct TestFlags {
     /// Only the tests that need no root, no network and no build: --group fast
     #[arg(long)]
     fast: bool,
@@ -52,7 +52,7 @@ struct Tests {
     run: fn(&Shell) -> Result<()>,
 }
 
-impl Test {
+impl TestFlags {
     pub fn run(self) -> Result<()> {
         let shell = Shell::new()?;
         shell.change_dir(workspace());

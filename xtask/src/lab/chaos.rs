@@ -27,11 +27,11 @@ pub struct Chaos {
     pub iptables: IptablesKind,
     /// How the kube-proxy proxies
     #[arg(long, default_value = "iptables")]
-    pub mode: ProxyMode,
+    pub mode: ProxyModeName,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-pub enum ProxyMode {
+pub enum ProxyModeName {
     Iptables,
     Userspace,
 }
@@ -43,8 +43,8 @@ impl Chaos {
         let programs = Programs::of_dist(&workspace().join("dist"))?;
         let mut api = Api::start(&programs)?;
         let mode = match self.mode {
-            ProxyMode::Iptables => BackendMode::Iptables,
-            ProxyMode::Userspace => BackendMode::Userspace,
+            ProxyModeName::Iptables => BackendMode::Iptables,
+            ProxyModeName::Userspace => BackendMode::Userspace,
         };
         let request =
             ChaosRequest { iptables: self.iptables.into(), mode, seed, at_least: self.duration, limit: LIMIT };

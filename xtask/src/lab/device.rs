@@ -17,7 +17,7 @@ use topology::Topology;
 use crate::{interrupt, progress, workspace::workspace};
 
 #[derive(Args)]
-pub struct Device {
+pub struct DeviceFlags {
     #[command(subcommand)]
     pub action: DeviceAction,
     /// The topology, in docker-topo's format [default: topo/one.yml]
@@ -79,7 +79,7 @@ pub enum DriverName {
 /// Where a switch looks for its cluster, on its flash.
 const CLUSTER: &str = "cluster.toml";
 
-impl Device {
+impl DeviceFlags {
     pub fn run(self) -> Result<()> {
         let topology = Topology::load(&self.topology)?;
         if let DeviceAction::Up { swix, no_swix, cluster, driver, docker_topo } = self.action {
@@ -87,7 +87,7 @@ impl Device {
             return up(&topology, driver_of(driver, docker_topo)?, swix.as_deref(), cluster.as_deref());
         }
         if let DeviceAction::Down = self.action {
-            if !Lab::clear(&topology)? {
+            if !Lab::ensure_down(&topology)? {
                 println!("nothing of the topology {} was there", topology.prefix);
             }
             return Ok(());
@@ -126,17 +126,17 @@ fn up(topology: &Topology, driver: Driver, swix: Option<&Path>, cluster: Option<
     }
     let flash: BTreeMap<_, _> = topology.switches().map(|switch| (switch.name.clone(), flash.clone())).collect();
     match &driver {
-        Driver::BuiltIn => println!("raised by the built-in driver"),
-        Driver::DockerTopo(program) => println!("raised by {}", program.display()),
+        Driver::BuiltIn => println!("brought up by the built-in driver"),
+        Driver::DockerTopo(program) => println!("brought up by {}", program.display()),
     }
     interrupt::watch()?;
     let options = Options { driver, interrupted: interrupt::came, ..Options::default() };
-    let raised = Lab::raise_with(topology, &flash, &options, &*progress::for_stderr())?;
+    let lab = Lab::up_with(topology, &flash, &options, &*progress::for_stderr())?;
     match swix {
         Some(swix) => println!("the switches install {} at every boot", swix.display()),
         None => println!("the switches have no SWIX"),
     }
-    status(&raised)
+    status(&lab)
 }
 
 fn status(lab: &Lab) -> Result<()> {

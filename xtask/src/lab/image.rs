@@ -4,12 +4,12 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use common::files;
 use devices::Lab;
-use devices::images::{Built, Recipe};
+use devices::images::{Built, ImageRecipe};
 
 use crate::{progress, workspace::workspace};
 
 #[derive(Args)]
-pub struct Image {
+pub struct ImageFlags {
     /// Which image
     pub which: ImageName,
 }
@@ -22,7 +22,7 @@ pub enum ImageName {
     Host,
 }
 
-impl Image {
+impl ImageFlags {
     pub fn run(self) -> Result<()> {
         make(self.which)
     }
@@ -35,7 +35,7 @@ pub fn make(which: ImageName) -> Result<()> {
         ImageName::Veos => "veos",
         ImageName::Host => "host",
     };
-    let recipe = Recipe::load(&workspace().join("docker").join(name))?;
+    let recipe = ImageRecipe::load(&workspace().join("docker").join(name))?;
     let logs = pipeline::cache::default_directory()?.join("logs");
     files::create_dir(&logs)?;
     let log = logs.join(format!("image-{name}.log"));

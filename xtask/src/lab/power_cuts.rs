@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use anyhow::{Result, bail};
 use clap::Args;
 use proof::{
-    lab::Parts,
-    power_cuts::{self, Boot, Report, Request},
+    lab::LabParts,
+    power_cuts::{self, Boot, PowerCutReport, PowerCutRequest},
     state::Reached,
 };
 
@@ -43,10 +43,10 @@ impl PowerCuts {
         let seed = self.seed.unwrap_or_else(|| fastrand::u32(..).into());
         println!("seed {seed}; the switch is a stand-in for EOS");
         let parts = match self.swix {
-            Some(swix) => Parts { repository: workspace(), swix },
-            None => Parts::of_dist(&workspace(), &workspace().join("dist"))?,
+            Some(swix) => LabParts { repository: workspace(), swix },
+            None => LabParts::of_dist(&workspace(), &workspace().join("dist"))?,
         };
-        let request = Request {
+        let request = PowerCutRequest {
             parts,
             first_boots: self.first_boot,
             later_boots: self.later,
@@ -70,21 +70,17 @@ impl PowerCuts {
 }
 
 /// A row for each boot and for how far it had come: cuts, recoveries, and the slowest of these.
-fn print(report: &Report) {
-    let mut rows: BTreeMap<(&str, Reached), Vec<Option<Duration>>> = BTreeMap::new();
+fn print(report: &PowerCutReport) {
+    let mut rows: BTreeMap<(Boot, Reached), Vec<Option<Duration>>> = BTreeMap::new();
     for cut in &report.cuts {
-        let boot = match cut.boot {
-            Boot::First => "first boot",
-            Boot::Later => "later boot",
-        };
-        rows.entry((boot, cut.reached)).or_default().push(cut.outcome.as_ref().ok().copied());
+        rows.entry((cut.boot, cut.reached)).or_default().push(cut.outcome.as_ref().ok().copied());
     }
     println!("undisturbed first boot: ready after {:.1} s", report.undisturbed.as_secs_f64());
     println!("{:12} {:22} {:>5} {:>10} {:>14}", "cut during", "on the flash then", "cuts", "recovered", "slowest");
     for ((boot, reached), outcomes) in rows {
         let recovered: Vec<Duration> = outcomes.iter().flatten().copied().collect();
         let slowest = recovered.iter().max().map_or("-".into(), |time| format!("{:.1} s", time.as_secs_f64()));
-        let reached = reached.to_string();
+        let (boot, reached) = (boot.to_string(), reached.to_string());
         println!("{boot:12} {reached:22} {:5} {:10} {slowest:>14}", outcomes.len(), recovered.len());
     }
 }

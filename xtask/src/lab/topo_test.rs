@@ -86,7 +86,7 @@ impl TopoTest {
         }
         let topology = Topology::load(&self.topology)?;
         if self.destroy {
-            let there = Lab::clear(&topology)?;
+            let there = Lab::ensure_down(&topology)?;
             let word = if there { "took away what was there" } else { "nothing was there" };
             println!("{word} of the topology {}", topology.prefix);
             return Ok(());
@@ -104,7 +104,10 @@ impl TopoTest {
         if let Some(file) = self.flanneld.as_ref().filter(|file| !file.is_file()) {
             bail!("there is no flanneld {}", file.display());
         }
-        let flanneld = self.flanneld.or_else(flanneld_of_dist);
+        let flanneld = self.flanneld.or_else(|| {
+            // Where `build-swix --release 1.12 --program flanneld` leaves it.
+            swix::dist::program(&workspace().join("dist"), "flanneld", "linux-386")
+        });
         let driver = device::driver_of(self.driver, self.docker_topo)?;
         // Before a SWIX is built, which takes minutes.
         Lab::check_engine()?;
@@ -183,14 +186,4 @@ fn lock_report(directory: &Path) -> Result<Lock> {
             directory.display()
         ),
     }
-}
-
-/// Where `build-swix --release 1.12 --program flanneld` leaves it.
-fn flanneld_of_dist() -> Option<PathBuf> {
-    let files = workspace().join("dist").read_dir().ok()?.filter_map(|entry| Some(entry.ok()?.path()));
-    let is_flanneld = |path: &PathBuf| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        name.starts_with("flanneld-") && name.ends_with("-linux-386")
-    };
-    files.filter(is_flanneld).max()
 }

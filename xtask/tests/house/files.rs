@@ -25,7 +25,6 @@ fn every_file_begins_with_what_it_is_for() {
 }
 
 #[test]
-#[ignore = "until the rooms of switch/ and lab/ are converted as well"]
 fn a_module_with_parts_is_a_file_beside_its_directory() {
     let in_src = |path: &PathBuf| path.components().any(|part| part.as_os_str() == "src");
     let bad: Vec<_> = rust_files().into_iter().filter(|path| path.ends_with("mod.rs") && in_src(path)).collect();

@@ -15,7 +15,7 @@ use data_encoding::BASE64;
 
 /// How the devices of a lab are reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Access {
+pub enum DeviceAccess {
     /// By ssh where a device's image is docker-topo's vEOS, a machine in a container; else by `docker exec`.
     Automatic(Ssh),
     Docker,
@@ -33,9 +33,9 @@ pub struct Ssh {
     pub options: Vec<String>,
 }
 
-impl Default for Access {
+impl Default for DeviceAccess {
     fn default() -> Self {
-        Access::Automatic(Ssh::default())
+        DeviceAccess::Automatic(Ssh::default())
     }
 }
 

@@ -7,10 +7,10 @@ use common::retry;
 
 use super::{
     Flash, Lab,
-    access::{self, Access, Ssh},
+    access::{self, DeviceAccess, Ssh},
     docker::docker,
 };
-use topology::format::{Kind, Model, Node};
+use topology::format::{DeviceKind, Model, TopologyNode};
 
 /// How often a device that boots is asked whether it has.
 const BOOT_INTERVAL: Duration = Duration::from_millis(200);
@@ -18,7 +18,7 @@ const BOOT_INTERVAL: Duration = Duration::from_millis(200);
 #[derive(Debug, Clone, Copy)]
 pub struct Device<'a> {
     pub(super) lab: &'a Lab,
-    pub(super) node: &'a Node,
+    pub(super) node: &'a TopologyNode,
 }
 
 /// By which way a device is reached.
@@ -39,7 +39,7 @@ impl Device<'_> {
         &self.node.name
     }
 
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> DeviceKind {
         self.node.kind
     }
 
@@ -97,7 +97,7 @@ impl Device<'_> {
         if let Way::Ssh(ssh) = self.way()? {
             return Ok(ssh.interactive(&self.management_address()?, argv, terminal));
         }
-        let user = if argv.is_empty() && self.kind() == Kind::Switch { "admin" } else { "root" };
+        let user = if argv.is_empty() && self.kind() == DeviceKind::Switch { "admin" } else { "root" };
         let mut all: Vec<String> = ["docker", "exec", "--interactive", "--user", user].map(str::to_owned).into();
         if terminal {
             all.push("--tty".to_owned());
@@ -115,6 +115,12 @@ impl Device<'_> {
             Way::Docker => self.lab.docker.copy_in(self.name(), &from.display().to_string(), to),
             Way::Ssh(ssh) => ssh.copy_in(&self.management_address()?, from, to),
         }
+    }
+
+    /// A program, which can be run there.
+    pub fn copy_program_in(&self, from: &Path, to: &str) -> Result<()> {
+        self.copy_in(from, to)?;
+        self.exec_ok(["chmod", "0755", to]).map(drop)
     }
 
     /// A device whose root or flash is a container's gives its files also when it is off.
@@ -136,9 +142,9 @@ impl Device<'_> {
             return Ok(way.clone());
         }
         let way = match &self.lab.access {
-            Access::Ssh(ssh) if self.kind() == Kind::Switch => Way::Ssh(ssh.clone()),
-            Access::Automatic(ssh) if self.is_machine_inside()? => Way::Ssh(ssh.clone()),
-            Access::Automatic(_) | Access::Docker | Access::Ssh(_) => Way::Docker,
+            DeviceAccess::Ssh(ssh) if self.kind() == DeviceKind::Switch => Way::Ssh(ssh.clone()),
+            DeviceAccess::Automatic(ssh) if self.is_machine_inside()? => Way::Ssh(ssh.clone()),
+            DeviceAccess::Automatic(_) | DeviceAccess::Docker | DeviceAccess::Ssh(_) => Way::Docker,
         };
         ways.insert(self.name().to_owned(), way.clone());
         Ok(way)
@@ -185,7 +191,7 @@ impl Device<'_> {
     /// Puts another switch of the same name and place in its stead: new hardware, switched on for the first time with
     /// these files on its flash. The startup-config is the same.
     pub fn replace(&self, flash: &Flash) -> Result<()> {
-        if self.kind() != Kind::Switch || matches!(self.way()?, Way::Ssh(_)) {
+        if self.kind() != DeviceKind::Switch || matches!(self.way()?, Way::Ssh(_)) {
             bail!(
                 "{} cannot be replaced: only a switch that is a container has a flash that can be filled",
                 self.name()

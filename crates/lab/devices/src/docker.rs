@@ -35,8 +35,8 @@ pub(super) struct Container {
     #[serde(rename = "Image")]
     pub image_id: String,
     pub config: Config,
-    pub state: State,
-    pub mounts: Vec<Mount>,
+    pub state: ContainerState,
+    pub mounts: Vec<ContainerMount>,
     pub network_settings: NetworkSettings,
 }
 
@@ -50,13 +50,13 @@ pub(super) struct Config {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct State {
+pub(super) struct ContainerState {
     pub pid: u32,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct Mount {
+pub(super) struct ContainerMount {
     #[serde(rename = "Type")]
     pub kind: String,
     /// A volume's.
@@ -84,6 +84,10 @@ pub(super) struct Attachment {
 }
 
 impl Container {
+    pub(super) fn mount(&self, at: &str) -> Option<&ContainerMount> {
+        self.mounts.iter().find(|mount| mount.destination == at)
+    }
+
     pub(super) fn process(&self) -> Option<u32> {
         (self.state.pid != 0).then_some(self.state.pid)
     }

@@ -19,7 +19,7 @@ use common::{
 use serde_json::Value;
 
 use super::{Flash, Lab, docker::LABEL, lock, wires};
-use topology::format::{Driver, Topology};
+use topology::format::{LinkDriver, Topology};
 
 /// The longest name that Linux gives an interface.
 const INTERFACE_LENGTH: usize = 15;
@@ -72,7 +72,7 @@ impl Lab {
         let lock = lock::of_tags()?;
         let tags = Tags::put(self.topology.devices.iter().map(|node| node.image.as_str()))?;
         let ended =
-            Program::new(program, "raise the topology with docker-topo")?.arg("--create").arg(file).run_logged(&log);
+            Program::new(program, "bring the topology up with docker-topo")?.arg("--create").arg(file).run_logged(&log);
         tags.remove()?;
         drop(lock);
         ended.map_err(super::faults::explain).map_err(|error| self.explain_namespaces(error))?;
@@ -155,7 +155,7 @@ impl Lab {
 
     /// What docker-topo calls the ends of its cables before they are in their devices.
     pub(super) fn names_on_the_way(&self) -> Vec<String> {
-        let cables = self.topology.links.iter().filter(|link| link.driver == Driver::Veth);
+        let cables = self.topology.links.iter().filter(|link| link.driver == LinkDriver::Veth);
         cables.flat_map(|link| ["a", "b"].map(|side| on_the_way(&self.topology.prefix, &link.name, side))).collect()
     }
 }
@@ -165,7 +165,7 @@ fn on_the_way(prefix: &str, link: &str, side: &str) -> String {
 }
 
 fn check_names(topology: &Topology) -> Result<()> {
-    for link in topology.links.iter().filter(|link| link.driver == Driver::Veth) {
+    for link in topology.links.iter().filter(|link| link.driver == LinkDriver::Veth) {
         let name = on_the_way(&topology.prefix, &link.name, "a");
         ensure!(
             name.len() <= INTERFACE_LENGTH,

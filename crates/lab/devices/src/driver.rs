@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use common::command::find_on_path;
 
-use super::Access;
+use super::DeviceAccess;
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Driver {
@@ -16,18 +16,18 @@ pub enum Driver {
     DockerTopo(PathBuf),
 }
 
-/// How a lab is raised.
+/// How a lab is brought up.
 #[derive(Debug, Clone)]
 pub struct Options {
     pub driver: Driver,
-    pub access: Access,
-    /// Asked between two devices; the raising fails once this says so, and what was made is taken away.
+    pub access: DeviceAccess,
+    /// Asked between two devices; bringing it up fails once this says so, and what was made is taken away.
     pub interrupted: fn() -> bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { driver: Driver::default(), access: Access::default(), interrupted: || false }
+        Options { driver: Driver::default(), access: DeviceAccess::default(), interrupted: || false }
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use anyhow::{Context, Result};
 
 use super::Device;
-use topology::format::Kind;
+use topology::format::DeviceKind;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
@@ -49,7 +49,7 @@ impl Device<'_> {
         };
         let what = match crate::images::stands_in_for(&image_id)? {
             Some(of) => What::StandInFor(of),
-            None if self.kind() == Kind::Switch => {
+            None if self.kind() == DeviceKind::Switch => {
                 let said = self.exec_ok(["FastCli", "-p", "15", "-c", "show version"])?;
                 eos_version(&said).map_or(What::Other, |version| What::Eos { version: version.to_owned() })
             }

@@ -1,12 +1,12 @@
 //! A topology in containers, on one Docker engine.
 //!
-//! 1. [`Lab::raise`] makes a container of each device of a [`Topology`], fills the switches' flash, starts them and wires
-//!    the links. [`Lab::attach`] finds a lab that is up, [`Lab::destroy`] takes it away.
+//! 1. [`Lab::up`] makes a container of each device of a [`Topology`], fills the switches' flash, starts them and wires
+//!    the links. [`Lab::attach`] finds a lab that is up, [`Lab::down`] takes it away.
 //! 2. A [`Device`] is what a test holds on to: commands, files, reboot, power cut.
 //! 3. [`images`] makes what they run where the real thing is not to be had.
 //!
 //! A device is a container as docker-topo makes it, by docker-topo or by the built-in driver. The root of a stand-in and
-//! of an end host is new at every power-on; a switch's flash is a volume that lasts until the lab is destroyed. Bridges are
+//! of an end host is new at every power-on; a switch's flash is a volume that lasts until the lab is taken down. Bridges are
 //! Docker networks, and no device keeps Docker's default route: the switches' loopback addresses exist on the internet
 //! too, and nothing may get there. Cables are made over rtnetlink straight inside the containers' network namespaces, so
 //! that nothing is left on the machine when a container ends.
@@ -25,8 +25,8 @@ pub mod images;
 mod links;
 mod lock;
 mod network;
-mod raise;
 mod spec;
+mod up;
 mod wires;
 
 use std::{
@@ -40,7 +40,7 @@ use common::{Progress, files, lock::Lock};
 use topology::Topology;
 
 pub use self::{
-    access::{Access, Ssh},
+    access::{DeviceAccess, Ssh},
     device::{Device, Power},
     driver::{Driver, Options},
     flash::Flash,
@@ -59,12 +59,12 @@ const BOOT: Duration = Duration::from_secs(900);
 pub struct Lab {
     topology: Topology,
     docker: Docker,
-    access: Access,
+    access: DeviceAccess,
     /// By which way each device is reached, as far as it has been found out.
     ways: Mutex<BTreeMap<String, device::Way>>,
     /// Held while a device's cables are made: two devices that are switched on at the same time would both make theirs.
     wiring: Mutex<()>,
-    /// Held by whoever raised it; none where it was found.
+    /// Held by whoever brought it up; none where it was found.
     lock: Option<Lock>,
 }
 
@@ -74,38 +74,38 @@ impl Lab {
         Docker::check()
     }
 
-    /// [`Lab::raise_with`] the built-in driver.
-    pub fn raise(topology: &Topology, flash: &BTreeMap<String, Flash>, progress: &dyn Progress) -> Result<Lab> {
-        Self::raise_with(topology, flash, &Options::default(), progress)
+    /// [`Lab::up_with`] the built-in driver.
+    pub fn up(topology: &Topology, flash: &BTreeMap<String, Flash>, progress: &dyn Progress) -> Result<Lab> {
+        Self::up_with(topology, flash, &Options::default(), progress)
     }
 
     /// The lab of that topology, which is up.
     pub fn attach(topology: &Topology) -> Result<Lab> {
         Docker::check()?;
-        let lab = Lab::of(topology, Access::default(), None);
+        let lab = Lab::of(topology, DeviceAccess::default(), None);
         if !lab.docker.anything_there()? {
-            bail!("no device of the topology {} is there; raise it first", topology.prefix);
+            bail!("no device of the topology {} is there; bring it up first", topology.prefix);
         }
         Ok(lab)
     }
 
-    /// Takes away whatever there is of a topology, however it was raised and however far that came. Says whether there
+    /// Takes away whatever there is of a topology, however it was brought up and however far that came. Says whether there
     /// was anything.
-    pub fn clear(topology: &Topology) -> Result<bool> {
+    pub fn ensure_down(topology: &Topology) -> Result<bool> {
         Docker::check()?;
-        let lab = Lab::of(topology, Access::default(), None);
+        let lab = Lab::of(topology, DeviceAccess::default(), None);
         let there = lab.docker.anything_there()?;
-        lab.destroy()?;
+        lab.down()?;
         Ok(there)
     }
 
-    fn of(topology: &Topology, access: Access, lock: Option<Lock>) -> Lab {
+    fn of(topology: &Topology, access: DeviceAccess, lock: Option<Lock>) -> Lab {
         let docker = Docker::new(&topology.prefix);
         Lab { topology: topology.clone(), docker, access, ways: Mutex::default(), wiring: Mutex::default(), lock }
     }
 
     /// The same lab, reached in another way.
-    pub fn with_access(mut self, access: Access) -> Lab {
+    pub fn with_access(mut self, access: DeviceAccess) -> Lab {
         self.access = access;
         self.ways.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
         self
@@ -131,7 +131,7 @@ impl Lab {
 
     /// Takes the lab away: its containers, networks and flash, and what is left of its cables. Fails where another
     /// process is at work on it.
-    pub fn destroy(mut self) -> Result<()> {
+    pub fn down(mut self) -> Result<()> {
         if self.lock.is_none() {
             self.lock = Some(lock::of_prefix(&self.topology.prefix)?);
         }

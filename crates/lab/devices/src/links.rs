@@ -8,7 +8,7 @@ use super::{
     Lab,
     wires::{self, Carrier},
 };
-use topology::format::{Driver, Endpoint, Kind, Link, Node};
+use topology::format::{DeviceKind, Endpoint, Link, LinkDriver, TopologyNode};
 
 impl Lab {
     /// A link by docker-topo's name, its number, or one of its ends: `net-1`, `1`, `veos-b:eth2`.
@@ -66,7 +66,7 @@ impl Lab {
     fn set_end(&self, link: &Link, end: &Endpoint, carrier: Carrier) -> Result<()> {
         let Some(container) = self.docker.find(&end.device)? else { return Ok(()) };
         let Some(process) = container.process() else { return Ok(()) };
-        if link.driver == Driver::Veth {
+        if link.driver == LinkDriver::Veth {
             return wires::set((process, &end.interface), carrier).with_context(|| format!("on {}", end.device));
         }
         let network = self.docker.name(&link.name);
@@ -79,8 +79,8 @@ impl Lab {
 
     /// After a device has been started: without a way out of the lab, on all its networks, and wired to those that are
     /// on, too.
-    pub(super) fn wire(&self, node: &Node) -> Result<()> {
-        let bridges = self.topology.links_of(&node.name).filter(|link| link.driver != Driver::Veth);
+    pub(super) fn wire(&self, node: &TopologyNode) -> Result<()> {
+        let bridges = self.topology.links_of(&node.name).filter(|link| link.driver != LinkDriver::Veth);
         // Docker calls them eth0, eth1, ... as they come; docker-topo, too, goes by the interfaces' names.
         let mut further: Vec<&Link> = bridges.skip(1).collect();
         further.sort_by_key(|link| interface_of(link, &node.name));
@@ -89,7 +89,7 @@ impl Lab {
         }
         self.close(node)?;
         let _wiring = self.wiring.lock().unwrap_or_else(PoisonError::into_inner);
-        for link in self.topology.links_of(&node.name).filter(|link| link.driver == Driver::Veth) {
+        for link in self.topology.links_of(&node.name).filter(|link| link.driver == LinkDriver::Veth) {
             let mut ends = Vec::new();
             for end in &link.endpoints {
                 let process = self.docker.find(&end.device)?.and_then(|container| container.process());
@@ -105,7 +105,7 @@ impl Lab {
     }
 
     /// Takes away what leads out of the lab.
-    pub(super) fn close(&self, node: &Node) -> Result<()> {
+    pub(super) fn close(&self, node: &TopologyNode) -> Result<()> {
         let Some(process) = self.docker.find(&node.name)?.and_then(|container| container.process()) else {
             bail!("{} ended as soon as it was started: docker logs {}", node.name, self.docker.name(&node.name));
         };
@@ -114,13 +114,13 @@ impl Lab {
 
     /// The interfaces of a device that cables end at.
     pub(super) fn cables(&self, device: &str) -> Vec<&str> {
-        let links = self.topology.links_of(device).filter(|link| link.driver == Driver::Veth);
+        let links = self.topology.links_of(device).filter(|link| link.driver == LinkDriver::Veth);
         links.map(|link| interface_of(link, device)).collect()
     }
 
     /// An end host has no startup-config that waits for interfaces: it is told that one has come.
     fn give_address(&self, device: &str) -> Result<()> {
-        let host = self.topology.node(device).is_some_and(|node| node.kind == Kind::Host);
+        let host = self.topology.node(device).is_some_and(|node| node.kind == DeviceKind::Host);
         if !host {
             return Ok(());
         }

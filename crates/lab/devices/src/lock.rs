@@ -1,4 +1,4 @@
-//! One at a time: a prefix belongs to the process that raised its lab, for as long as it holds on to it.
+//! One at a time: a prefix belongs to the process that brought its lab up, for as long as it holds on to it.
 
 use std::path::{Path, PathBuf};
 

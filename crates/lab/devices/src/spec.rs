@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::docker::{Docker, docker};
 use crate::faults::explain;
-use topology::format::{Driver, Model, Node, Topology};
+use topology::format::{LinkDriver, Model, Topology, TopologyNode};
 
 /// Where the flash is, in a device that has it as a volume.
 pub(super) const FLASH: &str = "/mnt/flash";
@@ -19,7 +19,7 @@ const BEFORE_SETENV: [u32; 3] = [4, 22, 2];
 
 /// What a container is made of beside what the topology says.
 #[derive(Debug)]
-pub(super) struct Parts {
+pub(super) struct ContainerParts {
     pub image: String,
     /// A volume that is there; none for what the image says.
     pub flash: Option<String>,
@@ -30,7 +30,13 @@ pub(super) struct Parts {
 
 impl Docker {
     /// A container, not yet started. `name` is the device's, or another one for the time being.
-    pub(super) fn create(&self, topology: &Topology, node: &Node, name: &str, parts: &Parts) -> Result<()> {
+    pub(super) fn create(
+        &self,
+        topology: &Topology,
+        node: &TopologyNode,
+        name: &str,
+        parts: &ContainerParts,
+    ) -> Result<()> {
         let mut command = docker("make the device")?
             .args(["create", "--name", &self.name(name), "--hostname", &node.name])
             .args(["--label", &self.label(&node.name)])
@@ -57,9 +63,9 @@ impl Docker {
 }
 
 /// The network that a container is made on: that of the first link, unless that is a cable.
-pub(super) fn first_network<'a>(topology: &'a Topology, node: &Node) -> Option<&'a str> {
+pub(super) fn first_network<'a>(topology: &'a Topology, node: &TopologyNode) -> Option<&'a str> {
     let first = topology.links_of(&node.name).next();
-    first.filter(|link| link.driver != Driver::Veth).map(|link| link.name.as_str())
+    first.filter(|link| link.driver != LinkDriver::Veth).map(|link| link.name.as_str())
 }
 
 fn bind(config: &Path) -> String {
@@ -71,7 +77,7 @@ fn version(image: &str) -> &str {
     image.rsplit(':').next().unwrap_or_default()
 }
 
-fn environment(node: &Node) -> Vec<(&'static str, &'static str)> {
+fn environment(node: &TopologyNode) -> Vec<(&'static str, &'static str)> {
     if node.model != Model::Ceos {
         return vec![];
     }
@@ -86,7 +92,7 @@ fn environment(node: &Node) -> Vec<(&'static str, &'static str)> {
     ]
 }
 
-fn arguments(node: &Node) -> Vec<String> {
+fn arguments(node: &TopologyNode) -> Vec<String> {
     match node.model {
         Model::Host => node.addresses.iter().map(|(interface, address)| format!("{interface}:{address}")).collect(),
         Model::Ceos => {

@@ -6,8 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result};
-use common::{Progress, files};
+use anyhow::Result;
+use common::Progress;
 use devices::{Flash, Lab};
 use topology::Topology;
 
@@ -15,7 +15,7 @@ use crate::Switch;
 
 /// Which of the repository's topologies, with its cluster.toml.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cluster {
+pub enum LabSize {
     OneSwitch,
     ThreeSwitches,
 }
@@ -25,39 +25,39 @@ pub struct NodeLab {
     lab: Option<Lab>,
 }
 
-/// The parts that labs are raised from.
+/// The parts that labs are brought up from.
 #[derive(Debug, Clone)]
-pub struct Parts {
+pub struct LabParts {
     /// The repository's directory.
     pub repository: PathBuf,
     pub swix: PathBuf,
 }
 
-impl Parts {
+impl LabParts {
     /// `dist` is the directory that `cargo xtask build-swix` publishes into; its newest SWIX is taken.
-    pub fn of_dist(repository: &Path, dist: &Path) -> Result<Parts> {
-        Ok(Parts { repository: repository.to_owned(), swix: swix::dist::newest_swix(dist)? })
+    pub fn of_dist(repository: &Path, dist: &Path) -> Result<LabParts> {
+        Ok(LabParts { repository: repository.to_owned(), swix: swix::dist::newest_swix(dist)? })
     }
 
     /// What an operator puts on every switch's flash: cluster.toml, and the SWIX as a boot extension.
-    pub fn flash(&self, cluster: Cluster) -> Result<Flash> {
-        let file = self.repository.join("topo").join(cluster.file());
+    pub fn flash(&self, size: LabSize) -> Result<Flash> {
+        let file = self.repository.join("topo").join(size.cluster());
         Ok(Flash::new().with_boot_extension(&self.swix)?.with_file("cluster.toml", file))
     }
 }
 
-impl Cluster {
+impl LabSize {
     fn topology(self) -> &'static str {
         match self {
-            Cluster::OneSwitch => "one.yml",
-            Cluster::ThreeSwitches => "k8s.yml",
+            LabSize::OneSwitch => "one.yml",
+            LabSize::ThreeSwitches => "k8s.yml",
         }
     }
 
-    fn file(self) -> &'static str {
+    fn cluster(self) -> &'static str {
         match self {
-            Cluster::OneSwitch => "cluster-one.toml",
-            Cluster::ThreeSwitches => "cluster.toml",
+            LabSize::OneSwitch => "cluster-one.toml",
+            LabSize::ThreeSwitches => "cluster.toml",
         }
     }
 }
@@ -65,18 +65,18 @@ impl Cluster {
 impl NodeLab {
     /// Powers everything on, with `flash` on each switch, and waits for nothing. `prefix` keeps the lab apart
     /// from others; what an earlier run left under it is taken away.
-    pub fn raise(
-        parts: &Parts,
-        cluster: Cluster,
+    pub fn up(
+        repository: &Path,
+        size: LabSize,
         prefix: &str,
         flash: &Flash,
         progress: &dyn Progress,
     ) -> Result<NodeLab> {
-        let file = parts.repository.join("topo").join(cluster.topology());
+        let file = repository.join("topo").join(size.topology());
         let topology = Topology::load(&file)?.under_prefix(prefix);
-        Lab::clear(&topology)?;
+        Lab::ensure_down(&topology)?;
         let flash: BTreeMap<_, _> = topology.switches().map(|node| (node.name.clone(), flash.clone())).collect();
-        Ok(NodeLab { lab: Some(Lab::raise(&topology, &flash, progress)?) })
+        Ok(NodeLab { lab: Some(Lab::up(&topology, &flash, progress)?) })
     }
 
     pub fn switch(&self, name: &str) -> Result<Switch<'_>> {
@@ -87,19 +87,8 @@ impl NodeLab {
         self.topology().switches().map(|node| self.switch(&node.name)).collect()
     }
 
-    /// Copies a program of the build machine to a device.
-    pub fn install_program(&self, device: &str, from: &Path, name: &str) -> Result<()> {
-        let device = self.device(device)?;
-        let copy = tempfile::tempdir().context("cannot make a directory")?;
-        let program = copy.path().join(name);
-        files::copy_atomically(from, &program)?;
-        let to = format!("/usr/local/bin/{name}");
-        device.copy_in(&program, &to)?;
-        device.exec_ok(["chmod", "0755", &to]).map(drop)
-    }
-
-    pub fn destroy(mut self) -> Result<()> {
-        self.lab.take().map_or(Ok(()), Lab::destroy)
+    pub fn down(mut self) -> Result<()> {
+        self.lab.take().map_or(Ok(()), Lab::down)
     }
 }
 
@@ -107,7 +96,7 @@ impl Deref for NodeLab {
     type Target = Lab;
 
     fn deref(&self) -> &Lab {
-        self.lab.as_ref().expect("the lab is there until it is destroyed, which consumes this")
+        self.lab.as_ref().expect("the lab is there until it is taken down, which consumes this")
     }
 }
 
@@ -115,7 +104,7 @@ impl Drop for NodeLab {
     fn drop(&mut self) {
         if let Some(lab) = self.lab.take() {
             // What stays is taken away by the next lab of this prefix.
-            let _ = lab.destroy();
+            let _ = lab.down();
         }
     }
 }

@@ -17,8 +17,8 @@ use anyhow::{Context, Result, ensure};
 use common::Progress;
 
 use crate::{
-    Cluster, NodeLab, Switch,
-    lab::Parts,
+    LabSize, NodeLab, Switch,
+    lab::LabParts,
     state::{Reached, State},
 };
 
@@ -32,8 +32,8 @@ const EARLIEST: Duration = Duration::from_millis(300);
 const BEYOND: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Clone)]
-pub struct Request {
-    pub parts: Parts,
+pub struct PowerCutRequest {
+    pub parts: LabParts,
     pub first_boots: u32,
     pub later_boots: u32,
     /// The same seed takes the same parts of the range.
@@ -44,7 +44,7 @@ pub struct Request {
     pub limit: Duration,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Boot {
     First,
     Later,
@@ -63,13 +63,13 @@ pub struct Cut {
 }
 
 #[derive(Debug)]
-pub struct Report {
+pub struct PowerCutReport {
     /// The first boot that nothing disturbed.
     pub undisturbed: Duration,
     pub cuts: Vec<Cut>,
 }
 
-impl Report {
+impl PowerCutReport {
     pub fn failed(&self) -> impl Iterator<Item = &Cut> {
         self.cuts.iter().filter(|cut| cut.outcome.is_err())
     }
@@ -85,9 +85,9 @@ impl fmt::Display for Boot {
 }
 
 /// Fails only where the lab itself does; what the switch does wrong is in the report.
-pub fn run(request: &Request, progress: &dyn Progress) -> Result<Report> {
+pub fn run(request: &PowerCutRequest, progress: &dyn Progress) -> Result<PowerCutReport> {
     let mut random = fastrand::Rng::with_seed(request.seed);
-    let lab = raise(request, progress)?;
+    let lab = up(request, progress)?;
     let began = Instant::now();
     lab.switch(SWITCH)?.wait_until_ready(request.limit).context("not even a boot that nothing disturbs ends well")?;
     let undisturbed = began.elapsed();
@@ -105,20 +105,20 @@ pub fn run(request: &Request, progress: &dyn Progress) -> Result<Report> {
             break;
         }
     }
-    lab.destroy()?;
+    lab.down()?;
     for _ in 0..request.first_boots {
-        let lab = raise(request, progress)?;
+        let lab = up(request, progress)?;
         let cut = cut_first_boot(&lab.switch(SWITCH)?, moment(&mut random, &moments), request.limit)?;
         tell(progress, &cut);
         cuts.push(cut);
-        lab.destroy()?;
+        lab.down()?;
     }
-    Ok(Report { undisturbed, cuts })
+    Ok(PowerCutReport { undisturbed, cuts })
 }
 
-fn raise(request: &Request, progress: &dyn Progress) -> Result<NodeLab> {
-    let flash = request.parts.flash(Cluster::OneSwitch)?;
-    NodeLab::raise(&request.parts, Cluster::OneSwitch, PREFIX, &flash, progress)
+fn up(request: &PowerCutRequest, progress: &dyn Progress) -> Result<NodeLab> {
+    let flash = request.parts.flash(LabSize::OneSwitch)?;
+    NodeLab::up(&request.parts.repository, LabSize::OneSwitch, PREFIX, &flash, progress)
 }
 
 /// As many moments between 1 s and 2 s as between 10 s and 20 s: a boot writes most of its files in its first seconds.

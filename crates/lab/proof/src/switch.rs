@@ -1,11 +1,9 @@
 //! A switch that is, or is to become, a node.
 
-use std::{
-    ops::Deref,
-    time::{Duration, Instant},
-};
+use std::{ops::Deref, time::Duration};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
+use common::retry;
 use contract::{
     places::{ADMIN_KUBECONFIG, ETCDCTL, K8S_NODE, KUBECTL, PKI},
     ports,
@@ -44,15 +42,11 @@ impl Switch<'_> {
 
     /// Waits until the status is as desired, whatever it was before.
     pub fn wait_for(&self, limit: Duration, what: &str, desired: impl Fn(&Status) -> bool) -> Result<Status> {
-        let began = Instant::now();
-        loop {
-            let status = self.status();
-            match status {
-                Ok(status) if desired(&status) => return Ok(status),
-                _ if began.elapsed() < limit => std::thread::sleep(INTERVAL),
-                _ => bail!("{} is not {what} after {:.0} s:\n{}", self.name(), limit.as_secs_f64(), self.evidence()),
-            }
-        }
+        retry::until(&format!("{} is {what}", self.name()), limit, INTERVAL, || {
+            let status = self.status()?;
+            if desired(&status) { Ok(status) } else { Err(anyhow!("it is {}", status.state).into()) }
+        })
+        .map_err(|error| anyhow!("{error:#}:\n{}", self.evidence()))
     }
 
     pub fn wait_until_ready(&self, limit: Duration) -> Result<Status> {

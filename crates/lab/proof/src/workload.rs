@@ -5,13 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use common::command::Program;
 use devices::Flash;
 
-use crate::Switch;
+use crate::{Switch, manifest};
 
-pub const IMAGE: &str = "example.com/probe:1";
+const IMAGE: &str = "example.com/probe:1";
 
 /// Where the pods answer.
 pub const PORT: u16 = 8080;
@@ -20,20 +20,7 @@ pub const PORT: u16 = 8080;
 const ON_FLASH: &str = "k8s/images/probe.tar";
 
 /// One on every node, so that pods of all switches can be asked for each other.
-pub const MANIFEST: &str = r#"
-apiVersion: apps/v1
-kind: DaemonSet
-metadata: {name: probe, namespace: default}
-spec:
-  selector: {matchLabels: {app: probe}}
-  template:
-    metadata: {labels: {app: probe}}
-    spec:
-      terminationGracePeriodSeconds: 1
-      automountServiceAccountToken: true
-      containers:
-        - {name: probe, image: "example.com/probe:1", imagePullPolicy: Never, args: [serve, "8080"]}
-"#;
+const MANIFEST: &str = include_str!("manifests/probe.yaml");
 
 /// A pod that is ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,11 +54,7 @@ pub fn on_flash(flash: Flash, archive: &Path) -> Flash {
 
 /// Has a pod made on every node.
 pub fn start(master: &Switch) -> Result<()> {
-    let directory = tempfile::tempdir().context("cannot make a directory")?;
-    let manifest = directory.path().join("probe.yaml");
-    common::files::write_atomically(&manifest, MANIFEST)?;
-    master.copy_in(&manifest, "/root/probe.yaml")?;
-    master.kubectl(&["apply", "--filename=/root/probe.yaml"]).map(drop)
+    manifest::apply(master, "probe", MANIFEST)
 }
 
 /// Takes the pods away. They are named beside their owner, as the garbage collector of a control plane that has just begun
@@ -108,11 +91,12 @@ pub fn story(master: &Switch) -> String {
     .join("\n")
 }
 
-/// Asks a pod from a device, and whether it answers with its own name.
-pub fn answers(from: &devices::Device, pod: &Pod) -> bool {
+/// Asks a pod from a device; fails where it does not answer with its own name.
+pub fn ask(from: &devices::Device, pod: &Pod) -> Result<()> {
     let url = format!("http://{}:{PORT}/", pod.address);
-    let asked = from.exec_ok(["curl", "--silent", "--show-error", "--max-time", "3", &url]);
-    asked.is_ok_and(|answer| answer.trim() == pod.name)
+    let asked = from.exec_ok(["curl", "--silent", "--show-error", "--max-time", "3", &url])?;
+    ensure!(asked.trim() == pod.name, "{url} is answered by {asked}");
+    Ok(())
 }
 
 fn docker(arguments: &[&str]) -> Result<()> {

@@ -16,8 +16,9 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use devices::Device;
+use proof::manifest;
 
-use crate::{Scene, asking, manifest, neighbours};
+use crate::{Scene, asking, neighbours};
 
 /// The node port that leads to every pod.
 pub const ANY_POD: u16 = 31081;
@@ -30,40 +31,7 @@ pub const INTERVAL: Duration = Duration::from_millis(200);
 /// From a node's readiness until its pods run and are reached.
 const SERVED: Duration = Duration::from_secs(120);
 
-const MANIFEST: &str = r#"
-apiVersion: apps/v1
-kind: DaemonSet
-metadata: {name: answering, namespace: default}
-spec:
-  selector: {matchLabels: {app: answering}}
-  template:
-    metadata: {labels: {app: answering}}
-    spec:
-      terminationGracePeriodSeconds: 1
-      containers:
-        - name: probe
-          image: "example.com/probe:1"
-          imagePullPolicy: Never
-          args: [serve, "8080"]
-          readinessProbe: {tcpSocket: {port: 8080}, periodSeconds: 2}
----
-apiVersion: v1
-kind: Service
-metadata: {name: answering, namespace: default}
-spec:
-  type: NodePort
-  selector: {app: answering}
-  ports: [{port: 80, targetPort: 8080, nodePort: 31081}]
----
-apiVersion: v1
-kind: Service
-metadata: {name: answering-own, namespace: default}
-spec:
-  type: NodePort
-  externalTrafficPolicy: Local
-  selector: {app: answering}
-  ports: [{port: 80, targetPort: 8080, nodePort: 31082}]
-"#;
+const MANIFEST: &str = include_str!("manifests/answering.yaml");
 
 /// A host that asks a node port of the switch beside it.
 #[derive(Debug, Clone)]
@@ -103,17 +71,15 @@ pub fn wait_at<'s>(scene: &Scene<'_>, switches: impl IntoIterator<Item = &'s str
     for switch in switches {
         let own = question(scene, switch, OWN_POD)?;
         let what = format!("the pod on {switch} answers {}", own.host);
-        scene.eventually(&what, SERVED, || ask_once(scene, &own).map(Some))?;
+        scene.eventually(&what, SERVED, || ask_once(scene, &own))?;
         let any = question(scene, switch, ANY_POD)?;
         let mut met = BTreeSet::new();
         scene.eventually(&format!("every pod answers {} by way of {switch}", any.host), SERVED, || {
             for _ in 0..4 * pods {
                 met.insert(ask_once(scene, &any)?);
             }
-            match met.len() >= pods {
-                true => Ok(Some(())),
-                false => bail!("these have: {met:?}"),
-            }
+            ensure!(met.len() >= pods, "these have: {met:?}");
+            Ok(())
         })?;
     }
     Ok(())
@@ -128,7 +94,7 @@ pub fn question(scene: &Scene<'_>, switch: &str, port: u16) -> Result<Question> 
 }
 
 fn ask_once(scene: &Scene<'_>, question: &Question) -> Result<String> {
-    scene.host(&question.host)?.in_network(|| asking::tcp(question.to).context("no answer"))
+    scene.lab.device(&question.host)?.in_network(|| asking::tcp(question.to).context("no answer"))
 }
 
 /// Asks all of these every 200 ms while `work` is done, which may look at the answers.
@@ -138,7 +104,7 @@ pub fn while_asked<T>(
     work: impl FnOnce(&mut Scene<'_>, &Answers) -> Result<T>,
 ) -> Result<T> {
     let devices: Vec<(Device<'_>, &Question)> =
-        questions.iter().map(|question| Ok((scene.host(&question.host)?, question))).collect::<Result<_>>()?;
+        questions.iter().map(|question| Ok((scene.lab.device(&question.host)?, question))).collect::<Result<_>>()?;
     let (answers, done) = (Answers::default(), AtomicBool::new(false));
     thread::scope(|scope| {
         let askers: Vec<_> = devices
@@ -215,11 +181,6 @@ pub fn questions<'s>(
     switches: impl IntoIterator<Item = &'s str>,
     ports: &[u16],
 ) -> Result<Vec<Question>> {
-    let mut all = Vec::new();
-    for switch in switches {
-        for port in ports {
-            all.push(question(scene, switch, *port)?);
-        }
-    }
-    Ok(all)
+    let each = |switch| ports.iter().map(move |port| question(scene, switch, *port));
+    switches.into_iter().flat_map(each).collect()
 }

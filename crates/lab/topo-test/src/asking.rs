@@ -50,11 +50,12 @@ pub fn from_switch(switch: &Switch<'_>, addresses: &[SocketAddr]) -> Result<Vec<
     Ok(answers)
 }
 
-/// Whether a device's connection is refused at once.
-pub fn is_refused(from: &Device<'_>, to: SocketAddr) -> Result<bool> {
+/// Fails where a device's connection is not refused at once.
+pub fn is_refused(from: &Device<'_>, to: SocketAddr) -> Result<()> {
     from.in_network(|| {
-        let error = TcpStream::connect_timeout(&to, PATIENCE).err();
-        Ok(error.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused))
+        let refused = TcpStream::connect_timeout(&to, PATIENCE).map_err(|error| error.kind());
+        ensure!(matches!(refused, Err(io::ErrorKind::ConnectionRefused)), "it is not refused: {refused:?}");
+        Ok(())
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, net::Ipv4Addr, time::Duration};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use proof::Switch;
 use topology::Topology;
 
@@ -75,10 +75,8 @@ impl<'a> Route<'a> {
         let what = format!("{} sends what is for {to} {via}", self.on.name());
         scene.eventually(&what, ROUTED, || {
             let used = self.on.exec_ok(["ip", "-4", "route", "get", &to])?;
-            match used.contains(&via) {
-                true => Ok(Some(())),
-                false => bail!("it uses {used}"),
-            }
+            ensure!(used.contains(&via), "it uses {used}");
+            Ok(())
         })
     }
 

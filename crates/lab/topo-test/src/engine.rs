@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::{
     Recorder, Scenario, Scene, look,
-    record::{Evidence, Outcome},
+    record::{Evidence, PlayOutcome},
     scenario::Impossible,
 };
 
@@ -17,21 +17,21 @@ const BRING_UP: &str = "bring-up";
 pub fn skip(scenarios: &[&Scenario], recorder: &Recorder<'_>, why: &str) {
     for scenario in scenarios {
         recorder.begin_scenario(scenario.name, scenario.purpose);
-        recorder.end_scenario(Outcome::Skipped(why.to_owned()), vec![]);
+        recorder.end_scenario(PlayOutcome::Skipped(why.to_owned()), vec![]);
     }
 }
 
 /// Plays them. What fails takes along only what needs it.
 pub fn run(scenarios: &[&Scenario], scene: &mut Scene<'_>) {
-    let mut ended: BTreeMap<&str, Outcome> = BTreeMap::new();
+    let mut ended: BTreeMap<&str, PlayOutcome> = BTreeMap::new();
     for scenario in scenarios {
         // Before each, because any may end with nodes that are gone, as uninstalling does.
-        if ended.get(BRING_UP) == Some(&Outcome::Passed) {
+        if ended.get(BRING_UP) == Some(&PlayOutcome::Passed) {
             see_memory(scene);
         }
         scene.recorder.begin_scenario(scenario.name, scenario.purpose);
         let outcome = match obstacle(scenario, scene, &ended) {
-            Some(why) => Outcome::Skipped(why),
+            Some(why) => PlayOutcome::Skipped(why),
             None => {
                 scene.random = fastrand::Rng::with_seed(seed_of(scene.seed, scenario.name));
                 outcome((scenario.play)(scene), (scene.interrupted)())
@@ -50,12 +50,12 @@ fn see_memory(scene: &Scene<'_>) {
     }
 }
 
-fn outcome(played: Result<()>, interrupted: bool) -> Outcome {
+fn outcome(played: Result<()>, interrupted: bool) -> PlayOutcome {
     match played {
-        Ok(()) => Outcome::Passed,
-        Err(error) if error.is::<Impossible>() => Outcome::Skipped(error.to_string()),
-        Err(error) if interrupted => Outcome::Skipped(format!("interrupted: {error:#}")),
-        Err(error) => Outcome::Failed(format!("{error:#}")),
+        Ok(()) => PlayOutcome::Passed,
+        Err(error) if error.is::<Impossible>() => PlayOutcome::Skipped(error.to_string()),
+        Err(error) if interrupted => PlayOutcome::Skipped(format!("interrupted: {error:#}")),
+        Err(error) => PlayOutcome::Failed(format!("{error:#}")),
     }
 }
 
@@ -65,13 +65,13 @@ fn seed_of(seed: u64, name: &str) -> u64 {
 }
 
 /// Why a scenario cannot be played, if so.
-fn obstacle(scenario: &Scenario, scene: &Scene<'_>, ended: &BTreeMap<&str, Outcome>) -> Option<String> {
+fn obstacle(scenario: &Scenario, scene: &Scene<'_>, ended: &BTreeMap<&str, PlayOutcome>) -> Option<String> {
     if (scene.interrupted)() {
         return Some("interrupted".to_owned());
     }
-    let missing = scenario.needs.iter().find(|need| ended.get(**need) != Some(&Outcome::Passed))?;
+    let missing = scenario.needs.iter().find(|need| ended.get(**need) != Some(&PlayOutcome::Passed))?;
     Some(match ended.get(missing) {
-        Some(Outcome::Skipped(why)) => format!("it needs {missing}, which was skipped: {why}"),
+        Some(PlayOutcome::Skipped(why)) => format!("it needs {missing}, which was skipped: {why}"),
         _ => format!("it needs {missing}, which has not passed"),
     })
 }
@@ -96,8 +96,8 @@ mod tests {
     #[test]
     fn what_cannot_be_played_here_is_skipped_with_its_reason() {
         let why = "there is no flanneld".to_owned();
-        assert_eq!(outcome(Err(Impossible(why.clone()).into()), false), Outcome::Skipped(why));
-        assert_eq!(outcome(Err(anyhow!("wrong")), false), Outcome::Failed("wrong".to_owned()));
+        assert_eq!(outcome(Err(Impossible(why.clone()).into()), false), PlayOutcome::Skipped(why));
+        assert_eq!(outcome(Err(anyhow!("wrong")), false), PlayOutcome::Failed("wrong".to_owned()));
     }
 
     #[test]

@@ -9,16 +9,12 @@
 mod answering;
 mod asking;
 mod asymmetry;
-mod bring_ups;
 pub mod describe;
 pub mod engine;
 mod extension;
-mod first_answer;
-mod identity;
 mod invalid;
 pub mod logs;
 pub mod look;
-mod manifest;
 mod neighbours;
 mod operator;
 mod ospf;

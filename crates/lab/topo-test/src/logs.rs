@@ -12,7 +12,7 @@ use common::{command::Program, files};
 use contract::places::K8S_NODE;
 use devices::{Device, Lab};
 use flate2::{Compression, write::GzEncoder};
-use topology::format::Kind;
+use topology::format::DeviceKind;
 
 /// Where `k8s-node collect` is told to leave its bundle, and where it is fetched from.
 const COLLECTED: &str = "/tmp/topo-test-collected.tar.gz";
@@ -64,13 +64,13 @@ fn parts(device: &Device<'_>) -> Result<Vec<(String, Vec<u8>)>> {
     let mut docker = Program::new("docker", "read a container's log")?.args(["logs", "--timestamps", &container]);
     let mut parts = vec![("container.txt".to_owned(), text(docker.output()))];
     let mut questions = OF_ALL.to_vec();
-    if device.kind() == Kind::Switch {
+    if device.kind() == DeviceKind::Switch {
         questions.extend(OF_SWITCHES);
     }
     for (name, argv) in questions {
         parts.push((name.to_owned(), text(device.exec(argv))));
     }
-    if device.kind() == Kind::Switch {
+    if device.kind() == DeviceKind::Switch {
         parts.extend(collected(device).map(|bundle| ("k8s-node-collect.tar.gz".to_owned(), bundle)));
     }
     Ok(parts)

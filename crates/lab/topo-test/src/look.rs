@@ -6,9 +6,9 @@ use std::{collections::BTreeMap, thread};
 
 use devices::{Device, Lab, Power};
 use proof::Switch;
-use topology::format::Kind;
+use topology::format::DeviceKind;
 
-use crate::record::Memory;
+use crate::record::ProcessMemory;
 
 /// Docker's own bridge, which leads nowhere else and is the same on every switch.
 const DOCKER: &str = "docker0";
@@ -21,7 +21,7 @@ pub fn state(device: &Device<'_>) -> String {
     if !matches!(device.power(), Ok(Power::On)) {
         return "off".to_owned();
     }
-    let status = (device.kind() == Kind::Switch).then(|| Switch::from(*device).status().ok()).flatten();
+    let status = (device.kind() == DeviceKind::Switch).then(|| Switch::from(*device).status().ok()).flatten();
     status.map_or("on".to_owned(), |status| status.state.to_string())
 }
 
@@ -31,8 +31,8 @@ pub fn addresses(device: &Device<'_>) -> Vec<String> {
 }
 
 /// What each switch's processes hold, where it is a node: none of a switch without a kubelet.
-pub fn memory_of_nodes(lab: &Lab) -> Vec<(String, Vec<Memory>)> {
-    let switches: Vec<Device<'_>> = lab.devices().filter(|device| device.kind() == Kind::Switch).collect();
+pub fn memory_of_nodes(lab: &Lab) -> Vec<(String, Vec<ProcessMemory>)> {
+    let switches: Vec<Device<'_>> = lab.devices().filter(|device| device.kind() == DeviceKind::Switch).collect();
     thread::scope(|scope| {
         let looks: Vec<_> =
             switches.iter().map(|switch| scope.spawn(|| (switch.name().to_owned(), memory(switch)))).collect();
@@ -41,7 +41,7 @@ pub fn memory_of_nodes(lab: &Lab) -> Vec<(String, Vec<Memory>)> {
     })
 }
 
-fn memory(device: &Device<'_>) -> Vec<Memory> {
+fn memory(device: &Device<'_>) -> Vec<ProcessMemory> {
     // The device's own shell says which processes there are.
     let script = "grep -hE '^(Name|VmRSS):' /proc/[0-9]*/status";
     said(device, &["sh", "-c", script]).map_or(vec![], |said| by_process(&said))
@@ -71,7 +71,7 @@ fn brief_addresses(said: &str) -> Vec<String> {
 }
 
 /// Largest first. A kernel thread has no memory of its own, and no such line.
-fn by_process(said: &str) -> Vec<Memory> {
+fn by_process(said: &str) -> Vec<ProcessMemory> {
     let mut kib: BTreeMap<&str, u64> = BTreeMap::new();
     let mut process = "";
     for line in said.lines() {
@@ -84,7 +84,7 @@ fn by_process(said: &str) -> Vec<Memory> {
     }
     let mut all: Vec<(&str, u64)> = kib.into_iter().collect();
     all.sort_by_key(|(_, kib)| std::cmp::Reverse(*kib));
-    let part = |(process, kib): (&str, u64)| Memory { process: process.to_owned(), mib: kib as f64 / 1024.0 };
+    let part = |(process, kib): (&str, u64)| ProcessMemory { process: process.to_owned(), mib: kib as f64 / 1024.0 };
     all.into_iter().map(part).collect()
 }
 
@@ -105,7 +105,7 @@ mod tests {
     fn the_memory_of_processes_of_one_name_is_added_up_and_kernel_threads_have_none() {
         let said = "Name:\tsh\nVmRSS:\t    512 kB\nName:\tkthreadd\nName:\tkubelet\nVmRSS:\t  40960 kB\n\
                     Name:\tsh\nVmRSS:\t    512 kB\n";
-        let part = |process: &str, mib| Memory { process: process.to_owned(), mib };
+        let part = |process: &str, mib| ProcessMemory { process: process.to_owned(), mib };
         assert_eq!(by_process(said), [part("kubelet", 40.0), part("sh", 1.0)]);
     }
 }

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use anyhow::{Context, Result};
 use topology::{
     Topology,
-    format::{Driver, Kind, Link},
+    format::{DeviceKind, Link, LinkDriver},
 };
 
 use crate::Scene;
@@ -26,7 +26,7 @@ pub fn cable<'a>(scene: &Scene<'a>, one: &str, other: &str) -> Result<&'a Link> 
 
 /// The host that a cable leads to from a switch.
 pub fn host_of(scene: &Scene<'_>, switch: &str) -> Result<String> {
-    let hosts = scene.lab.devices().filter(|device| device.kind() == Kind::Host);
+    let hosts = scene.lab.devices().filter(|device| device.kind() == DeviceKind::Host);
     let mut beside = hosts.filter(|host| cable(scene, switch, host.name()).is_ok());
     let host = beside.next().with_context(|| format!("the topology has no host beside {switch}"))?;
     Ok(host.name().to_owned())
@@ -69,8 +69,8 @@ pub fn another_way(topology: &Topology, one: &str, other: &str, cut: &str) -> bo
 }
 
 fn end_hosts(topology: &Topology) -> Vec<EndHost> {
-    let hosts = topology.devices.iter().filter(|device| device.kind == Kind::Host);
-    let end_host = |host: &topology::format::Node| {
+    let hosts = topology.devices.iter().filter(|device| device.kind == DeviceKind::Host);
+    let end_host = |host: &topology::format::TopologyNode| {
         let cable = cables(topology).find(|link| ends_at(link, &host.name))?;
         let end =
             |link: &Link, ours: bool| link.endpoints.iter().find(|end| (end.device == host.name) == ours).cloned();
@@ -84,7 +84,7 @@ fn end_hosts(topology: &Topology) -> Vec<EndHost> {
 }
 
 fn cables(topology: &Topology) -> impl Iterator<Item = &Link> {
-    topology.links.iter().filter(|link| link.driver == Driver::Veth)
+    topology.links.iter().filter(|link| link.driver == LinkDriver::Veth)
 }
 
 fn ends_at(link: &Link, name: &str) -> bool {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use devices::Device;
 
 use crate::Scene;
@@ -14,21 +14,7 @@ const ADMIN: &str = "/root/admin.kubeconfig";
 const LOCAL_PORT: &str = "18080";
 
 /// Asks through a tunnel until the first answer, and ends the tunnel.
-const ASK_THROUGH_FORWARD: &str = r#"
-"$1" --kubeconfig="$2" port-forward "$3" "$4:$5" >/tmp/port-forward.log 2>&1 &
-forward=$!
-tries=0
-until curl --silent --max-time 5 "http://127.0.0.1:$4/"; do
-    tries=$((tries + 1))
-    if [ "$tries" -ge 50 ] || ! kill -0 "$forward"; then
-        cat /tmp/port-forward.log >&2
-        kill "$forward" || true
-        exit 1
-    fi
-    sleep 0.2
-done
-kill "$forward"
-"#;
+const ASK_THROUGH_FORWARD: &str = include_str!("scripts/ask-through-forward.sh");
 
 pub struct Operator<'a> {
     host: Device<'a>,
@@ -42,8 +28,7 @@ impl<'a> Operator<'a> {
         let admin = directory.path().join("admin.kubeconfig");
         scene.master()?.copy_out(contract::places::ADMIN_KUBECONFIG, &admin)?;
         host.copy_in(&admin, ADMIN)?;
-        host.copy_in(&built_kubectl(scene)?, KUBECTL)?;
-        host.exec_ok(["chmod", "0755", KUBECTL])?;
+        host.copy_program_in(&built_kubectl(scene)?, KUBECTL)?;
         Ok(Operator { host })
     }
 
@@ -63,16 +48,8 @@ impl<'a> Operator<'a> {
 fn built_kubectl(scene: &Scene<'_>) -> Result<PathBuf> {
     let swix = &scene.parts.swix;
     let directory = swix.parent().with_context(|| format!("{} is in no directory", swix.display()))?;
-    let files = directory.read_dir().with_context(|| format!("cannot list {}", directory.display()))?;
-    let kubectl = |path: &PathBuf| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        name.starts_with("kubectl-") && name.ends_with("-linux-amd64")
-    };
-    match files.filter_map(|entry| Some(entry.ok()?.path())).filter(kubectl).max() {
-        Some(found) => Ok(found),
-        None => bail!(
-            "there is no kubectl-…-linux-amd64 beside the SWIX in {}: `cargo xtask build-swix` makes both",
-            directory.display()
-        ),
-    }
+    swix::dist::program(directory, "kubectl", "linux-amd64").with_context(|| {
+        let directory = directory.display();
+        format!("there is no kubectl-…-linux-amd64 beside the SWIX in {directory}: `cargo xtask build-swix` makes both")
+    })
 }

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use anyhow::{Context, Result};
 use devices::Device;
-use topology::format::{Driver, Kind};
+use topology::format::{DeviceKind, LinkDriver};
 
 use crate::Scene;
 
@@ -23,8 +23,8 @@ pub fn neighbour_address(switch: &Device<'_>, router: Ipv4Addr) -> Result<Ipv4Ad
 
 /// How many cables lead from a switch to other switches.
 pub fn cables_to_switches(scene: &Scene<'_>, switch: &str) -> usize {
-    let is_switch = |name: &str| scene.lab.device(name).is_ok_and(|device| device.kind() == Kind::Switch);
-    let links = scene.lab.topology().links.iter().filter(|link| link.driver == Driver::Veth);
+    let is_switch = |name: &str| scene.lab.device(name).is_ok_and(|device| device.kind() == DeviceKind::Switch);
+    let links = scene.lab.topology().links.iter().filter(|link| link.driver == LinkDriver::Veth);
     let ours = links.filter(|link| link.endpoints.iter().any(|end| end.device == switch));
     ours.filter(|link| link.endpoints.iter().all(|end| is_switch(&end.device))).count()
 }

@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 /// One run, from the first device to the last scenario.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Run {
     /// When, in RFC 3339.
     pub began: String,
@@ -22,15 +22,15 @@ pub struct Run {
     /// Every random choice came from it: the same seed, the same choices.
     pub seed: u64,
     pub swix_sha256: String,
-    pub devices: Vec<Device>,
-    pub links: Vec<Link>,
-    pub scenarios: Vec<Scenario>,
+    pub devices: Vec<DeviceRecord>,
+    pub links: Vec<LinkRecord>,
+    pub scenarios: Vec<ScenarioRecord>,
     pub figures: Vec<Figure>,
     pub bring_ups: Vec<BringUp>,
 }
 
-#[derive(Debug, Clone, Serialize)]
-pub struct Device {
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct DeviceRecord {
     pub name: String,
     /// `switch`, `host` or `other`.
     pub kind: String,
@@ -42,55 +42,56 @@ pub struct Device {
     /// At the end of the run: `not raised`, `off`, `on`, and for a node what its status says, such as `ready`.
     pub state: String,
     /// Resident, by process, when kubelet was last seen to run there.
-    pub memory: Vec<Memory>,
+    pub memory: Vec<ProcessMemory>,
     /// Where its log bundle is, beside the report.
     pub logs: Option<String>,
 }
 
 /// What all processes of one name hold.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Memory {
+pub struct ProcessMemory {
     pub process: String,
     pub mib: f64,
 }
 
 #[derive(Debug, Clone, Serialize)]
-pub struct Link {
+pub struct LinkRecord {
     pub name: String,
     /// `veth` or `bridge`.
     pub driver: String,
-    pub endpoints: Vec<Endpoint>,
+    pub endpoints: Vec<EndpointRecord>,
 }
 
 #[derive(Debug, Clone, Serialize)]
-pub struct Endpoint {
+pub struct EndpointRecord {
     pub device: String,
     pub interface: String,
 }
 
-#[derive(Debug, Clone, Serialize)]
-pub struct Scenario {
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct ScenarioRecord {
     pub name: String,
     pub purpose: String,
     pub began: f64,
     pub took: f64,
-    pub outcome: Outcome,
-    pub steps: Vec<Step>,
+    pub outcome: PlayOutcome,
+    pub steps: Vec<StepRecord>,
     /// What helps to see why it failed.
     pub evidence: Vec<Evidence>,
 }
 
-#[derive(Debug, Clone, Serialize)]
-pub struct Step {
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct StepRecord {
     pub text: String,
     pub began: f64,
     pub took: f64,
-    pub outcome: Outcome,
+    pub outcome: PlayOutcome,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "is", content = "because")]
-pub enum Outcome {
+pub enum PlayOutcome {
+    #[default]
     Passed,
     Failed(String),
     Skipped(String),
@@ -111,12 +112,12 @@ pub struct BringUp {
     /// What it came after: `install`, or a reboot.
     pub occasion: String,
     pub began: f64,
-    pub stages: Vec<Stage>,
+    pub stages: Vec<StageSpan>,
     pub ready: Option<f64>,
 }
 
 #[derive(Debug, Clone, Serialize)]
-pub struct Stage {
+pub struct StageSpan {
     pub name: String,
     pub began: f64,
     pub ended: f64,
@@ -135,9 +136,13 @@ pub struct Figure {
     pub how: String,
 }
 
-impl Outcome {
+impl PlayOutcome {
+    pub fn of<T>(done: &anyhow::Result<T>) -> Self {
+        done.as_ref().map_or_else(|error| PlayOutcome::Failed(format!("{error:#}")), |_| PlayOutcome::Passed)
+    }
+
     pub fn is_failure(&self) -> bool {
-        matches!(self, Outcome::Failed(_))
+        matches!(self, PlayOutcome::Failed(_))
     }
 }
 
@@ -149,7 +154,7 @@ impl Run {
 
     /// One of these was not played.
     pub fn has_skipped(&self, names: &[String]) -> bool {
-        let skipped = self.scenarios.iter().filter(|scenario| matches!(scenario.outcome, Outcome::Skipped(_)));
+        let skipped = self.scenarios.iter().filter(|scenario| matches!(scenario.outcome, PlayOutcome::Skipped(_)));
         skipped.into_iter().any(|scenario| names.contains(&scenario.name))
     }
 }

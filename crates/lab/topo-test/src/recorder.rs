@@ -6,13 +6,13 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use crate::record::{BringUp, Evidence, Figure, Memory, Outcome, Scenario, Step};
+use crate::record::{BringUp, Evidence, Figure, PlayOutcome, ProcessMemory, ScenarioRecord, StepRecord};
 
 /// Who watches a run.
 pub trait Observer: Sync {
     fn scenario_begins(&self, name: &str, purpose: &str);
     fn step_begins(&self, scenario: &str, step: &str);
-    fn scenario_ended(&self, scenario: &Scenario);
+    fn scenario_ended(&self, scenario: &ScenarioRecord);
 }
 
 /// What has happened so far.
@@ -25,10 +25,10 @@ pub struct Recorder<'a> {
 
 #[derive(Default)]
 struct Written {
-    scenarios: Vec<Scenario>,
+    scenarios: Vec<ScenarioRecord>,
     figures: Vec<Figure>,
     bring_ups: Vec<BringUp>,
-    memory: BTreeMap<String, Vec<Memory>>,
+    memory: BTreeMap<String, Vec<ProcessMemory>>,
 }
 
 impl<'a> Recorder<'a> {
@@ -49,18 +49,15 @@ impl<'a> Recorder<'a> {
 
     pub fn begin_scenario(&self, name: &str, purpose: &str) {
         self.observer.scenario_begins(name, purpose);
-        self.written().scenarios.push(Scenario {
+        self.written().scenarios.push(ScenarioRecord {
             name: name.to_owned(),
             purpose: purpose.to_owned(),
             began: self.now(),
-            took: 0.0,
-            outcome: Outcome::Passed,
-            steps: Vec::new(),
-            evidence: Vec::new(),
+            ..ScenarioRecord::default()
         });
     }
 
-    pub fn end_scenario(&self, outcome: Outcome, evidence: Vec<Evidence>) {
+    pub fn end_scenario(&self, outcome: PlayOutcome, evidence: Vec<Evidence>) {
         let now = self.now();
         let mut written = self.written();
         let Some(scenario) = written.scenarios.last_mut() else { return };
@@ -76,12 +73,11 @@ impl<'a> Recorder<'a> {
         let mut written = self.written();
         let Some(scenario) = written.scenarios.last_mut() else { return 0 };
         self.observer.step_begins(&scenario.name, text);
-        let outcome = Outcome::Passed;
-        scenario.steps.push(Step { text: text.to_owned(), began, took: 0.0, outcome });
+        scenario.steps.push(StepRecord { text: text.to_owned(), began, ..StepRecord::default() });
         scenario.steps.len() - 1
     }
 
-    pub fn end_step(&self, number: usize, outcome: Outcome) {
+    pub fn end_step(&self, number: usize, outcome: PlayOutcome) {
         let now = self.now();
         let mut written = self.written();
         let step = written.scenarios.last_mut().and_then(|scenario| scenario.steps.get_mut(number));
@@ -96,11 +92,11 @@ impl<'a> Recorder<'a> {
     }
 
     /// What the processes of a device hold now, in the place of what they held before.
-    pub fn memory(&self, device: String, memory: Vec<Memory>) {
+    pub fn memory(&self, device: String, memory: Vec<ProcessMemory>) {
         self.written().memory.insert(device, memory);
     }
 
-    pub fn memory_of(&self, device: &str) -> Vec<Memory> {
+    pub fn memory_of(&self, device: &str) -> Vec<ProcessMemory> {
         self.written().memory.get(device).cloned().unwrap_or_default()
     }
 
@@ -109,7 +105,7 @@ impl<'a> Recorder<'a> {
     }
 
     /// What has been written, for the report.
-    pub fn finish(&self) -> (Vec<Scenario>, Vec<Figure>, Vec<BringUp>) {
+    pub fn finish(&self) -> (Vec<ScenarioRecord>, Vec<Figure>, Vec<BringUp>) {
         let written = std::mem::take(&mut *self.written());
         (written.scenarios, written.figures, written.bring_ups)
     }

@@ -14,6 +14,17 @@ pub struct Scenario {
     pub play: fn(&mut Scene<'_>) -> Result<()>,
 }
 
+impl Scenario {
+    pub const fn new(
+        name: &'static str,
+        purpose: &'static str,
+        needs: &'static [&'static str],
+        play: fn(&mut Scene<'_>) -> Result<()>,
+    ) -> Self {
+        Scenario { name, purpose, needs, play }
+    }
+}
+
 /// What a scenario ends with that cannot be played here, and why: it is skipped, which is no failure.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]

@@ -1,21 +1,23 @@
 //! What a scenario acts on: the lab, the cluster, the parts that are installed, and the record of its steps.
 
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use cluster::Cluster;
+use common::retry::{self, Failed};
 use devices::{Device, Lab};
 use proof::Switch;
-use topology::format::Kind;
+use topology::format::DeviceKind;
 
 use crate::{
     Recorder,
     passing::Passing,
-    record::{Figure, Outcome},
+    record::{Figure, PlayOutcome},
 };
 
 /// How long a bring-up may take where the machine is busy.
@@ -38,6 +40,9 @@ pub struct Parts {
     pub flanneld: Option<PathBuf>,
 }
 
+/// Whether the user wants it to end.
+pub type Interrupted = dyn Fn() -> bool + Sync;
+
 pub struct Scene<'a> {
     pub lab: &'a Lab,
     pub cluster: &'a Cluster,
@@ -52,7 +57,7 @@ pub struct Scene<'a> {
     /// Traffic between hosts that began before anything was installed.
     pub long_lived: Vec<Passing>,
     /// Whether the user wants it to end.
-    pub interrupted: &'a (dyn Fn() -> bool + Sync),
+    pub interrupted: &'a Interrupted,
 }
 
 impl<'a> Scene<'a> {
@@ -64,11 +69,7 @@ impl<'a> Scene<'a> {
         }
         let number = self.recorder.begin_step(text);
         let done = work(self);
-        let outcome = match &done {
-            Ok(_) => Outcome::Passed,
-            Err(error) => Outcome::Failed(format!("{error:#}")),
-        };
-        self.recorder.end_step(number, outcome);
+        self.recorder.end_step(number, PlayOutcome::of(&done));
         done.with_context(|| text.to_owned())
     }
 
@@ -76,29 +77,9 @@ impl<'a> Scene<'a> {
         self.recorder.figure(Figure { name: name.to_owned(), value, unit: unit.to_owned(), how: how.to_owned() });
     }
 
-    /// Tries again until `attempt` gives something; its last word is in the error.
-    pub fn eventually<T>(
-        &self,
-        what: &str,
-        limit: Duration,
-        mut attempt: impl FnMut() -> Result<Option<T>>,
-    ) -> Result<T> {
-        let began = Instant::now();
-        loop {
-            let last = match attempt() {
-                Ok(Some(got)) => return Ok(got),
-                Ok(None) => None,
-                Err(error) => Some(error),
-            };
-            if (self.interrupted)() {
-                bail!("interrupted while waiting: {what}");
-            }
-            if began.elapsed() > limit {
-                let error = last.unwrap_or_else(|| anyhow!("it is still not so"));
-                return Err(error.context(format!("{what}: not within {:.0} s", limit.as_secs_f64())));
-            }
-            thread::sleep(INTERVAL);
-        }
+    /// Tries again until `attempt` works; its last word is in the error.
+    pub fn eventually<T>(&self, what: &str, limit: Duration, attempt: impl FnMut() -> Result<T>) -> Result<T> {
+        eventually(self.interrupted, what, limit, attempt)
     }
 
     /// Waits, unless the user wants it to end.
@@ -133,11 +114,23 @@ impl<'a> Scene<'a> {
     }
 
     pub fn hosts(&self) -> Vec<Device<'a>> {
-        self.lab.devices().filter(|device| device.kind() == Kind::Host).collect()
+        self.lab.devices().filter(|device| device.kind() == DeviceKind::Host).collect()
     }
 
-    pub fn host(&self, name: &str) -> Result<Device<'a>> {
-        self.lab.device(name)
+    /// Does the same on every switch at once; what came of it, by the switch's name.
+    pub fn on_each_switch<T: Send>(
+        &self,
+        work: impl Fn(&Switch<'_>) -> Result<T> + Sync,
+    ) -> Result<BTreeMap<String, T>> {
+        let switches = self.switches()?;
+        thread::scope(|scope| {
+            let works: Vec<_> = switches.iter().map(|switch| (switch.name(), scope.spawn(|| work(switch)))).collect();
+            let each = works.into_iter().map(|(name, work)| {
+                let done = work.join().map_err(|_| anyhow!("a thread panicked"));
+                Ok((name.to_owned(), done.and_then(|done| done).with_context(|| format!("on {name}"))?))
+            });
+            each.collect()
+        })
     }
 
     /// Waits until every switch says that it is ready.
@@ -152,10 +145,21 @@ impl<'a> Scene<'a> {
         self.eventually("the API server lists every node as Ready", limit, || {
             let nodes = master.kubectl(&["get", "nodes", "--no-headers"])?;
             let ready = nodes.lines().filter(|line| line.contains(" Ready ")).count();
-            match ready == self.cluster.nodes.len() {
-                true => Ok(Some(())),
-                false => bail!("not all are:\n{nodes}"),
-            }
+            ensure!(ready == self.cluster.nodes.len(), "not all are:\n{nodes}");
+            Ok(())
         })
     }
+}
+
+/// The same where there is no scene: on another thread.
+pub fn eventually<T>(
+    interrupted: &Interrupted,
+    what: &str,
+    limit: Duration,
+    mut attempt: impl FnMut() -> Result<T>,
+) -> Result<T> {
+    retry::until(what, limit, INTERVAL, || match attempt() {
+        Err(_) if interrupted() => Err(Failed::Stop(anyhow!("interrupted while waiting: {what}"))),
+        tried => Ok(tried?),
+    })
 }

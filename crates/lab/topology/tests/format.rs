@@ -6,7 +6,7 @@ use std::path::Path;
 
 use topology::{
     Topology,
-    format::{Driver, Model, Publish},
+    format::{LinkDriver, Model, Publish},
 };
 
 const GOOD: &str = "VERSION: 2
@@ -18,7 +18,7 @@ links:
   - endpoints: [\"veos-a:eth1\", \"host-a:eth1:10.0.0.1/31\"]
 ";
 
-fn parse(text: &str) -> Result<Topology, topology::format::Error> {
+fn parse(text: &str) -> Result<Topology, topology::format::TopologyError> {
     Topology::parse(text, "file.yml", Path::new("/topologies"), &|_| None)
 }
 
@@ -67,12 +67,12 @@ fn the_fabric_has_every_leaf_on_every_spine_a_host_beside_each_switch_and_startu
     };
     for (spine, leaf) in switches[..2].iter().flat_map(|spine| switches[2..].iter().map(move |leaf| (spine, leaf))) {
         let joins = |link: &&topology::format::Link| {
-            link.driver == Driver::Veth
+            link.driver == LinkDriver::Veth
                 && [spine, leaf].iter().all(|name| link.endpoints.iter().any(|end| end.device == **name))
         };
         assert_eq!(topology.links.iter().filter(joins).count(), 1, "{spine} and {leaf}");
     }
-    for link in topology.links.iter().filter(|link| link.driver == Driver::Veth) {
+    for link in topology.links.iter().filter(|link| link.driver == LinkDriver::Veth) {
         let [one, other] = [&link.endpoints[0], &link.endpoints[1]].map(address);
         let even = one.strip_suffix("/31").unwrap();
         let (network, last) = even.rsplit_once('.').unwrap();
@@ -92,7 +92,7 @@ fn what_a_file_leaves_out_is_as_docker_topo_has_it() {
     let published = |device: &str| topology.devices.iter().find(|node| node.name == device).unwrap().ports.clone();
     let https = |outside| vec![Publish { inside: "443/tcp".into(), address: None, outside: Some(outside) }];
     assert_eq!((published("a-veos"), published("b-veos")), (https(8000), https(8001)));
-    assert_eq!(topology.links[0].driver, Driver::Bridge);
+    assert_eq!(topology.links[0].driver, LinkDriver::Bridge);
     assert_eq!(topology.links[0].endpoints[1].interface, "eth0");
 }
 
@@ -168,7 +168,7 @@ fn a_later_link_takes_an_interface_from_an_earlier_one_and_a_remark_says_so() {
 fn options_for_a_network_s_driver_are_kept() {
     let options = "driver: macvlan\n    driver_opts:\n      parent: eth1\n      a.b: true";
     let topology = parse(&GOOD.replace("driver: bridge", options)).unwrap();
-    assert_eq!(topology.links[0].driver, Driver::Macvlan);
+    assert_eq!(topology.links[0].driver, LinkDriver::Macvlan);
     let desired = [("parent", "eth1"), ("a.b", "true")].map(|(key, value)| (key.to_owned(), value.to_owned()));
     assert_eq!(topology.links[0].options, desired);
 }

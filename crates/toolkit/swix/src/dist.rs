@@ -21,6 +21,17 @@ pub fn newest_swix(dist: &Path) -> Result<PathBuf> {
     swixes.max_by_key(|path| path.metadata().and_then(|data| data.modified()).ok()).with_context(none)
 }
 
+/// A program that is published beside it, `NAME-VERSION-PLATFORM`: the one of the highest version.
+pub fn program(dist: &Path, name: &str, platform: &str) -> Option<PathBuf> {
+    let files = dist.read_dir().ok()?.flatten().map(|entry| entry.path());
+    let (begin, end) = (format!("{name}-"), format!("-{platform}"));
+    let is_it = |path: &PathBuf| {
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        file.starts_with(&begin) && file.ends_with(&end)
+    };
+    files.filter(is_it).max()
+}
+
 #[cfg(test)]
 mod tests {
     use std::{fs, time::SystemTime};
@@ -37,5 +48,17 @@ mod tests {
             file.set_modified(SystemTime::now() - std::time::Duration::from_secs(age)).unwrap();
         }
         assert_eq!(newest_swix(dist.path()).unwrap(), dist.path().join("a.swix"));
+    }
+
+    #[test]
+    fn a_program_beside_the_swix_is_found_by_its_name_and_platform() {
+        let dist = tempfile::tempdir().unwrap();
+        for name in ["kubectl-v1.20.1-linux-amd64", "kubectl-v1.20.2-linux-amd64", "kubectl-v1.20.3-linux-386"] {
+            fs::write(dist.path().join(name), "").unwrap();
+        }
+        let found = program(dist.path(), "kubectl", "linux-amd64").unwrap();
+        assert_eq!(found, dist.path().join("kubectl-v1.20.2-linux-amd64"));
+        assert_eq!(program(dist.path(), "flanneld", "linux-386"), None);
+        assert_eq!(program(&dist.path().join("nowhere"), "kubectl", "linux-386"), None);
     }
 }

@@ -8,7 +8,7 @@ use common::files;
 use contract::ports;
 use enrolment::{Token, enrol};
 
-use super::switch::Switch;
+use super::switch::BenchSwitch;
 
 const UNIT: &str = "kubernetes-on-eos-enrolment.service";
 
@@ -16,7 +16,7 @@ const UNIT: &str = "kubernetes-on-eos-enrolment.service";
 const ENROLMENTS: usize = 8;
 
 /// Resident memory in KiB.
-pub struct Memory {
+pub struct EnrolmentMemory {
     pub enrolments: usize,
     pub now: u64,
     /// The most since the service was started.
@@ -24,10 +24,10 @@ pub struct Memory {
 }
 
 /// Asks for certificates as the workers of `cluster` would, of a master that has come up with the same file.
-pub fn of_enrolment_server(master: &Switch, cluster: &Path) -> Result<Memory> {
+pub fn of_enrolment_server(master: &BenchSwitch, cluster: &Path) -> Result<EnrolmentMemory> {
     let cluster = Cluster::parse(&files::read_text(cluster)?, &cluster.display().to_string())?;
     let token = Token::new(cluster.token.reveal())?;
-    let address = SocketAddr::new(master.management_address()?, ports::ENROLMENT);
+    let address = SocketAddr::new(master.device()?.management_address()?.parse()?, ports::ENROLMENT);
     let workers: Vec<_> = cluster.nodes.iter().filter(|node| !node.master).collect();
     for worker in workers.iter().cycle().take(ENROLMENTS) {
         let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
@@ -41,5 +41,5 @@ pub fn of_enrolment_server(master: &Switch, cluster: &Path) -> Result<Memory> {
         let value = printed.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
         value.with_context(|| format!("{UNIT} has no {name}: does it run?"))
     };
-    Ok(Memory { enrolments: ENROLMENTS, now: line("VmRSS")?, most: line("VmHWM")? })
+    Ok(EnrolmentMemory { enrolments: ENROLMENTS, now: line("VmRSS")?, most: line("VmHWM")? })
 }

@@ -1,11 +1,11 @@
-//! The one switch of `bench first-boot`: topo/one.yml under a prefix of its own, raised for a measurement and taken away
+//! The one switch of `bench first-boot`: topo/one.yml under a prefix of its own, up for a measurement and taken away
 //! after it.
 
-use std::{collections::BTreeMap, net::IpAddr, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Result};
-use devices::{Device, Flash, Lab};
-use topology::Topology;
+use devices::Flash;
+use proof::{LabSize, NodeLab, Switch};
 
 use crate::{progress, workspace::workspace};
 
@@ -17,18 +17,7 @@ const BOOT: Duration = Duration::from_secs(120);
 const SCRIPT_FILE: &str = "switch.sh";
 const SWIX_FILE: &str = "bench.swix";
 
-pub struct Switch {
-    lab: Option<Lab>,
-    name: String,
-}
-
-impl Drop for Switch {
-    fn drop(&mut self) {
-        if let Some(Err(error)) = self.lab.take().map(Lab::destroy) {
-            eprintln!("warning: the lab {PREFIX} is still there: {error:#}");
-        }
-    }
-}
+pub struct BenchSwitch(NodeLab);
 
 /// What became healthy, after what time.
 pub struct Healthy {
@@ -42,24 +31,21 @@ impl Healthy {
     }
 }
 
-impl Switch {
+impl BenchSwitch {
     /// A switch with an empty flash but for `cluster` and the SWIX, which is installed and has started nothing.
-    pub fn raise(swix: &Path, cluster: &Path) -> Result<Self> {
-        let topology = Topology::load(&workspace().join("topo/one.yml"))?.under_prefix(PREFIX);
-        let name = topology.switches().next().context("topo/one.yml has no switch")?.name.clone();
-        Lab::clear(&topology).context("cannot take away what an earlier run has left")?;
+    pub fn up(swix: &Path, cluster: &Path) -> Result<Self> {
         let flash = Flash::new()
             .with_file(SWIX_FILE, swix)
             .with_file("cluster.toml", cluster)
             .with_bytes(SCRIPT_FILE, SCRIPT.as_bytes());
-        let lab = Lab::raise(&topology, &BTreeMap::from([(name.clone(), flash)]), &*progress::for_stderr())?;
-        let switch = Switch { lab: Some(lab), name };
+        let lab = NodeLab::up(&workspace(), LabSize::OneSwitch, PREFIX, &flash, &*progress::for_stderr())?;
+        let switch = BenchSwitch(lab);
         switch.install()?;
         Ok(switch)
     }
 
-    pub fn device(&self) -> Result<Device<'_>> {
-        self.lab.as_ref().context("the lab is gone")?.device(&self.name)
+    pub fn device(&self) -> Result<Switch<'_>> {
+        self.0.switches()?.into_iter().next().context("topo/one.yml has no switch")
     }
 
     /// A new root, the same flash, and the SWIX installed again.
@@ -89,14 +75,6 @@ impl Switch {
 
     pub fn time_by_hand(&self) -> Result<Healthy> {
         self.time(&["sh", &format!("/mnt/flash/{SCRIPT_FILE}"), "by-hand"])
-    }
-
-    /// Where this machine reaches it.
-    pub fn management_address(&self) -> Result<IpAddr> {
-        let printed = self.device()?.exec_ok(["ip", "-4", "-oneline", "address", "show", "dev", "eth0"])?;
-        let network = printed.split_whitespace().skip_while(|word| *word != "inet").nth(1);
-        let address = network.and_then(|network| network.split('/').next()?.parse().ok());
-        address.with_context(|| format!("{} has no address on eth0: {printed}", self.name))
     }
 
     /// A verb of switch.sh.

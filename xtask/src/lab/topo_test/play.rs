@@ -12,7 +12,7 @@ use common::{Progress, digest::Sha256};
 use devices::{Driver, Lab, Options};
 use topo_test::{
     Parts, Recorder, Scenario, Scene, describe, engine,
-    record::{Outcome, Run},
+    record::{PlayOutcome, Run},
     report,
 };
 use topology::Topology;
@@ -41,7 +41,7 @@ impl Play<'_> {
         let watch = Watch::for_stderr();
         let recorder = Recorder::new(&watch);
         let run = self.not_yet_played(&recorder)?;
-        let lab = match self.raise(&recorder, &*watch.progress()) {
+        let lab = match self.up(&recorder, &*watch.progress()) {
             Ok(lab) => lab,
             Err(error) => {
                 engine::skip(self.scenarios, &recorder, "the topology could not be raised");
@@ -67,7 +67,7 @@ impl Play<'_> {
         if self.keep {
             println!("the topology stays up; `cargo xtask topo-test --destroy` takes it away");
         } else {
-            lab.destroy()?;
+            lab.down()?;
         }
         written
     }
@@ -81,8 +81,6 @@ impl Play<'_> {
         };
         Ok(Run {
             began: recorder.began(),
-            took: 0.0,
-            interrupted: false,
             driver: driver.to_owned(),
             topology: self.file.display().to_string(),
             prefix: self.topology.prefix.clone(),
@@ -91,23 +89,17 @@ impl Play<'_> {
             seed: self.seed,
             devices: describe::of_topology(self.topology),
             links: describe::links(self.topology),
-            scenarios: vec![],
-            figures: vec![],
-            bring_ups: vec![],
+            ..Run::default()
         })
     }
 
     /// Raising the topology is the first scenario of every run.
-    fn raise(&self, recorder: &Recorder<'_>, progress: &dyn Progress) -> Result<Lab> {
+    fn up(&self, recorder: &Recorder<'_>, progress: &dyn Progress) -> Result<Lab> {
         recorder.begin_scenario("raise", "every device is there, on and wired");
         let options = Options { driver: self.driver.clone(), interrupted: interrupt::came, ..Options::default() };
-        let raised = Lab::raise_with(self.topology, &BTreeMap::new(), &options, progress);
-        let outcome = match &raised {
-            Ok(_) => Outcome::Passed,
-            Err(error) => Outcome::Failed(format!("{error:#}")),
-        };
-        recorder.end_scenario(outcome, vec![]);
-        raised
+        let lab = Lab::up_with(self.topology, &BTreeMap::new(), &options, progress);
+        recorder.end_scenario(PlayOutcome::of(&lab), vec![]);
+        lab
     }
 
     /// Writes the report and prints the tables.

@@ -16,7 +16,7 @@ use devices::Lab;
 use indicatif::{MultiProgress, ProgressBar};
 use topo_test::{
     Observer, look,
-    record::{Outcome, Scenario},
+    record::{PlayOutcome, ScenarioRecord},
 };
 
 use crate::progress;
@@ -129,14 +129,14 @@ impl Observer for Watch {
         }
     }
 
-    fn scenario_ended(&self, scenario: &Scenario) {
+    fn scenario_ended(&self, scenario: &ScenarioRecord) {
         if let Watch::Terminal(terminal) = self {
             terminal.put(None);
         }
         let end = match &scenario.outcome {
-            Outcome::Passed => "passed".to_owned(),
-            Outcome::Failed(why) => format!("FAILED: {why}"),
-            Outcome::Skipped(why) => format!("skipped: {why}"),
+            PlayOutcome::Passed => "passed".to_owned(),
+            PlayOutcome::Failed(why) => format!("FAILED: {why}"),
+            PlayOutcome::Skipped(why) => format!("skipped: {why}"),
         };
         self.say(&format!("== {}: after {:.1} s {end}", scenario.name, scenario.took));
     }

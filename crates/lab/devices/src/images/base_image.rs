@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use common::{Arch, Sha256, command::Program, files, progress::Task};
 
-use super::{Recipe, build::exists};
+use super::{ImageRecipe, build::exists};
 
 const SUITE: &str = "bookworm";
 
@@ -14,7 +14,7 @@ const DROPPED: [&str; 6] =
     ["usr/share/doc", "usr/share/man", "usr/share/info", "usr/share/locale", "var/cache/apt", "var/lib/apt/lists"];
 
 /// The name of the recipe's base image, which is made if it is not there.
-pub(crate) fn ensure(recipe: &Recipe, log: &Path, task: &dyn Task) -> Result<String> {
+pub(crate) fn ensure(recipe: &ImageRecipe, log: &Path, task: &dyn Task) -> Result<String> {
     let made_from = format!("{SUITE} {} {:?} {DROPPED:?}", recipe.arch, recipe.packages);
     let name = format!("kubernetes-on-eos/debian:{}", Sha256::of_bytes(made_from).short());
     if exists(&name)? {

@@ -11,7 +11,7 @@ use common::{
     progress::{Task, Unit},
 };
 
-use super::{Recipe, base_image, program};
+use super::{ImageRecipe, base_image, program};
 
 /// The label by which an image says that it stands in for another; its value says for which.
 const STAND_IN_LABEL: &str = "org.kubernetes-on-eos.stands-in-for";
@@ -25,7 +25,7 @@ pub enum Built {
     New,
 }
 
-impl Recipe {
+impl ImageRecipe {
     /// Makes the image unless it is there. `workspace` is where the recipe's programs are built; what the
     /// tools say goes to `log`.
     pub fn build(&self, workspace: &Path, log: &Path, progress: &dyn Progress) -> Result<Built> {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 /// One image: `image.toml`, with the directory that it is in.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Recipe {
+pub struct ImageRecipe {
     /// The name that the image gets.
     pub tag: String,
     /// The image whose place it takes.
@@ -23,11 +23,11 @@ pub struct Recipe {
     pub(crate) directory: PathBuf,
 }
 
-impl Recipe {
+impl ImageRecipe {
     pub fn load(directory: &Path) -> Result<Self> {
         let path = directory.join("image.toml");
         let text = files::read_text(&path)?;
-        let mut recipe: Recipe = toml::from_str(&text).with_context(|| format!("{} is wrong", path.display()))?;
+        let mut recipe: ImageRecipe = toml::from_str(&text).with_context(|| format!("{} is wrong", path.display()))?;
         let plain = |name: &String| name.starts_with(|c: char| c.is_ascii_alphanumeric());
         let odd = recipe.packages.iter().chain(&recipe.programs).find(|name| !plain(name));
         ensure!(odd.is_none(), "{}: {:?} is not the name of a package", path.display(), odd.map_or("", |name| name));
@@ -47,11 +47,11 @@ mod tests {
 
     use super::*;
 
-    fn load(text: &str) -> Result<Recipe> {
+    fn load(text: &str) -> Result<ImageRecipe> {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("image.toml"), text).unwrap();
         fs::write(dir.path().join("Dockerfile"), "ARG BASE\nFROM ${BASE}\n").unwrap();
-        Recipe::load(dir.path())
+        ImageRecipe::load(dir.path())
     }
 
     const GOOD: &str = "tag = 'a:b'\nstands-in-for = 'c'\narch = '386'\nprograms = []\npackages = ['rpm']\n";
@@ -59,9 +59,9 @@ mod tests {
     #[test]
     fn the_images_of_this_repository_can_be_read() {
         let docker = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../docker");
-        let veos = Recipe::load(&docker.join("veos")).unwrap();
+        let veos = ImageRecipe::load(&docker.join("veos")).unwrap();
         assert_eq!((veos.tag.as_str(), veos.arch), ("kubernetes-on-eos/veos-stand-in:latest", Arch::I386));
-        assert_eq!(Recipe::load(&docker.join("host")).unwrap().tag, "kubernetes-on-eos/host-stand-in:latest");
+        assert_eq!(ImageRecipe::load(&docker.join("host")).unwrap().tag, "kubernetes-on-eos/host-stand-in:latest");
     }
 
     #[test]

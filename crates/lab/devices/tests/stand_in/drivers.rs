@@ -27,25 +27,25 @@ fn topology(prefix: &str) -> Topology {
 }
 
 /// A lab that is taken away at the end.
-struct Raised(Option<Lab>);
+struct UpLab(Option<Lab>);
 
-impl Drop for Raised {
+impl Drop for UpLab {
     fn drop(&mut self) {
-        if let Some(Err(error)) = self.0.take().map(Lab::destroy) {
+        if let Some(Err(error)) = self.0.take().map(Lab::down) {
             eprintln!("the lab stays: {error:#}");
         }
     }
 }
 
-fn raise(topology: &Topology, driver: Driver, flash: &BTreeMap<String, Flash>) -> Raised {
+fn up(topology: &Topology, driver: Driver, flash: &BTreeMap<String, Flash>) -> UpLab {
     make_images();
-    Lab::clear(topology).unwrap();
+    Lab::ensure_down(topology).unwrap();
     let options = Options { driver, ..Options::default() };
-    let lab = Lab::raise_with(topology, flash, &options, &Silent).unwrap_or_else(|error| panic!("{error:#}"));
+    let lab = Lab::up_with(topology, flash, &options, &Silent).unwrap_or_else(|error| panic!("{error:#}"));
     for switch in topology.switches() {
         assert_eq!(lab.device(&switch.name).unwrap().wait_until_booted(BOOT).unwrap(), "running", "{}", switch.name);
     }
-    Raised(Some(lab))
+    UpLab(Some(lab))
 }
 
 fn inspect(sort: &str, name: &str) -> Value {
@@ -110,7 +110,7 @@ fn normal(value: &Value) -> Value {
 }
 
 fn networks(topology: &Topology) -> Value {
-    let bridges = topology.links.iter().filter(|link| link.driver == topology::format::Driver::Bridge);
+    let bridges = topology.links.iter().filter(|link| link.driver == topology::format::LinkDriver::Bridge);
     bridges
         .map(|link| {
             let all = inspect("network", &format!("{}_{}", topology.prefix, link.name));
@@ -156,7 +156,7 @@ fn every_link_carries(lab: &Lab) {
 fn both_drivers_raise_the_same() {
     let topology = topology(PREFIX);
     let both = [docker_topo(), Driver::BuiltIn].map(|driver| {
-        let lab = raise(&topology, driver, &BTreeMap::new());
+        let lab = up(&topology, driver, &BTreeMap::new());
         let lab = lab.0.as_ref().unwrap();
         every_link_carries(lab);
         assert!(matches!(lab.device("veos-b").unwrap().identity().unwrap().what, What::StandInFor(_)));
@@ -165,7 +165,7 @@ fn both_drivers_raise_the_same() {
     for (name, theirs) in &both[0] {
         assert_eq!(theirs, &both[1][name], "{name}");
     }
-    assert!(!Lab::clear(&topology).unwrap(), "something was left");
+    assert!(!Lab::ensure_down(&topology).unwrap(), "something was left");
     support::nothing_is_left(PREFIX);
 }
 
@@ -174,7 +174,7 @@ fn both_drivers_raise_the_same() {
 fn docker_topo_s_devices_have_their_flash_filled_and_are_rebooted_and_cut_like_ours() {
     let topology = topology("t-dt");
     let flash = BTreeMap::from([("veos-l1".to_owned(), Flash::new().with_bytes("directory/file", "given\n"))]);
-    let lab = raise(&topology, docker_topo(), &flash);
+    let lab = up(&topology, docker_topo(), &flash);
     let lab = lab.0.as_ref().unwrap();
     let (switch, host) = (lab.device("veos-l1").unwrap(), lab.device("host-c1").unwrap());
     ping(&host, "2.2.2.2");
@@ -214,7 +214,7 @@ fn docker_topo_takes_down_what_the_built_in_driver_raised() {
         - endpoints: [\"veos-a:eth1\", \"host-a:eth1:10.9.0.1/31\"]\n    driver: veth\n";
     std::fs::write(&file, text).unwrap();
     let topology = Topology::load(&file).unwrap();
-    let lab = raise(&topology, Driver::BuiltIn, &BTreeMap::new());
+    let lab = up(&topology, Driver::BuiltIn, &BTreeMap::new());
     let volumes = Program::new("docker", "find its volumes").unwrap();
     let volumes =
         volumes.args(["inspect", "--format", "{{range .Mounts}}{{.Name}} {{end}}", "t-down_veos-a"]).read().unwrap();

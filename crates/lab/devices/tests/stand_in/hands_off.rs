@@ -1,4 +1,4 @@
-//! What is not ours stays, what stands in the way is named, and what a half-raised lab left goes.
+//! What is not ours stays, what stands in the way is named, and what a lab left that came half up goes.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ fn topology(prefix: &str) -> Topology {
 }
 
 fn refusal(topology: &Topology) -> String {
-    format!("{:#}", Lab::raise(topology, &BTreeMap::new(), &Silent).map(drop).unwrap_err())
+    format!("{:#}", Lab::up(topology, &BTreeMap::new(), &Silent).map(drop).unwrap_err())
 }
 
 #[test]
@@ -26,10 +26,10 @@ fn a_container_of_others_with_a_device_s_name_is_named_and_stays() {
     make_images();
     let topology = topology("test-name");
     let image = "kubernetes-on-eos/host-stand-in:latest";
-    Lab::clear(&topology).unwrap();
+    Lab::ensure_down(&topology).unwrap();
     let id = docker(&["create", "--name", "test-name_host-c1", "--label", "test-name=mine", image]);
     let told = refusal(&topology);
-    let cleared = Lab::clear(&topology).unwrap();
+    let cleared = Lab::ensure_down(&topology).unwrap();
     docker(&["rm", id.trim()]);
     assert!(told.contains("a container of others has the name test-name_host-c1"), "{told}");
     assert!(!cleared, "there was nothing of the topology's");
@@ -39,8 +39,8 @@ fn a_container_of_others_with_a_device_s_name_is_named_and_stays() {
 #[test]
 #[ignore = "needs root, a Docker engine and debootstrap"]
 fn two_labs_of_one_prefix_are_told_of_each_other_and_an_image_that_is_not_there_is_named() {
-    let lab = TestLab::raise("one.yml", "test-two", &BTreeMap::new());
-    for told in [refusal(lab.topology()), format!("{:#}", Lab::clear(lab.topology()).unwrap_err())] {
+    let lab = TestLab::up("one.yml", "test-two", &BTreeMap::new());
+    for told in [refusal(lab.topology()), format!("{:#}", Lab::ensure_down(lab.topology()).unwrap_err())] {
         assert!(told.contains("another process is using the prefix test-two: process"), "{told}");
     }
     lab.device("host-c1").unwrap().exec_ok(["true"]).unwrap();
@@ -59,7 +59,7 @@ fn a_port_in_use_is_named_and_the_half_raised_lab_goes() {
     let taken = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let mut topology = topology("test-port");
-    Lab::clear(&topology).unwrap();
+    Lab::ensure_down(&topology).unwrap();
     topology.devices[0].ports =
         vec![topology::format::Publish { inside: "22/tcp".into(), address: None, outside: Some(port) }];
     let told = refusal(&topology);
@@ -72,14 +72,14 @@ fn a_port_in_use_is_named_and_the_half_raised_lab_goes() {
 fn what_docker_topo_left_half_made_is_taken_away_by_the_topology_alone() {
     make_images();
     let topology = topology("test-hf");
-    Lab::clear(&topology).unwrap();
+    Lab::ensure_down(&topology).unwrap();
     let image = "kubernetes-on-eos/veos-stand-in:latest";
     docker(&["network", "create", "--label", "test-hf=test-hf_net-0", "test-hf_net-0"]);
     docker(&["create", "--name", "test-hf_veos-b", "--label", "test-hf=test-hf_veos-b", image]);
     let volumes = docker(&["inspect", "--format", "{{range .Mounts}}{{.Name}} {{end}}", "test-hf_veos-b"]);
     let ip = |arguments: &[&str]| Program::new("ip", "prepare the test").unwrap().args(arguments).read();
     ip(&["link", "add", "test-hf_net-1-a", "type", "veth", "peer", "name", "test-hf_net-1-b"]).unwrap();
-    assert!(Lab::clear(&topology).unwrap());
+    assert!(Lab::ensure_down(&topology).unwrap());
     nothing_is_left("test-hf");
     let left = docker(&["volume", "ls", "--quiet"]);
     assert!(volumes.split_whitespace().count() >= 2, "{volumes}");

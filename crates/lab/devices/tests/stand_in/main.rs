@@ -1,4 +1,4 @@
-//! The EOS stand-in and the end host as they are: images made, topologies raised, commands run on them.
+//! The EOS stand-in and the end host as they are: images made, topologies brought up, commands run on them.
 
 #![allow(clippy::unwrap_used)]
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs};
 
 use common::command::Program;
-use devices::{Access, Flash, Lab, Ssh};
+use devices::{DeviceAccess, Flash, Lab, Ssh};
 use topology::Topology;
 
 use crate::support::{BOOT, TestLab, repository};
@@ -23,9 +23,9 @@ fn a_switch_is_handled_over_ssh_as_it_is_through_docker() {
     let config = Topology::load(&repository().join("topo/one.yml")).unwrap().startup_config("veos-b");
     let config = format!("username admin ssh-key {public}{}", fs::read_to_string(config).unwrap());
     let flash = Flash::new().with_bytes("startup-config", config);
-    let lab = TestLab::raise("one.yml", "test-ssh", &BTreeMap::from([("veos-b".to_owned(), flash)]));
+    let lab = TestLab::up("one.yml", "test-ssh", &BTreeMap::from([("veos-b".to_owned(), flash)]));
     let ssh = Ssh { identity: Some(key), ..Ssh::default() };
-    let lab = Lab::attach(lab.topology()).unwrap().with_access(Access::Ssh(ssh));
+    let lab = Lab::attach(lab.topology()).unwrap().with_access(DeviceAccess::Ssh(ssh));
     let switch = lab.device("veos-b").unwrap();
     assert_eq!(switch.wait_until_booted(BOOT).unwrap(), "running");
 

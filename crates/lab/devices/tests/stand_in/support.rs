@@ -5,11 +5,11 @@ use std::{
     ops::Deref,
     path::{Path, PathBuf},
     sync::Once,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use common::{command::Program, progress::Silent};
-use devices::images::Recipe;
+use common::{command::Program, progress::Silent, retry};
+use devices::images::ImageRecipe;
 use devices::{Device, Flash, Lab};
 use topology::Topology;
 
@@ -29,20 +29,20 @@ impl Deref for TestLab {
 
 impl Drop for TestLab {
     fn drop(&mut self) {
-        if let Some(Err(error)) = self.lab.take().map(Lab::destroy) {
+        if let Some(Err(error)) = self.lab.take().map(Lab::down) {
             eprintln!("the lab stays: {error:#}");
         }
     }
 }
 
 impl TestLab {
-    /// Raises a topology of this repository under a prefix of its own, and waits until every switch has booted.
-    pub fn raise(file: &str, prefix: &str, flash: &BTreeMap<String, Flash>) -> TestLab {
+    /// Brings up a topology of this repository under a prefix of its own, and waits until every switch has booted.
+    pub fn up(file: &str, prefix: &str, flash: &BTreeMap<String, Flash>) -> TestLab {
         make_images();
         let topology = Topology::load(&repository().join("topo").join(file)).unwrap().under_prefix(prefix);
         // What an earlier run left that was killed.
-        Lab::clear(&topology).unwrap();
-        let lab = TestLab { lab: Some(Lab::raise(&topology, flash, &Silent).unwrap()) };
+        Lab::ensure_down(&topology).unwrap();
+        let lab = TestLab { lab: Some(Lab::up(&topology, flash, &Silent).unwrap()) };
         for switch in topology.switches() {
             let device = lab.device(&switch.name).unwrap();
             let state = device.wait_until_booted(BOOT).unwrap();
@@ -55,14 +55,9 @@ impl TestLab {
 
 /// Repeats a command until it succeeds.
 pub fn until_it_succeeds(device: &Device, limit: Duration, argv: &[&str]) -> String {
-    let began = Instant::now();
-    loop {
-        match device.exec_ok(argv) {
-            Ok(printed) => return printed,
-            Err(error) if began.elapsed() > limit => panic!("{}: {error:#}", device.name()),
-            Err(_) => std::thread::sleep(Duration::from_millis(500)),
-        }
-    }
+    let what = format!("`{}` on {}", argv.join(" "), device.name());
+    let printed = retry::until(&what, limit, Duration::from_millis(500), || Ok(device.exec_ok(argv)?));
+    printed.unwrap_or_else(|error| panic!("{error:#}"))
 }
 
 pub fn ping(from: &Device, address: &str) {
@@ -78,7 +73,7 @@ pub fn make_images() {
     MADE.call_once(|| {
         let directory = tempfile::tempdir().unwrap();
         for name in ["veos", "host"] {
-            let recipe = Recipe::load(&repository().join("docker").join(name)).unwrap();
+            let recipe = ImageRecipe::load(&repository().join("docker").join(name)).unwrap();
             recipe.build(&repository(), &directory.path().join("log"), &Silent).unwrap();
         }
     });

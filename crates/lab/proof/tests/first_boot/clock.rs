@@ -4,9 +4,9 @@
 use std::time::{Duration, SystemTime};
 
 use cluster::pki;
-use proof::{Cluster, state::State};
+use proof::{LabSize, state::State};
 
-use crate::support::{MASTER, parts, raise, repository, wait_until_ready};
+use crate::support::{MASTER, parts, repository, up, wait_until_ready};
 
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
@@ -17,14 +17,14 @@ fn certificates_of_a_clock_that_was_a_year_ahead_are_issued_again_for_the_same_a
     let cluster = cluster::Cluster::parse(&text, "cluster-one.toml").unwrap();
     let made = tempfile::tempdir().unwrap();
     let ahead = pki::whole_cluster(made.path(), &cluster, None, SystemTime::now() + YEAR).unwrap();
-    let mut flash = parts().flash(Cluster::OneSwitch).unwrap();
+    let mut flash = parts().flash(LabSize::OneSwitch).unwrap();
     for file in ahead[0].directory.read_dir().unwrap() {
         let file = file.unwrap();
         flash = flash.with_file(format!("k8s/pki/{}", file.file_name().display()), file.path());
     }
     let key = std::fs::read(ahead[0].directory.join("ca-key.pem")).unwrap();
 
-    let lab = raise(Cluster::OneSwitch, "test-clock", &flash);
+    let lab = up(LabSize::OneSwitch, "test-clock", &flash);
     wait_until_ready(&lab);
     let switch = lab.switch(MASTER).unwrap();
     State::copy_of(&switch).unwrap().check().unwrap();

@@ -6,9 +6,9 @@ use contract::{
     places,
     status::{NodeState, Status},
 };
-use proof::{Cluster, Switch, state::State};
+use proof::{LabSize, Switch, state::State};
 
-use crate::support::{LIMIT, MASTER, parts, raise, wait_until_ready};
+use crate::support::{LIMIT, MASTER, parts, up, wait_until_ready};
 
 /// How soon the next attempt must have seen that a file was put back, or another is missing.
 const NEXT_ATTEMPT: Duration = Duration::from_secs(90);
@@ -16,7 +16,7 @@ const NEXT_ATTEMPT: Duration = Duration::from_secs(90);
 #[test]
 #[ignore = "needs root, a Docker engine and the SWIX"]
 fn damaged_leaves_are_made_again_and_what_cannot_be_is_asked_for_by_name() {
-    let lab = raise(Cluster::OneSwitch, "test-damage", &parts().flash(Cluster::OneSwitch).unwrap());
+    let lab = up(LabSize::OneSwitch, "test-damage", &parts().flash(LabSize::OneSwitch).unwrap());
     wait_until_ready(&lab);
     let switch = lab.switch(MASTER).unwrap();
     let authority = State::copy_of(&switch).unwrap().ca_fingerprint().unwrap();

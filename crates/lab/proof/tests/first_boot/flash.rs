@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use contract::status::{NodeState, Status};
 use devices::Flash;
-use proof::{Cluster, Switch};
+use proof::{LabSize, Switch};
 
-use crate::support::{LIMIT, MASTER, parts, raise, repository};
+use crate::support::{LIMIT, MASTER, parts, repository, up};
 
 /// From one attempt of the bring-up to the next, on a busy machine.
 const NEXT_ATTEMPT: Duration = Duration::from_secs(90);
@@ -18,7 +18,7 @@ fn a_flash_that_is_read_only_or_full_is_named_and_the_bring_up_goes_on_once_it_i
     let parts = parts();
     let cluster = repository().join("topo/cluster-one.toml");
     let flash = Flash::new().with_file("kubernetes.swix", &parts.swix).with_file("cluster.toml", cluster);
-    let lab = raise(Cluster::OneSwitch, "test-flash", &flash);
+    let lab = up(LabSize::OneSwitch, "test-flash", &flash);
     let switch = lab.switch(MASTER).unwrap();
     switch.wait_until_booted(LIMIT).unwrap();
     // The stand-in's flash is a directory of the machine's disk; this one can be filled, and be made read-only by itself.

@@ -6,17 +6,17 @@ use contract::{
     places, ports,
     status::{StageState, Status},
 };
-use proof::{Cluster, NodeLab, Switch, workload};
+use proof::{LabSize, NodeLab, Switch, workload};
 
 use crate::{
-    support::{HOST, MASTER, eventually, eventually_pods, raise_with_workload, wait_until_ready},
+    support::{HOST, MASTER, eventually, eventually_pods, up_with_workload, wait_until_ready},
     uninstall,
 };
 
 #[test]
 #[ignore = "needs root, a Docker engine and the SWIX"]
 fn a_switch_comes_up_as_a_cluster_by_itself_and_is_a_plain_switch_again_after_removal() {
-    let lab = raise_with_workload(Cluster::OneSwitch, "test-one");
+    let lab = up_with_workload(LabSize::OneSwitch, "test-one");
     wait_until_ready(&lab);
     let switch = lab.switch(MASTER).unwrap();
     every_component_is_healthy(&switch);
@@ -74,7 +74,7 @@ fn a_pod_of_an_image_on_flash_runs_and_answers(switch: &Switch) {
     let pod = eventually_pods(switch, "the pod is ready", Duration::from_secs(90), || {
         workload::ready_pods(switch).ok()?.pop()
     });
-    eventually("the pod answers", Duration::from_secs(20), || workload::answers(switch, &pod).then_some(()));
+    eventually("the pod answers", Duration::from_secs(20), || workload::ask(switch, &pod).ok());
     let logs = switch.kubectl(&["logs", &pod.name]).unwrap();
     assert!(logs.starts_with("serving on port 8080\n"), "{logs}");
     let own = format!("{}:{}", pod.address, workload::PORT);

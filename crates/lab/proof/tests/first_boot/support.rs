@@ -2,12 +2,13 @@
 
 use std::{
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use common::progress::Silent;
+use anyhow::{Context, Result};
+use common::{progress::Silent, retry};
 use devices::Flash;
-use proof::{Cluster, NodeLab, Switch, lab::Parts, workload};
+use proof::{LabSize, NodeLab, Switch, lab::LabParts, workload};
 
 /// How long a bring-up may take where the machine is busy.
 pub const LIMIT: Duration = Duration::from_secs(240);
@@ -21,19 +22,19 @@ pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..").canonicalize().unwrap()
 }
 
-pub fn parts() -> Parts {
-    Parts::of_dist(&repository(), &swix::dist::directory()).unwrap_or_else(|error| panic!("{error:#}"))
+pub fn parts() -> LabParts {
+    LabParts::of_dist(&repository(), &swix::dist::directory()).unwrap_or_else(|error| panic!("{error:#}"))
 }
 
-pub fn raise(cluster: Cluster, prefix: &str, flash: &Flash) -> NodeLab {
-    NodeLab::raise(&parts(), cluster, prefix, flash, &Silent).unwrap_or_else(|error| panic!("{error:#}"))
+pub fn up(cluster: LabSize, prefix: &str, flash: &Flash) -> NodeLab {
+    NodeLab::up(&repository(), cluster, prefix, flash, &Silent).unwrap_or_else(|error| panic!("{error:#}"))
 }
 
 /// A lab whose switches find the test pods' image on their flash, and nothing else that an operator has not.
-pub fn raise_with_workload(cluster: Cluster, prefix: &str) -> NodeLab {
+pub fn up_with_workload(cluster: LabSize, prefix: &str) -> NodeLab {
     let directory = tempfile::tempdir().unwrap();
     let archive = workload::archive(&repository(), directory.path()).unwrap();
-    raise(cluster, prefix, &workload::on_flash(parts().flash(cluster).unwrap(), &archive))
+    up(cluster, prefix, &workload::on_flash(parts().flash(cluster).unwrap(), &archive))
 }
 
 /// Waits until every switch says that it is ready.
@@ -46,22 +47,14 @@ pub fn wait_until_ready(lab: &NodeLab) {
 
 /// Tries again until `attempt` gives something.
 pub fn eventually<T>(what: &str, limit: Duration, attempt: impl FnMut() -> Option<T>) -> T {
-    attempted(limit, attempt).unwrap_or_else(|| panic!("{what}: not within {:.0} s", limit.as_secs_f64()))
+    attempted(what, limit, attempt).unwrap_or_else(|error| panic!("{error:#}"))
 }
 
 /// The same of pods, with what the cluster says of them where they do not come.
 pub fn eventually_pods<T>(master: &Switch, what: &str, limit: Duration, attempt: impl FnMut() -> Option<T>) -> T {
-    attempted(limit, attempt)
-        .unwrap_or_else(|| panic!("{what}: not within {:.0} s\n{}", limit.as_secs_f64(), workload::story(master)))
+    attempted(what, limit, attempt).unwrap_or_else(|error| panic!("{error:#}\n{}", workload::story(master)))
 }
 
-fn attempted<T>(limit: Duration, mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
-    let began = Instant::now();
-    loop {
-        let got = attempt();
-        if got.is_some() || began.elapsed() >= limit {
-            return got;
-        }
-        std::thread::sleep(Duration::from_millis(500));
-    }
+fn attempted<T>(what: &str, limit: Duration, mut attempt: impl FnMut() -> Option<T>) -> Result<T> {
+    retry::until(what, limit, Duration::from_millis(500), || Ok(attempt().context("it is still not so")?))
 }

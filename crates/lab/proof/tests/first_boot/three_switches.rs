@@ -2,12 +2,9 @@
 
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
-use proof::{Cluster, NodeLab, workload};
+use proof::{ClusterIdentity, LabSize, NodeLab, workload};
 
-use crate::{
-    power::Identity,
-    support::{HOST, MASTER, eventually_pods, raise_with_workload, wait_until_ready},
-};
+use crate::support::{HOST, MASTER, eventually_pods, up_with_workload, wait_until_ready};
 
 /// How long pods may take once the nodes are ready.
 const PODS: Duration = Duration::from_secs(120);
@@ -15,13 +12,13 @@ const PODS: Duration = Duration::from_secs(120);
 #[test]
 #[ignore = "needs root, a Docker engine and the SWIX"]
 fn three_switches_become_one_cluster_by_themselves_and_again_after_a_reboot_of_all() {
-    let lab = raise_with_workload(Cluster::ThreeSwitches, "test-three");
+    let lab = up_with_workload(LabSize::ThreeSwitches, "test-three");
     wait_until_ready(&lab);
     workload::start(&lab.switch(MASTER).unwrap()).unwrap();
     pods_on_all_switches_reach_each_other(&lab);
     a_stock_kubectl_works_from_a_host(&lab);
 
-    let identity = Identity::of(&lab);
+    let identity = ClusterIdentity::of(&lab.switch(MASTER).unwrap()).unwrap();
     std::thread::scope(|scope| {
         for switch in lab.switches().unwrap() {
             scope.spawn(move || switch.shut_down().unwrap());
@@ -32,7 +29,7 @@ fn three_switches_become_one_cluster_by_themselves_and_again_after_a_reboot_of_a
     }
     wait_until_ready(&lab);
     pods_on_all_switches_reach_each_other(&lab);
-    assert_eq!(identity, Identity::of(&lab));
+    assert_eq!(identity, ClusterIdentity::of(&lab.switch(MASTER).unwrap()).unwrap());
 }
 
 /// Every pod asks every other by way of the API server's `exec`, and every switch asks every pod.
@@ -45,7 +42,7 @@ pub fn pods_on_all_switches_reach_each_other(lab: &NodeLab) {
             return None;
         }
         for pod in &pods {
-            if !switches.iter().all(|switch| workload::answers(switch, pod)) {
+            if !switches.iter().all(|switch| workload::ask(switch, pod).is_ok()) {
                 return None;
             }
             for other in &pods {
@@ -63,11 +60,11 @@ pub fn pods_on_all_switches_reach_each_other(lab: &NodeLab) {
 /// The one that the build makes for the operator's machine, or `$KOE_KUBECTL`.
 fn a_stock_kubectl_works_from_a_host(lab: &NodeLab) {
     let kubectl = std::env::var_os("KOE_KUBECTL").map(PathBuf::from).unwrap_or_else(built_kubectl);
-    lab.install_program(HOST, &kubectl, "kubectl").unwrap();
     let directory = tempfile::tempdir().unwrap();
     let admin = directory.path().join("admin.kubeconfig");
     lab.switch(MASTER).unwrap().copy_out(contract::places::ADMIN_KUBECONFIG, &admin).unwrap();
     let host = lab.device(HOST).unwrap();
+    host.copy_program_in(&kubectl, "/usr/local/bin/kubectl").unwrap();
     host.copy_in(&admin, "/root/admin.kubeconfig").unwrap();
     let kubectl = |arguments: &[&str]| {
         host.exec_ok([&["kubectl", "--kubeconfig=/root/admin.kubeconfig"][..], arguments].concat()).unwrap()
@@ -80,7 +77,5 @@ fn a_stock_kubectl_works_from_a_host(lab: &NodeLab) {
 }
 
 fn built_kubectl() -> PathBuf {
-    let files = swix::dist::directory().read_dir().unwrap().map(|entry| entry.unwrap().path());
-    let kubectl = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("kubectl-"));
-    files.filter(kubectl).max().expect("no kubectl in $KOE_DIST")
+    swix::dist::program(&swix::dist::directory(), "kubectl", "linux-amd64").expect("no kubectl in $KOE_DIST")
 }

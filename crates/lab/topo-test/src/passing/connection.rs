@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use common::retry::{self, Failed};
 
 use super::End;
 
@@ -99,19 +100,14 @@ impl Connection {
 /// The connection is there already, or its last packet is on the way.
 fn accept(listener: &TcpListener) -> Result<TcpStream> {
     listener.set_nonblocking(true)?;
-    let began = Instant::now();
-    loop {
-        match listener.accept() {
-            Ok((connection, _)) => {
-                connection.set_nonblocking(false)?;
-                return Ok(connection);
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock && began.elapsed() < PATIENCE => {
-                thread::sleep(INTERVAL);
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
+    let (connection, _) = retry::until("the connection comes", PATIENCE, INTERVAL, || {
+        listener.accept().map_err(|error| match error.kind() {
+            ErrorKind::WouldBlock => Failed::NotYet(error.into()),
+            _ => Failed::Stop(error.into()),
+        })
+    })?;
+    connection.set_nonblocking(false)?;
+    Ok(connection)
 }
 
 fn pass(mut from: &TcpStream, mut to: &TcpStream, record: &[u8; LENGTH]) -> Result<()> {

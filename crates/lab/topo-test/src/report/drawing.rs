@@ -6,10 +6,10 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::{
-    layout::{self, Layout, Node},
+    layout::{self, Layout, Placement},
     state_class, templates,
 };
-use crate::record::{Device, Run};
+use crate::record::{DeviceRecord, Run};
 
 const WIDTH: f64 = 172.0;
 const HEIGHT: f64 = 74.0;
@@ -81,8 +81,8 @@ fn picture(run: &Run) -> Picture {
         .map(|at| {
             let (x, y) = centre(at);
             match layout.nodes[at].node {
-                Node::Device(device) => device_box(run, &run.devices[device], x, y),
-                Node::Network(link) => network_box(&run.links[link].name, &run.links[link].driver, x, y),
+                Placement::Device(device) => device_box(run, &run.devices[device], x, y),
+                Placement::Network(link) => network_box(&run.links[link].name, &run.links[link].driver, x, y),
             }
         })
         .collect();
@@ -125,7 +125,7 @@ fn over(columns: f64) -> f64 {
     if columns.abs() < 1.5 { 0.0 } else { HEIGHT + ARC * columns.abs() }
 }
 
-fn device_box(run: &Run, device: &Device, x: f64, y: f64) -> Box {
+fn device_box(run: &Run, device: &DeviceRecord, x: f64, y: f64) -> Box {
     let address = main_address(run, device);
     Box {
         x: x - WIDTH / 2.0,
@@ -142,7 +142,7 @@ fn device_box(run: &Run, device: &Device, x: f64, y: f64) -> Box {
 }
 
 /// A loopback's, or else that of a cable, or else whatever there is.
-fn main_address<'a>(run: &Run, device: &'a Device) -> &'a str {
+fn main_address<'a>(run: &Run, device: &'a DeviceRecord) -> &'a str {
     let on_cable = |interface: &str| {
         let mut cables = run.links.iter().filter(|link| link.driver == "veth").flat_map(|link| &link.endpoints);
         cables.any(|end| end.device == device.name && end.interface == interface)
@@ -185,8 +185,8 @@ fn wires(run: &Run, layout: &Layout, centre: &dyn Fn(usize) -> (f64, f64)) -> Ve
         let bend = ((from.0 + to.0) / 2.0, (from.1 + to.1) / 2.0 - over);
         let path = format!("M{:.1} {:.1}Q{:.1} {:.1} {:.1} {:.1}", from.0, from.1, bend.0, bend.1, to.0, to.1);
         let sizes = [one, other].map(|at| match layout.nodes[at].node {
-            Node::Device(_) => (WIDTH, HEIGHT),
-            Node::Network(_) => (WIDTH * 0.6, HEIGHT * 0.5),
+            Placement::Device(_) => (WIDTH, HEIGHT),
+            Placement::Network(_) => (WIDTH * 0.6, HEIGHT * 0.5),
         });
         let ends = [(from, sizes[0], centre(one)), (to, sizes[1], centre(other))];
         let labels = ends.into_iter().zip(&edge.interfaces).filter(|(_, interface)| !interface.is_empty());

@@ -5,7 +5,7 @@ use minijinja::Value;
 use serde::Serialize;
 
 use super::{drawing, gantt, state_class, templates};
-use crate::record::{Evidence, Memory, Outcome, Run, Scenario};
+use crate::record::{Evidence, PlayOutcome, ProcessMemory, Run, ScenarioRecord};
 
 /// How many processes of a switch are named; the others are added up.
 const PROCESSES: usize = 10;
@@ -50,7 +50,7 @@ struct Verdict {
 #[derive(Serialize)]
 struct Row<'a> {
     #[serde(flatten)]
-    scenario: &'a Scenario,
+    scenario: &'a ScenarioRecord,
     class: &'static str,
     word: &'static str,
     why: &'a str,
@@ -137,9 +137,9 @@ pub fn page(run: &Run) -> Result<String> {
 
 fn verdict(run: &Run) -> Verdict {
     let count =
-        |desired: fn(&Outcome) -> bool| run.scenarios.iter().filter(|scenario| desired(&scenario.outcome)).count();
-    let passed = count(|outcome| matches!(outcome, Outcome::Passed));
-    let failed = count(Outcome::is_failure);
+        |desired: fn(&PlayOutcome) -> bool| run.scenarios.iter().filter(|scenario| desired(&scenario.outcome)).count();
+    let passed = count(|outcome| matches!(outcome, PlayOutcome::Passed));
+    let failed = count(PlayOutcome::is_failure);
     let skipped = run.scenarios.len() - passed - failed;
     let mut parts = vec![format!("{passed} passed")];
     if failed > 0 {
@@ -156,15 +156,15 @@ fn verdict(run: &Run) -> Verdict {
     Verdict { class, text: format!("{word}: {}", parts.join(", ")) }
 }
 
-fn outcome(outcome: &Outcome) -> (&'static str, &'static str, &str) {
+fn outcome(outcome: &PlayOutcome) -> (&'static str, &'static str, &str) {
     match outcome {
-        Outcome::Passed => ("good", "passed", ""),
-        Outcome::Failed(why) => ("bad", "failed", why),
-        Outcome::Skipped(why) => ("off", "skipped", why),
+        PlayOutcome::Passed => ("good", "passed", ""),
+        PlayOutcome::Failed(why) => ("bad", "failed", why),
+        PlayOutcome::Skipped(why) => ("off", "skipped", why),
     }
 }
 
-fn row<'a>(run: &'a Run, scenario: &'a Scenario) -> Row<'a> {
+fn row<'a>(run: &'a Run, scenario: &'a ScenarioRecord) -> Row<'a> {
     let (class, word, why) = outcome(&scenario.outcome);
     let whole = run.took.max(0.1);
     let mut evidence: Vec<&Evidence> = scenario.evidence.iter().collect();
@@ -232,7 +232,7 @@ fn occasions(run: &Run) -> Result<Vec<Occasion<'_>>> {
 }
 
 /// The largest, and the others added up.
-fn memory(parts: &[Memory]) -> Vec<MemoryRow<'_>> {
+fn memory(parts: &[ProcessMemory]) -> Vec<MemoryRow<'_>> {
     let largest = parts.first().map_or(1.0, |part| part.mib.max(0.1));
     let row = |process, mib: f64| MemoryRow { process, mib, share: (mib / largest * 100.0).min(100.0) };
     let (named, others) = parts.split_at(parts.len().min(PROCESSES));

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, FixedOffset};
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
-use crate::record::{Outcome, Run, Scenario};
+use crate::record::{PlayOutcome, Run, ScenarioRecord};
 
 /// The name of the suite, and what the cases' classes begin with.
 const NAME: &str = "topo-test";
@@ -27,21 +27,21 @@ pub fn xml(run: &Run) -> Result<String> {
     report.to_string().context("the report cannot be written as JUnit's XML")
 }
 
-fn case(run: &Run, scenario: &Scenario) -> TestCase {
+fn case(run: &Run, scenario: &ScenarioRecord) -> TestCase {
     let mut status = match &scenario.outcome {
-        Outcome::Passed => TestCaseStatus::success(),
-        Outcome::Failed(_) => TestCaseStatus::non_success(NonSuccessKind::Failure),
-        Outcome::Skipped(_) => TestCaseStatus::skipped(),
+        PlayOutcome::Passed => TestCaseStatus::success(),
+        PlayOutcome::Failed(_) => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        PlayOutcome::Skipped(_) => TestCaseStatus::skipped(),
     };
     match &scenario.outcome {
-        Outcome::Passed => {}
-        Outcome::Failed(why) => {
+        PlayOutcome::Passed => {}
+        PlayOutcome::Failed(why) => {
             status
                 .set_message(why.lines().next().unwrap_or_default())
                 .set_type("scenario")
                 .set_description(why.as_str());
         }
-        Outcome::Skipped(why) => {
+        PlayOutcome::Skipped(why) => {
             status.set_message(why.as_str());
         }
     }

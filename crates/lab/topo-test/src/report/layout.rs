@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::record::{Device, Link};
+use crate::record::{DeviceRecord, LinkRecord};
 
 /// How often the layers are gone through, in each direction.
 const SWEEPS: usize = 8;
@@ -25,13 +25,13 @@ pub struct Layout {
 
 #[derive(Debug, PartialEq)]
 pub struct Placed {
-    pub node: Node,
+    pub node: Placement,
     pub layer: usize,
     pub x: f64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Node {
+pub enum Placement {
     /// By its place among the devices.
     Device(usize),
     /// By its place among the links.
@@ -47,9 +47,9 @@ pub struct Edge {
     pub interfaces: [String; 2],
 }
 
-pub fn layout(devices: &[Device], links: &[Link]) -> Layout {
+pub fn layout(devices: &[DeviceRecord], links: &[LinkRecord]) -> Layout {
     let mut layout = Layout::default();
-    let nodes = devices.iter().enumerate().map(|(at, _)| Placed { node: Node::Device(at), layer: 0, x: 0.0 });
+    let nodes = devices.iter().enumerate().map(|(at, _)| Placed { node: Placement::Device(at), layer: 0, x: 0.0 });
     layout.nodes.extend(nodes);
     let place: BTreeMap<&str, usize> =
         devices.iter().enumerate().map(|(at, device)| (device.name.as_str(), at)).collect();
@@ -70,7 +70,7 @@ pub fn layout(devices: &[Device], links: &[Link]) -> Layout {
             }
             _ => {
                 let network = layout.nodes.len();
-                layout.nodes.push(Placed { node: Node::Network(at), layer: 0, x: 0.0 });
+                layout.nodes.push(Placed { node: Placement::Network(at), layer: 0, x: 0.0 });
                 let edge = |(device, interface): &(usize, &str)| Edge {
                     link: at,
                     ends: [*device, network],
@@ -81,7 +81,8 @@ pub fn layout(devices: &[Device], links: &[Link]) -> Layout {
         }
     }
     let neighbours = neighbours(&layout);
-    let is_host = |at: usize| matches!(layout.nodes[at].node, Node::Device(device) if devices[device].kind == "host");
+    let is_host =
+        |at: usize| matches!(layout.nodes[at].node, Placement::Device(device) if devices[device].kind == "host");
     let layers = layers(&neighbours, &is_host);
     let xs = places(&neighbours, &layers);
     for (node, (layer, x)) in layout.nodes.iter_mut().zip(layers.iter().zip(xs)) {
@@ -202,11 +203,11 @@ mod tests {
     use super::*;
     use crate::report::samples::{device, link};
 
-    fn by_name(devices: &[Device], links: &[Link]) -> BTreeMap<String, (usize, f64)> {
+    fn by_name(devices: &[DeviceRecord], links: &[LinkRecord]) -> BTreeMap<String, (usize, f64)> {
         let layout = layout(devices, links);
         let named = layout.nodes.iter().map(|placed| match placed.node {
-            Node::Device(at) => (devices[at].name.clone(), (placed.layer, placed.x)),
-            Node::Network(at) => (links[at].name.clone(), (placed.layer, placed.x)),
+            Placement::Device(at) => (devices[at].name.clone(), (placed.layer, placed.x)),
+            Placement::Network(at) => (links[at].name.clone(), (placed.layer, placed.x)),
         });
         named.collect()
     }
@@ -223,7 +224,7 @@ mod tests {
             ["leaf-2", "spine-1"],
             ["leaf-2", "spine-2"],
         ];
-        let mut links: Vec<Link> = ends.iter().map(|ends| link("veth", ends)).collect();
+        let mut links: Vec<LinkRecord> = ends.iter().map(|ends| link("veth", ends)).collect();
         links.push(link("bridge", &names));
         let at = by_name(&devices, &links);
         assert_eq!((at["spine-1"].0, at["spine-2"].0), (0, 0));
@@ -243,8 +244,8 @@ mod tests {
             let count = random.usize(1..12);
             let names: Vec<String> =
                 (0..count).map(|at| format!("{}-{at}", if random.bool() { "host" } else { "sw" })).collect();
-            let devices: Vec<Device> = names.iter().map(|name| device(name)).collect();
-            let links: Vec<Link> = (0..random.usize(1..20))
+            let devices: Vec<DeviceRecord> = names.iter().map(|name| device(name)).collect();
+            let links: Vec<LinkRecord> = (0..random.usize(1..20))
                 .map(|_| {
                     let ends: Vec<&str> =
                         (0..random.usize(1..4)).map(|_| names[random.usize(0..count)].as_str()).collect();

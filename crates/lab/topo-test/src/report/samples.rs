@@ -1,11 +1,14 @@
 //! Small records, for the tests of the reports.
 
-use crate::record::{BringUp, Device, Endpoint, Evidence, Figure, Link, Memory, Outcome, Run, Scenario, Stage, Step};
+use crate::record::{
+    BringUp, DeviceRecord, EndpointRecord, Evidence, Figure, LinkRecord, PlayOutcome, ProcessMemory, Run,
+    ScenarioRecord, StageSpan, StepRecord,
+};
 
 /// A device whose name says whether it is a host.
-pub fn device(name: &str) -> Device {
+pub fn device(name: &str) -> DeviceRecord {
     let kind = if name.contains("host") { "host" } else { "switch" };
-    Device {
+    DeviceRecord {
         name: name.to_owned(),
         kind: kind.to_owned(),
         image: "veos:latest".to_owned(),
@@ -17,22 +20,26 @@ pub fn device(name: &str) -> Device {
     }
 }
 
-pub fn link(driver: &str, devices: &[&str]) -> Link {
-    let end = |(number, device): (usize, &&str)| Endpoint {
+pub fn link(driver: &str, devices: &[&str]) -> LinkRecord {
+    let end = |(number, device): (usize, &&str)| EndpointRecord {
         device: (*device).to_owned(),
         interface: if driver == "bridge" { "eth0".to_owned() } else { format!("eth{}", number + 1) },
     };
-    Link { name: "net".to_owned(), driver: driver.to_owned(), endpoints: devices.iter().enumerate().map(end).collect() }
+    LinkRecord {
+        name: "net".to_owned(),
+        driver: driver.to_owned(),
+        endpoints: devices.iter().enumerate().map(end).collect(),
+    }
 }
 
-fn scenario(name: &str, began: f64, took: f64, outcome: Outcome) -> Scenario {
-    let step = Step { text: format!("a step of {name}"), began, took, outcome: outcome.clone() };
-    Scenario {
+fn scenario(name: &str, began: f64, took: f64, outcome: PlayOutcome) -> ScenarioRecord {
+    let step = StepRecord { text: format!("a step of {name}"), began, took, outcome: outcome.clone() };
+    ScenarioRecord {
         name: name.to_owned(),
         purpose: format!("what {name} proves"),
         began,
         took,
-        steps: if matches!(outcome, Outcome::Skipped(_)) { vec![] } else { vec![step] },
+        steps: if matches!(outcome, PlayOutcome::Skipped(_)) { vec![] } else { vec![step] },
         outcome,
         evidence: vec![],
     }
@@ -45,18 +52,18 @@ pub fn failed() -> Run {
     devices[0].memory = ["kube-apiserver", "kubelet"]
         .iter()
         .zip([220.25, 71.5])
-        .map(|(process, mib)| Memory { process: (*process).to_owned(), mib })
+        .map(|(process, mib)| ProcessMemory { process: (*process).to_owned(), mib })
         .collect();
     devices[1].state = "failed".to_owned();
     let because = "veos-l1 is not ready after 60 s:\n<b>Stage</b> \"node\" & more";
-    let mut bring_up = scenario("bring-up", 14.0, 60.0, Outcome::Failed(because.to_owned()));
+    let mut bring_up = scenario("bring-up", 14.0, 60.0, PlayOutcome::Failed(because.to_owned()));
     bring_up.evidence = vec![Evidence {
         device: "veos-l1".to_owned(),
         title: "status and journal".to_owned(),
         text: "all is well\nE1125 error: <script>alert(1)</script> \u{1b}[31mred\n".to_owned(),
     }];
     let stage =
-        |name: &str, began, ended| Stage { name: name.to_owned(), began, ended, line: format!("{name} & done") };
+        |name: &str, began, ended| StageSpan { name: name.to_owned(), began, ended, line: format!("{name} & done") };
     Run {
         began: "2026-11-25T12:00:00Z".to_owned(),
         took: 80.0,
@@ -70,9 +77,9 @@ pub fn failed() -> Run {
         devices: devices.into(),
         links: vec![link("bridge", &names), link("veth", &["veos-b", "host-c1"]), link("veth", &["veos-b", "veos-l1"])],
         scenarios: vec![
-            scenario("routing", 1.0, 12.5, Outcome::Passed),
+            scenario("routing", 1.0, 12.5, PlayOutcome::Passed),
             bring_up,
-            scenario("pods", 74.0, 0.0, Outcome::Skipped("it needs bring-up, which has not passed".to_owned())),
+            scenario("pods", 74.0, 0.0, PlayOutcome::Skipped("it needs bring-up, which has not passed".to_owned())),
         ],
         figures: vec![Figure {
             name: "bring-up".to_owned(),

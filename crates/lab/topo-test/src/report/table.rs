@@ -1,6 +1,6 @@
 //! The tables at the end, as plain text.
 
-use crate::record::{Device, Figure, Outcome, Run, Scenario};
+use crate::record::{DeviceRecord, Figure, PlayOutcome, Run, ScenarioRecord};
 
 /// Scenarios, figures and devices.
 pub fn all(run: &Run) -> String {
@@ -13,11 +13,11 @@ pub fn all(run: &Run) -> String {
     tables.join("\n")
 }
 
-fn scenario(scenario: &Scenario) -> Vec<String> {
+fn scenario(scenario: &ScenarioRecord) -> Vec<String> {
     let (word, why) = match &scenario.outcome {
-        Outcome::Passed => ("passed", ""),
-        Outcome::Failed(why) => ("FAILED", why.lines().next().unwrap_or_default()),
-        Outcome::Skipped(why) => ("skipped", why.as_str()),
+        PlayOutcome::Passed => ("passed", ""),
+        PlayOutcome::Failed(why) => ("FAILED", why.lines().next().unwrap_or_default()),
+        PlayOutcome::Skipped(why) => ("skipped", why.as_str()),
     };
     vec![scenario.name.clone(), word.to_owned(), format!("{:.1} s", scenario.took), why.to_owned()]
 }
@@ -32,7 +32,7 @@ fn figure(figure: &Figure) -> Vec<String> {
     vec![figure.name.clone(), format!("{:.1} {}", figure.value, figure.unit), figure.how.clone()]
 }
 
-fn device(device: &Device) -> Vec<String> {
+fn device(device: &DeviceRecord) -> Vec<String> {
     vec![device.name.clone(), device.state.clone(), device.identity.clone(), device.addresses.join(", ")]
 }
 

@@ -1,18 +1,20 @@
 //! Hands off until every switch is a node that is ready.
 
-use std::thread;
+use std::{net::Ipv4Addr, thread, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
-use proof::age_of_first_process;
+use devices::Device;
+use proof::{Switch, age_of_first_process, manifest};
 
-use crate::{Scenario, Scene, first_answer::Asker, scene::BRING_UP};
-
-pub const SCENARIO: Scenario = Scenario {
-    name: "bring-up",
-    purpose: "the switches become the nodes of one cluster by themselves",
-    needs: &["install"],
-    play,
+use crate::{
+    Recorder, Scene, asking,
+    record::{BringUp, StageSpan},
+    scene::{BRING_UP, Interrupted, eventually},
 };
+
+const NAME: &str = "first-answer";
+const NODE_PORT: u16 = 31080;
+const MANIFEST: &str = include_str!("manifests/first-answer.yaml");
 
 /// Moments that are counted from power-on.
 struct Moments {
@@ -20,32 +22,20 @@ struct Moments {
     first_answer: f64,
 }
 
-fn play(scene: &mut Scene<'_>) -> Result<()> {
+pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     let installed = scene.recorder.now();
-    let asker = asker(scene)?;
+    let asker = Asker::of(scene)?;
     let moments = wait(scene, &asker)?;
     scene.step("the API server lists every node as Ready", |scene| scene.wait_until_nodes_ready(BRING_UP))?;
     scene.step("ask every switch when each of its stages began and ended", |scene| {
         let switches = scene.switches()?;
-        switches.iter().try_for_each(|switch| scene.record_bring_up(switch, "install", installed))?;
+        switches.iter().try_for_each(|switch| record(scene, switch, installed))?;
         let ages = switches.iter().map(|switch| age_of_first_process(switch));
         let oldest = ages.collect::<Result<Vec<_>>>()?.into_iter().max().context("the cluster has no switch")?;
         figures(scene, asker.host.name(), installed, scene.recorder.now() - oldest.as_secs_f64(), &moments);
         Ok(())
     })?;
     scene.step("take the Service away", |_| asker.clean_up())
-}
-
-/// The last host asks the last switch.
-fn asker<'a>(scene: &Scene<'a>) -> Result<Asker<'a>> {
-    Ok(Asker {
-        master: scene.master()?,
-        host: scene.hosts().pop().context("the topology has no host")?,
-        address: scene.cluster.nodes.last().context("the cluster has no node")?.address,
-        recorder: scene.recorder,
-        interrupted: scene.interrupted,
-        limit: BRING_UP,
-    })
 }
 
 /// Waits for the switches while a Service is asked.
@@ -72,4 +62,63 @@ fn figures(scene: &Scene<'_>, host: &str, installed: f64, powered_on: f64, momen
     scene.figure(&name, moments.first_answer - installed, "s", after_install);
     let name = format!("power-on to first Service answer from {host}");
     scene.figure(&name, moments.first_answer - powered_on, "s", with_install);
+}
+
+/// Writes down how a switch that is ready became so. `began` is the end of the install, where no stage began before it.
+fn record(scene: &Scene<'_>, switch: &Switch<'_>, began: f64) -> Result<()> {
+    let times = switch.stage_times()?;
+    let now = scene.recorder.now();
+    let moment = |before: Duration| now - before.as_secs_f64();
+    let stages: Vec<StageSpan> = times
+        .into_iter()
+        .map(|times| StageSpan {
+            name: times.stage.stage,
+            began: moment(times.began_before),
+            ended: moment(times.ended_before),
+            line: times.stage.record.line,
+        })
+        .collect();
+    let began = stages.iter().map(|stage| stage.began).fold(began, f64::min);
+    let ready = stages.iter().map(|stage| stage.ended).reduce(f64::max);
+    let (device, occasion) = (switch.name().to_owned(), "install".to_owned());
+    scene.recorder.bring_up(BringUp { device, occasion, began, stages, ready });
+    Ok(())
+}
+
+/// The last host asks the last switch for a Service whose objects are applied while the cluster still comes up. By itself, as
+/// it is on a thread of its own.
+struct Asker<'a> {
+    master: Switch<'a>,
+    host: Device<'a>,
+    /// The switch that is asked.
+    address: Ipv4Addr,
+    recorder: &'a Recorder<'a>,
+    interrupted: &'a Interrupted,
+}
+
+impl<'a> Asker<'a> {
+    fn of(scene: &Scene<'a>) -> Result<Asker<'a>> {
+        Ok(Asker {
+            master: scene.master()?,
+            host: scene.hosts().pop().context("the topology has no host")?,
+            address: scene.cluster.nodes.last().context("the cluster has no node")?.address,
+            recorder: scene.recorder,
+            interrupted: scene.interrupted,
+        })
+    }
+
+    /// Applies the objects as soon as the API server takes them, asks, and returns the moment of the first answer.
+    fn apply_and_ask(&self) -> Result<f64> {
+        eventually(self.interrupted, "the API server takes the objects", BRING_UP, || {
+            manifest::apply(&self.master, NAME, MANIFEST)
+        })?;
+        let to = (self.address, NODE_PORT).into();
+        eventually(self.interrupted, "the Service answers", BRING_UP, || asking::by_tcp(&self.host, to))?;
+        Ok(self.recorder.now())
+    }
+
+    /// Takes the objects away.
+    fn clean_up(&self) -> Result<()> {
+        manifest::delete(&self.master, NAME)
+    }
 }

@@ -8,21 +8,13 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use cluster::Node;
 use contract::places::{ADMIN_KUBECONFIG, FLANNELD};
 use proof::Switch;
 
-use crate::{Scenario, Scene, answering, scenario::Impossible, scene::BRING_UP};
+use crate::{Scene, answering, scenario::Impossible, scene::BRING_UP};
 
-pub const SCENARIO: Scenario = Scenario {
-    name: "flannel",
-    purpose: "pods of different switches reach each other by flannel instead of by static routes",
-    needs: &["bring-up"],
-    play,
-};
-
-/// Where release 1.12 has it.
 /// Where one is put that was given.
 const COPIED: &str = "/root/flanneld";
 const UNIT: &str = "flanneld-of-topo-test";
@@ -33,7 +25,7 @@ const KUBECONFIG: &str = "/root/flanneld.kubeconfig";
 /// How long the routes of the switches to each other's pods may take.
 const ROUTED: Duration = Duration::from_secs(60);
 
-fn play(scene: &mut Scene<'_>) -> Result<()> {
+pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     let given = scene.parts.flanneld.clone();
     let switches = scene.switches()?;
     if given.is_none() && !has_installed(&switches)? {
@@ -80,10 +72,8 @@ fn with_flannel(scene: &mut Scene<'_>, switches: &[Switch<'_>], given: Option<Pa
                 let range = other.pod_cidr.to_string();
                 scene.eventually(&format!("{}'s route to {range} is flannel's", switch.name()), ROUTED, || {
                     let routes = switch.exec_ok(["ip", "-4", "route", "show", "exact", &range])?;
-                    match routes.lines().count() == 1 && routes.contains(INTERFACE) {
-                        true => Ok(Some(())),
-                        false => bail!("there is {routes:?}"),
-                    }
+                    ensure!(routes.lines().count() == 1 && routes.contains(INTERFACE), "there is {routes:?}");
+                    Ok(())
                 })?;
             }
         }
@@ -95,8 +85,7 @@ fn with_flannel(scene: &mut Scene<'_>, switches: &[Switch<'_>], given: Option<Pa
 fn start(scene: &Scene<'_>, switch: &Switch<'_>, given: Option<&Path>) -> Result<()> {
     let program = match given {
         Some(file) => {
-            switch.copy_in(file, COPIED)?;
-            switch.exec_ok(["chmod", "0755", COPIED])?;
+            switch.copy_program_in(file, COPIED)?;
             COPIED
         }
         None => FLANNELD,

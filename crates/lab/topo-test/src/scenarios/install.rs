@@ -1,18 +1,20 @@
-//! The operator's part: two files on the flash, `extension`, and `boot-extensions`.
+//! The operator's part: two files on the flash, `extension`, and `boot-extensions`. And its end: the extension is removed
+//! everywhere, and every switch compared with what it is when it boots without it.
 
-use anyhow::Result;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
 use contract::places;
+use proof::residue;
 
-use crate::{Scenario, Scene, extension};
+use crate::{Scene, extension};
 
-pub const SCENARIO: Scenario = Scenario {
-    name: "install",
-    purpose: "the SWIX installs on every switch and stays listed as an extension",
-    needs: &["routing"],
-    play,
-};
+const BOOTED: Duration = Duration::from_secs(120);
 
-fn play(scene: &mut Scene<'_>) -> Result<()> {
+/// From the boot until routing has settled.
+const SETTLED: Duration = Duration::from_secs(90);
+
+pub fn install(scene: &mut Scene<'_>) -> Result<()> {
     let parts = scene.parts;
     let name = extension::name(&parts.swix)?;
     for switch in scene.switches()? {
@@ -28,6 +30,36 @@ fn play(scene: &mut Scene<'_>) -> Result<()> {
             extension::install(&switch, &name)?;
             extension::boot_with(&switch, &[&name])?;
             extension::check_is_listed(&switch, &name)
+        })?;
+    }
+    Ok(())
+}
+
+pub fn uninstall(scene: &mut Scene<'_>) -> Result<()> {
+    let removed = scene.step("remove the extension from every switch", |scene| {
+        scene.on_each_switch(|switch| {
+            let flash = residue::flash(switch)?;
+            extension::remove(switch, &extension::booted_with(switch)?)?;
+            let left = residue::everything(switch)?;
+            ensure!(residue::flash(switch)? == flash, "what is on the flash is not what was");
+            extension::boot_with(switch, &[])?;
+            Ok(left)
+        })
+    })?;
+    scene.step("reboot every switch without it", |scene| {
+        scene.on_each_switch(|switch| {
+            switch.reboot()?;
+            switch.wait_until_booted(BOOTED).map(drop)
+        })
+    })?;
+    for switch in scene.switches()? {
+        scene.step(format!("what was on {} is what is on it without the extension", switch.name()), |scene| {
+            let left = &removed[switch.name()];
+            scene.eventually("the two are the same", SETTLED, || {
+                let plain = residue::everything(&switch)?;
+                ensure!(*left == plain, "{}", residue::difference(left, &plain));
+                Ok(())
+            })
         })?;
     }
     Ok(())

@@ -3,14 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use devices::What;
 
-use crate::{Scenario, Scene};
-
-pub const SCENARIO: Scenario = Scenario {
-    name: "kernel",
-    purpose: "conntrack's hash table was left alone on every switch, and no kernel warning was logged",
-    needs: &["services"],
-    play,
-};
+use crate::Scene;
 
 /// What the first port died of: the resizing of this table. The stand-in keeps what was written to it in a plain file.
 const HASH_SIZE: &str = "/sys/module/nf_conntrack/parameters/hashsize";
@@ -19,7 +12,7 @@ const AS_BOOTED: &str = "8192";
 /// What a kernel says when it is in trouble.
 const TROUBLE: [&str; 6] = ["BUG:", "Oops", "Call Trace", "scheduling while atomic", "WARNING: CPU", "Kernel panic"];
 
-fn play(scene: &mut Scene<'_>) -> Result<()> {
+pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     scene.step("conntrack's hash table has its size of the boot", |scene| hash_table_was_left_alone(scene))?;
     scene.step("no switch's kernel has complained since the run began", |scene| {
         for switch in scene.switches()? {

@@ -6,17 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use devices::Device;
 
-use crate::{Scenario, Scene, answering, neighbours, pinging};
-
-pub const SCENARIO: Scenario = Scenario {
-    name: "link-cut",
-    purpose: "a worker whose cable is cut is away, or reached by another path where there is one; repaired, all is as before",
-    needs: &["bring-up"],
-    play,
-};
+use crate::{Scene, answering, neighbours, pinging};
 
 /// How long the cable is cut.
 const CUT: Duration = Duration::from_secs(3);
@@ -27,11 +20,11 @@ const REROUTED: Duration = Duration::from_secs(10);
 /// How long OSPF may take.
 const CONVERGED: Duration = Duration::from_secs(90);
 
-fn play(scene: &mut Scene<'_>) -> Result<()> {
+pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     let worker = scene.workers()?.pop().context("cluster.toml has no worker beside the master")?;
     let master = scene.master()?;
     let cable = neighbours::cable(scene, master.name(), worker.name())?.name.clone();
-    let host = scene.host(&neighbours::host_of(scene, master.name())?)?;
+    let host = scene.lab.device(&neighbours::host_of(scene, master.name())?)?;
     let address = scene.cluster.node(worker.name()).context("cluster.toml does not name the worker")?.address;
     scene.step("a Service answers at every switch", |scene| answering::start(scene))?;
 
@@ -98,11 +91,9 @@ fn cut_and_restore(
     Ok(Lost { packets: pings.lost, cut })
 }
 
-fn answers(host: &Device<'_>, address: Ipv4Addr) -> Result<Option<()>> {
-    match reaches(host, address)? {
-        true => Ok(Some(())),
-        false => bail!("it does not"),
-    }
+fn answers(host: &Device<'_>, address: Ipv4Addr) -> Result<()> {
+    ensure!(reaches(host, address)?, "it does not");
+    Ok(())
 }
 
 fn reaches(host: &Device<'_>, address: Ipv4Addr) -> Result<bool> {

@@ -5,14 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use anyhow::{Result, anyhow, ensure};
 use proof::workload::{self, Pod};
 
-use crate::{Scenario, Scene};
-
-pub const SCENARIO: Scenario = Scenario {
-    name: "pod-network",
-    purpose: "a pod on every switch, and each reaches each, across switches",
-    needs: &["bring-up"],
-    play,
-};
+use crate::Scene;
 
 const READY: Duration = Duration::from_secs(120);
 /// How often a pod asks another. A single lost packet of these costs one of them a second, and probe fails.
@@ -20,14 +13,14 @@ const QUESTIONS: usize = 20;
 /// From a node's readiness until the routes of the others lead to its pods.
 const REACHED: Duration = Duration::from_secs(60);
 
-fn play(scene: &mut Scene<'_>) -> Result<()> {
+pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     let master = scene.master()?;
     let pods = scene.step("run a pod on every switch", |scene| on_every_switch(scene))?;
     scene.step("every switch asks every pod", |scene| {
         for switch in scene.switches()? {
             for pod in &pods {
                 let what = format!("{} is answered by {}", switch.name(), pod.name);
-                scene.eventually(&what, REACHED, || Ok(workload::answers(&switch, pod).then_some(())))?;
+                scene.eventually(&what, REACHED, || workload::ask(&switch, pod))?;
             }
         }
         Ok(())
@@ -59,7 +52,8 @@ pub(super) fn on_every_switch(scene: &Scene<'_>) -> Result<Vec<Pod>> {
         .eventually("a pod is ready on every switch", READY, || {
             let pods = workload::ready_pods(&master)?;
             let nodes: BTreeSet<&str> = pods.iter().map(|pod| pod.node.as_str()).collect();
-            Ok((nodes.len() == scene.cluster.nodes.len()).then_some(pods))
+            ensure!(nodes.len() == scene.cluster.nodes.len(), "there are pods on {nodes:?}");
+            Ok(pods)
         })
         .map_err(|error| anyhow!("{error:#}\n{}", workload::story(&master)))
 }

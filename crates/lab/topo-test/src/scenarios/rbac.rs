@@ -5,18 +5,11 @@ use contract::{Credential, places};
 use proof::{Switch, workload};
 
 use super::pods;
-use crate::{Scenario, Scene};
-
-pub const SCENARIO: Scenario = Scenario {
-    name: "rbac",
-    purpose: "the API server may reach kubelets, a node may not read others' Secrets, a stranger gets nothing",
-    needs: &["pod-network"],
-    play,
-};
+use crate::Scene;
 
 const SECRET: &str = "for-no-pod";
 
-fn play(scene: &mut Scene<'_>) -> Result<()> {
+pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     let master = scene.master()?;
     scene.step("the API server reads logs and runs commands by every kubelet", |scene| {
         let pods = pods::on_every_switch(scene)?;

@@ -7,36 +7,20 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use proof::manifest;
 
 use super::kernel;
-use crate::{Scenario, Scene, asking, manifest};
-
-pub const SCENARIO: Scenario =
-    Scenario { name: "scale", purpose: "200 Services and 60 pods on three switches", needs: &["services"], play };
+use crate::{Scene, asking};
 
 const NAME: &str = "many";
+/// A Deployment of PODS.
+const MANIFEST: &str = include_str!("manifests/scale.yaml");
 const PODS: usize = 60;
 const SERVICES: usize = 200;
 const LIMIT: Duration = Duration::from_secs(240);
 
 fn objects() -> String {
-    let mut text = format!(
-        r#"
-apiVersion: apps/v1
-kind: Deployment
-metadata: {{name: {NAME}, namespace: default, labels: {{app: {NAME}}}}}
-spec:
-  replicas: {PODS}
-  selector: {{matchLabels: {{app: {NAME}}}}}
-  template:
-    metadata: {{labels: {{app: {NAME}}}}}
-    spec:
-      terminationGracePeriodSeconds: 0
-      automountServiceAccountToken: false
-      containers:
-        - {{name: probe, image: "example.com/probe:1", imagePullPolicy: Never, args: [serve, "8080"]}}
-"#
-    );
+    let mut text = MANIFEST.replace("PODS", &PODS.to_string());
     for number in 1..=SERVICES {
         let _ = write!(
             text,
@@ -47,7 +31,7 @@ spec:
     text
 }
 
-fn play(scene: &mut Scene<'_>) -> Result<()> {
+pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     let master = scene.master()?;
     let began = Instant::now();
     scene.step(format!("make {PODS} pods and {SERVICES} Services"), |_| manifest::create(&master, NAME, &objects()))?;
@@ -55,7 +39,7 @@ fn play(scene: &mut Scene<'_>) -> Result<()> {
         scene.eventually(&format!("{PODS} pods are ready"), LIMIT, || {
             let ready = master.kubectl(&["get", "deployment", NAME, "--output=jsonpath={.status.readyReplicas}"])?;
             ensure!(ready == PODS.to_string(), "{ready} are");
-            Ok(Some(()))
+            Ok(())
         })
     })?;
     scene.step("every Service answers on every switch", |scene| {
@@ -67,7 +51,7 @@ fn play(scene: &mut Scene<'_>) -> Result<()> {
         let all: Vec<SocketAddr> = addresses.into_iter().map(|address| (address, 80).into()).collect();
         for switch in scene.switches()? {
             let what = format!("every Service answers on {}", switch.name());
-            scene.eventually(&what, LIMIT, || asking::from_switch(&switch, &all).map(Some))?;
+            scene.eventually(&what, LIMIT, || asking::from_switch(&switch, &all))?;
         }
         Ok(())
     })?;
@@ -79,7 +63,8 @@ fn play(scene: &mut Scene<'_>) -> Result<()> {
         master.kubectl(&["delete", "deployments,services", "--selector=app=many", "--wait=false"])?;
         scene.eventually("nothing is left", LIMIT, || {
             let left = master.kubectl(&["get", "pods,services", "--selector=app=many", "--output=name"])?;
-            Ok(left.is_empty().then_some(()))
+            ensure!(left.is_empty(), "there are yet:\n{left}");
+            Ok(())
         })
     })
 }

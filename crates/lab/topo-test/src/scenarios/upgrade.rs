@@ -1,24 +1,17 @@
 //! From one SWIX to the next, one switch after the other, the master first.
 
 use anyhow::{Context, Result, ensure};
+use proof::ClusterIdentity;
 use swix::extension::{name_with_release, next_release_of};
 
 use crate::{
-    Scenario, Scene,
+    Scene,
     answering::{self, OWN_POD},
     extension,
-    identity::Identity,
     scene::BRING_UP,
 };
 
-pub const SCENARIO: Scenario = Scenario {
-    name: "upgrade",
-    purpose: "the next SWIX is installed switch by switch, while the other switches' pods keep answering",
-    needs: &["bring-up"],
-    play,
-};
-
-fn play(scene: &mut Scene<'_>) -> Result<()> {
+pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     let directory = tempfile::tempdir().context("cannot make a directory")?;
     let next = match &scene.parts.next_swix {
         Some(next) => next.clone(),
@@ -30,7 +23,7 @@ fn play(scene: &mut Scene<'_>) -> Result<()> {
     // Two builds of one version have files of the same name.
     let next_name = name_with_release(&next)?;
     scene.step("a Service answers at every switch", |scene| answering::start(scene))?;
-    let before = Identity::of(&scene.master()?)?;
+    let before = ClusterIdentity::of(&scene.master()?)?;
     let master = scene.master()?;
     let order = [vec![master], scene.workers()?].concat();
     for switch in &order {

@@ -4,20 +4,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use devices::Flash;
-use proof::{Switch, workload};
+use proof::{ClusterIdentity, Switch, workload};
 
 use crate::{
-    Scenario, Scene,
+    Scene,
     answering::{self, ANY_POD, Answers},
-    identity::Identity,
     scene::BRING_UP,
-};
-
-pub const SCENARIO: Scenario = Scenario {
-    name: "worker-replaced",
-    purpose: "Services do without a worker that died, and another switch of its name takes its place by itself",
-    needs: &["bring-up"],
-    play,
 };
 
 /// How long questions have to be answered without a failure before the dead worker counts as out of the way.
@@ -29,11 +21,11 @@ const IN_TIME: Duration = Duration::from_millis(900);
 /// The controller manager waits 40 s for a node before it gives it up.
 const GIVEN_UP: Duration = Duration::from_secs(150);
 
-fn play(scene: &mut Scene<'_>) -> Result<()> {
+pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     let mut workers = scene.workers()?;
     let worker = workers.pop().context("cluster.toml has no worker beside the master")?;
     scene.step("a Service answers at every switch", |scene| answering::start(scene))?;
-    let before = Identity::of(&scene.master()?)?;
+    let before = ClusterIdentity::of(&scene.master()?)?;
 
     let others = scene.cluster.nodes.iter().map(|node| node.name.as_str()).filter(|name| *name != worker.name());
     let questions = answering::questions(scene, others.collect::<Vec<_>>(), &[ANY_POD])?;
@@ -77,7 +69,7 @@ fn death_of(scene: &Scene<'_>, worker: &Switch<'_>, answers: &Answers) -> Result
     let what = format!("no question has been without an answer for {} s", QUIET.as_secs());
     scene.eventually(&what, GIVEN_UP, || match answers.failed_within(IN_TIME) {
         (0, _) => bail!("none has been without an answer at all, although a third of the pods is gone"),
-        (failed, Some(last)) if last.elapsed() > QUIET => Ok(Some((last.saturating_duration_since(began), failed))),
+        (failed, Some(last)) if last.elapsed() > QUIET => Ok((last.saturating_duration_since(began), failed)),
         (failed, _) => bail!("{failed} questions have had no answer"),
     })
 }

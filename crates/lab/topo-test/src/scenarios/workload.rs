@@ -3,51 +3,25 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::{Result, ensure};
+use proof::manifest;
 
-use crate::{Scenario, Scene, manifest, operator::Operator};
-
-pub const SCENARIO: Scenario = Scenario {
-    name: "workload",
-    purpose: "a Deployment spreads over the switches; logs, exec and port-forward work",
-    needs: &["bring-up"],
-    play,
-};
+use crate::{Scene, operator::Operator};
 
 const NAME: &str = "spread";
 const LIMIT: Duration = Duration::from_secs(90);
 
-/// No two of its pods on one switch.
-fn deployment(replicas: usize) -> String {
-    format!(
-        r#"
-apiVersion: apps/v1
-kind: Deployment
-metadata: {{name: {NAME}, namespace: default}}
-spec:
-  replicas: {replicas}
-  selector: {{matchLabels: {{app: {NAME}}}}}
-  template:
-    metadata: {{labels: {{app: {NAME}}}}}
-    spec:
-      terminationGracePeriodSeconds: 1
-      affinity:
-        podAntiAffinity:
-          requiredDuringSchedulingIgnoredDuringExecution:
-            - {{labelSelector: {{matchLabels: {{app: {NAME}}}}}, topologyKey: kubernetes.io/hostname}}
-      containers:
-        - {{name: probe, image: "example.com/probe:1", imagePullPolicy: Never, args: [serve, "8080"]}}
-"#
-    )
-}
+/// No two of its pods on one switch; REPLICAS of them.
+const MANIFEST: &str = include_str!("manifests/workload.yaml");
 
-fn play(scene: &mut Scene<'_>) -> Result<()> {
+pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     let master = scene.master()?;
     let switches = scene.cluster.nodes.len();
     let pods = scene.step(format!("a Deployment of {switches} has a pod on every switch"), |scene| {
-        manifest::apply(&master, NAME, &deployment(switches))?;
+        manifest::apply(&master, NAME, &MANIFEST.replace("REPLICAS", &switches.to_string()))?;
         scene.eventually("its pods are ready", LIMIT, || {
             let ready = master.kubectl(&["get", "deployment", NAME, "--output=jsonpath={.status.readyReplicas}"])?;
-            Ok((ready == switches.to_string()).then_some(()))
+            ensure!(ready == switches.to_string(), "{ready} are");
+            Ok(())
         })?;
         let names = "--output=jsonpath={range .items[*]}{.metadata.name} {.spec.nodeName}{\"\\n\"}{end}";
         let listed = master.kubectl(&["get", "pods", "--selector=app=spread", names])?;

@@ -11,7 +11,7 @@ use indexmap::IndexMap;
 use serde::Serialize;
 
 use crate::{
-    format::{Driver, Endpoint, Link, Model, Node, Publish, Topology},
+    format::{Endpoint, Link, LinkDriver, Model, Publish, Topology, TopologyNode},
     images,
 };
 
@@ -99,7 +99,7 @@ pub fn export(topology: &Topology, directory: &Path) -> Result<Exported> {
     let mut remarks = Vec::new();
     let management = topology.links.iter().find(|link| is_management(link));
     let on_management =
-        |node: &Node| management.is_some_and(|link| link.endpoints.iter().any(|end| end.device == node.name));
+        |node: &TopologyNode| management.is_some_and(|link| link.endpoints.iter().any(|end| end.device == node.name));
     let mut nodes = IndexMap::new();
     for node in &topology.devices {
         let mut lab_node = device(topology, node, directory)?;
@@ -113,9 +113,9 @@ pub fn export(topology: &Topology, directory: &Path) -> Result<Exported> {
     for (number, link) in topology.links.iter().enumerate() {
         match link.driver {
             _ if management == Some(link) => {}
-            Driver::Veth => links.extend(cable(link)),
-            Driver::Macvlan => links.extend(link.endpoints.iter().map(|end| macvlan(link, end))),
-            Driver::Bridge => {
+            LinkDriver::Veth => links.extend(cable(link)),
+            LinkDriver::Macvlan => links.extend(link.endpoints.iter().map(|end| macvlan(link, end))),
+            LinkDriver::Bridge => {
                 let name = bridge_name(topology, number)?;
                 if nodes.contains_key(&name) {
                     bail!("the bridge of link {number} would be called {name}, as a device is: use another PREFIX");
@@ -140,10 +140,10 @@ pub fn export(topology: &Topology, directory: &Path) -> Result<Exported> {
 
 fn is_management(link: &Link) -> bool {
     let mut ends = link.endpoints.iter();
-    link.driver == Driver::Bridge && !link.endpoints.is_empty() && ends.all(|end| end.interface == MANAGEMENT)
+    link.driver == LinkDriver::Bridge && !link.endpoints.is_empty() && ends.all(|end| end.interface == MANAGEMENT)
 }
 
-fn device(topology: &Topology, node: &Node, directory: &Path) -> Result<LabNode> {
+fn device(topology: &Topology, node: &TopologyNode, directory: &Path) -> Result<LabNode> {
     let image = images::stand_in(&node.image).map_or(node.image.as_str(), |stand_in| stand_in.image).to_owned();
     let path = topology.startup_config(&node.name);
     let config = path.is_file().then(|| path.strip_prefix(directory).unwrap_or(&path).display().to_string());
@@ -175,7 +175,7 @@ fn words(addresses: &[(String, String)]) -> String {
 }
 
 /// containerlab knows a port that any free one of the machine's leads to only by its number, as TCP.
-fn publish(node: &Node, port: &Publish, remarks: &mut Vec<String>) -> Option<String> {
+fn publish(node: &TopologyNode, port: &Publish, remarks: &mut Vec<String>) -> Option<String> {
     match (port.outside, &port.address, port.inside.strip_suffix("/tcp")) {
         (Some(_), ..) => Some(port.to_string()),
         (None, None, Some(number)) => Some(number.to_owned()),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::{
-    Driver, Endpoint, Error, Kind, Link, Node, Topology,
+    DeviceKind, Endpoint, Link, LinkDriver, Topology, TopologyError, TopologyNode,
     endpoint::{self, Written, is_name},
     file::{self, File, text},
     model::Images,
@@ -20,18 +20,18 @@ pub(super) struct Place<'a> {
     pub environment: &'a dyn Fn(&str) -> Option<String>,
 }
 
-pub(super) fn check(file: &File, place: &Place) -> Result<Topology, Error> {
+pub(super) fn check(file: &File, place: &Place) -> Result<Topology, TopologyError> {
     file.check_keys()?;
     let value = |key: &str| file.value(key, place.environment);
     let text_or = |key: &str, default: &str| value(key).map_or(Ok(default.to_owned()), |value| text(key, value));
     let version = text_or("VERSION", "1")?;
     if version != "2" {
-        return Err(Error::Version(version));
+        return Err(TopologyError::Version(version));
     }
     // docker-topo's prefix ends at the first dot.
     let prefix = text_or("PREFIX", place.name.split('.').next().unwrap_or_default())?;
     if !is_name(&prefix) {
-        return Err(Error::Prefix(prefix));
+        return Err(TopologyError::Prefix(prefix));
     }
     let images = Images {
         ceos: text_or("CEOS_IMAGE", "ceos:latest")?,
@@ -55,7 +55,7 @@ pub(super) fn check(file: &File, place: &Place) -> Result<Topology, Error> {
     let driver = file.driver()?;
     let links = file.links.as_deref().unwrap_or_default();
     if links.is_empty() {
-        return Err(Error::NoLinks);
+        return Err(TopologyError::NoLinks);
     }
     for (number, link) in links.iter().enumerate() {
         add_link(&mut topology, number, link, driver.as_deref(), &images)?;
@@ -74,37 +74,44 @@ fn config_directory(directory: &Path, conf_dir: &str) -> PathBuf {
 fn add_link(
     topology: &mut Topology,
     number: usize,
-    link: &file::Link,
+    link: &file::FileLink,
     of_all: Option<&str>,
     images: &Images,
-) -> Result<(), Error> {
+) -> Result<(), TopologyError> {
     let driver = match link.driver.as_deref().or(of_all) {
-        None | Some("" | "bridge") => Driver::Bridge,
-        Some("veth") => Driver::Veth,
-        Some("macvlan") => Driver::Macvlan,
-        Some(other) => return Err(Error::Driver { link: number, driver: other.to_owned() }),
+        None | Some("" | "bridge") => LinkDriver::Bridge,
+        Some("veth") => LinkDriver::Veth,
+        Some("macvlan") => LinkDriver::Macvlan,
+        Some(other) => return Err(TopologyError::LinkDriver { link: number, driver: other.to_owned() }),
     };
     let endpoints = link.endpoints.as_deref().unwrap_or_default();
     match endpoints.len() {
-        0 => return Err(Error::NoEndpoints { link: number }),
-        count if driver == Driver::Veth && count != 2 => return Err(Error::VethEndpoints { link: number, count }),
+        0 => return Err(TopologyError::NoEndpoints { link: number }),
+        count if driver == LinkDriver::Veth && count != 2 => {
+            return Err(TopologyError::VethEndpoints { link: number, count });
+        }
         _ => {}
     }
     let options = link.driver_opts.clone().unwrap_or_default();
     let options: Vec<(String, String)> =
         options.into_iter().map(|(key, value)| Ok((key, text("driver_opts", value)?))).collect::<Result<_, _>>()?;
-    if driver == Driver::Macvlan && !options.iter().any(|(key, _)| key == "parent") {
-        return Err(Error::Parent { link: number });
+    if driver == LinkDriver::Macvlan && !options.iter().any(|(key, _)| key == "parent") {
+        return Err(TopologyError::Parent { link: number });
     }
     topology.links.push(Link { name: format!("net-{number}"), driver, options, endpoints: Vec::new() });
     for text in endpoints {
-        let written = endpoint::parse(text).map_err(|problem| Error::Endpoint { link: number, problem })?;
+        let written = endpoint::parse(text).map_err(|problem| TopologyError::Endpoint { link: number, problem })?;
         add_endpoint(topology, number, &written, images)?;
     }
     Ok(())
 }
 
-fn add_endpoint(topology: &mut Topology, number: usize, written: &Written, images: &Images) -> Result<(), Error> {
+fn add_endpoint(
+    topology: &mut Topology,
+    number: usize,
+    written: &Written,
+    images: &Images,
+) -> Result<(), TopologyError> {
     let device = written.device.to_owned();
     let interface = written.interface.map_or_else(|| format!("eth{number}"), str::to_owned);
     let endpoint = Endpoint { device: device.clone(), interface: interface.clone() };
@@ -121,15 +128,21 @@ fn add_endpoint(topology: &mut Topology, number: usize, written: &Written, image
         Some(at) => at,
         None => {
             let (model, image) = images.of(&device);
-            let node =
-                Node { name: device.clone(), kind: model.kind(), model, image, addresses: vec![], ports: vec![] };
+            let node = TopologyNode {
+                name: device.clone(),
+                kind: model.kind(),
+                model,
+                image,
+                addresses: vec![],
+                ports: vec![],
+            };
             topology.devices.push(node);
             topology.devices.len() - 1
         }
     };
     if let Some(address) = written.address {
-        if topology.devices[at].kind != Kind::Host {
-            return Err(Error::NoHost { link: number, device });
+        if topology.devices[at].kind != DeviceKind::Host {
+            return Err(TopologyError::NoHost { link: number, device });
         }
         topology.devices[at].addresses.push((interface, address.to_owned()));
     }
@@ -138,9 +151,9 @@ fn add_endpoint(topology: &mut Topology, number: usize, written: &Written, image
 }
 
 /// Ports are for the switches, in the order of their names.
-fn publish(topology: &mut Topology, base: &Value) -> Result<(), Error> {
-    let mut switches: Vec<&mut Node> =
-        topology.devices.iter_mut().filter(|device| device.kind == Kind::Switch).collect();
+fn publish(topology: &mut Topology, base: &Value) -> Result<(), TopologyError> {
+    let mut switches: Vec<&mut TopologyNode> =
+        topology.devices.iter_mut().filter(|device| device.kind == DeviceKind::Switch).collect();
     switches.sort_by(|one, other| one.name.cmp(&other.name));
     for (place, switch) in (0..).zip(switches) {
         switch.ports = ports::published(base, place)?;

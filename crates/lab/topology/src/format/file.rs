@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Error;
+use super::TopologyError;
 
 /// The top level's keys, as docker-topo has them.
 const KEYS: [&str; 11] = [
@@ -27,7 +27,7 @@ const SLIP: usize = 2;
 
 #[derive(Debug, Deserialize)]
 pub(super) struct File {
-    pub links: Option<Vec<Link>>,
+    pub links: Option<Vec<FileLink>>,
     /// By itself, because its order counts.
     #[serde(rename = "CUSTOM_IMAGE")]
     custom_image: Option<IndexMap<String, Value>>,
@@ -37,7 +37,7 @@ pub(super) struct File {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Link {
+pub(super) struct FileLink {
     pub driver: Option<String>,
     pub driver_opts: Option<IndexMap<String, Value>>,
     pub endpoints: Option<Vec<String>>,
@@ -45,12 +45,12 @@ pub(super) struct Link {
 
 impl File {
     /// Finds a key that is one of docker-topo's but for a slip.
-    pub(super) fn check_keys(&self) -> Result<(), Error> {
+    pub(super) fn check_keys(&self) -> Result<(), TopologyError> {
         for key in self.rest.keys().filter(|key| !KEYS.contains(&key.as_str())) {
             let near =
                 KEYS.iter().chain(&["links", "CUSTOM_IMAGE"]).find(|known| strsim::levenshtein(known, key) <= SLIP);
             if let Some(known) = near {
-                return Err(Error::Key { key: key.clone(), known: (*known).to_owned() });
+                return Err(TopologyError::Key { key: key.clone(), known: (*known).to_owned() });
             }
         }
         Ok(())
@@ -69,12 +69,12 @@ impl File {
     pub(super) fn custom_image(
         &self,
         environment: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<IndexMap<String, String>, Error> {
+    ) -> Result<IndexMap<String, String>, TopologyError> {
         let key = "CUSTOM_IMAGE";
         let map = match (&self.custom_image, environment(key)) {
             (Some(map), _) => map.clone(),
             (None, None) => return Ok(IndexMap::new()),
-            (None, Some(value)) => serde_saphyr::from_str(&value).map_err(|_| Error::Value {
+            (None, Some(value)) => serde_saphyr::from_str(&value).map_err(|_| TopologyError::Value {
                 key: key.to_owned(),
                 value,
                 expected: "a map such as {leaf: my-image:1}",
@@ -83,7 +83,7 @@ impl File {
         map.into_iter().map(|(word, image)| Ok((word, text(key, image)?))).collect()
     }
 
-    pub(super) fn driver(&self) -> Result<Option<String>, Error> {
+    pub(super) fn driver(&self) -> Result<Option<String>, TopologyError> {
         self.rest.get("driver").filter(|value| !value.is_null()).map(|value| text("driver", value.clone())).transpose()
     }
 }
@@ -97,11 +97,11 @@ pub(super) fn other_version(yaml: &str) -> Option<String> {
 }
 
 /// A value that has to be text; YAML reads some text as numbers.
-pub(super) fn text(key: &str, value: Value) -> Result<String, Error> {
+pub(super) fn text(key: &str, value: Value) -> Result<String, TopologyError> {
     match value {
         Value::String(text) => Ok(text),
         Value::Number(number) => Ok(number.to_string()),
         Value::Bool(word) => Ok(word.to_string()),
-        other => Err(Error::Value { key: key.to_owned(), value: other.to_string(), expected: "text" }),
+        other => Err(TopologyError::Value { key: key.to_owned(), value: other.to_string(), expected: "text" }),
     }
 }

@@ -20,7 +20,7 @@ pub enum Model {
 
 /// What a device is to those who handle it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum DeviceKind {
     /// Runs EOS: has a flash, reads its addresses from its startup-config.
     Switch,
     /// Is given its addresses.
@@ -30,11 +30,11 @@ pub enum Kind {
 }
 
 impl Model {
-    pub fn kind(self) -> Kind {
+    pub fn kind(self) -> DeviceKind {
         match self {
-            Model::Ceos | Model::Veos => Kind::Switch,
-            Model::Host => Kind::Host,
-            Model::Cvp | Model::Vmx | Model::Csr | Model::Xrv | Model::Generic => Kind::Other,
+            Model::Ceos | Model::Veos => DeviceKind::Switch,
+            Model::Host => DeviceKind::Host,
+            Model::Cvp | Model::Vmx | Model::Csr | Model::Xrv | Model::Generic => DeviceKind::Other,
         }
     }
 

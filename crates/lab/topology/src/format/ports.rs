@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::Error;
+use super::TopologyError;
 
 /// One of a device's ports, as it is seen on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl fmt::Display for Publish {
 
 /// The ports of the switch that is `place`th by name. A number publishes HTTPS from there on; a map says for each port
 /// where its numbers begin; 0 publishes nothing.
-pub(super) fn published(base: &Value, place: u16) -> Result<Vec<Publish>, Error> {
+pub(super) fn published(base: &Value, place: u16) -> Result<Vec<Publish>, TopologyError> {
     match base {
         Value::Number(number) if number.as_u64() == Some(0) => Ok(vec![]),
         Value::Number(_) => Ok(vec![publish("443/tcp", base, place)?]),
@@ -41,8 +41,8 @@ pub(super) fn published(base: &Value, place: u16) -> Result<Vec<Publish>, Error>
     }
 }
 
-fn publish(inside: &str, outside: &Value, place: u16) -> Result<Publish, Error> {
-    let number = |value: &Value| -> Result<u16, Error> {
+fn publish(inside: &str, outside: &Value, place: u16) -> Result<Publish, TopologyError> {
+    let number = |value: &Value| -> Result<u16, TopologyError> {
         let first = value.as_u64().and_then(|first| u16::try_from(first).ok());
         first.and_then(|first| first.checked_add(place)).ok_or_else(|| bad(value))
     };
@@ -59,8 +59,8 @@ fn publish(inside: &str, outside: &Value, place: u16) -> Result<Publish, Error> 
     Ok(Publish { inside, address, outside })
 }
 
-fn bad(value: &Value) -> Error {
-    Error::Value {
+fn bad(value: &Value) -> TopologyError {
+    TopologyError::Value {
         key: "PUBLISH_BASE".to_owned(),
         value: value.to_string(),
         expected: "a first port such as 8000, or a map such as {443/tcp: 8000, 22/tcp: [127.0.0.1, 2000]}",

@@ -101,7 +101,7 @@ struct End<'a> {
 }
 
 fn end<'a>(scene: &Scene<'a>, host: &EndHost) -> Result<End<'a>> {
-    Ok(End { device: scene.host(&host.name)?, address: host.address })
+    Ok(End { device: scene.lab.device(&host.name)?, address: host.address })
 }
 
 fn carry(mut connection: Connection, mut datagrams: Datagrams, done: &AtomicBool) -> Result<Carried> {

@@ -1,4 +1,4 @@
-//! Raising a lab: what stands in the way, the built-in driver, and what every power-on does again.
+//! Bringing a lab up: what stands in the way, the built-in driver, and what every power-on does again.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -8,16 +8,16 @@ use common::{Progress, files, progress::Unit};
 
 use super::{
     Driver, Flash, Lab, Options,
-    docker::{Docker, Sort},
+    docker::{Container, Docker, LABEL, Sort},
     lock,
-    spec::{self, FLASH, Parts, STARTUP_CONFIG},
+    spec::{self, ContainerParts, FLASH, STARTUP_CONFIG},
 };
-use topology::format::{self, Kind, Node, Topology};
+use topology::format::{self, DeviceKind, Topology, TopologyNode};
 
 impl Lab {
     /// Makes, fills, starts and wires every device. `flash` is what each switch finds on its flash besides the
     /// startup-config from the topology's directory. Where something fails, what was made is taken away again.
-    pub fn raise_with(
+    pub fn up_with(
         topology: &Topology,
         flash: &BTreeMap<String, Flash>,
         options: &Options,
@@ -26,7 +26,7 @@ impl Lab {
         Docker::check()?;
         let lock = lock::of_prefix(&topology.prefix)?;
         let lab = Lab::of(topology, options.access.clone(), Some(lock));
-        lab.can_be_raised(flash, &options.driver)?;
+        lab.can_come_up(flash, &options.driver)?;
         topology.remarks.iter().for_each(|remark| progress.note(&format!("remark: {remark}")));
         if let Err(error) = lab.make(flash, options, progress) {
             lab.remove_everything().context("cannot take away what was made before it failed").map_err(|left| {
@@ -42,11 +42,11 @@ impl Lab {
         Ok(lab)
     }
 
-    fn can_be_raised(&self, flash: &BTreeMap<String, Flash>, driver: &Driver) -> Result<()> {
+    fn can_come_up(&self, flash: &BTreeMap<String, Flash>, driver: &Driver) -> Result<()> {
         let topology = &self.topology;
         let prefix = &topology.prefix;
         if self.docker.anything_there()? {
-            bail!("devices or networks of a topology {prefix} are there already; destroy that one first");
+            bail!("devices or networks of a topology {prefix} are there already; take that one down first");
         }
         if let Some(stranger) = flash.keys().find(|name| topology.switches().all(|node| node.name != **name)) {
             bail!("there are files for the flash of {stranger}, and the topology {prefix} has no such switch");
@@ -55,7 +55,7 @@ impl Lab {
             check_built_in(topology)?;
         }
         let devices = topology.devices.iter().map(|node| (Sort::Container, &node.name));
-        let networks = topology.links.iter().filter(|link| link.driver != format::Driver::Veth);
+        let networks = topology.links.iter().filter(|link| link.driver != format::LinkDriver::Veth);
         for (sort, name) in devices.chain(networks.map(|link| (Sort::Network, &link.name))) {
             if self.docker.is_taken(sort, name)? {
                 let what = if sort == Sort::Container { "container" } else { "network" };
@@ -72,7 +72,7 @@ impl Lab {
     }
 
     fn make(&self, flash: &BTreeMap<String, Flash>, options: &Options, progress: &dyn Progress) -> Result<()> {
-        let task = progress.start(&format!("raise {}", self.topology.prefix), Unit::Items, None);
+        let task = progress.start(&format!("bring up {}", self.topology.prefix), Unit::Items, None);
         let mut flash = flash.clone();
         for (name, files) in &mut flash {
             if let Some(config) = files.take("startup-config")? {
@@ -94,7 +94,7 @@ impl Lab {
 
     /// `doing` is told of each step, and may refuse it.
     fn make_built_in(&self, flash: &BTreeMap<String, Flash>, doing: impl Fn(&str) -> Result<()>) -> Result<()> {
-        for link in self.topology.links.iter().filter(|link| link.driver == format::Driver::Bridge) {
+        for link in self.topology.links.iter().filter(|link| link.driver == format::LinkDriver::Bridge) {
             self.docker.create_network(&link.name, &link.options)?;
         }
         for node in &self.topology.devices {
@@ -102,8 +102,8 @@ impl Lab {
             let Choice::Image(image) = crate::images::choose(&node.image)? else {
                 bail!("the image {} was there, and is not any more", node.image);
             };
-            let startup_config = if node.kind == Kind::Switch { self.ensure_config(node)? } else { None };
-            let parts = Parts { image, flash: None, startup_config, own_label: true };
+            let startup_config = if node.kind == DeviceKind::Switch { self.ensure_config(node)? } else { None };
+            let parts = ContainerParts { image, flash: None, startup_config, own_label: true };
             self.docker.create(&self.topology, node, &node.name, &parts)?;
             if let Some(files) = flash.get(&node.name) {
                 self.fill_flash(&node.name, files)?;
@@ -117,29 +117,25 @@ impl Lab {
     }
 
     /// Starts a device that has been made, and wires it.
-    fn start(&self, node: &Node) -> Result<()> {
+    fn start(&self, node: &TopologyNode) -> Result<()> {
         self.docker.start(&node.name)?;
         self.wire(node)
     }
 
     /// Switches a device on that is off: with a new root where its flash is a volume, or where it has nothing to keep.
-    pub(super) fn start_again(&self, node: &Node) -> Result<()> {
+    pub(super) fn start_again(&self, node: &TopologyNode) -> Result<()> {
         let next = format!("{}.new", node.name);
         // An earlier time ended between removing the old one and naming the new.
         if self.docker.find(&node.name)?.is_none() && self.docker.find(&next)?.is_some() {
             self.docker.rename(&next, &node.name)?;
         }
         let old = self.docker.find(&node.name)?.with_context(|| format!("{} is not there", node.name))?;
-        let mount = |at: &str| old.mounts.iter().find(|mount| mount.destination == at);
-        let flash = mount(FLASH).filter(|mount| mount.kind == "volume").map(|mount| mount.name.clone());
-        if flash.is_some() || node.kind == Kind::Host {
+        let flash = old.mount(FLASH).filter(|mount| mount.kind == "volume").map(|mount| mount.name.clone());
+        if flash.is_some() || node.kind == DeviceKind::Host {
             if self.docker.find(&next)?.is_some() {
                 self.docker.remove(&next)?;
             }
-            let startup_config = mount(STARTUP_CONFIG).map(|mount| mount.source.clone());
-            let own_label = old.config.labels.contains_key(super::docker::LABEL);
-            let parts = Parts { image: old.image_id.clone(), flash, startup_config, own_label };
-            self.docker.create(&self.topology, node, &next, &parts)?;
+            self.docker.create(&self.topology, node, &next, &parts_of(&old, flash))?;
             // The flash is the new one's by now, and stays.
             self.docker.remove(&node.name)?;
             self.docker.rename(&next, &node.name)?;
@@ -148,16 +144,9 @@ impl Lab {
     }
 
     /// Another device in place of one, on or off: a new root and a new flash with these files on it, then started.
-    pub(super) fn start_another(&self, node: &Node, flash: &Flash) -> Result<()> {
+    pub(super) fn start_another(&self, node: &TopologyNode, flash: &Flash) -> Result<()> {
         let old = self.docker.find(&node.name)?.with_context(|| format!("{} is not there", node.name))?;
-        let config = old.mounts.iter().find(|mount| mount.destination == STARTUP_CONFIG);
-        let own_label = old.config.labels.contains_key(super::docker::LABEL);
-        let parts = Parts {
-            image: old.image_id.clone(),
-            flash: None,
-            startup_config: config.map(|mount| mount.source.clone()),
-            own_label,
-        };
+        let parts = parts_of(&old, None);
         self.docker.remove_containers(&[self.docker.name(&node.name)])?;
         self.docker.create(&self.topology, node, &node.name, &parts)?;
         self.fill_flash(&node.name, flash)?;
@@ -166,7 +155,7 @@ impl Lab {
 
     pub(super) fn has_flash_volume(&self, device: &str) -> Result<bool> {
         let container = self.docker.find(device)?.with_context(|| format!("{device} is not there"))?;
-        Ok(container.mounts.iter().any(|mount| mount.destination == FLASH && mount.kind == "volume"))
+        Ok(container.mount(FLASH).is_some_and(|mount| mount.kind == "volume"))
     }
 
     /// Puts files on the flash of a device that is off.
@@ -181,7 +170,7 @@ impl Lab {
 
     /// The startup-config that is mounted into a switch, if it has one. The file is the user's own, as docker-topo has it,
     /// so that what EOS saves is kept; a lab under another prefix has copies.
-    fn ensure_config(&self, node: &Node) -> Result<Option<PathBuf>> {
+    fn ensure_config(&self, node: &TopologyNode) -> Result<Option<PathBuf>> {
         if self.own_config(&node.name).is_file() || self.topology.prefix != self.topology.config_prefix {
             return self.ensure_own_config(node);
         }
@@ -189,7 +178,7 @@ impl Lab {
     }
 
     /// A switch's startup-config among this lab's own, copied from the topology's where it is not there.
-    pub(super) fn ensure_own_config(&self, node: &Node) -> Result<Option<PathBuf>> {
+    pub(super) fn ensure_own_config(&self, node: &TopologyNode) -> Result<Option<PathBuf>> {
         let own = self.own_config(&node.name);
         let given = self.topology.startup_config(&node.name);
         if !own.is_file() && given.is_file() {
@@ -211,16 +200,23 @@ impl Lab {
     }
 }
 
-/// What docker-topo may know how to raise, and the built-in driver does not.
+/// What a device's next container has of the one before.
+fn parts_of(old: &Container, flash: Option<String>) -> ContainerParts {
+    let startup_config = old.mount(STARTUP_CONFIG).map(|mount| mount.source.clone());
+    let own_label = old.config.labels.contains_key(LABEL);
+    ContainerParts { image: old.image_id.clone(), flash, startup_config, own_label }
+}
+
+/// What docker-topo may know how to bring up, and the built-in driver does not.
 fn check_built_in(topology: &Topology) -> Result<()> {
-    const HOW: &str = "the built-in driver cannot raise it; use docker-topo itself: --driver docker-topo";
+    const HOW: &str = "the built-in driver cannot bring it up; use docker-topo itself: --driver docker-topo";
     for node in &topology.devices {
         if node.model.only_by_docker_topo() {
             bail!("{} is a machine in the container of {}: {HOW}", node.name, node.image);
         }
         let mut drivers = topology.links_of(&node.name).map(|link| link.driver);
-        if drivers.by_ref().any(|driver| driver == format::Driver::Veth)
-            && drivers.any(|driver| driver != format::Driver::Veth)
+        if drivers.by_ref().any(|driver| driver == format::LinkDriver::Veth)
+            && drivers.any(|driver| driver != format::LinkDriver::Veth)
         {
             bail!(
                 "{}'s first link is a cable and a later one a bridge: put the bridges first in the topology",
@@ -228,7 +224,7 @@ fn check_built_in(topology: &Topology) -> Result<()> {
             );
         }
     }
-    if let Some(link) = topology.links.iter().find(|link| link.driver == format::Driver::Macvlan) {
+    if let Some(link) = topology.links.iter().find(|link| link.driver == format::LinkDriver::Macvlan) {
         bail!("{} is a macvlan: {HOW}", link.name);
     }
     if let Some(node) = topology.switches().find(|node| !node.ports.is_empty() && !is_reachable(topology, node)) {
@@ -240,7 +236,7 @@ fn check_built_in(topology: &Topology) -> Result<()> {
     Ok(())
 }
 
-fn is_reachable(topology: &Topology, node: &Node) -> bool {
+fn is_reachable(topology: &Topology, node: &TopologyNode) -> bool {
     spec::first_network(topology, node).is_some()
 }
 

@@ -1,8 +1,8 @@
 //! Objects that a scenario needs: written down as YAML, applied on the master, and taken away again.
 
+use crate::Switch;
 use anyhow::{Context, Result};
 use common::files;
-use proof::Switch;
 
 /// Where manifests are on the master, until its next boot.
 fn place(name: &str) -> String {

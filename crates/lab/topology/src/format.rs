@@ -16,7 +16,7 @@ use common::files;
 
 pub use self::{
     endpoint::BadEndpoint,
-    model::{Kind, Model},
+    model::{DeviceKind, Model},
     ports::Publish,
 };
 
@@ -31,17 +31,17 @@ pub struct Topology {
     pub config_directory: PathBuf,
     /// The prefix that the file gives, and that the startup-configs' names bear.
     pub config_prefix: String,
-    pub devices: Vec<Node>,
+    pub devices: Vec<TopologyNode>,
     pub links: Vec<Link>,
     /// What in the file works, and is hardly meant.
     pub remarks: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Node {
+pub struct TopologyNode {
     pub name: String,
     /// What it is to those who handle it; follows from the model.
-    pub kind: Kind,
+    pub kind: DeviceKind,
     pub model: Model,
     pub image: String,
     /// What the file says of an end host's addresses: interface and address with its length.
@@ -53,14 +53,14 @@ pub struct Node {
 pub struct Link {
     /// docker-topo's name for it: `net-` and its place in the file, from 0.
     pub name: String,
-    pub driver: Driver,
+    pub driver: LinkDriver,
     /// `driver_opts`: for Docker's network driver.
     pub options: Vec<(String, String)>,
     pub endpoints: Vec<Endpoint>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Driver {
+pub enum LinkDriver {
     /// A Docker network, which any number of devices share.
     Bridge,
     /// A cable between two.
@@ -77,7 +77,7 @@ pub struct Endpoint {
 
 /// What is wrong with a file.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum TopologyError {
     #[error("{0}")]
     Syntax(Box<serde_saphyr::Error>),
     #[error("there is no list `links` in it, so it is no topology of docker-topo's")]
@@ -93,7 +93,7 @@ pub enum Error {
     #[error("link {link}: {problem}")]
     Endpoint { link: usize, problem: BadEndpoint },
     #[error("link {link}: the driver {driver:?} is none of docker-topo's; expected `bridge`, `veth` or `macvlan`")]
-    Driver { link: usize, driver: String },
+    LinkDriver { link: usize, driver: String },
     #[error("link {link}: a veth link joins two endpoints, and this one has {count}; for more use `driver: bridge`")]
     VethEndpoints { link: usize, count: usize },
     #[error("link {link} has no endpoints")]
@@ -124,10 +124,10 @@ impl Topology {
         name: &str,
         directory: &Path,
         environment: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, TopologyError> {
         let file: file::File = serde_saphyr::from_str(text).map_err(|error| {
             // Version 1 has other links.
-            file::other_version(text).map_or_else(|| Error::Syntax(Box::new(error)), Error::Version)
+            file::other_version(text).map_or_else(|| TopologyError::Syntax(Box::new(error)), TopologyError::Version)
         })?;
         check::check(&file, &check::Place { name, directory, environment })
     }
@@ -144,12 +144,12 @@ impl Topology {
         self.config_directory.join(format!("{}_{switch}", self.config_prefix))
     }
 
-    pub fn node(&self, name: &str) -> Option<&Node> {
+    pub fn node(&self, name: &str) -> Option<&TopologyNode> {
         self.devices.iter().find(|device| device.name == name)
     }
 
-    pub fn switches(&self) -> impl Iterator<Item = &Node> {
-        self.devices.iter().filter(|device| device.kind == Kind::Switch)
+    pub fn switches(&self) -> impl Iterator<Item = &TopologyNode> {
+        self.devices.iter().filter(|device| device.kind == DeviceKind::Switch)
     }
 
     pub fn links_of(&self, device: &str) -> impl Iterator<Item = &Link> {
