@@ -45,7 +45,7 @@ pub enum Failure {
 
 impl Exchange<'_> {
     /// Answers one worker and tells what came of it.
-    pub fn carry_out(&self, socket: TcpStream, peer: SocketAddr, deadline: Instant) -> Result<Event, Failure> {
+    pub fn execute(&self, socket: TcpStream, peer: SocketAddr, deadline: Instant) -> Result<Event, Failure> {
         let tls = ServerConnection::new(self.tls.clone()).map_err(ChannelError::from)?;
         let mut channel = Channel::open(tls, socket, deadline, self.longest)?;
 

@@ -155,7 +155,7 @@ impl Server {
     fn serve(&self, socket: TcpStream, peer: SocketAddr, deadline: Instant) {
         let exchange =
             Exchange { tls: &self.tls, token: &self.token, signer: self.signer.as_ref(), longest: self.limits.message };
-        let outcome = exchange.carry_out(socket, peer, deadline);
+        let outcome = exchange.execute(socket, peer, deadline);
         (self.events)(outcome.unwrap_or_else(|error| Event::Broken { peer, error: error.to_string() }));
     }
 }

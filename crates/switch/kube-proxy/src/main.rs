@@ -9,7 +9,7 @@ use kube_proxy::options::{self, Command, Options, ProxyMode};
 use kube_proxy::{iptables, log, run};
 
 /// How long `--print-rules` waits for the API server.
-const PATIENCE: Duration = Duration::from_secs(15);
+const TIMEOUT: Duration = Duration::from_secs(15);
 
 fn main() -> ExitCode {
     let command = match options::parse(std::env::args_os().skip(1)) {
@@ -58,7 +58,7 @@ fn print_rules(options: &Options) -> anyhow::Result<()> {
             "--print-rules is for the iptables mode: rules of the userspace mode name ports that exist only while it runs"
         );
     }
-    let model = runtime()?.block_on(run::model_of_now(options, PATIENCE))?;
+    let model = runtime()?.block_on(run::model_of_now(options, TIMEOUT))?;
     let settings = run::iptables_settings(options, iptables::Features::all());
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     iptables::print_rules(&model, &settings, &mut out).and_then(|()| out.flush()).context("cannot write the rules")

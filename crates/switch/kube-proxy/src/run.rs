@@ -184,7 +184,7 @@ fn adjust_oom_score(score: i32) {
 }
 
 /// Reads both sets once, and gives the model that they make.
-pub async fn model_of_now(options: &Options, patience: Duration) -> anyhow::Result<crate::model::Model> {
+pub async fn model_of_now(options: &Options, limit: Duration) -> anyhow::Result<crate::model::Model> {
     let client = watch::connect(&connection(options))?;
     let (news, arriving) = mpsc::channel();
     let reader = Arc::new(Reader::new(&options.node_name));
@@ -193,9 +193,9 @@ pub async fn model_of_now(options: &Options, patience: Duration) -> anyhow::Resu
         let mut model = crate::model::Model::default();
         let mut touched = std::collections::BTreeSet::new();
         while !model.is_complete() {
-            match arriving.recv_timeout(patience) {
+            match arriving.recv_timeout(limit) {
                 Ok(News::Change(change, _)) => model.apply(change, &mut touched),
-                Ok(News::Stop) | Err(_) => bail!("the API server gave no Services and endpoints within {patience:?}"),
+                Ok(News::Stop) | Err(_) => bail!("the API server gave no Services and endpoints within {limit:?}"),
             }
         }
         Ok(model)

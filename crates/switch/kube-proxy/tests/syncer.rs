@@ -12,7 +12,7 @@ use kube_proxy::backend::{Backend, Periods, SyncError};
 use kube_proxy::model::{Change, EndpointPort, Model, ServiceName};
 use kube_proxy::syncer::{News, Observer, Syncer};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What a fake does, told to the test.
 #[derive(Debug, PartialEq)]
@@ -110,7 +110,7 @@ impl Running {
 
     fn next_sync(&self) -> Vec<String> {
         loop {
-            if let Done::Synced(touched) = self.done.recv_timeout(PATIENCE).unwrap() {
+            if let Done::Synced(touched) = self.done.recv_timeout(TIMEOUT).unwrap() {
                 return touched;
             }
         }
@@ -124,21 +124,21 @@ fn endpoints(service: &str) -> Change {
 
 #[test]
 fn nothing_is_programmed_before_both_sets_are_listed_and_then_even_nothing_is() {
-    let running = start(PATIENCE);
+    let running = start(TIMEOUT);
     running.tell(endpoints("web"));
     running.tell(Change::AllServices(BTreeMap::new()));
     assert!(running.done.recv_timeout(Duration::from_millis(200)).is_err());
     running.tell(Change::AllEndpoints(BTreeMap::new()));
     assert_eq!(running.next_sync(), ["default/web"]);
 
-    let empty = start(PATIENCE);
+    let empty = start(TIMEOUT);
     empty.list_both();
     assert!(empty.next_sync().is_empty());
 }
 
 #[test]
 fn what_failed_is_tried_again_with_everything_that_it_had() {
-    let running = start(PATIENCE);
+    let running = start(TIMEOUT);
     running.list_both();
     running.next_sync();
     *running.failures.lock().unwrap() = 2;
@@ -154,18 +154,18 @@ fn at_rest_it_looks_cheaply_and_at_each_period_thoroughly() {
     let running = start(Duration::from_secs(2));
     running.list_both();
     running.next_sync();
-    assert_eq!(running.done.recv_timeout(PATIENCE).unwrap(), Done::Checked);
-    let mut later = std::iter::from_fn(|| running.done.recv_timeout(PATIENCE).ok()).take(5);
+    assert_eq!(running.done.recv_timeout(TIMEOUT).unwrap(), Done::Checked);
+    let mut later = std::iter::from_fn(|| running.done.recv_timeout(TIMEOUT).ok()).take(5);
     assert!(later.any(|done| done == Done::CheckedFully));
 }
 
 #[test]
 fn it_ends_when_told_to_and_when_nobody_can_tell_it_any_more() {
-    let told = start(PATIENCE);
+    let told = start(TIMEOUT);
     told.list_both();
     told.news.send(News::Stop).unwrap();
     told.thread.join().unwrap();
-    let left = start(PATIENCE);
+    let left = start(TIMEOUT);
     drop(left.news);
     left.thread.join().unwrap();
 }

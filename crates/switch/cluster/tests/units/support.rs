@@ -72,9 +72,9 @@ pub fn every_unit() -> Vec<OnSwitch> {
     of_systemd(&repository().join("rootfs"), &mut units);
     assert!(!units.is_empty(), "rootfs/ has no units any more: this looks in the wrong place");
     for entry in fs::read_dir(recipes()).unwrap() {
-        let folder = entry.unwrap().path().join("units");
-        let release = folder.parent().and_then(Path::file_name).unwrap().to_string_lossy().into_owned();
-        for file in fs::read_dir(folder).into_iter().flatten() {
+        let directory = entry.unwrap().path().join("units");
+        let release = directory.parent().and_then(Path::file_name).unwrap().to_string_lossy().into_owned();
+        for file in fs::read_dir(directory).into_iter().flatten() {
             let file = file.unwrap().path();
             if file.extension().is_some_and(|extension| extension != "yaml") {
                 of_template(&release, &file, &mut units);
@@ -84,9 +84,9 @@ pub fn every_unit() -> Vec<OnSwitch> {
     units
 }
 
-/// What rootfs/ has in a folder of systemd's, whatever it is.
-fn of_systemd(folder: &Path, units: &mut Vec<OnSwitch>) {
-    for entry in fs::read_dir(folder).unwrap() {
+/// What rootfs/ has in a directory of systemd's, whatever it is.
+fn of_systemd(directory: &Path, units: &mut Vec<OnSwitch>) {
+    for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             of_systemd(&path, units);

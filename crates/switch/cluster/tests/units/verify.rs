@@ -44,22 +44,22 @@ fn the_systemd_of_this_machine_takes_every_unit_without_a_word() {
 /// What `systemd-analyze verify` says of these units, in a root of their own.
 fn verify(units: &[&OnSwitch]) -> String {
     let root = tempfile::tempdir().unwrap();
-    let folder = root.path().join("usr/lib/systemd/system");
-    fs::create_dir_all(&folder).unwrap();
+    let directory = root.path().join("usr/lib/systemd/system");
+    fs::create_dir_all(&directory).unwrap();
     for other in OTHERS {
         let service = if other.ends_with(".service") { "[Service]\nExecStart=/program\n" } else { "" };
-        fs::write(folder.join(other), format!("[Unit]\nDefaultDependencies=no\n{service}")).unwrap();
+        fs::write(directory.join(other), format!("[Unit]\nDefaultDependencies=no\n{service}")).unwrap();
     }
     program(root.path(), "/program");
     for unit in units {
-        fs::write(folder.join(&unit.name), &unit.text).unwrap();
+        fs::write(directory.join(&unit.name), &unit.text).unwrap();
         for command in unit.text.lines().filter(|line| line.starts_with("Exec")) {
             program(root.path(), command.split(['=', ' ']).nth(1).unwrap());
         }
     }
     let mut verify = Program::new("systemd-analyze", "verify units").unwrap().args(["verify", "--man=no"]);
     verify = verify.arg(format!("--root={}", root.path().display()));
-    let output = verify.args(units.iter().map(|unit| folder.join(&unit.name))).output().unwrap();
+    let output = verify.args(units.iter().map(|unit| directory.join(&unit.name))).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success() || !said.is_empty(), "systemd-analyze ended with {}", output.status);
     said

@@ -91,9 +91,9 @@ impl Master {
 
     /// Waits for so many events; the master tells them after it has answered.
     pub fn events_of(&self, count: usize) -> Vec<Event> {
-        let patience = Instant::now() + Duration::from_secs(20);
+        let limit = Instant::now() + Duration::from_secs(20);
         while self.events().len() < count {
-            assert!(Instant::now() < patience, "{count} events were expected, there are {:?}", self.events());
+            assert!(Instant::now() < limit, "{count} events were expected, there are {:?}", self.events());
             thread::sleep(Duration::from_millis(2));
         }
         self.events()

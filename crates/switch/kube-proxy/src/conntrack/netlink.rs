@@ -16,14 +16,14 @@ use super::{
 };
 
 /// The kernel answers at once; this is for one that never does.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The kernel packs so much of a dump into one datagram, at most.
 const DATAGRAM: usize = 32 * 1024;
 
 pub fn open() -> Result<OwnedFd> {
     let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, Some(netlink::NETFILTER))?;
-    set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE))?;
+    set_socket_timeout(&socket, Timeout::Recv, Some(TIMEOUT))?;
     Ok(socket)
 }
 

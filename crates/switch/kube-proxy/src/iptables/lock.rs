@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 const PATH: &str = "/run/xtables.lock";
 const EACH: Duration = Duration::from_millis(50);
 
-/// Holds the lock as long as it lives. `None` where it could not be had within `patience`.
-pub fn hold(patience: Duration) -> io::Result<Option<File>> {
+/// Holds the lock as long as it lives. `None` where it could not be had within `limit`.
+pub fn hold(limit: Duration) -> io::Result<Option<File>> {
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(PATH)?;
-    let until = Instant::now() + patience;
+    let until = Instant::now() + limit;
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(Some(file)),

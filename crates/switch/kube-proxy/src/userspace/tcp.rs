@@ -23,7 +23,7 @@ use super::{
 };
 
 /// How long each endpoint may take to answer, one after the other; as upstream's.
-const PATIENCE: [Duration; 4] =
+const TIMEOUTS: [Duration; 4] =
     [Duration::from_millis(250), Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
 
 /// As many connections may wait to be accepted as the kernel allows, up to this.
@@ -125,18 +125,18 @@ fn port_asked(client: &TcpStream, proxy: &Proxy) -> Option<Arc<ProxiedPort>> {
 /// A connection to the first endpoint that answers.
 async fn connect(port: &ProxiedPort, policy: AppliedPolicy, from: Ipv4Addr, proxy: &Proxy) -> Option<TcpStream> {
     let destinations = proxy.destinations.now();
-    for (patience, endpoint) in PATIENCE.into_iter().zip(candidates(port, policy, from, &proxy.affinity)) {
+    for (limit, endpoint) in TIMEOUTS.into_iter().zip(candidates(port, policy, from, &proxy.affinity)) {
         if destinations.addresses.contains_key(&endpoint) {
             debug!(port = %port.name, %endpoint, "the endpoint is itself an address of a Service");
             continue;
         }
-        match timeout(patience, open(endpoint)).await {
+        match timeout(limit, open(endpoint)).await {
             Ok(Ok(stream)) => {
                 proxy.affinity.remember(port, from, endpoint);
                 return Some(stream);
             }
             Ok(Err(error)) => debug!(port = %port.name, %endpoint, %error, "cannot connect to the endpoint"),
-            Err(_) => debug!(port = %port.name, %endpoint, ?patience, "the endpoint does not answer"),
+            Err(_) => debug!(port = %port.name, %endpoint, ?limit, "the endpoint does not answer"),
         }
     }
     None

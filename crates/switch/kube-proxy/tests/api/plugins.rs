@@ -16,7 +16,7 @@ use crate::fake::SERVICES;
 const V1: &str = "client.authentication.k8s.io/v1";
 const V1BETA1: &str = "client.authentication.k8s.io/v1beta1";
 const V1ALPHA1: &str = "client.authentication.k8s.io/v1alpha1";
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A user whose plugin is this command, with more fields.
 fn user(command: &str, args: &[&str], mut more: Value) -> Value {
@@ -212,7 +212,7 @@ fn a_token_is_given_anew_before_it_ends_and_when_the_server_refuses_it() {
             (bench.api.authorization().unwrap(), answer.is_ok())
         };
         let becomes = async |token: &str| {
-            let deadline = Instant::now() + PATIENCE;
+            let deadline = Instant::now() + TIMEOUT;
             while asked().await != (format!("Bearer {token}"), true) {
                 assert!(Instant::now() < deadline, "{token} is never used");
                 tokio::time::sleep(Duration::from_millis(20)).await;

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::fake::{ENDPOINTS, FakeApi, SERVICES, SLICES};
 
 /// Only bounds a failure.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The model that a watch keeps, on a thread of its own.
 struct Watched {
@@ -42,7 +42,7 @@ impl Watched {
     /// Takes in news until the model is as desired.
     fn until(&mut self, desired: impl Fn(&Model) -> bool) {
         while !desired(&self.model) {
-            let News::Change(change, _) = self.news.recv_timeout(PATIENCE).expect("it becomes as desired") else {
+            let News::Change(change, _) = self.news.recv_timeout(TIMEOUT).expect("it becomes as desired") else {
                 continue;
             };
             if let Change::AllEndpoints(all) = &change {

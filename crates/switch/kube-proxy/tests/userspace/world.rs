@@ -15,7 +15,7 @@ use common::netns;
 pub const NODE: Ipv4Addr = Ipv4Addr::new(192, 168, 50, 1);
 pub const OUTSIDE: Ipv4Addr = Ipv4Addr::new(192, 168, 50, 100);
 /// Long enough for an answer, on a busy machine, too; and for a dropped packet it is what the test takes.
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The host outside. The node is the namespace that the test's thread is in.
 pub struct Outside {
@@ -98,8 +98,8 @@ pub fn tcp(to: (Ipv4Addr, u16)) -> Result<String, io::ErrorKind> {
 
 /// Likewise, with the connection.
 pub fn open(to: (Ipv4Addr, u16)) -> Result<(String, TcpStream), io::ErrorKind> {
-    let mut stream = TcpStream::connect_timeout(&to.into(), PATIENCE).map_err(|error| error.kind())?;
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut stream = TcpStream::connect_timeout(&to.into(), TIMEOUT).map_err(|error| error.kind())?;
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     let mut line = Vec::new();
     loop {
         let mut byte = [0];
@@ -117,7 +117,7 @@ pub fn udp(to: (Ipv4Addr, u16)) -> Result<String, io::ErrorKind> {
 }
 
 pub fn udp_from(client: &UdpSocket, to: (Ipv4Addr, u16)) -> Result<String, io::ErrorKind> {
-    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client.set_read_timeout(Some(TIMEOUT)).unwrap();
     client.connect(to).map_err(|error| error.kind())?;
     let mut buffer = [0; 100];
     client.send(b"?").map_err(|error| error.kind())?;

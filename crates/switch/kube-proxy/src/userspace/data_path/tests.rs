@@ -12,7 +12,7 @@ use std::{
 use super::{super::limits::Limits, *};
 
 const VIP: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 10, 0, 1), 80);
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 fn start() -> DataPath {
     DataPath::start(Carriage {
@@ -36,7 +36,7 @@ fn destinations(endpoints: &[SocketAddrV4]) -> Destinations {
 
 fn connect(path: &DataPath, policy: AppliedPolicy) -> TcpStream {
     let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, path.tcp_port(policy))).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     stream
 }
 
@@ -239,7 +239,7 @@ fn udp_echo(name: &'static str) -> SocketAddrV4 {
 
 fn udp_client(number: u16) -> UdpSocket {
     let client = UdpSocket::bind("127.0.0.1:0").unwrap();
-    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client.set_read_timeout(Some(TIMEOUT)).unwrap();
     client.connect((Ipv4Addr::LOCALHOST, number)).unwrap();
     client
 }
