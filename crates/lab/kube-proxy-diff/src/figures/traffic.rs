@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Read, Write},
-    net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddrV4, TcpStream},
     thread,
     time::{Duration, Instant},
 };
@@ -23,17 +23,7 @@ const CLIENTS: usize = 4;
 
 /// Starts a source in a namespace. Its threads end with their clients, and with the process.
 pub fn start_source(netns: &Netns, address: Ipv4Addr) -> Result<()> {
-    netns.enter(|| {
-        let listener =
-            TcpListener::bind((address, SOURCE_PORT)).with_context(|| format!("cannot serve on {address}"))?;
-        thread::Builder::new().name("source".to_owned()).spawn(move || {
-            for stream in listener.incoming().flatten() {
-                // A client that is not served notices.
-                let _ = thread::Builder::new().stack_size(64 * 1024).spawn(move || pour(stream));
-            }
-        })?;
-        Ok(())
-    })?
+    netns.serve("source", SocketAddrV4::new(address, SOURCE_PORT), pour)
 }
 
 fn pour(mut stream: TcpStream) -> io::Result<()> {
@@ -46,15 +36,7 @@ fn pour(mut stream: TcpStream) -> io::Result<()> {
 /// Starts what every proxy comes down to, and nothing else: for each connection to `address`, one to the source, and a thread that
 /// splices from this to that.
 pub fn start_splicer(netns: &Netns, address: SocketAddrV4, source: SocketAddrV4) -> Result<()> {
-    netns.enter(|| {
-        let listener = TcpListener::bind(address).with_context(|| format!("cannot serve on {address}"))?;
-        thread::Builder::new().name("splicer".to_owned()).spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let _ = thread::Builder::new().stack_size(64 * 1024).spawn(move || pass(&stream, source));
-            }
-        })?;
-        Ok(())
-    })?
+    netns.serve("splicer", address, move |client| pass(&client, source))
 }
 
 fn pass(client: &TcpStream, source: SocketAddrV4) -> io::Result<()> {
