@@ -151,9 +151,7 @@ struct Dice(TestRunner);
 impl Dice {
     fn new(seed: u64) -> Dice {
         let mut bytes = [0; 32];
-        for (byte, part) in bytes.iter_mut().zip(seed.to_le_bytes()) {
-            *byte = part;
-        }
+        bytes[..8].copy_from_slice(&seed.to_le_bytes());
         Dice(TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &bytes)))
     }
 

@@ -8,7 +8,7 @@ mod kubelet;
 mod proxy;
 mod servers;
 
-use std::{net::Ipv4Addr, path::Path, process::Command};
+use std::{net::Ipv4Addr, process::Command};
 
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
@@ -106,10 +106,6 @@ impl World {
         let mut restore = Command::new(self.tools.path().join("iptables-restore"));
         restore.arg("--noflush").envs(proxy::environment(self.tools.path()));
         self.node.feed(restore, rules)
-    }
-
-    fn tools(&self) -> &Path {
-        self.tools.path()
     }
 }
 

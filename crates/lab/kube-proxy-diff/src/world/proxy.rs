@@ -112,14 +112,14 @@ impl World {
         Program {
             path: path.clone(),
             arguments,
-            environment: environment(self.tools()),
+            environment: environment(self.tools.path()),
             insists_on_limits: which == Implementation::Upstream,
         }
     }
 
     /// The lock that this world's iptables takes.
     pub fn xtables_lock(&self) -> PathBuf {
-        lock(self.tools())
+        lock(self.tools.path())
     }
 
     pub fn start_proxy(&mut self, program: &Program, api: &Api) -> Result<()> {
