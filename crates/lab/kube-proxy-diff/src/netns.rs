@@ -74,12 +74,14 @@ impl Netns {
     pub fn feed(&self, mut command: Command, text: &str) -> Result<()> {
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
         let output = self.enter(|| -> Result<_> {
-            let mut child = command.spawn().with_context(|| format!("cannot run {command:?}"))?;
+            let mut child =
+                command.spawn().with_context(|| format!("cannot run {}", command.get_program().display()))?;
             child.stdin.take().context("it takes no input")?.write_all(text.as_bytes())?;
             Ok(child.wait_with_output()?)
         })??;
         let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "{command:?} failed in {}: {said}\n{text}", self.name);
+        let program = command.get_program().display();
+        ensure!(output.status.success(), "{program} failed in {}: {said}\n{text}", self.name);
         Ok(())
     }
 
