@@ -23,7 +23,7 @@ use swix::{
     tree::{Entry, Kind},
 };
 
-use self::figures::machine;
+use self::figures::{Spread, machine};
 use crate::{
     build::{
         Selection,
@@ -95,16 +95,13 @@ fn build_figures(flags: &BenchFlags) -> Result<()> {
     let root = cache::default_directory()?;
     second_run(&workspace(), &root, &flags.selection, dist.path())?;
 
-    let mut times: Vec<Duration> = Vec::new();
-    for _ in 0..RUNS {
-        times.push(second_run(&workspace(), &root, &flags.selection, dist.path())?);
-    }
-    times.sort();
+    let times = (0..RUNS).map(|_| second_run(&workspace(), &root, &flags.selection, dist.path()));
+    let spread = Spread::of(&times.collect::<Result<Vec<_>>>()?).context("there were no runs")?;
     text += &format!(
         "## A second run\n\nNothing changed, {RUNS} runs: {} to {}, median {}. At most 1 s is desired.\n\n",
-        seconds(times[0]),
-        seconds(times[RUNS - 1]),
-        seconds(times[RUNS / 2])
+        seconds(spread.min),
+        seconds(spread.max),
+        seconds(spread.median)
     );
     text += &changed_rootfs(&root, &flags.selection)?;
     if flags.by_hand {

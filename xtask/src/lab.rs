@@ -9,7 +9,14 @@ mod power_cuts;
 mod topo;
 mod topo_test;
 
+use serde::de::{DeserializeOwned, IntoDeserializer};
+
 pub use self::{
     against_upstream::AgainstUpstream, chaos::Chaos, device::DeviceFlags, image::ImageFlags, pki::Pki,
     power_cuts::PowerCuts, topo::Topo, topo_test::TopoTest,
 };
+
+/// A flag's value that a library has a type for, as serde reads it from one word.
+fn word<T: DeserializeOwned>(text: &str) -> Result<T, serde::de::value::Error> {
+    T::deserialize(text.into_deserializer())
+}

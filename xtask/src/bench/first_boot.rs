@@ -99,19 +99,7 @@ fn stages(switch: &BenchSwitch) -> Result<Vec<(String, f64)>> {
 
 fn report(ours: &[Boots], by_hand: &[Boots], memory: &EnrolmentMemory, machine: &str) -> Result<String> {
     let rounds = ours.len();
-    let mut text = format!(
-        "# Figures of first boot\n\nWritten by `cargo xtask bench first-boot --rounds {rounds}`; run it again to repeat \
-         them. {machine}. Every switch is the [stand-in](stand-in.md) for 32-bit EOS, new for each run, with the SWIX installed and \
-         nothing of it started. The clock runs from `systemctl start kubernetes-on-eos` until etcd, API server, \
-         controller manager and scheduler say that they are healthy and the node is Ready; the same questions every 0.25 s \
-         in both cases.\n\n\
-         By hand is a shell script: mount the programs, start etcd, the control plane, load the pause image, start kubelet \
-         and kube-proxy, with units, certificates and kubeconfigs that are there already. It makes no firewall rules, routes \
-         or RBAC. At the second boot both find the etcd data of their first one. {rounds} runs of each, in turns \
-         (A B, B A, …); each run is both boots.\n\n\
-         | boot | by | shortest | median | longest | of by hand, by the medians | at most desired |\n\
-         | --- | --- | --- | --- | --- | --- | --- |\n"
-    );
+    let mut text = format!(include_str!("first_boot/head.txt"), rounds = rounds, machine = machine);
     let boots: [(&str, Which, f64); 2] =
         [("first", |boots| &boots.first, 1.25), ("second", |boots| &boots.second, 1.1)];
     for (name, which, desired) in boots {

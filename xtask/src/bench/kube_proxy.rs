@@ -31,21 +31,7 @@ pub fn run(flags: &BenchFlags) -> Result<()> {
 }
 
 fn report(rows: &[Row], rounds: usize, machine: &str) -> Result<String> {
-    let mut text = format!(
-        "# Figures of the kube-proxy\n\nWritten by `cargo xtask bench kube-proxy --rounds {rounds}`; run it again to repeat them. \
-         {machine}. Ours and upstream's 1.20.2, both as linux/386 programs out of the SWIX, against one real API server (etcd and \
-         kube-apiserver, of the SWIX, too), each in network namespaces of its own with the same addresses, with the same flags and \
-         `--iptables-min-sync-period=0s`; upstream's with `--feature-gates=EndpointSliceProxying=false`, as nobody mirrors \
-         Endpoints here. They are measured in turns (A B, B A, …); shown are medians.\n\n\
-         When something is programmed is when the kernel's tables changed last before they were found complete: the kernel is \
-         asked every millisecond whether they have changed, in the same way for both. Every third endpoint is on the node. \
-         Memory is read 5 s after the last change. Processor time is that of the kube-proxy and of all that it ran.\n\n\
-         The floor is what this machine takes without any kube-proxy: for creations and changes, a bare `iptables-restore --noflush` of an \
-         equivalent change with our tables in place (with iptables-legacy, the kernel takes and gives back the whole table); for a \
-         restart, `iptables-save` of both tables and that; for throughput, a thread for each connection that does nothing but splice \
-         between the same clients and servers on the node; for new connections, the same clients and servers without anything between.\n\n\
-         | what | upstream | ours | of upstream's | desired | met | floor |\n| --- | --- | --- | --- | --- | --- | --- |\n"
-    );
+    let mut text = format!(include_str!("kube_proxy.txt"), rounds = rounds, machine = machine);
     for row in rows {
         let show = |samples: &[f64]| median(samples).map(|amount| row.unit.show(amount)).unwrap_or_default();
         let ratio = row.ratio().map(|ratio| format!("{ratio:.3} times")).unwrap_or_default();

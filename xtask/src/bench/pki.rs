@@ -38,15 +38,7 @@ pub fn run(flags: &BenchFlags) -> Result<()> {
     let programs = Programs::get(&Session::open(flags.selection.clone())?)?;
     let rounds = flags.rounds.map_or(ROUNDS, usize::from);
     let template = files::read_text(&workspace().join("topo/cluster.toml"))?;
-    let mut text = format!(
-        "# Figures of the PKI\n\nWritten by `cargo xtask bench pki --rounds {rounds}`; run it again to repeat them. {}. Every \
-         key and certificate of a three-node cluster (topo/cluster.toml), by one static linux/386 program of ours, which \
-         checks and syncs what it writes, and by cfssl, cfssljson and openssl of Debian 12 for linux/386, a request at a \
-         time as the seed has it. {rounds} runs of each, in turns (A B, B A, …), each into an empty directory.\n\n\
-         | keys | by | shortest | median | longest | as fast, by the medians | at least desired |\n\
-         | --- | --- | --- | --- | --- | --- | --- |\n",
-        machine()
-    );
+    let mut text = format!(include_str!("pki.txt"), rounds = rounds, machine = machine());
     for (key, desired) in KEYS {
         println!("{key}");
         let (ours, theirs) = compare(&programs, &template, key, rounds)?;

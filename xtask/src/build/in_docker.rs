@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use common::{command::Program, files};
 use xshell::{Shell, cmd};
 
-use super::BuildSwix;
+use super::{BuildSwix, Selection};
 use crate::workspace::workspace;
 
 const IMAGE: &str = "kubernetes-on-eos/builder";
@@ -55,20 +55,8 @@ pub fn run(flags: &BuildSwix) -> Result<()> {
     }
     run.extend(["--workdir".to_owned(), repository.display().to_string(), IMAGE.to_owned()]);
     run.extend(["cargo", "xtask", "build-swix"].map(String::from));
-    run.extend(arguments(flags, &recipes)?);
+    run.extend(Selection { recipes, ..flags.selection.clone() }.arguments());
+    run.extend([format!("--jobs={}", flags.jobs), format!("--dist={}", std::path::absolute(&flags.dist)?.display())]);
+    run.extend(flags.program.iter().map(|name| format!("--program={name}")));
     Ok(cmd!(shell, "docker {run...}").run()?)
-}
-
-/// The same request, for the `xtask` inside.
-fn arguments(flags: &BuildSwix, recipes: &Path) -> Result<Vec<String>> {
-    let selection = &flags.selection;
-    let mut arguments = vec![format!("--arch={}", selection.arch), format!("--jobs={}", flags.jobs)];
-    arguments.push(format!("--recipes={}", recipes.display()));
-    arguments.push(format!("--dist={}", std::path::absolute(&flags.dist)?.display()));
-    arguments.extend(flags.program.iter().map(|name| format!("--program={name}")));
-    arguments.extend(selection.release.iter().map(|name| format!("--release={name}")));
-    arguments.extend(selection.origin.iter().map(|kind| format!("--origin={kind}")));
-    arguments.extend(selection.source.iter().map(|(name, path)| format!("--source={name}={}", path.display())));
-    arguments.extend(selection.offline.then(|| "--offline".to_owned()));
-    Ok(arguments)
 }

@@ -79,25 +79,9 @@ pub fn child(repository: &Path, cache: &Path, verb: &str, selection: &Selection)
 
 /// `xtask`, working on a copy of the repository.
 pub fn as_child(xtask: Program, repository: &Path, cache: &Path, verb: &str, selection: &Selection) -> Program {
-    let mut program = xtask
+    xtask
         .arg(verb)
-        .args(["--arch", selection.arch.goarch()])
+        .args(selection.arguments())
         .env("CARGO_MANIFEST_DIR", repository.join("xtask"))
-        .env("KOE_CACHE", cache);
-    if let Some(release) = &selection.release {
-        program = program.args(["--release", release]);
-    }
-    if selection.recipes != workspace().join("recipes") {
-        program = program.arg("--recipes").arg(&selection.recipes);
-    }
-    if let Some(kind) = selection.origin {
-        program = program.args(["--origin", &kind.to_string()]);
-    }
-    for (name, path) in &selection.source {
-        program = program.arg("--source").arg(format!("{name}={}", path.display()));
-    }
-    if selection.offline {
-        program = program.arg("--offline");
-    }
-    program
+        .env("KOE_CACHE", cache)
 }

@@ -31,6 +31,21 @@ pub struct Selection {
     pub offline: bool,
 }
 
+impl Selection {
+    /// The same, as another `xtask` takes it. Its recipes are its own unless these are elsewhere.
+    pub fn arguments(&self) -> Vec<String> {
+        let mut arguments = vec![format!("--arch={}", self.arch)];
+        arguments.extend(self.release.iter().map(|name| format!("--release={name}")));
+        if self.recipes != workspace().join("recipes") {
+            arguments.push(format!("--recipes={}", self.recipes.display()));
+        }
+        arguments.extend(self.origin.iter().map(|kind| format!("--origin={kind}")));
+        arguments.extend(self.source.iter().map(|(name, path)| format!("--source={name}={}", path.display())));
+        arguments.extend(self.offline.then(|| "--offline".to_owned()));
+        arguments
+    }
+}
+
 fn name_and_path(text: &str) -> Result<(String, PathBuf), String> {
     let (name, path) = text.split_once('=').ok_or("expected NAME=PATH, e.g. kubernetes=/src/kubernetes")?;
     if name.is_empty() || path.is_empty() {

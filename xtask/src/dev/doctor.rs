@@ -97,7 +97,7 @@ impl Doctor {
         println!("{}", docker_topo::line());
         println!("this machine:");
         for (fact, ok, hint) in facts() {
-            report(&fact, ok, hint);
+            report(&fact, ok, &hint);
             lacking += usize::from(!ok);
         }
         if lacking > 0 {
@@ -117,31 +117,23 @@ fn report(what: &str, ok: bool, hint: &str) {
 }
 
 /// What is not a program: (fact, whether it is so, what to do).
-fn facts() -> Vec<(String, bool, &'static str)> {
+fn facts() -> [(String, bool, String); 4] {
     let suites = sources::debian_suites();
-    let has = |suite: &str| suites.iter().any(|known| known == suite);
-    let mut facts = vec![
-        (
-            "apt sources of Debian 12 (bookworm)".to_owned(),
-            has("bookworm"),
-            "add Debian's suite bookworm to apt's sources, or use --in-docker",
-        ),
-        (
-            "apt sources of Debian 12's security suite (bookworm-security)".to_owned(),
-            has("bookworm-security"),
-            "add Debian's suite bookworm-security to apt's sources, or use --in-docker",
-        ),
-    ];
-    facts.push((
-        "a kernel that runs linux/386 programs".to_owned(),
-        runs_linux_386(),
-        "boot a kernel with CONFIG_IA32_EMULATION",
-    ));
-    match pipeline::cache::default_directory() {
-        Ok(directory) => facts.push((format!("build cache in {}", directory.display()), true, "")),
-        Err(_) => facts.push(("a directory for the build cache".to_owned(), false, "set KOE_CACHE")),
-    }
-    facts
+    let apt_has = |of: &str, suite: &str| {
+        let hint = format!("add Debian's suite {suite} to apt's sources, or use --in-docker");
+        (format!("apt sources of {of} ({suite})"), suites.iter().any(|known| known == suite), hint)
+    };
+    let cache = pipeline::cache::default_directory().map_or_else(
+        |_| ("a directory for the build cache".to_owned(), false, "set KOE_CACHE".to_owned()),
+        |directory| (format!("build cache in {}", directory.display()), true, String::new()),
+    );
+    let (kernel, hint) = ("a kernel that runs linux/386 programs", "boot a kernel with CONFIG_IA32_EMULATION");
+    [
+        apt_has("Debian 12", "bookworm"),
+        apt_has("Debian 12's security suite", "bookworm-security"),
+        (kernel.to_owned(), runs_linux_386(), hint.to_owned()),
+        cache,
+    ]
 }
 
 #[cfg(test)]

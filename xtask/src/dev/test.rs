@@ -10,10 +10,7 @@ use xshell::{Cmd, Shell, cmd};
 
 use super::doctor;
 use crate::{
-    lab::{
-        device,
-        image::{self, ImageName},
-    },
+    lab::{device, image},
     workspace::workspace,
 };
 
@@ -84,50 +81,56 @@ impl TestFlags {
 
     /// All there are. What nobody has to have is no skipped group where it is absent.
     fn tests(&self) -> Vec<Tests> {
+        use GroupName::{Fast, FirstBoot, RealTools};
         let tests = |of, name, obstacle, run| Tests { of, name, obstacle, run };
         let mut all = vec![
-            tests(GroupName::Fast, "formatting", None, formatting),
-            tests(GroupName::Fast, "lints", None, lints),
-            tests(GroupName::Fast, "fast tests", None, fast_tests),
-            tests(GroupName::RealTools, "scripts", lacking(&["shellcheck"]), scripts),
-            tests(GroupName::RealTools, "tests with the real tools", real_tools(), with_real_tools),
+            tests(Fast, "formatting", None, |shell| cargo(shell, "fmt --all --check")),
+            tests(Fast, "lints", None, |shell| cargo(shell, "clippy --workspace --all-targets --quiet -- -D warnings")),
+            tests(Fast, "fast tests", None, |shell| cargo(shell, "test --workspace --quiet")),
+            tests(RealTools, "scripts", lacking(&["shellcheck"]), scripts),
+            // Tests marked `#[ignore]` are those that need root, the network or real tools.
+            tests(RealTools, "tests with the real tools", real_tools(), |shell| {
+                cargo(
+                    shell,
+                    "test --workspace --exclude proof --exclude kube-proxy-diff --quiet -- --ignored --skip swix_in_dist --skip drivers:: --skip containerlab_s_schema",
+                )
+            }),
         ];
         if find_on_path("docker-topo").is_some() {
-            let name = "the built-in driver against docker-topo";
-            all.push(tests(GroupName::RealTools, name, real_tools(), against_docker_topo));
+            // Its tests and nothing else's have this name.
+            all.push(tests(RealTools, "the built-in driver against docker-topo", real_tools(), |shell| {
+                cargo_with_images(shell, "test --package devices --quiet -- --ignored --test-threads=1 drivers::")
+            }));
         }
+        // It comes with containerlab's sources.
         if std::env::var_os("KOE_CLAB_SCHEMA").is_some() {
-            all.push(tests(GroupName::RealTools, "containerlab's schema", None, containerlab_schema));
+            all.push(tests(RealTools, "containerlab's schema", None, |shell| {
+                cargo(shell, "test --package topology --quiet -- --ignored containerlab_s_schema")
+            }));
         }
-        let first_boot = if self.long { first_boot_long } else { first_boot };
+        let first_boot: fn(&Shell) -> Result<()> = match self.long {
+            true => |shell| cargo_with_images(shell, "test --package proof --quiet -- --ignored --test-threads=1"),
+            false => |shell| {
+                cargo_with_images(shell, "test --package proof --quiet -- --ignored --test-threads=1 --skip long::")
+            },
+        };
         all.extend([
-            tests(GroupName::RealTools, "tests of the SWIX in dist/", no_swix(), of_the_swix),
-            tests(GroupName::RealTools, "kube-proxy against upstream's", no_swix(), against_upstream),
-            tests(GroupName::FirstBoot, "first boot on the stand-in", no_swix(), first_boot),
+            tests(RealTools, "tests of the SWIX in dist/", no_swix(), |shell| {
+                cargo(shell, "test --workspace --quiet -- --ignored swix_in_dist")
+            }),
+            // Both in worlds of network namespaces, one test after another.
+            tests(RealTools, "kube-proxy against upstream's", no_swix(), |shell| {
+                cargo(shell, "test --package kube-proxy-diff --quiet -- --ignored --test-threads=1")
+            }),
+            tests(FirstBoot, "first boot on the stand-in", no_swix(), first_boot),
         ]);
         all
     }
 }
 
-fn cargo<'a>(shell: &'a Shell, words: &str) -> Cmd<'a> {
-    cargo_variables().fold(cmd!(shell, "cargo").args(words.split(' ')), Cmd::env_remove)
-}
-
-fn formatting(shell: &Shell) -> Result<()> {
-    Ok(cargo(shell, "fmt --all --check").run()?)
-}
-
-fn fast_tests(shell: &Shell) -> Result<()> {
-    Ok(cargo(shell, "test --workspace --quiet").run()?)
-}
-
-/// It comes with containerlab's sources.
-fn containerlab_schema(shell: &Shell) -> Result<()> {
-    Ok(cargo(shell, "test --package topology --quiet -- --ignored containerlab_s_schema").run()?)
-}
-
-fn lints(shell: &Shell) -> Result<()> {
-    Ok(cargo(shell, "clippy --workspace --all-targets --quiet -- -D warnings").run()?)
+fn cargo(shell: &Shell, words: &str) -> Result<()> {
+    let cargo = cmd!(shell, "cargo").args(words.split(' '));
+    Ok(cargo_variables().fold(cargo, Cmd::env_remove).run()?)
 }
 
 /// How a shell script begins, also one that is a part of something else.
@@ -144,39 +147,10 @@ fn scripts(shell: &Shell) -> Result<()> {
     Ok(cmd!(shell, "shellcheck {scripts...}").run()?)
 }
 
-/// Tests marked `#[ignore]` are those that need root, the network or real tools.
-fn with_real_tools(shell: &Shell) -> Result<()> {
-    Ok(cargo(shell, "test --workspace --exclude proof --exclude kube-proxy-diff --quiet -- --ignored --skip swix_in_dist --skip drivers:: --skip containerlab_s_schema").run()?)
-}
-
-/// Its tests and nothing else's have this name.
-fn against_docker_topo(shell: &Shell) -> Result<()> {
-    make_images()?;
-    Ok(cargo(shell, "test --package devices --quiet -- --ignored --test-threads=1 drivers::").run()?)
-}
-
-fn of_the_swix(shell: &Shell) -> Result<()> {
-    Ok(cargo(shell, "test --workspace --quiet -- --ignored swix_in_dist").run()?)
-}
-
-/// Both in worlds of network namespaces, one test after another.
-fn against_upstream(shell: &Shell) -> Result<()> {
-    Ok(cargo(shell, "test --package kube-proxy-diff --quiet -- --ignored --test-threads=1").run()?)
-}
-
-/// One lab after another: each takes the whole machine.
-fn first_boot(shell: &Shell) -> Result<()> {
-    make_images()?;
-    Ok(cargo(shell, "test --package proof --quiet -- --ignored --test-threads=1 --skip long::").run()?)
-}
-
-fn first_boot_long(shell: &Shell) -> Result<()> {
-    make_images()?;
-    Ok(cargo(shell, "test --package proof --quiet -- --ignored --test-threads=1").run()?)
-}
-
-fn make_images() -> Result<()> {
-    [ImageName::Veos, ImageName::Host].into_iter().try_for_each(image::make)
+/// Labs run one after another: each takes the whole machine.
+fn cargo_with_images(shell: &Shell, words: &str) -> Result<()> {
+    image::make_all()?;
+    cargo(shell, words)
 }
 
 fn lacking(programs: &[&str]) -> Option<String> {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::{Result, bail};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use common::Progress;
 use kube_proxy_diff::{
     api::Api,
@@ -14,6 +14,7 @@ use kube_proxy_diff::{
     world::IptablesVariant,
 };
 
+use super::word;
 use crate::{progress, workspace::workspace};
 
 #[derive(Args)]
@@ -27,18 +28,12 @@ pub struct AgainstUpstream {
     /// Take the random states of an earlier run [default: others each time]
     #[arg(long, value_name = "S")]
     pub seed: Option<u64>,
-    /// Only this kind of iptables [default: both]
-    #[arg(long, value_name = "KIND")]
-    pub iptables: Option<IptablesKind>,
+    /// Only this kind of iptables: legacy or nft [default: both]
+    #[arg(long, value_name = "KIND", value_parser = word::<IptablesVariant>)]
+    pub iptables: Option<IptablesVariant>,
     /// Leave out the table of cases
     #[arg(long)]
     pub no_cases: bool,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-pub enum IptablesKind {
-    Legacy,
-    Nft,
 }
 
 /// How many of the states that differ are shown.
@@ -55,7 +50,7 @@ impl AgainstUpstream {
             println!("  {}, as {}", one.what, one.why);
         }
         let kinds = match self.iptables {
-            Some(kind) => vec![kind.into()],
+            Some(kind) => vec![kind],
             None => vec![IptablesVariant::Legacy, IptablesVariant::Nft],
         };
         let mut differing = 0;
@@ -117,13 +112,4 @@ fn compare_states(
     );
     divergences.iter().take(SHOWN).for_each(|divergence| print!("{divergence}"));
     Ok(divergences.len())
-}
-
-impl From<IptablesKind> for IptablesVariant {
-    fn from(kind: IptablesKind) -> IptablesVariant {
-        match kind {
-            IptablesKind::Legacy => IptablesVariant::Legacy,
-            IptablesKind::Nft => IptablesVariant::Nft,
-        }
-    }
 }

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use kube_proxy_diff::{
     api::Api,
     chaos::{self, ChaosRequest, LIMIT, Report},
     programs::Programs,
-    world::BackendMode,
+    world::{BackendMode, IptablesVariant},
 };
 
-use super::against_upstream::IptablesKind;
+use super::word;
 use crate::{progress, workspace::workspace};
 
 #[derive(Args)]
@@ -22,18 +22,12 @@ pub struct Chaos {
     /// Take the course of an earlier run [default: another each time]
     #[arg(long, value_name = "S")]
     pub seed: Option<u64>,
-    /// The kind of iptables
-    #[arg(long, value_name = "KIND", default_value = "legacy")]
-    pub iptables: IptablesKind,
-    /// How the kube-proxy proxies
-    #[arg(long, default_value = "iptables")]
-    pub mode: ProxyModeName,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-pub enum ProxyModeName {
-    Iptables,
-    Userspace,
+    /// The kind of iptables: legacy or nft
+    #[arg(long, value_name = "KIND", default_value = "legacy", value_parser = word::<IptablesVariant>)]
+    pub iptables: IptablesVariant,
+    /// How the kube-proxy proxies: iptables or userspace
+    #[arg(long, default_value = "iptables", value_parser = word::<BackendMode>)]
+    pub mode: BackendMode,
 }
 
 impl Chaos {
@@ -42,12 +36,8 @@ impl Chaos {
         println!("seed {seed}");
         let programs = Programs::of_dist(&workspace().join("dist"))?;
         let mut api = Api::start(&programs)?;
-        let mode = match self.mode {
-            ProxyModeName::Iptables => BackendMode::Iptables,
-            ProxyModeName::Userspace => BackendMode::Userspace,
-        };
-        let request =
-            ChaosRequest { iptables: self.iptables.into(), mode, seed, at_least: self.duration, limit: LIMIT };
+        let Chaos { iptables, mode, duration: at_least, .. } = self;
+        let request = ChaosRequest { iptables, mode, seed, at_least, limit: LIMIT };
         let report = chaos::run(&request, &mut api, &programs, &*progress::for_stderr())?;
         print(&report);
         let faults = report.faults();

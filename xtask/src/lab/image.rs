@@ -1,6 +1,6 @@
 //! `image`: the images of a test topology, made of Debian's packages.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use common::files;
 use devices::Lab;
@@ -31,10 +31,8 @@ impl ImageFlags {
 /// Makes an image unless it is there, and says which of the two it was.
 pub fn make(which: ImageName) -> Result<()> {
     Lab::check_engine()?;
-    let name = match which {
-        ImageName::Veos => "veos",
-        ImageName::Host => "host",
-    };
+    let name = which.to_possible_value().context("every image has a name")?;
+    let name = name.get_name();
     let recipe = ImageRecipe::load(&workspace().join("docker").join(name))?;
     let logs = pipeline::cache::default_directory()?.join("logs");
     files::create_dir(&logs)?;
@@ -46,4 +44,9 @@ pub fn make(which: ImageName) -> Result<()> {
     };
     println!("{}: {news}; it is a stand-in for {}, not the real one", recipe.tag, recipe.stands_in_for);
     Ok(())
+}
+
+/// Both, as a lab needs them.
+pub fn make_all() -> Result<()> {
+    ImageName::value_variants().iter().copied().try_for_each(make)
 }

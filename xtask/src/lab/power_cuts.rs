@@ -10,7 +10,7 @@ use proof::{
     state::Reached,
 };
 
-use super::image::{self, ImageName};
+use super::image;
 use crate::{progress, workspace::workspace};
 
 #[derive(Args)]
@@ -37,9 +37,7 @@ pub struct PowerCuts {
 
 impl PowerCuts {
     pub fn run(self) -> Result<()> {
-        for name in [ImageName::Veos, ImageName::Host] {
-            image::make(name)?;
-        }
+        image::make_all()?;
         let seed = self.seed.unwrap_or_else(|| fastrand::u32(..).into());
         println!("seed {seed}; the switch is a stand-in for EOS");
         let parts = match self.swix {

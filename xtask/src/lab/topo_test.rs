@@ -24,7 +24,7 @@ use topology::Topology;
 use self::play::Play;
 use super::{
     device::{self, DriverName},
-    image::{self, ImageName},
+    image,
 };
 use crate::{Xtask, interrupt, workspace::workspace};
 
@@ -120,7 +120,7 @@ impl TopoTest {
         {
             bail!("{} is of the same release as {}: there is nothing to upgrade to", next.display(), swix.display());
         }
-        [ImageName::Veos, ImageName::Host].into_iter().try_for_each(image::make)?;
+        image::make_all()?;
 
         let work = tempfile::tempdir().context("cannot make a directory")?;
         let probe_image = proof::workload::archive(&workspace(), work.path())?;

@@ -9,11 +9,11 @@ use std::{
     net::Ipv4Addr,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU8, Ordering},
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow};
+use common::retry::{self, Failed};
 use tempfile::TempDir;
 
 pub use self::client::Client;
@@ -92,21 +92,13 @@ impl Api {
     }
 
     fn wait_until_ready(&mut self) -> Result<()> {
-        let began = Instant::now();
-        loop {
-            self.apiserver.check()?;
+        let ready = retry::until("the API server is ready", START_LIMIT, Duration::from_millis(100), || {
+            self.apiserver.check().map_err(Failed::Stop)?;
             // The default namespace is made by the server itself, after it has begun to answer.
-            let ready = self.with_client(|client| {
-                Ok(client.get("/readyz").is_ok() && client.get("/api/v1/namespaces/default").is_ok())
-            })?;
-            if ready {
-                return Ok(());
-            }
-            if began.elapsed() > START_LIMIT {
-                bail!("the API server is not ready after {START_LIMIT:?}:\n{}", self.apiserver.log_tail());
-            }
-            thread::sleep(Duration::from_millis(100));
-        }
+            self.with_client(|client| client.get("/readyz").and_then(|_| client.get("/api/v1/namespaces/default")))?;
+            Ok(())
+        });
+        ready.map_err(|error| anyhow!("{error:#}; its log ends with\n{}", self.apiserver.log_tail()))
     }
 }
 

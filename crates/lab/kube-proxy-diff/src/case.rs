@@ -87,7 +87,7 @@ pub struct Case {
 
 /// Cases that are carried out together.
 pub struct Group {
-    pub name: &'static str,
+    pub name: String,
     pub setting: PairSetting,
     pub cases: Vec<Case>,
 }

@@ -28,12 +28,8 @@ fn main_cases() -> Vec<Case> {
 
 /// The main cases on iptables-legacy or iptables-nft.
 pub fn main(iptables: IptablesVariant) -> Group {
-    let name = match iptables {
-        IptablesVariant::Legacy => "iptables-legacy",
-        IptablesVariant::Nft => "iptables-nft",
-    };
     Group {
-        name,
+        name: format!("iptables-{iptables}"),
         setting: PairSetting { iptables, mode: BackendMode::Iptables, flags: CLUSTER_CIDR },
         cases: main_cases(),
     }
@@ -41,9 +37,9 @@ pub fn main(iptables: IptablesVariant) -> Group {
 
 /// Cases with flags of their own, a group for each set of flags.
 pub fn with_flags() -> Vec<Group> {
-    let group = |name, flags, list: &[Entry]| {
+    let group = |name: &str, flags, list: &[Entry]| {
         let setting = PairSetting { iptables: IptablesVariant::Legacy, mode: BackendMode::Iptables, flags };
-        Group { name, setting, cases: cases(list) }
+        Group { name: name.to_owned(), setting, cases: cases(list) }
     };
     vec![
         group("masquerade-all", &["--masquerade-all", "--cluster-cidr=10.16.0.0/16"], flags::MASQUERADE_ALL),
@@ -60,7 +56,7 @@ pub fn with_flags() -> Vec<Group> {
 /// The cases of the userspace mode.
 pub fn userspace() -> Group {
     let setting = PairSetting { iptables: IptablesVariant::Legacy, mode: BackendMode::Userspace, flags: CLUSTER_CIDR };
-    Group { name: "userspace", setting, cases: cases(flags::USERSPACE) }
+    Group { name: setting.mode.to_string(), setting, cases: cases(flags::USERSPACE) }
 }
 
 /// A line of the table.
@@ -81,7 +77,7 @@ mod tests {
         let mut groups = with_flags();
         groups.extend([main(IptablesVariant::Legacy), userspace()]);
         let names: BTreeSet<_> =
-            groups.iter().flat_map(|group| group.cases.iter().map(|case| (group.name, case.name))).collect();
+            groups.iter().flat_map(|group| group.cases.iter().map(|case| (&group.name, case.name))).collect();
         let count: usize = groups.iter().map(|group| group.cases.len()).sum();
         assert_eq!(names.len(), count);
         assert!(count >= 60, "{count} cases");

@@ -161,8 +161,8 @@ impl<'a> Stage<'a> {
         let relay = Relay::start(api.netns(), api.address())?;
         let master = format!("--master=https://{}", relay.address());
         let cluster_cidr = format!("--cluster-cidr={POD_CIDR}");
-        let program =
-            world.program(Implementation::Ours, programs, api, &[&master, &cluster_cidr, request.mode.flag()]);
+        let mode = format!("--proxy-mode={}", request.mode);
+        let program = world.program(Implementation::Ours, programs, api, &[&master, &cluster_cidr, &mode]);
         let first = state.first();
         api.with_client(|client| client.apply(&first))?;
         let mut stage = Stage {

@@ -3,11 +3,7 @@
 use std::{
     collections::BTreeSet,
     fmt,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
 use anyhow::{Context, Result};
@@ -20,6 +16,7 @@ use crate::{
     pair::{BothRules, Pair},
     probe::{self, Answer, Answers},
     targets::is_reachable,
+    threads::side_by_side,
 };
 
 /// Connections that are made at first, and those that are added, so many times, where the answers differ so far: with
@@ -137,19 +134,14 @@ pub fn ask(pair: &Pair, questions: &[Question]) -> Result<Vec<Reply>> {
     let can_be_asked = |question: &Question| question.to.protocol != Transport::Sctp && !by_chance(question);
     let questions: Vec<&Question> = questions.iter().filter(|question| can_be_asked(question)).collect();
     let next = AtomicUsize::new(0);
-    let replies = Mutex::new(Vec::with_capacity(questions.len()));
-    thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
-            scope.spawn(|| {
-                while let Some(question) = questions.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let reply = ask_both(pair, **question);
-                    replies.lock().unwrap_or_else(PoisonError::into_inner).push(reply);
-                }
-            });
+    let replies = side_by_side(AT_ONCE, || {
+        let mut replies = vec![];
+        while let Some(question) = questions.get(next.fetch_add(1, Ordering::Relaxed)) {
+            replies.push(ask_both(pair, **question)?);
         }
-    });
-    let mut replies: Vec<Reply> =
-        replies.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().collect::<Result<_>>()?;
+        Ok(replies)
+    })?;
+    let mut replies = replies.concat();
     replies.sort_by_key(|reply| reply.question);
     Ok(replies)
 }

@@ -70,11 +70,7 @@ impl Daemon {
     /// The end of what it printed.
     pub fn log_tail(&self) -> String {
         let text = self.log_text();
-        let mut start = text.len().saturating_sub(TAIL);
-        while !text.is_char_boundary(start) {
-            start += 1;
-        }
-        text.get(start..).unwrap_or_default().to_owned()
+        text[text.ceil_char_boundary(text.len().saturating_sub(TAIL))..].to_owned()
     }
 
     /// All that it printed.

@@ -30,4 +30,5 @@ pub mod probe;
 pub mod programs;
 pub mod random;
 pub mod targets;
+mod threads;
 pub mod world;

@@ -2,14 +2,15 @@
 
 use std::{
     fs::{self, File},
-    io::Write,
+    io::{self, Write},
+    net::{SocketAddrV4, TcpListener, TcpStream},
     process::{Child, Command, Stdio},
     sync::mpsc::{self, Sender},
     thread,
 };
 
-use anyhow::{Context, Result, anyhow, bail};
-use common::netns;
+use anyhow::{Context, Result, anyhow, ensure};
+use common::{command::find_on_path, netns};
 
 /// What the keeper thread is told to do.
 type Job = Box<dyn FnOnce() + Send>;
@@ -63,22 +64,44 @@ impl Netns {
 
     /// Commands of iproute2, a line each.
     pub fn ip(&self, lines: &[String]) -> Result<()> {
-        let batch = lines.join("\n") + "\n";
+        ensure!(find_on_path("ip").is_some(), "`ip` is required to lay out networks: install iproute2");
+        let mut ip = Command::new("ip");
+        ip.args(["-batch", "-"]);
+        self.feed(ip, &(lines.join("\n") + "\n"))
+    }
+
+    /// Runs a command that reads what it has to do from its standard input.
+    pub fn feed(&self, mut command: Command, text: &str) -> Result<()> {
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
         let output = self.enter(|| -> Result<_> {
-            let mut ip = Command::new("ip")
-                .args(["-batch", "-"])
-                .stdin(Stdio::piped())
-                .stdout(Stdio::null())
-                .stderr(Stdio::piped())
-                .spawn()
-                .context("`ip` is required to lay out networks: install iproute2")?;
-            ip.stdin.take().context("no way to write to `ip`")?.write_all(batch.as_bytes())?;
-            Ok(ip.wait_with_output()?)
+            let mut child =
+                command.spawn().with_context(|| format!("cannot run {}", command.get_program().display()))?;
+            child.stdin.take().context("it takes no input")?.write_all(text.as_bytes())?;
+            Ok(child.wait_with_output()?)
         })??;
-        if !output.status.success() {
-            bail!("`ip -batch` failed in {}: {}\n{batch}", self.name, String::from_utf8_lossy(&output.stderr));
-        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        let program = command.get_program().display();
+        ensure!(output.status.success(), "{program} failed in {}: {said}\n{text}", self.name);
         Ok(())
+    }
+
+    /// Serves on an address of this namespace, a thread for each client. The threads end with their clients, and with the process.
+    pub fn serve<T>(
+        &self,
+        name: &str,
+        address: SocketAddrV4,
+        client: impl Fn(TcpStream) -> io::Result<T> + Copy + Send + 'static,
+    ) -> Result<()> {
+        self.enter(move || {
+            let listener = TcpListener::bind(address).with_context(|| format!("cannot serve on {address}"))?;
+            thread::Builder::new().name(name.to_owned()).spawn(move || {
+                for stream in listener.incoming().flatten() {
+                    // A client that is not served notices.
+                    let _ = thread::Builder::new().stack_size(64 * 1024).spawn(move || drop(client(stream)));
+                }
+            })?;
+            Ok(())
+        })?
     }
 
     /// Sets `net/…` settings of this namespace.

@@ -2,7 +2,6 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use anyhow::Result;
 use k8s_openapi::{
     api::core::v1::{
         ClientIPConfig, EndpointAddress, EndpointPort, EndpointSubset, Endpoints, LoadBalancerIngress,
@@ -11,7 +10,7 @@ use k8s_openapi::{
     },
     apimachinery::pkg::{apis::meta::v1::ObjectMeta, util::intstr::IntOrString},
 };
-use serde_json::Value;
+use serde::Serialize;
 
 use crate::addresses::node_of;
 
@@ -38,7 +37,8 @@ const SERVICES: &str = "/api/v1/namespaces/default/services";
 const ENDPOINTS: &str = "/api/v1/namespaces/default/endpoints";
 
 /// An object of the suite, in the namespace `default`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
 pub enum Object {
     Service(Box<Service>),
     Endpoints(Box<Endpoints>),
@@ -75,13 +75,6 @@ impl Object {
 
     pub fn path(&self) -> String {
         format!("{}/{}", self.collection(), self.name())
-    }
-
-    pub fn to_json(&self) -> Result<Value> {
-        Ok(match self {
-            Object::Service(service) => serde_json::to_value(service)?,
-            Object::Endpoints(endpoints) => serde_json::to_value(endpoints)?,
-        })
     }
 }
 

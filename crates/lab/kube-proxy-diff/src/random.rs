@@ -10,6 +10,7 @@ use proptest::{
     strategy::{Strategy, ValueTree},
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
+use serde_json::json;
 
 use self::draft::{Draft, draft};
 use crate::{
@@ -106,7 +107,7 @@ pub fn states(
             differences.extend(replies.iter().filter_map(compare::Reply::difference));
         }
         if !differences.is_empty() {
-            let objects = concerned(&slots, &differences)?;
+            let objects = concerned(&slots, &differences);
             divergences.push(Divergence { seed: plan.seed, state, differences, objects });
         }
         if state % 20 == 19 {
@@ -136,12 +137,12 @@ fn can_become(before: &Object, desired: &Object) -> bool {
 }
 
 /// The objects of the slots whose addresses or node ports differ.
-fn concerned(slots: &Slots, differences: &[Difference]) -> Result<Vec<String>> {
+fn concerned(slots: &Slots, differences: &[Difference]) -> Vec<String> {
     let is_concerned = |objects: &[Object]| {
         objects.iter().flat_map(targets::of).any(|target| differences.iter().any(|found| found.to == target))
     };
     let objects = slots.values().filter(|objects| is_concerned(objects)).flatten();
-    objects.map(|object| Ok(object.to_json()?.to_string())).collect()
+    objects.map(|object| json!(object).to_string()).collect()
 }
 
 /// Draws values from proptest's strategies, in an order that the seed alone decides.
@@ -150,9 +151,7 @@ struct Dice(TestRunner);
 impl Dice {
     fn new(seed: u64) -> Dice {
         let mut bytes = [0; 32];
-        for (byte, part) in bytes.iter_mut().zip(seed.to_le_bytes()) {
-            *byte = part;
-        }
+        bytes[..8].copy_from_slice(&seed.to_le_bytes());
         Dice(TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &bytes)))
     }
 

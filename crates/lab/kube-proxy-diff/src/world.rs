@@ -8,12 +8,7 @@ mod kubelet;
 mod proxy;
 mod servers;
 
-use std::{
-    io::Write,
-    net::Ipv4Addr,
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::{net::Ipv4Addr, process::Command};
 
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
@@ -88,15 +83,10 @@ impl World {
     /// Runs a program on the node to its end, with this world's iptables, and returns what it printed.
     pub fn run_on_node(&self, program: &str, arguments: &[&str]) -> Result<String> {
         let output = self.node.enter(|| {
-            let mut command = Command::new(program);
-            command.args(arguments).envs(proxy::environment(self.tools.path()));
             // A program is looked for on this process's PATH otherwise.
-            let private = self.tools.path().join(program);
-            if private.exists() {
-                command = Command::new(private);
-                command.args(arguments).envs(proxy::environment(self.tools.path()));
-            }
-            command.output()
+            let private = Some(self.tools.path().join(program)).filter(|private| private.exists());
+            let mut command = Command::new(private.unwrap_or_else(|| program.into()));
+            command.args(arguments).envs(proxy::environment(self.tools.path())).output()
         })?;
         let output = output.with_context(|| format!("cannot run {program}"))?;
         if !output.status.success() {
@@ -107,34 +97,15 @@ impl World {
 
     /// The node's rules.
     pub fn iptables_save(&self) -> Result<String> {
-        Ok(["nat", "filter"]
-            .map(|table| self.run_on_node("iptables-save", &["-t", table]))
-            .into_iter()
-            .collect::<Result<Vec<_>>>()?
-            .concat())
+        let rules_of = |table| self.run_on_node("iptables-save", &["-t", table]);
+        Ok(rules_of("nat")? + &rules_of("filter")?)
     }
 
     /// Adds rules to those that there are.
     fn restore_rules(&self, rules: &str) -> Result<()> {
-        let output = self.node.enter(|| -> Result<_> {
-            let mut restore = Command::new(self.tools.path().join("iptables-restore"))
-                .arg("--noflush")
-                .envs(proxy::environment(self.tools.path()))
-                .stdin(Stdio::piped())
-                .stderr(Stdio::piped())
-                .spawn()
-                .context("cannot run iptables-restore")?;
-            restore.stdin.take().context("no way to write to iptables-restore")?.write_all(rules.as_bytes())?;
-            Ok(restore.wait_with_output()?)
-        })??;
-        if !output.status.success() {
-            bail!("iptables-restore failed: {}\n{rules}", String::from_utf8_lossy(&output.stderr));
-        }
-        Ok(())
-    }
-
-    fn tools(&self) -> &Path {
-        self.tools.path()
+        let mut restore = Command::new(self.tools.path().join("iptables-restore"));
+        restore.arg("--noflush").envs(proxy::environment(self.tools.path()));
+        self.node.feed(restore, rules)
     }
 }
 

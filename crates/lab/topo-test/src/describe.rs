@@ -34,10 +34,6 @@ pub fn of_topology(topology: &Topology) -> Vec<record::DeviceRecord> {
 }
 
 pub fn links(topology: &Topology) -> Vec<record::LinkRecord> {
-    let end = |end: &format::Endpoint| record::EndpointRecord {
-        device: end.device.clone(),
-        interface: end.interface.clone(),
-    };
     let link = |link: &format::Link| record::LinkRecord {
         name: link.name.clone(),
         driver: match link.driver {
@@ -46,7 +42,7 @@ pub fn links(topology: &Topology) -> Vec<record::LinkRecord> {
             format::LinkDriver::Macvlan => "macvlan",
         }
         .to_owned(),
-        endpoints: link.endpoints.iter().map(end).collect(),
+        endpoints: link.endpoints.clone(),
     };
     topology.links.iter().map(link).collect()
 }

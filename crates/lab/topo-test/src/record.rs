@@ -3,6 +3,7 @@
 //! Moments are seconds since the run began.
 
 use serde::Serialize;
+use topology::format::Endpoint;
 
 /// One run, from the first device to the last scenario.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -59,13 +60,7 @@ pub struct LinkRecord {
     pub name: String,
     /// `veth` or `bridge`.
     pub driver: String,
-    pub endpoints: Vec<EndpointRecord>,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub struct EndpointRecord {
-    pub device: String,
-    pub interface: String,
+    pub endpoints: Vec<Endpoint>,
 }
 
 #[derive(Debug, Clone, Default, Serialize)]

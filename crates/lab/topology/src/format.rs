@@ -13,6 +13,7 @@ mod ports;
 use std::path::{Path, PathBuf};
 
 use common::files;
+use serde::Serialize;
 
 pub use self::{
     endpoint::BadEndpoint,
@@ -69,7 +70,7 @@ pub enum LinkDriver {
     Macvlan,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Endpoint {
     pub device: String,
     pub interface: String,

@@ -13,24 +13,20 @@ use toml::{
 
 const AT_BUILD: &str = "scratch";
 
-/// What the placeholders of one file stand for.
-struct Values {
-    /// (placeholder, the key it comes from, its value where the file has that key)
-    known: [(&'static str, &'static str, Option<String>); 4],
-}
+/// What the placeholders of one file stand for: each, the key it comes from, and its value where the file has that key.
+struct Values([(&'static str, &'static str, Option<String>); 4]);
 
 /// Fills them in. The error is a place in the text and what is wrong there.
 pub(crate) fn fill(table: &mut DeTable<'_>) -> Result<(), (Range<usize>, String)> {
     let text = |key: &str| table.get(key).and_then(|value| value.get_ref().as_str()).map(str::to_owned);
     let version = text("version");
     let part = |index| version.as_ref().and_then(|version| version.split('.').nth(index)).map(str::to_owned);
-    let known = [
+    let values = Values([
         ("major", "version", part(0)),
         ("minor", "version", part(1)),
         ("commit", "commit", text("commit")),
         ("version", "version", version.clone()),
-    ];
-    let values = Values { known };
+    ]);
     table.iter_mut().try_for_each(|(_, value)| values.fill(value))
 }
 
@@ -66,13 +62,13 @@ impl Values {
         if name == AT_BUILD {
             return Ok(format!("{{{AT_BUILD}}}"));
         }
-        match self.known.iter().find(|known| known.0 == name) {
+        match self.0.iter().find(|known| known.0 == name) {
             Some((_, _, Some(value))) => Ok(value.clone()),
             Some((_, key, None)) => {
                 Err(format!("{{{name}}} comes from the key `{key}`, which does not give it in this file"))
             }
             None => {
-                let known = self.known.iter().map(|known| known.0).chain([AT_BUILD]);
+                let known = self.0.iter().map(|known| known.0).chain([AT_BUILD]);
                 let known: Vec<_> = known.map(|name| format!("{{{name}}}")).collect();
                 Err(format!("unknown placeholder {{{name}}}: expected one of {}", known.join(", ")))
             }

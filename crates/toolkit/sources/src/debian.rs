@@ -16,6 +16,7 @@ mod packages;
 mod source;
 mod suites;
 
+use self::download::Desired;
 use crate::store::Store;
 
 /// The only component of Debian that is used: free software, and what the recipes need.
@@ -38,21 +39,14 @@ pub fn suites_here() -> Vec<String> {
     entries.into_iter().flat_map(|entry| entry.suites).collect()
 }
 
-/// One line of apt's `--print-uris`: URI, file name, size, digest.
-struct Printed {
-    uri: String,
-    name: String,
-    size: u64,
-    sha256: common::Sha256,
-}
-
-fn printed_uris(text: &str) -> Vec<Printed> {
+/// What apt's `--print-uris` names, a file a line: URI, file name, size, digest.
+fn printed_uris(text: &str) -> Vec<Desired> {
     let line = |line: &str| {
         let (uri, rest) = line.strip_prefix('\'')?.split_once("' ")?;
         let mut words = rest.split(' ');
         let (name, size) = (words.next()?.to_owned(), words.next()?.parse().ok()?);
         let sha256 = words.next()?.strip_prefix("SHA256:")?.parse().ok()?;
-        Some(Printed { uri: uri.to_owned(), name, size, sha256 })
+        Some(Desired { uri: uri.to_owned(), name, size, sha256 })
     };
     text.lines().filter_map(line).collect()
 }

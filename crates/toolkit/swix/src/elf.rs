@@ -23,8 +23,8 @@ pub struct Elf {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(into = "u8")]
 pub enum Class {
-    Bits32,
-    Bits64,
+    Bits32 = 32,
+    Bits64 = 64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -65,35 +65,30 @@ pub fn describe(name: &str, bytes: &[u8]) -> Result<Elf, ElfError> {
         return Err(ElfError::NotElf { name: name.to_owned() });
     }
     let damaged = |error| ElfError::Damaged { name: name.to_owned(), error };
-    let (class, facts) = if bytes.get(4) == Some(&elf::ELFCLASS64) {
-        (Class::Bits64, facts::<elf::FileHeader64<Endianness>>(bytes))
-    } else {
-        (Class::Bits32, facts::<elf::FileHeader32<Endianness>>(bytes))
+    let facts = match bytes.get(4) {
+        Some(&elf::ELFCLASS64) => facts::<elf::FileHeader64<Endianness>>(bytes, Class::Bits64),
+        _ => facts::<elf::FileHeader32<Endianness>>(bytes, Class::Bits32),
     };
-    let facts = facts.map_err(damaged)?;
-    if !matches!(facts.kind, elf::ET_EXEC | elf::ET_DYN) {
-        return Err(ElfError::NotAProgram { name: name.to_owned(), kind: facts.kind });
+    match facts.map_err(damaged)? {
+        (elf::ET_EXEC | elf::ET_DYN, found) => Ok(found),
+        (kind, _) => Err(ElfError::NotAProgram { name: name.to_owned(), kind }),
     }
-    Ok(Elf { class, machine: facts.machine, linking: facts.linking, stripped: facts.stripped })
 }
 
 /// The same, and an error unless it is a static program for `arch`.
 pub fn check(name: &str, bytes: &[u8], arch: Arch) -> Result<Elf, ElfError> {
     let found = describe(name, bytes)?;
-    if found.machine != arch.elf_machine() || found.class != Class::of(arch) {
+    if found.machine != arch.elf_machine() || (found.class == Class::Bits64) != arch.is_64_bit() {
         return Err(ElfError::WrongMachine { name: name.to_owned(), found: found.to_string(), expected: arch });
     }
-    match &found.linking {
-        Linking::Static => Ok(found),
+    let needs = match &found.linking {
+        Linking::Static => return Ok(found),
         Linking::Dynamic { interpreter, libraries } if libraries.is_empty() => {
-            let needs = format!("the interpreter {}", interpreter.as_deref().unwrap_or("of its headers"));
-            Err(ElfError::NotStatic { name: name.to_owned(), needs })
+            format!("the interpreter {}", interpreter.as_deref().unwrap_or("of its headers"))
         }
-        Linking::Dynamic { libraries, .. } => Err(ElfError::NotStatic {
-            name: name.to_owned(),
-            needs: format!("the shared libraries {}", libraries.join(", ")),
-        }),
-    }
+        Linking::Dynamic { libraries, .. } => format!("the shared libraries {}", libraries.join(", ")),
+    };
+    Err(ElfError::NotStatic { name: name.to_owned(), needs })
 }
 
 /// [`check`] for a file of this machine.
@@ -103,14 +98,8 @@ pub fn require(path: &Path, arch: Arch) -> Result<Elf, ElfError> {
     check(&name, &bytes, arch)
 }
 
-struct Facts {
-    kind: u16,
-    machine: u16,
-    linking: Linking,
-    stripped: bool,
-}
-
-fn facts<H: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> object::Result<Facts> {
+/// What the headers say, and `e_type` before it.
+fn facts<H: FileHeader<Endian = Endianness>>(bytes: &[u8], class: Class) -> object::Result<(u16, Elf)> {
     let header = H::parse(bytes)?;
     let endian = header.endian()?;
     let segments = header.program_headers(endian, bytes)?;
@@ -130,7 +119,7 @@ fn facts<H: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> object::Result<Fac
     };
     let sections = header.sections(endian, bytes)?;
     let stripped = !sections.iter().any(|section| section.sh_type(endian) == elf::SHT_SYMTAB);
-    Ok(Facts { kind: header.e_type(endian), machine: header.e_machine(endian), linking, stripped })
+    Ok((header.e_type(endian), Elf { class, machine: header.e_machine(endian), linking, stripped }))
 }
 
 /// The names of a dynamic segment's `DT_NEEDED` entries, found through the string table that it names.
@@ -155,18 +144,9 @@ fn needed<H: FileHeader<Endian = Endianness>>(
     entries.map(|entry| name(entry.d_val(endian).into()).unwrap_or_else(|| "(name unreadable)".into())).collect()
 }
 
-impl Class {
-    fn of(arch: Arch) -> Self {
-        if arch.is_64_bit() { Class::Bits64 } else { Class::Bits32 }
-    }
-}
-
 impl From<Class> for u8 {
     fn from(class: Class) -> u8 {
-        match class {
-            Class::Bits32 => 32,
-            Class::Bits64 => 64,
-        }
+        class as u8
     }
 }
 

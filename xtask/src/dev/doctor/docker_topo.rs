@@ -13,15 +13,7 @@ const NEEDS: &str = "Python before 3.12 (or setuptools' distutils), pyyaml, dock
                      packaging before 22 where a cEOS image has a version for its tag";
 
 /// Prints what is known of the Python that it runs with, a line.
-const VERSIONS: &str = "
-import importlib.metadata as metadata, sys
-def version(name):
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return 'unknown'
-print(f'version {version(\"docker-topo\")}, Python {sys.version.split()[0]}, packaging {version(\"packaging\")}')
-";
+const VERSIONS: &str = include_str!("versions.py");
 
 /// One line on docker-topo.
 pub fn line() -> String {

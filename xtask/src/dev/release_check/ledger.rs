@@ -8,9 +8,7 @@ use common::files;
 /// The outcome that need not be asked for again.
 pub const PASSED: &str = "passed";
 
-const HEAD: &str = "# What was checked before a release\n\nWritten by `cargo xtask release-check`, which runs what is too long for CI \
-                    (xtask/release-checks.toml) and goes on from this table: what has passed on a commit is not run again. The \
-                    newest stands last.\n\n| commit | check | outcome | took | on |\n| --- | --- | --- | --- | --- |\n";
+const HEAD: &str = include_str!("head.txt");
 
 pub struct Row {
     pub commit: String,

@@ -94,7 +94,7 @@ impl Client {
     /// Creates or replaces an object; a Service's status, too, which the server takes from nothing but its own path.
     fn put(&self, object: &Object) -> Result<()> {
         let path = object.path();
-        let mut body = object.to_json()?;
+        let mut body = json!(object);
         let known = self.versions.lock().unwrap_or_else(PoisonError::into_inner).get(&path).cloned();
         let mut written = match known {
             None => self.create(object.collection(), &body)?,

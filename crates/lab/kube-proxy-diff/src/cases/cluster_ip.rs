@@ -5,7 +5,7 @@ use super::{Entry, common::*};
 pub const CASES: &[Entry] = &[
     ("one local endpoint", |p| {
         let step = put(web(p), behind(p, &PODS[..1])).expect(POD, cluster(p), reaches(&PODS[..1]));
-        vec![step.expect(POD, cluster(p), Expected::Source(PODS[3]))]
+        vec![step.expect(POD, cluster(p), Source(PODS[3]))]
     }),
     ("one remote endpoint", |p| {
         vec![put(web(p), behind(p, &REMOTE_PODS[1..])).expect(ON_NODE, cluster(p), reaches(&REMOTE_PODS[1..]))]
@@ -17,15 +17,11 @@ pub const CASES: &[Entry] = &[
     }),
     ("masquerade of what comes from outside of the cluster", |p| {
         let step = put(web(p), behind(p, &PODS[..1]));
-        vec![step.expect(OUT, cluster(p), Expected::Source(BRIDGE)).expect(
-            REMOTE,
-            cluster(p),
-            Expected::Source(REMOTE_PODS[0]),
-        )]
+        vec![step.expect(OUT, cluster(p), Source(BRIDGE)).expect(REMOTE, cluster(p), Source(REMOTE_PODS[0]))]
     }),
     ("hairpin: a pod asks its own Service", |p| {
         let step = put(web(p), behind(p, &PODS[..1]));
-        vec![step.expect(ENDPOINT, cluster(p), Expected::Source(BRIDGE))]
+        vec![step.expect(ENDPOINT, cluster(p), Source(BRIDGE))]
     }),
     ("UDP", |p| vec![put(dns(p), dns_behind(p, &THREE)).expect(POD, dns_cluster(p), reaches_dns(&THREE))]),
     ("SCTP beside TCP", |p| {
@@ -37,20 +33,14 @@ pub const CASES: &[Entry] = &[
         let of = endpoints(&p.name("a")).subset(&PODS[..2], &[], &ports).build();
         let step = put(web(p).port("alt", Tcp, 8000).port("admin", Tcp, 9000), of);
         let admin = Target::new(Tcp, p.cluster_ip(1), 9000);
-        vec![step.expect(POD, cluster(p), reaches(&PODS[..2])).expect(
-            POD,
-            admin,
-            Expected::endpoints(&PODS[..2], 9090),
-        )]
+        let step = step.expect(POD, cluster(p), reaches(&PODS[..2]));
+        vec![step.expect(POD, admin, Expected::endpoints(&PODS[..2], 9090))]
     }),
     ("the same port by TCP and UDP", |p| {
         let of = endpoints(&p.name("a")).subset(&PODS[..2], &[], &[WEB, ("web-udp", Udp, 8080)]).build();
         let udp = Target::new(Udp, p.cluster_ip(1), 80);
-        vec![put(web(p).port("web-udp", Udp, 80), of).expect(POD, udp, reaches(&PODS[..2])).expect(
-            POD,
-            cluster(p),
-            reaches(&PODS[..2]),
-        )]
+        let step = put(web(p).port("web-udp", Udp, 80), of).expect(POD, udp, reaches(&PODS[..2]));
+        vec![step.expect(POD, cluster(p), reaches(&PODS[..2]))]
     }),
     ("a named target port that is another number in every pod", |p| {
         let of = endpoints(&p.name("a"))
@@ -62,17 +52,13 @@ pub const CASES: &[Entry] = &[
     }),
     ("no endpoints: TCP is refused", |p| {
         let step = put(web(p), behind(p, &[]));
-        vec![step.expect(POD, cluster(p), Expected::Refused).expect(ON_NODE, cluster(p), Expected::Refused)]
+        vec![step.expect(POD, cluster(p), Refused).expect(ON_NODE, cluster(p), Refused)]
     }),
-    ("no endpoints: UDP is refused", |p| {
-        vec![put(dns(p), dns_behind(p, &[])).expect(POD, dns_cluster(p), Expected::Refused)]
-    }),
-    ("no Endpoints object at all", |p| {
-        vec![Step::new([Put(web(p).build())]).expect(POD, cluster(p), Expected::Refused)]
-    }),
+    ("no endpoints: UDP is refused", |p| vec![put(dns(p), dns_behind(p, &[])).expect(POD, dns_cluster(p), Refused)]),
+    ("no Endpoints object at all", |p| vec![Step::new([Put(web(p).build())]).expect(POD, cluster(p), Refused)]),
     ("only endpoints that are not ready", |p| {
         let of = endpoints(&p.name("a")).subset(&[], &THREE, &[WEB]).build();
-        vec![put(web(p), of).expect(POD, cluster(p), Expected::Refused)]
+        vec![put(web(p), of).expect(POD, cluster(p), Refused)]
     }),
     ("ready and not ready endpoints", |p| {
         let of = endpoints(&p.name("a")).subset(&PODS[..1], &PODS[1..], &[WEB]).build();
@@ -80,22 +66,19 @@ pub const CASES: &[Entry] = &[
     }),
     ("endpoints whose port has another name", |p| {
         let of = endpoints(&p.name("a")).subset(&THREE, &[], &[("other", Tcp, 8080)]).build();
-        vec![put(web(p), of).expect(POD, cluster(p), Expected::Refused)]
+        vec![put(web(p), of).expect(POD, cluster(p), Refused)]
     }),
     ("one of two ports has endpoints", |p| {
         let step = put(web(p).port("admin", Tcp, 9000), behind(p, &THREE));
         let admin = Target::new(Tcp, p.cluster_ip(1), 9000);
-        vec![step.expect(POD, cluster(p), reaches(&THREE)).expect(POD, admin, Expected::Refused)]
+        vec![step.expect(POD, cluster(p), reaches(&THREE)).expect(POD, admin, Refused)]
     }),
     ("a port that is not the Service's is not touched", |p| {
         let unknown = service(&p.name("b"), p.cluster_ip(2)).port("web", Tcp, 80);
         let of = endpoints(&p.name("b")).subset(&PODS[..1], &[], &[WEB]).build();
         let other = Target::new(Tcp, p.cluster_ip(2), 81);
         let opened = Step::new([Put(unknown.clone().port("gone", Tcp, 81).build()), Put(of)]);
-        vec![
-            opened.expect(POD, other, Expected::Refused),
-            Step::new([Put(unknown.build())]).expect(POD, other, Expected::Nothing),
-        ]
+        vec![opened.expect(POD, other, Refused), Step::new([Put(unknown.build())]).expect(POD, other, Nothing)]
     }),
     ("the same address in two subsets", |p| {
         let of = endpoints(&p.name("a"))
@@ -121,13 +104,13 @@ pub const CASES: &[Entry] = &[
         let plain = service(&p.name("b"), p.cluster_ip(2)).port("web", Tcp, 80).build();
         let mut step = put(web(p).headless(), behind(p, &THREE));
         step.changes.push(Put(plain));
-        vec![step.expect(POD, Target::new(Tcp, p.cluster_ip(2), 80), Expected::Refused)]
+        vec![step.expect(POD, Target::new(Tcp, p.cluster_ip(2), 80), Refused)]
     }),
     ("an ExternalName Service is left alone", |p| {
         let plain = service(&p.name("b"), p.cluster_ip(2)).port("web", Tcp, 80).build();
         let mut step = put(web(p).external_name("example.com"), behind(p, &THREE));
         step.changes.push(Put(plain));
-        vec![step.expect(POD, Target::new(Tcp, p.cluster_ip(2), 80), Expected::Refused)]
+        vec![step.expect(POD, Target::new(Tcp, p.cluster_ip(2), 80), Refused)]
     }),
     ("names at their length limit", |p| {
         let name = format!("{}-{}", p.name("long"), "x".repeat(63 - p.name("long").len() - 1));

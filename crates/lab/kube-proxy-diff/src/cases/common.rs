@@ -4,7 +4,10 @@ use std::net::Ipv4Addr;
 
 pub use crate::{
     addresses::{BRIDGE, NODE, NODE_2, OUTSIDE, PODS, REMOTE_PODS, Vantage},
-    case::{Expected, Plot, Step},
+    case::{
+        Expected::{self, Nothing, OneEndpoint, Refused, Source},
+        Plot, Step,
+    },
     objects::{
         Object,
         ObjectChange::{Delete, Put},

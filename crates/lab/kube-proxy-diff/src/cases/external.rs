@@ -19,11 +19,11 @@ pub const CASES: &[Entry] = &[
         vec![put(made, of).expect(OUT, node_port(p), reaches(&THREE))]
     }),
     ("a node port without endpoints is refused", |p| {
-        vec![put(web(p).node_port(p.node_port(1)), behind(p, &[])).expect(OUT, node_port(p), Expected::Refused)]
+        vec![put(web(p).node_port(p.node_port(1)), behind(p, &[])).expect(OUT, node_port(p), Refused)]
     }),
     ("a node port by UDP without endpoints is refused", |p| {
         let at = Target::new(Udp, NODE, p.node_port(1));
-        vec![put(dns(p).node_port(p.node_port(1)), dns_behind(p, &[])).expect(OUT, at, Expected::Refused)]
+        vec![put(dns(p).node_port(p.node_port(1)), dns_behind(p, &[])).expect(OUT, at, Refused)]
     }),
     ("two node ports", |p| {
         let of = endpoints(&p.name("a")).subset(&PODS[..2], &[], &[WEB, ("admin", Tcp, 9090)]).build();
@@ -33,11 +33,7 @@ pub const CASES: &[Entry] = &[
     }),
     ("a node port whose only endpoint is on the other node", |p| {
         let step = put(web(p).node_port(p.node_port(1)), behind(p, &REMOTE_PODS[1..]));
-        vec![step.expect(OUT, node_port(p), reaches(&REMOTE_PODS[1..])).expect(
-            OUT,
-            node_port(p),
-            Expected::Source(NODE),
-        )]
+        vec![step.expect(OUT, node_port(p), reaches(&REMOTE_PODS[1..])).expect(OUT, node_port(p), Source(NODE))]
     }),
     ("a node port whose endpoint is in the node's own network", |p| {
         let step = put(web(p).node_port(p.node_port(1)), behind(p, &[NODE]));
@@ -64,17 +60,17 @@ pub const CASES: &[Entry] = &[
         vec![put(made, dns_behind(p, &THREE)).expect(OUT, at, reaches_dns(&THREE))]
     }),
     ("a load balancer without endpoints is refused", |p| {
-        vec![put(balanced(p), behind(p, &[])).expect(OUT, external(p), Expected::Refused)]
+        vec![put(balanced(p), behind(p, &[])).expect(OUT, external(p), Refused)]
     }),
     ("a load balancer for one source", |p| {
         let made = balanced(p).source_ranges(&["192.168.50.100/32"]);
         let step = put(made, behind(p, &THREE)).expect(OUT, external(p), reaches(&THREE));
-        vec![step.expect(OUT_2, external(p), Expected::Nothing).expect(OUT_2, node_port(p), reaches(&THREE))]
+        vec![step.expect(OUT_2, external(p), Nothing).expect(OUT_2, node_port(p), reaches(&THREE))]
     }),
     ("a load balancer for two ranges", |p| {
         let made = balanced(p).source_ranges(&["192.168.50.101/32", "10.16.0.0/24"]);
         let step = put(made, behind(p, &PODS[..2])).expect(POD, external(p), reaches(&PODS[..2]));
-        vec![step.expect(OUT, external(p), Expected::Nothing).expect(OUT_2, external(p), reaches(&PODS[..2]))]
+        vec![step.expect(OUT, external(p), Nothing).expect(OUT_2, external(p), reaches(&PODS[..2]))]
     }),
     ("a load balancer for everybody", |p| {
         let made = balanced(p).source_ranges(&["0.0.0.0/0"]);
@@ -82,27 +78,17 @@ pub const CASES: &[Entry] = &[
     }),
     ("a load balancer for the node itself", |p| {
         let made = balanced(p).source_ranges(&["192.168.50.1/32"]);
-        vec![put(made, behind(p, &THREE)).expect(OUT, external(p), Expected::Nothing).expect(
-            ON_NODE,
-            external(p),
-            reaches(&THREE),
-        )]
+        let step = put(made, behind(p, &THREE)).expect(OUT, external(p), Nothing);
+        vec![step.expect(ON_NODE, external(p), reaches(&THREE))]
     }),
     ("a load balancer for a range with spaces around it", |p| {
         let made = balanced(p).source_ranges(&[" 192.168.50.100/32 "]);
-        vec![put(made, behind(p, &THREE)).expect(OUT, external(p), reaches(&THREE)).expect(
-            OUT_2,
-            external(p),
-            Expected::Nothing,
-        )]
+        vec![put(made, behind(p, &THREE)).expect(OUT, external(p), reaches(&THREE)).expect(OUT_2, external(p), Nothing)]
     }),
     ("an external address", |p| {
         let made = web(p).external_ips(&[p.external_ip(1)]);
-        vec![put(made, behind(p, &THREE)).expect(OUT, external(p), reaches(&THREE)).expect(
-            ON_NODE,
-            external(p),
-            Expected::Nothing,
-        )]
+        let step = put(made, behind(p, &THREE)).expect(OUT, external(p), reaches(&THREE));
+        vec![step.expect(ON_NODE, external(p), Nothing)]
     }),
     ("two external addresses, TCP and UDP", |p| {
         let of = endpoints(&p.name("a")).subset(&PODS[..2], &[], &[WEB, DNS]).build();
@@ -112,7 +98,7 @@ pub const CASES: &[Entry] = &[
     }),
     ("an external address without endpoints is refused", |p| {
         let made = web(p).external_ips(&[p.external_ip(1)]);
-        vec![put(made, behind(p, &[])).expect(OUT, external(p), Expected::Refused)]
+        vec![put(made, behind(p, &[])).expect(OUT, external(p), Refused)]
     }),
     ("an external address that is the node's own", |p| {
         let port = 1000 + u16::from(p.0);
@@ -129,11 +115,8 @@ pub const CASES: &[Entry] = &[
     }),
     ("node port, load balancer and external address at once", |p| {
         let step = put(balanced(p).external_ips(&[p.external_ip(2)]), behind(p, &THREE));
-        vec![step.expect(OUT, external(p), reaches(&THREE)).expect(
-            OUT,
-            Target::new(Tcp, p.external_ip(2), 80),
-            reaches(&THREE),
-        )]
+        let step = step.expect(OUT, external(p), reaches(&THREE));
+        vec![step.expect(OUT, Target::new(Tcp, p.external_ip(2), 80), reaches(&THREE))]
     }),
 ];
 

@@ -6,19 +6,19 @@ pub const CASES: &[Entry] = &[
     ("local: a node port keeps the client's address", |p| {
         let step = put(web(p).node_port(p.node_port(1)).external_local(None), behind(p, &THREE));
         let step = step.expect(OUT, node_port(p), reaches(&PODS[..2]));
-        vec![step.expect(OUT, node_port(p), Expected::Source(OUTSIDE[0])).expect(OUT, cluster(p), reaches(&THREE))]
+        vec![step.expect(OUT, node_port(p), Source(OUTSIDE[0])).expect(OUT, cluster(p), reaches(&THREE))]
     }),
     ("local: a node port without endpoints here", |p| {
         let step = put(web(p).node_port(p.node_port(1)).external_local(None), behind(p, &REMOTE_PODS));
-        vec![step.expect(OUT, node_port(p), Expected::Nothing).expect(POD, cluster(p), reaches(&REMOTE_PODS))]
+        vec![step.expect(OUT, node_port(p), Nothing).expect(POD, cluster(p), reaches(&REMOTE_PODS))]
     }),
     ("local: a node port without any endpoints", |p| {
         let step = put(web(p).node_port(p.node_port(1)).external_local(None), behind(p, &[]));
-        vec![step.expect(OUT, node_port(p), Expected::Refused).expect(POD, cluster(p), Expected::Refused)]
+        vec![step.expect(OUT, node_port(p), Refused).expect(POD, cluster(p), Refused)]
     }),
     ("local: a node port by UDP", |p| {
         let step = put(dns(p).node_port(p.node_port(1)).external_local(None), dns_behind(p, &THREE));
-        vec![step.expect(OUT, Target::new(Udp, NODE, p.node_port(1)), Expected::Source(OUTSIDE[0]))]
+        vec![step.expect(OUT, Target::new(Udp, NODE, p.node_port(1)), Source(OUTSIDE[0]))]
     }),
     ("local: a node port and an endpoint in the node's own network", |p| {
         let step = put(web(p).node_port(p.node_port(1)).external_local(None), behind(p, &[NODE, NODE_2]));
@@ -26,11 +26,11 @@ pub const CASES: &[Entry] = &[
     }),
     ("local: a load balancer, healthy", |p| {
         let step = put(balanced(p).external_local(Some(p.node_port(5))), behind(p, &THREE)).health(p.node_port(5), 200);
-        vec![step.expect(OUT, external(p), reaches(&PODS[..2])).expect(OUT, external(p), Expected::Source(OUTSIDE[0]))]
+        vec![step.expect(OUT, external(p), reaches(&PODS[..2])).expect(OUT, external(p), Source(OUTSIDE[0]))]
     }),
     ("local: a load balancer without endpoints here, not healthy", |p| {
         let step = put(balanced(p).external_local(Some(p.node_port(5))), behind(p, &REMOTE_PODS));
-        vec![step.health(p.node_port(5), 503).expect(OUT, external(p), Expected::Nothing)]
+        vec![step.health(p.node_port(5), 503).expect(OUT, external(p), Nothing)]
     }),
     ("local: health follows the endpoints", |p| {
         let at = p.node_port(5);
@@ -43,11 +43,11 @@ pub const CASES: &[Entry] = &[
     ("local: a load balancer for one source", |p| {
         let made = balanced(p).external_local(Some(p.node_port(5))).source_ranges(&["192.168.50.100/32"]);
         let step = put(made, behind(p, &THREE)).expect(OUT, external(p), reaches(&PODS[..2]));
-        vec![step.expect(OUT_2, external(p), Expected::Nothing)]
+        vec![step.expect(OUT_2, external(p), Nothing)]
     }),
     ("local: with affinity", |p| {
         let made = web(p).node_port(p.node_port(1)).external_local(None).affinity(10800);
-        vec![put(made, behind(p, &THREE)).expect(OUT, node_port(p), Expected::OneEndpoint)]
+        vec![put(made, behind(p, &THREE)).expect(OUT, node_port(p), OneEndpoint)]
     }),
     ("local: an external address", |p| {
         let made = web(p).node_port(p.node_port(1)).external_local(None).external_ips(&[p.external_ip(1)]);

@@ -35,16 +35,16 @@ pub const CASES: &[Entry] = &[
     }),
     ("a UDP flow is refused when the last endpoint goes", |p| {
         let first = put(dns(p), dns_behind(p, &PODS[..1])).flow(POD, PORT, dns_cluster(p), reaches_dns(&PODS[..1]));
-        vec![first, Step::new([Put(dns_behind(p, &[]))]).flow(POD, PORT, dns_cluster(p), Expected::Refused)]
+        vec![first, Step::new([Put(dns_behind(p, &[]))]).flow(POD, PORT, dns_cluster(p), Refused)]
     }),
     ("a UDP flow begun before there was an endpoint finds the first one", |p| {
         let at = Target::new(Udp, p.cluster_ip(1), 53);
-        let first = Step::new([]).flow(OUT, PORT, at, Expected::Nothing);
+        let first = Step::new([]).flow(OUT, PORT, at, Nothing);
         vec![first, put(dns(p), dns_behind(p, &PODS[..1])).flow(OUT, PORT, at, reaches_dns(&PODS[..1]))]
     }),
     ("a UDP flow is not followed into a Service that was deleted", |p| {
         let first = put(dns(p), dns_behind(p, &PODS[..1])).flow(POD, PORT, dns_cluster(p), reaches_dns(&PODS[..1]));
         let second = Step::new([Delete(dns(p).build()), Delete(dns_behind(p, &PODS[..1]))]);
-        vec![first, second.flow(POD, PORT, dns_cluster(p), Expected::Nothing)]
+        vec![first, second.flow(POD, PORT, dns_cluster(p), Nothing)]
     }),
 ];

@@ -2,11 +2,10 @@
 
 use std::{
     io::{self, Read, Write},
-    net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream},
-    thread,
+    net::{Ipv4Addr, SocketAddrV4, TcpStream},
 };
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::netns::Netns;
 
@@ -18,16 +17,7 @@ pub const LENGTH: usize = 8;
 
 /// Starts one in a namespace. Its threads end with their clients, and with the process.
 pub fn start(netns: &Netns, address: Ipv4Addr) -> Result<()> {
-    netns.enter(|| {
-        let listener = TcpListener::bind((address, PORT)).with_context(|| format!("cannot serve on {address}"))?;
-        thread::Builder::new().name("echo".to_owned()).spawn(move || {
-            for stream in listener.incoming().flatten() {
-                // A client that is not served notices.
-                let _ = thread::Builder::new().stack_size(64 * 1024).spawn(move || serve(stream, address));
-            }
-        })?;
-        Ok(())
-    })?
+    netns.serve("echo", SocketAddrV4::new(address, PORT), move |stream| serve(stream, address))
 }
 
 fn serve(mut stream: TcpStream, address: Ipv4Addr) -> io::Result<()> {

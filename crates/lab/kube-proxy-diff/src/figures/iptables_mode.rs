@@ -10,7 +10,7 @@ use super::{
     services::Services,
     stage::{Bench, DesiredRules, Side},
 };
-use crate::world::{Implementation, IptablesVariant};
+use crate::world::{BackendMode, Implementation, IptablesVariant};
 
 /// How often an endpoint goes and comes in a round.
 const CHANGES: usize = 4;
@@ -33,7 +33,7 @@ pub fn resident(setting: &Bench<'_>, services: Services) -> Result<Row> {
     let mut row = memory(services);
     services.create(setting.api)?;
     for which in Bench::order(0) {
-        let mut side = setting.side(which, IptablesVariant::Legacy, "iptables")?;
+        let mut side = setting.side(which, IptablesVariant::Legacy, BackendMode::Iptables)?;
         side.start_with(setting.api, services)?;
         row.tell(setting, which, side.resident()?);
     }
@@ -44,19 +44,14 @@ pub fn resident(setting: &Bench<'_>, services: Services) -> Result<Row> {
 /// The Services are created while it runs: from the last creation until all are programmed. With iptables-legacy, memory, too.
 pub fn create(setting: &Bench<'_>, services: Services, iptables: IptablesVariant) -> Result<Vec<Row>> {
     let what = format!(
-        "last creation -> programmed, {} Services with {} endpoints, iptables-{}",
-        services.count,
-        services.endpoints,
-        match iptables {
-            IptablesVariant::Legacy => "legacy",
-            IptablesVariant::Nft => "nft",
-        }
+        "last creation -> programmed, {} Services with {} endpoints, iptables-{iptables}",
+        services.count, services.endpoints
     );
     let mut time = Row::new(&what, Unit::Seconds, HALF);
     let mut memory = memory(services);
     for round in 0..setting.rounds {
         for which in Bench::order(round) {
-            let mut side = setting.side(which, iptables, "iptables")?;
+            let mut side = setting.side(which, iptables, BackendMode::Iptables)?;
             let changes = side.changes()?;
             side.start(setting.api)?;
             side.wait(
@@ -92,7 +87,7 @@ pub fn many_in_place(setting: &Bench<'_>, services: Services) -> Result<Vec<Row>
     services.create(setting.api)?;
     let mut sides = vec![];
     for which in Bench::order(0) {
-        let mut side = setting.side(which, IptablesVariant::Legacy, "iptables")?;
+        let mut side = setting.side(which, IptablesVariant::Legacy, BackendMode::Iptables)?;
         setting.progress.note(&format!("{which:?} starts"));
         first.tell(setting, which, side.start_with(setting.api, services)?.as_secs_f64());
         side.stop()?;

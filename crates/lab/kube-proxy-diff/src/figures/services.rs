@@ -3,11 +3,10 @@
 use std::{
     net::Ipv4Addr,
     sync::atomic::{AtomicUsize, Ordering},
-    thread,
     time::Instant,
 };
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use k8s_openapi::{
     api::core::v1::{EndpointAddress, EndpointPort, EndpointSubset, Endpoints},
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
@@ -17,6 +16,7 @@ use crate::{
     addresses::{NODE_2_NAME, NODE_NAME},
     api::{Api, Client},
     objects::{Object, ObjectChange, Transport, service},
+    threads::side_by_side,
 };
 
 /// Requests that are under way at the same time.
@@ -121,17 +121,14 @@ fn each(count: usize, work: impl Fn(usize) -> Result<()> + Sync) -> Result<()> {
             work(index).with_context(|| format!("object {index} of {count}"))?;
         }
     };
-    thread::scope(|scope| {
-        let writers: Vec<_> = (0..WRITERS).map(|_| scope.spawn(one_after_another)).collect();
-        let ended =
-            writers.into_iter().map(|writer| writer.join().unwrap_or_else(|_| Err(anyhow!("a writer panicked"))));
-        ended.collect()
-    })
+    side_by_side(WRITERS, one_after_another).map(drop)
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
+
+    use anyhow::anyhow;
 
     use super::*;
 

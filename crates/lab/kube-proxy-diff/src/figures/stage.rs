@@ -14,7 +14,7 @@ use crate::{
     api::Api,
     daemon::Program,
     programs::Programs,
-    world::{Implementation, IptablesVariant, World},
+    world::{BackendMode, Implementation, IptablesVariant, World},
 };
 
 /// The tables are read when they have not changed for so long. When they changed is known from the kernel, so waiting falsifies nothing.
@@ -59,12 +59,8 @@ impl Bench<'_> {
     }
 
     /// A world with a kube-proxy that has not been started yet.
-    pub fn side(&self, which: Implementation, iptables: IptablesVariant, mode: &str) -> Result<Side> {
-        let name = match which {
-            Implementation::Upstream => "upstream",
-            Implementation::Ours => "ours",
-        };
-        let world = World::new(name, self.api, iptables)?;
+    pub fn side(&self, which: Implementation, iptables: IptablesVariant, mode: BackendMode) -> Result<Side> {
+        let world = World::new(&format!("{which:?}").to_lowercase(), self.api, iptables)?;
         let flags = [format!("--proxy-mode={mode}"), format!("--cluster-cidr={POD_CIDR}")];
         let program = world.program(which, self.programs, self.api, &flags.each_ref().map(String::as_str));
         Ok(Side { world, iptables, program })

@@ -2,15 +2,14 @@
 
 use std::{
     io::{self, Read, Write},
-    net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream},
-    thread,
+    net::{Ipv4Addr, SocketAddrV4, TcpStream},
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
 
-use crate::{netns::Netns, world::read_answer};
+use crate::{netns::Netns, threads::side_by_side, world::read_answer};
 
 /// The port on which a source pours out bytes.
 pub const SOURCE_PORT: u16 = 7070;
@@ -23,17 +22,7 @@ const CLIENTS: usize = 4;
 
 /// Starts a source in a namespace. Its threads end with their clients, and with the process.
 pub fn start_source(netns: &Netns, address: Ipv4Addr) -> Result<()> {
-    netns.enter(|| {
-        let listener =
-            TcpListener::bind((address, SOURCE_PORT)).with_context(|| format!("cannot serve on {address}"))?;
-        thread::Builder::new().name("source".to_owned()).spawn(move || {
-            for stream in listener.incoming().flatten() {
-                // A client that is not served notices.
-                let _ = thread::Builder::new().stack_size(64 * 1024).spawn(move || pour(stream));
-            }
-        })?;
-        Ok(())
-    })?
+    netns.serve("source", SocketAddrV4::new(address, SOURCE_PORT), pour)
 }
 
 fn pour(mut stream: TcpStream) -> io::Result<()> {
@@ -46,15 +35,7 @@ fn pour(mut stream: TcpStream) -> io::Result<()> {
 /// Starts what every proxy comes down to, and nothing else: for each connection to `address`, one to the source, and a thread that
 /// splices from this to that.
 pub fn start_splicer(netns: &Netns, address: SocketAddrV4, source: SocketAddrV4) -> Result<()> {
-    netns.enter(|| {
-        let listener = TcpListener::bind(address).with_context(|| format!("cannot serve on {address}"))?;
-        thread::Builder::new().name("splicer".to_owned()).spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let _ = thread::Builder::new().stack_size(64 * 1024).spawn(move || pass(&stream, source));
-            }
-        })?;
-        Ok(())
-    })?
+    netns.serve("splicer", address, move |client| pass(&client, source))
 }
 
 fn pass(client: &TcpStream, source: SocketAddrV4) -> io::Result<()> {
@@ -87,7 +68,7 @@ pub fn bytes_per_second(netns: &Netns, source: SocketAddrV4, lasting: Duration) 
         }
         Ok(bytes as f64 / began.elapsed().as_secs_f64())
     };
-    Ok(side_by_side(netns, drink)?.iter().sum())
+    Ok(netns.enter(|| side_by_side(CLIENTS, drink))??.iter().sum())
 }
 
 /// New connections, one after the other by each of several clients.
@@ -113,19 +94,8 @@ pub fn connections(netns: &Netns, to: SocketAddrV4, lasting: Duration) -> Result
         }
         Ok(times)
     };
-    let mut times: Vec<Duration> = side_by_side(netns, open)?.into_iter().flatten().collect();
+    let mut times: Vec<Duration> = netns.enter(|| side_by_side(CLIENTS, open))??.into_iter().flatten().collect();
     times.sort();
     let p99 = *times.get(times.len() * 99 / 100).with_context(|| format!("no connection to {to} came about"))?;
     Ok(ConnectionRates { per_second: times.len() as f64 / lasting.as_secs_f64(), p99 })
-}
-
-fn side_by_side<T: Send>(netns: &Netns, work: impl Fn() -> Result<T> + Sync + Send) -> Result<Vec<T>> {
-    netns.enter(|| {
-        thread::scope(|scope| {
-            let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(&work)).collect();
-            let ended =
-                clients.into_iter().map(|client| client.join().unwrap_or_else(|_| Err(anyhow!("a client panicked"))));
-            ended.collect()
-        })
-    })?
 }

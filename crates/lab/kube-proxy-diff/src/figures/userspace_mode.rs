@@ -21,7 +21,7 @@ use crate::{
     addresses::{BRIDGE, PODS, Vantage},
     objects::{Object, ObjectChange, Target, Transport, endpoints, service},
     probe::{self, Answer},
-    world::{Implementation, IptablesVariant},
+    world::{BackendMode, Implementation, IptablesVariant},
 };
 
 /// The client is the last pod, the others are endpoints.
@@ -54,7 +54,7 @@ pub fn measure(setting: &Bench<'_>, services: Services, idle_for: Duration) -> R
     let mut sides = vec![];
     for which in Bench::order(0) {
         setting.progress.note(&format!("{which:?} starts: {with}"));
-        let mut side = setting.side(which, IptablesVariant::Legacy, "userspace")?;
+        let mut side = setting.side(which, IptablesVariant::Legacy, BackendMode::Userspace)?;
         traffic::start_source(side.world.netns(Vantage::Pod(0))?, PODS[0])?;
         let source = SocketAddrV4::new(PODS[0], traffic::SOURCE_PORT);
         traffic::start_splicer(side.world.netns(Vantage::Node)?, SPLICER, source)?;

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use super::{
     Distribution, Outcome, Packet, Rules, Stickiness, Verdict,
     packet::{is_local, out_interface},
-    rule::{Rule, RuleTarget, Test, TestKind},
+    rule::{Masked, Rule, RuleTarget, Test, TestKind},
 };
 
 /// Chains that jump to each other for ever are not followed any further.
@@ -193,9 +193,9 @@ impl Hook<'_> {
             TestKind::Protocol(protocol) => packet.protocol == *protocol,
             TestKind::InInterface(name) => packet.in_interface.is_some_and(|interface| names(name, interface)),
             TestKind::OutInterface(name) => self.routed && names(name, out_interface(*packet.destination.ip())),
-            TestKind::SourcePorts(first, last) => (*first..=*last).contains(&packet.source.port()),
-            TestKind::DestinationPorts(first, last) => (*first..=*last).contains(&packet.destination.port()),
-            TestKind::Mark { value, mask } => packet.mark & mask == *value,
+            TestKind::SourcePorts(ports) => ports.contains(&packet.source.port()),
+            TestKind::DestinationPorts(ports) => ports.contains(&packet.destination.port()),
+            TestKind::Mark(Masked { value, mask }) => packet.mark & mask == *value,
             TestKind::SourceIsLocal => is_local(*packet.source.ip()),
             TestKind::DestinationIsLocal => is_local(*packet.destination.ip()),
             TestKind::ConnectionState(states) => states.iter().any(|state| match state.as_str() {
@@ -232,7 +232,7 @@ impl Hook<'_> {
                 flow.masquerade = Some(*random_fully);
                 Some(Exit::Accept)
             }
-            Some(RuleTarget::Mark { value, mask }) => {
+            Some(RuleTarget::Mark(Masked { value, mask })) => {
                 flow.packet.mark = (flow.packet.mark & !mask) ^ value;
                 None
             }

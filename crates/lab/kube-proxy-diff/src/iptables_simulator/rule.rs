@@ -1,6 +1,9 @@
 //! A rule: the tests that a packet has to pass, and what is done to it then.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::{
+    net::{Ipv4Addr, SocketAddrV4},
+    ops::RangeInclusive,
+};
 
 use anyhow::{Context, Result, bail};
 use ipnet::Ipv4Net;
@@ -28,12 +31,9 @@ pub enum TestKind {
     Protocol(Transport),
     InInterface(String),
     OutInterface(String),
-    SourcePorts(u16, u16),
-    DestinationPorts(u16, u16),
-    Mark {
-        value: u32,
-        mask: u32,
-    },
+    SourcePorts(RangeInclusive<u16>),
+    DestinationPorts(RangeInclusive<u16>),
+    Mark(Masked),
     SourceIsLocal,
     DestinationIsLocal,
     /// The states of a connection that pass, by their names.
@@ -51,6 +51,13 @@ pub enum TestKind {
     },
 }
 
+/// The part of a packet's mark that a rule is about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Masked {
+    pub value: u32,
+    pub mask: u32,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub enum RuleTarget {
     Accept,
@@ -63,10 +70,7 @@ pub enum RuleTarget {
         random_fully: bool,
     },
     /// mark = mark without `mask`, then exclusive-or `value`.
-    Mark {
-        value: u32,
-        mask: u32,
-    },
+    Mark(Masked),
     Jump(String),
     Goto(String),
 }
@@ -104,18 +108,9 @@ impl Rule {
                 "-p" => test(TestKind::Protocol(protocol(value()?)?)),
                 "-i" => test(TestKind::InInterface(value()?.to_owned())),
                 "-o" => test(TestKind::OutInterface(value()?.to_owned())),
-                "--sport" => {
-                    let (first, last) = ports(value()?)?;
-                    test(TestKind::SourcePorts(first, last));
-                }
-                "--dport" => {
-                    let (first, last) = ports(value()?)?;
-                    test(TestKind::DestinationPorts(first, last));
-                }
-                "--mark" => {
-                    let (value, mask) = masked(value()?)?;
-                    test(TestKind::Mark { value, mask });
-                }
+                "--sport" => test(TestKind::SourcePorts(ports(value()?)?)),
+                "--dport" => test(TestKind::DestinationPorts(ports(value()?)?)),
+                "--mark" => test(TestKind::Mark(masked(value()?)?)),
                 "--src-type" if value()? == "LOCAL" => test(TestKind::SourceIsLocal),
                 "--dst-type" if value()? == "LOCAL" => test(TestKind::DestinationIsLocal),
                 "--ctstate" => test(TestKind::ConnectionState(value()?.split(',').map(str::to_owned).collect())),
@@ -169,10 +164,7 @@ fn target(name: &str, options: &[&str]) -> Result<RuleTarget> {
         ("REDIRECT", ["--to-ports", port]) => RuleTarget::Redirect(port.parse().context("REDIRECT leads to a port")?),
         ("MASQUERADE", []) => RuleTarget::Masquerade { random_fully: false },
         ("MASQUERADE", ["--random-fully"]) => RuleTarget::Masquerade { random_fully: true },
-        ("MARK", ["--set-xmark", mark]) => {
-            let (value, mask) = masked(mark)?;
-            RuleTarget::Mark { value, mask }
-        }
+        ("MARK", ["--set-xmark", mark]) => RuleTarget::Mark(masked(mark)?),
         (chain, []) if chain.contains('-') => RuleTarget::Jump(chain.to_owned()),
         _ => bail!("the target {name} {} is not understood", options.join(" ")),
     })
@@ -194,15 +186,15 @@ fn protocol(text: &str) -> Result<Transport> {
     }
 }
 
-fn ports(text: &str) -> Result<(u16, u16)> {
+fn ports(text: &str) -> Result<RangeInclusive<u16>> {
     let (first, last) = text.split_once(':').unwrap_or((text, text));
-    Ok((first.parse().context("a port is a number")?, last.parse().context("a port is a number")?))
+    Ok(first.parse().context("a port is a number")?..=last.parse().context("a port is a number")?)
 }
 
 /// `value/mask`, in hexadecimal; without a mask all bits count.
-fn masked(text: &str) -> Result<(u32, u32)> {
+fn masked(text: &str) -> Result<Masked> {
     let (value, mask) = text.split_once('/').unwrap_or((text, "0xffffffff"));
-    Ok((hexadecimal(value)?, hexadecimal(mask)?))
+    Ok(Masked { value: hexadecimal(value)?, mask: hexadecimal(mask)? })
 }
 
 fn hexadecimal(text: &str) -> Result<u32> {

@@ -1,7 +1,7 @@
 //! The kube-proxy of a world: which one, with which iptables, and when its rules are there.
 
 use std::{
-    env,
+    env, fmt,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::Command,
@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use common::command::find_on_path;
+use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
 use super::World;
@@ -32,35 +33,37 @@ pub enum Implementation {
 }
 
 /// Which iptables is on PATH.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum IptablesVariant {
     Legacy,
     Nft,
 }
 
 /// The way that Services are proxied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum BackendMode {
     Iptables,
     Userspace,
 }
 
-impl BackendMode {
-    pub fn flag(self) -> &'static str {
-        match self {
-            BackendMode::Iptables => "--proxy-mode=iptables",
-            BackendMode::Userspace => "--proxy-mode=userspace",
-        }
+impl fmt::Display for IptablesVariant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
+impl fmt::Display for BackendMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
     }
 }
 
 /// A directory of programs that goes first on PATH.
 pub fn tools(iptables: IptablesVariant) -> Result<TempDir> {
-    let multi = match iptables {
-        IptablesVariant::Legacy => "xtables-legacy-multi",
-        IptablesVariant::Nft => "xtables-nft-multi",
-    };
-    let multi = find_on_path(multi).with_context(|| format!("{multi} is required: install iptables"))?;
+    let multi = format!("xtables-{iptables}-multi");
+    let multi = find_on_path(&multi).with_context(|| format!("{multi} is required: install iptables"))?;
     let directory = TempDir::with_prefix("kube-proxy-diff-tools-").context("cannot make a directory")?;
     for family in ["iptables", "ip6tables"] {
         for ending in ["", "-save", "-restore"] {
@@ -109,14 +112,14 @@ impl World {
         Program {
             path: path.clone(),
             arguments,
-            environment: environment(self.tools()),
+            environment: environment(self.tools.path()),
             insists_on_limits: which == Implementation::Upstream,
         }
     }
 
     /// The lock that this world's iptables takes.
     pub fn xtables_lock(&self) -> PathBuf {
-        lock(self.tools())
+        lock(self.tools.path())
     }
 
     pub fn start_proxy(&mut self, program: &Program, api: &Api) -> Result<()> {

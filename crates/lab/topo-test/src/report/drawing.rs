@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::{
     layout::{self, Layout, Placement},
@@ -27,15 +28,6 @@ const ARC: f64 = 34.0;
 const LINE: f64 = 20.0;
 
 #[derive(Serialize)]
-struct Picture {
-    width: f64,
-    height: f64,
-    boxes: Vec<Box>,
-    wires: Vec<Wire>,
-    notes: Vec<Note>,
-}
-
-#[derive(Serialize)]
 struct Box {
     x: f64,
     y: f64,
@@ -50,14 +42,6 @@ struct Box {
 }
 
 #[derive(Serialize)]
-struct Wire {
-    path: String,
-    driver: String,
-    title: String,
-    labels: Vec<Note>,
-}
-
-#[derive(Serialize)]
 struct Note {
     x: f64,
     y: f64,
@@ -65,10 +49,6 @@ struct Note {
 }
 
 pub fn topology(run: &Run) -> Result<String> {
-    templates::render("topology.svg", &picture(run))
-}
-
-fn picture(run: &Run) -> Picture {
     let layout = layout::layout(&run.devices, &run.links);
     let top = MARGIN + headroom(&layout);
     let level = |edge: &layout::Edge| layout.nodes[edge.ends[0]].layer == layout.nodes[edge.ends[1]].layer;
@@ -102,13 +82,14 @@ fn picture(run: &Run) -> Picture {
         })
         .collect();
     let widest = notes.iter().map(|note| note.text.chars().count() as f64 * 6.6).fold(right, f64::max);
-    Picture {
-        width: (widest + MARGIN).round(),
-        height: (notes.last().map_or(bottom, |note| note.y) + MARGIN).round(),
-        boxes,
-        wires: wires(run, &layout, &centre),
-        notes,
-    }
+    let picture = json!({
+        "width": (widest + MARGIN).round(),
+        "height": (notes.last().map_or(bottom, |note| note.y) + MARGIN).round(),
+        "boxes": boxes,
+        "wires": wires(run, &layout, &centre),
+        "notes": notes,
+    });
+    templates::render("topology.svg", &picture)
 }
 
 /// What the highest arc over the first layer needs.
@@ -168,7 +149,7 @@ fn network_box(name: &str, driver: &str, x: f64, y: f64) -> Box {
     }
 }
 
-fn wires(run: &Run, layout: &Layout, centre: &dyn Fn(usize) -> (f64, f64)) -> Vec<Wire> {
+fn wires(run: &Run, layout: &Layout, centre: &dyn Fn(usize) -> (f64, f64)) -> Vec<Value> {
     let mut beside: BTreeMap<[usize; 2], (usize, usize)> = BTreeMap::new();
     let pair = |ends: [usize; 2]| if ends[0] < ends[1] { ends } else { [ends[1], ends[0]] };
     layout.edges.iter().for_each(|edge| beside.entry(pair(edge.ends)).or_default().1 += 1);
@@ -192,17 +173,16 @@ fn wires(run: &Run, layout: &Layout, centre: &dyn Fn(usize) -> (f64, f64)) -> Ve
         let labels = ends.into_iter().zip(&edge.interfaces).filter(|(_, interface)| !interface.is_empty());
         let link = &run.links[edge.link];
         let ends: Vec<String> = link.endpoints.iter().map(|end| format!("{}:{}", end.device, end.interface)).collect();
-        wires.push(Wire {
-            path,
-            driver: link.driver.clone(),
-            title: format!("{} ({}): {}", link.name, link.driver, ends.join(", ")),
-            labels: labels
-                .map(|((start, size, middle), interface)| {
-                    let (x, y) = outside(start, bend, size, middle);
-                    Note { x, y: y + 4.0, text: interface.clone() }
-                })
-                .collect(),
+        let labels = labels.map(|((start, size, middle), interface)| {
+            let (x, y) = outside(start, bend, size, middle);
+            Note { x, y: y + 4.0, text: interface.clone() }
         });
+        wires.push(json!({
+            "path": path,
+            "driver": link.driver,
+            "title": format!("{} ({}): {}", link.name, link.driver, ends.join(", ")),
+            "labels": labels.collect::<Vec<_>>(),
+        }));
     }
     wires
 }

@@ -1,8 +1,7 @@
 //! One page for people: nothing in it comes from elsewhere, and whatever devices said is escaped.
 
 use anyhow::Result;
-use minijinja::Value;
-use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::{drawing, gantt, state_class, templates};
 use crate::record::{Evidence, PlayOutcome, ProcessMemory, Run, ScenarioRecord};
@@ -31,111 +30,27 @@ const TROUBLE: [&str; 14] = [
     "killed",
 ];
 
-#[derive(Serialize)]
-struct Page<'a> {
-    run: &'a Run,
-    verdict: Verdict,
-    topology: Value,
-    scenarios: Vec<Row<'a>>,
-    occasions: Vec<Occasion<'a>>,
-    devices: Vec<DeviceRow<'a>>,
-}
-
-#[derive(Serialize)]
-struct Verdict {
-    class: &'static str,
-    text: String,
-}
-
-#[derive(Serialize)]
-struct Row<'a> {
-    #[serde(flatten)]
-    scenario: &'a ScenarioRecord,
-    class: &'static str,
-    word: &'static str,
-    why: &'a str,
-    /// Where it is in the run, in percent.
-    from: f64,
-    share: f64,
-    trouble: Vec<Trouble<'a>>,
-    steps: Vec<StepRow<'a>>,
-}
-
-#[derive(Serialize)]
-struct StepRow<'a> {
-    text: &'a str,
-    took: f64,
-    class: &'static str,
-    why: &'a str,
-}
-
-/// What one device said when something failed.
-#[derive(Serialize)]
-struct Trouble<'a> {
-    device: &'a str,
-    title: &'a str,
-    logs: Option<&'a str>,
-    excerpt: Vec<String>,
-    lines: Vec<Line>,
-}
-
-#[derive(Serialize)]
-struct Line {
-    text: String,
-    trouble: bool,
-}
-
-#[derive(Serialize)]
-struct Occasion<'a> {
-    name: &'a str,
-    charts: Vec<Chart<'a>>,
-}
-
-#[derive(Serialize)]
-struct Chart<'a> {
-    device: &'a str,
-    ready: Option<f64>,
-    svg: Value,
-}
-
-#[derive(Serialize)]
-struct DeviceRow<'a> {
-    name: &'a str,
-    class: &'static str,
-    memory: Vec<MemoryRow<'a>>,
-    mib: f64,
-}
-
-#[derive(Serialize)]
-struct MemoryRow<'a> {
-    process: &'a str,
-    mib: f64,
-    /// Of the largest, in percent.
-    share: f64,
-}
-
 pub fn page(run: &Run) -> Result<String> {
-    let page = Page {
-        run,
-        verdict: verdict(run),
-        topology: Value::from_safe_string(drawing::topology(run)?),
-        scenarios: run.scenarios.iter().map(|scenario| row(run, scenario)).collect(),
-        occasions: occasions(run)?,
-        devices: run
-            .devices
-            .iter()
-            .map(|device| DeviceRow {
-                name: &device.name,
-                class: state_class(&device.state),
-                mib: device.memory.iter().map(|part| part.mib).sum(),
-                memory: memory(&device.memory),
-            })
-            .collect(),
-    };
+    let devices = run.devices.iter().map(|device| {
+        json!({
+            "name": device.name,
+            "class": state_class(&device.state),
+            "mib": device.memory.iter().map(|part| part.mib).sum::<f64>(),
+            "memory": memory(&device.memory),
+        })
+    });
+    let page = json!({
+        "run": run,
+        "verdict": verdict(run),
+        "topology": drawing::topology(run)?,
+        "scenarios": run.scenarios.iter().map(|scenario| row(run, scenario)).collect::<Vec<_>>(),
+        "occasions": occasions(run)?,
+        "devices": devices.collect::<Vec<_>>(),
+    });
     templates::render("report.html", &page)
 }
 
-fn verdict(run: &Run) -> Verdict {
+fn verdict(run: &Run) -> Value {
     let count =
         |desired: fn(&PlayOutcome) -> bool| run.scenarios.iter().filter(|scenario| desired(&scenario.outcome)).count();
     let passed = count(|outcome| matches!(outcome, PlayOutcome::Passed));
@@ -153,7 +68,7 @@ fn verdict(run: &Run) -> Verdict {
         (false, true) => ("good", "Passed"),
         (false, false) => ("bad", "Failed"),
     };
-    Verdict { class, text: format!("{word}: {}", parts.join(", ")) }
+    json!({ "class": class, "text": format!("{word}: {}", parts.join(", ")) })
 }
 
 fn outcome(outcome: &PlayOutcome) -> (&'static str, &'static str, &str) {
@@ -164,7 +79,7 @@ fn outcome(outcome: &PlayOutcome) -> (&'static str, &'static str, &str) {
     }
 }
 
-fn row<'a>(run: &'a Run, scenario: &'a ScenarioRecord) -> Row<'a> {
+fn row(run: &Run, scenario: &ScenarioRecord) -> Value {
     let (class, word, why) = outcome(&scenario.outcome);
     let whole = run.took.max(0.1);
     let mut evidence: Vec<&Evidence> = scenario.evidence.iter().collect();
@@ -172,35 +87,31 @@ fn row<'a>(run: &'a Run, scenario: &'a ScenarioRecord) -> Row<'a> {
     evidence.sort_by_key(|part| !why.contains(&part.device));
     let steps = scenario.steps.iter().map(|step| {
         let (class, _, why) = outcome(&step.outcome);
-        StepRow { text: &step.text, took: step.took, class, why }
+        json!({ "text": step.text, "took": step.took, "class": class, "why": why })
     });
-    Row {
-        scenario,
-        class,
-        word,
-        why,
-        from: (scenario.began / whole * 100.0).clamp(0.0, 100.0),
-        share: (scenario.took / whole * 100.0).clamp(0.5, 100.0),
-        trouble: evidence.into_iter().map(|part| trouble(run, part)).collect(),
-        steps: steps.collect(),
-    }
+    json!({
+        "scenario": scenario,
+        "class": class,
+        "word": word,
+        "why": why,
+        // Where it is in the run, in percent.
+        "from": (scenario.began / whole * 100.0).clamp(0.0, 100.0),
+        "share": (scenario.took / whole * 100.0).clamp(0.5, 100.0),
+        "trouble": evidence.into_iter().map(|part| trouble(run, part)).collect::<Vec<_>>(),
+        "steps": steps.collect::<Vec<_>>(),
+    })
 }
 
-fn trouble<'a>(run: &'a Run, evidence: &'a Evidence) -> Trouble<'a> {
+/// What one device said when something failed.
+fn trouble(run: &Run, evidence: &Evidence) -> Value {
     // Programs colour what they take for a terminal's.
     let plain = strip_ansi_escapes::strip_str(&evidence.text);
-    let line = |text: &str| Line { trouble: is_trouble(text), text: text.to_owned() };
-    let lines: Vec<Line> = plain.lines().map(line).collect();
-    let mut excerpt: Vec<String> = lines.iter().filter(|line| line.trouble).map(|line| line.text.clone()).collect();
+    let lines: Vec<Value> = plain.lines().map(|text| json!({ "text": text, "trouble": is_trouble(text) })).collect();
+    let mut excerpt: Vec<&str> = plain.lines().filter(|line| is_trouble(line)).collect();
     excerpt.drain(..excerpt.len().saturating_sub(EXCERPT));
     let device = run.devices.iter().find(|device| device.name == evidence.device);
-    Trouble {
-        device: &evidence.device,
-        title: &evidence.title,
-        logs: device.and_then(|device| device.logs.as_deref()),
-        excerpt,
-        lines,
-    }
+    let logs = device.and_then(|device| device.logs.as_deref());
+    json!({ "device": evidence.device, "title": evidence.title, "logs": logs, "excerpt": excerpt, "lines": lines })
 }
 
 /// Whether a line of a log tells of something that went wrong: by its words, or as Kubernetes marks errors (`E0131 `).
@@ -212,31 +123,28 @@ fn is_trouble(line: &str) -> bool {
     !line.starts_with("$ ") && (marked || TROUBLE.iter().any(|word| small.contains(word)))
 }
 
-fn occasions(run: &Run) -> Result<Vec<Occasion<'_>>> {
-    let mut all: Vec<Occasion<'_>> = Vec::new();
+fn occasions(run: &Run) -> Result<Vec<Value>> {
+    let mut all: Vec<(&str, Vec<Value>)> = Vec::new();
     for bring_up in &run.bring_ups {
         let name = bring_up.occasion.as_str();
         let beside = run.bring_ups.iter().filter(|other| other.occasion == name);
         let span = beside.map(gantt::span).fold(0.0, f64::max);
-        let chart = Chart {
-            device: &bring_up.device,
-            ready: bring_up.ready.map(|ready| ready - bring_up.began),
-            svg: Value::from_safe_string(gantt::chart(bring_up, span)?),
-        };
-        match all.iter_mut().find(|occasion| occasion.name == name) {
-            Some(occasion) => occasion.charts.push(chart),
-            None => all.push(Occasion { name, charts: vec![chart] }),
+        let ready = bring_up.ready.map(|ready| ready - bring_up.began);
+        let chart = json!({ "device": bring_up.device, "ready": ready, "svg": gantt::chart(bring_up, span)? });
+        match all.iter_mut().find(|(occasion, _)| *occasion == name) {
+            Some((_, charts)) => charts.push(chart),
+            None => all.push((name, vec![chart])),
         }
     }
-    Ok(all)
+    Ok(all.into_iter().map(|(name, charts)| json!({ "name": name, "charts": charts })).collect())
 }
 
-/// The largest, and the others added up.
-fn memory(parts: &[ProcessMemory]) -> Vec<MemoryRow<'_>> {
+/// The largest, and the others added up; each with its share of the largest, in percent.
+fn memory(parts: &[ProcessMemory]) -> Vec<Value> {
     let largest = parts.first().map_or(1.0, |part| part.mib.max(0.1));
-    let row = |process, mib: f64| MemoryRow { process, mib, share: (mib / largest * 100.0).min(100.0) };
+    let row = |process: &str, mib: f64| json!({ "process": process, "mib": mib, "share": (mib / largest * 100.0).min(100.0) });
     let (named, others) = parts.split_at(parts.len().min(PROCESSES));
-    let mut rows: Vec<MemoryRow<'_>> = named.iter().map(|part| row(part.process.as_str(), part.mib)).collect();
+    let mut rows: Vec<Value> = named.iter().map(|part| row(&part.process, part.mib)).collect();
     if !others.is_empty() {
         rows.push(row("others", others.iter().map(|part| part.mib).sum()));
     }

@@ -28,23 +28,15 @@ pub fn xml(run: &Run) -> Result<String> {
 }
 
 fn case(run: &Run, scenario: &ScenarioRecord) -> TestCase {
-    let mut status = match &scenario.outcome {
+    let status = match &scenario.outcome {
         PlayOutcome::Passed => TestCaseStatus::success(),
-        PlayOutcome::Failed(_) => TestCaseStatus::non_success(NonSuccessKind::Failure),
-        PlayOutcome::Skipped(_) => TestCaseStatus::skipped(),
-    };
-    match &scenario.outcome {
-        PlayOutcome::Passed => {}
         PlayOutcome::Failed(why) => {
-            status
-                .set_message(why.lines().next().unwrap_or_default())
-                .set_type("scenario")
-                .set_description(why.as_str());
+            let mut failed = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            let first = why.lines().next().unwrap_or_default();
+            failed.set_message(first).set_type("scenario").set_description(why.as_str()).clone()
         }
-        PlayOutcome::Skipped(why) => {
-            status.set_message(why.as_str());
-        }
-    }
+        PlayOutcome::Skipped(why) => TestCaseStatus::skipped().set_message(why.as_str()).clone(),
+    };
     let mut case = TestCase::new(scenario.name.as_str(), status);
     case.set_classname(format!("{NAME}.{}", run.prefix));
     case.set_time(Duration::from_secs_f64(scenario.took));

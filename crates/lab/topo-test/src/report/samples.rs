@@ -1,8 +1,10 @@
 //! Small records, for the tests of the reports.
 
+use topology::format::Endpoint;
+
 use crate::record::{
-    BringUp, DeviceRecord, EndpointRecord, Evidence, Figure, LinkRecord, PlayOutcome, ProcessMemory, Run,
-    ScenarioRecord, StageSpan, StepRecord,
+    BringUp, DeviceRecord, Evidence, Figure, LinkRecord, PlayOutcome, ProcessMemory, Run, ScenarioRecord, StageSpan,
+    StepRecord,
 };
 
 /// A device whose name says whether it is a host.
@@ -21,7 +23,7 @@ pub fn device(name: &str) -> DeviceRecord {
 }
 
 pub fn link(driver: &str, devices: &[&str]) -> LinkRecord {
-    let end = |(number, device): (usize, &&str)| EndpointRecord {
+    let end = |(number, device): (usize, &&str)| Endpoint {
         device: (*device).to_owned(),
         interface: if driver == "bridge" { "eth0".to_owned() } else { format!("eth{}", number + 1) },
     };

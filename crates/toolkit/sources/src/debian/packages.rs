@@ -110,8 +110,7 @@ fn desired(offers: &[Offer]) -> Result<Vec<Desired>, Trouble> {
         let program = apt.get("find where Debian packages are")?.args(["download", "--print-uris"]).args(specs);
         desired.push((apt.clone(), printed_uris(&program.read()?)));
     }
-    let files = desired.into_iter().flat_map(|(_, files)| files);
-    Ok(files.map(|file| Desired { uri: file.uri, name: file.name, size: file.size, sha256: file.sha256 }).collect())
+    Ok(desired.into_iter().flat_map(|(_, files)| files).collect())
 }
 
 fn pinned_file(package: &DebianPackage) -> BlobFile {

@@ -4,7 +4,7 @@ use common::Progress;
 use recipes::DebianSource;
 
 use super::{
-    Debian, Printed,
+    Debian,
     config::Index,
     download::{Desired, download},
     printed_uris,
@@ -53,7 +53,7 @@ impl Debian {
 }
 
 /// The recipe's files among those that the signed index names.
-fn desired(origin: &DebianSource, printed: &[Printed]) -> Result<Vec<Desired>, Trouble> {
+fn desired(origin: &DebianSource, printed: &[Desired]) -> Result<Vec<Desired>, Trouble> {
     let mut desired = Vec::new();
     for file in &origin.files {
         let Some(there) = printed.iter().find(|there| there.name == file.name) else {
@@ -67,8 +67,7 @@ fn desired(origin: &DebianSource, printed: &[Printed]) -> Result<Vec<Desired>, T
             let (expected, found) = (format!("sha256 {}", file.sha256), format!("sha256 {}", there.sha256));
             return Err(Trouble::Stop(PinMismatch { what, expected, found }.into()));
         }
-        let (uri, name) = (there.uri.clone(), there.name.clone());
-        desired.push(Desired { uri, name, size: there.size, sha256: there.sha256 });
+        desired.push(there.clone());
     }
     Ok(desired)
 }
