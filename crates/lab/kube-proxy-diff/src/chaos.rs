@@ -43,7 +43,7 @@ use crate::{
 pub const LIMIT: Duration = Duration::from_secs(2);
 
 /// How long it is waited for all the same, so that the report can say how long it took.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 const CONNECTIONS: usize = 200;
 
@@ -193,7 +193,7 @@ impl<'a> Stage<'a> {
 
     /// One disturbance, and how long after it the state was right.
     fn play(&mut self, disturbance: Disturbance) -> Result<Duration> {
-        let over = disturbance.carry_out(self)?;
+        let over = disturbance.execute(self)?;
         self.converge(over)
     }
 
@@ -215,7 +215,7 @@ impl<'a> Stage<'a> {
             if wrong.is_empty() {
                 return Ok(after);
             }
-            if after > PATIENCE {
+            if after > TIMEOUT {
                 let log = self.world.proxy()?.log_tail();
                 bail!("after {after:.1?}, this is not right:\n{}\nthe log ends with\n{log}", wrong.join("\n"));
             }

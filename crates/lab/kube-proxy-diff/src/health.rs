@@ -8,7 +8,7 @@ use ureq::Agent;
 
 use crate::{addresses::Vantage, world::World};
 
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What a load balancer sees.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,7 +20,7 @@ pub enum HealthCheck {
 /// Asks from outside.
 pub fn ask(world: &World, at: SocketAddrV4) -> Result<HealthCheck> {
     world.netns(Vantage::Outside(0))?.enter(|| {
-        let config = Agent::config_builder().proxy(None).http_status_as_error(false).timeout_global(Some(PATIENCE));
+        let config = Agent::config_builder().proxy(None).http_status_as_error(false).timeout_global(Some(TIMEOUT));
         let Ok(mut answer) = config.build().new_agent().get(format!("http://{at}/")).call() else {
             return Ok(HealthCheck::Closed);
         };

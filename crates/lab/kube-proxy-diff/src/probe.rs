@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// How long nothing may come back until it counts as dropped. Everything is on one machine.
-const PATIENCE: Duration = Duration::from_millis(400);
+const TIMEOUT: Duration = Duration::from_millis(400);
 
 /// What came back.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -108,15 +108,15 @@ fn tcp(source: SocketAddrV4, to: SocketAddrV4) -> io::Result<String> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
     socket.bind(&SocketAddr::V4(source).into())?;
-    socket.connect_timeout(&SocketAddr::V4(to).into(), PATIENCE)?;
-    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.connect_timeout(&SocketAddr::V4(to).into(), TIMEOUT)?;
+    socket.set_read_timeout(Some(TIMEOUT))?;
     read_answer(TcpStream::from(socket))
 }
 
 fn udp(source: SocketAddrV4, to: SocketAddrV4) -> io::Result<String> {
     let socket = UdpSocket::bind(source)?;
     socket.connect(to)?;
-    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.set_read_timeout(Some(TIMEOUT))?;
     socket.send(b"who is there?")?;
     let mut answer = [0; 64];
     let length = socket.recv(&mut answer)?;

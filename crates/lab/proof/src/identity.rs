@@ -5,7 +5,7 @@ use anyhow::{Result, ensure};
 
 #[derive(Debug, PartialEq, Eq)]
 pub struct ClusterIdentity {
-    authority: String,
+    ca: String,
     kube_system: String,
 }
 
@@ -13,7 +13,7 @@ impl ClusterIdentity {
     pub fn of(master: &Switch<'_>) -> Result<ClusterIdentity> {
         let kube_system = master.kubectl(&["get", "namespace", "kube-system", "--output=jsonpath={.metadata.uid}"])?;
         ensure!(!kube_system.is_empty(), "the namespace kube-system has no identity");
-        Ok(ClusterIdentity { authority: State::copy_of(master)?.ca_fingerprint()?, kube_system })
+        Ok(ClusterIdentity { ca: State::copy_of(master)?.ca_fingerprint()?, kube_system })
     }
 
     /// Fails where the master is another cluster's now.

@@ -129,13 +129,10 @@ fn check_pem(path: &Path, name: &str) -> Result<()> {
     if key(stem).is_file() {
         ensure!(public == public_key(&key(stem))?, "{name} does not belong to {stem}-key.pem");
     }
-    let authorities = ["ca.pem", "etcd-ca.pem"].map(|authority| path.with_file_name(authority));
-    let signed = |authority: &PathBuf| {
-        let authority = authority.display().to_string();
-        openssl(&["verify", "-CAfile", &authority], path).is_ok()
-    };
-    if !authorities.iter().any(signed) {
-        bail!("{name} is signed by neither of the authorities beside it");
+    let cas = ["ca.pem", "etcd-ca.pem"].map(|ca| path.with_file_name(ca));
+    let signed = |ca: &PathBuf| openssl(&["verify", "-CAfile", &ca.display().to_string()], path).is_ok();
+    if !cas.iter().any(signed) {
+        bail!("{name} is signed by neither of the certificate authorities beside it");
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use std::{
 };
 
 /// For connecting and for each read or write.
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// TCP sends again what it has no answer to after a second, at a connection's beginning.
 const AT_ONCE: Duration = Duration::from_secs(1);
@@ -66,8 +66,8 @@ fn answer_datagrams(socket: &UdpSocket, name: &[u8]) {
 }
 
 fn answer(mut connection: TcpStream, name: &str) -> io::Result<()> {
-    connection.set_read_timeout(Some(PATIENCE))?;
-    connection.set_write_timeout(Some(PATIENCE))?;
+    connection.set_read_timeout(Some(TIMEOUT))?;
+    connection.set_write_timeout(Some(TIMEOUT))?;
     // The whole request of such clients as ask here; what it asks for does not matter.
     let _ = connection.read(&mut [0; 4096])?;
     write!(connection, "HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n{name}", name.len())?;
@@ -77,8 +77,8 @@ fn answer(mut connection: TcpStream, name: &str) -> io::Result<()> {
 
 fn ask(address: &str) -> io::Result<()> {
     let address = address.to_socket_addrs()?.next().ok_or(io::ErrorKind::NotFound)?;
-    let mut connection = TcpStream::connect_timeout(&address, PATIENCE)?;
-    connection.set_read_timeout(Some(PATIENCE))?;
+    let mut connection = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    connection.set_read_timeout(Some(TIMEOUT))?;
     connection.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
     let mut answer = String::new();
     connection.read_to_string(&mut answer)?;

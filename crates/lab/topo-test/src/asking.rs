@@ -12,7 +12,7 @@ use devices::Device;
 use proof::Switch;
 
 /// How long a question may take.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The name of the pod that answers a device by HTTP.
 pub fn by_tcp(from: &Device<'_>, to: SocketAddr) -> Result<String> {
@@ -41,8 +41,8 @@ pub fn meet(from: &Device<'_>, to: SocketAddr, protocol: Protocol, times: usize)
 /// What a switch is answered by each of these, by HTTP; fails with the first that does not answer. By a program on the
 /// switch, as a switch may be a machine inside its container.
 pub fn from_switch(switch: &Switch<'_>, addresses: &[SocketAddr]) -> Result<Vec<String>> {
-    let patience = PATIENCE.as_secs().to_string();
-    let flags = ["curl", "--silent", "--show-error", "--fail-early", "--max-time", &patience, "--write-out", "\n"];
+    let limit = TIMEOUT.as_secs().to_string();
+    let flags = ["curl", "--silent", "--show-error", "--fail-early", "--max-time", &limit, "--write-out", "\n"];
     let urls = addresses.iter().map(|to| format!("http://{to}/"));
     let answers = switch.exec_ok(flags.into_iter().map(str::to_owned).chain(urls))?;
     let answers: Vec<String> = answers.lines().map(str::to_owned).filter(|answer| !answer.is_empty()).collect();
@@ -53,7 +53,7 @@ pub fn from_switch(switch: &Switch<'_>, addresses: &[SocketAddr]) -> Result<Vec<
 /// Fails where a device's connection is not refused at once.
 pub fn is_refused(from: &Device<'_>, to: SocketAddr) -> Result<()> {
     from.in_network(|| {
-        let refused = TcpStream::connect_timeout(&to, PATIENCE).map_err(|error| error.kind());
+        let refused = TcpStream::connect_timeout(&to, TIMEOUT).map_err(|error| error.kind());
         ensure!(matches!(refused, Err(io::ErrorKind::ConnectionRefused)), "it is not refused: {refused:?}");
         Ok(())
     })
@@ -61,8 +61,8 @@ pub fn is_refused(from: &Device<'_>, to: SocketAddr) -> Result<()> {
 
 /// In the network that this thread is in.
 pub fn tcp(to: SocketAddr) -> io::Result<String> {
-    let mut connection = TcpStream::connect_timeout(&to, PATIENCE)?;
-    connection.set_read_timeout(Some(PATIENCE))?;
+    let mut connection = TcpStream::connect_timeout(&to, TIMEOUT)?;
+    connection.set_read_timeout(Some(TIMEOUT))?;
     connection.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
     let mut answer = String::new();
     connection.read_to_string(&mut answer)?;
@@ -72,7 +72,7 @@ pub fn tcp(to: SocketAddr) -> io::Result<String> {
 
 fn udp(to: SocketAddr) -> io::Result<String> {
     let socket = UdpSocket::bind("0.0.0.0:0")?;
-    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.set_read_timeout(Some(TIMEOUT))?;
     socket.connect(to)?;
     socket.send(b"who?")?;
     let mut answer = [0; 512];

@@ -19,7 +19,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 pub const SPACING: Duration = Duration::from_millis(10);
 
 /// How long the last answers may take.
-const PATIENCE: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(1);
 
 const ECHO_REQUEST: u8 = 8;
 const ECHO_REPLY: u8 = 0;
@@ -56,7 +56,7 @@ fn ping_until(to: Ipv4Addr, done: &AtomicBool) -> Result<Pings> {
         take_answers(&mut socket, identifier, &mut answered)?;
     }
     let stopped = Instant::now();
-    while answered.len() < sent as usize && stopped.elapsed() < PATIENCE {
+    while answered.len() < sent as usize && stopped.elapsed() < TIMEOUT {
         thread::sleep(SPACING);
         take_answers(&mut socket, identifier, &mut answered)?;
     }

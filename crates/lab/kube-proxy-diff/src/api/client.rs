@@ -32,9 +32,9 @@ pub struct Client {
 
 impl Client {
     pub fn new(address: Ipv4Addr, credentials: &Credentials) -> Result<Client> {
-        let authority = Certificate::from_pem(credentials.authority.as_bytes())?;
+        let ca = Certificate::from_pem(credentials.ca.as_bytes())?;
         let tls = TlsConfig::builder()
-            .root_certs(RootCerts::new_with_certs(&[authority]))
+            .root_certs(RootCerts::new_with_certs(&[ca]))
             .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .build();
         let agent = Agent::config_builder()

@@ -17,7 +17,7 @@ use super::echo;
 use crate::{addresses::Vantage, world::World};
 
 /// How long the answers of a round may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Between two questions on one connection.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -86,7 +86,7 @@ fn keep_using(mut open: Vec<Connection>, stop: &AtomicBool) -> Used {
             break;
         }
         let question = round.to_be_bytes();
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         let asked: Vec<io::Result<()>> = open.iter().map(|one| (&one.stream).write_all(&question)).collect();
         let mut asked = asked.into_iter();
         open.retain(|one| {

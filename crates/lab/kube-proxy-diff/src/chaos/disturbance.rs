@@ -48,7 +48,7 @@ impl Disturbance {
     ];
 
     /// Does it, and returns when it was over.
-    pub(super) fn carry_out(self, stage: &mut Stage<'_>) -> Result<Instant> {
+    pub(super) fn execute(self, stage: &mut Stage<'_>) -> Result<Instant> {
         match self {
             Disturbance::ApiServerKilled => {
                 stage.api.kill_server();

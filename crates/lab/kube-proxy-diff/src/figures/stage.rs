@@ -20,7 +20,7 @@ use crate::{
 /// The tables are read when they have not changed for so long. When they changed is known from the kernel, so waiting falsifies nothing.
 const QUIET: Duration = Duration::from_millis(300);
 /// How long is waited for anything.
-const PATIENCE: Duration = Duration::from_secs(180);
+const TIMEOUT: Duration = Duration::from_secs(180);
 /// A program that has just done something may yet free memory.
 const SETTLES: Duration = Duration::from_secs(5);
 
@@ -124,9 +124,9 @@ impl Side {
                 }
             }
             self.world.proxy()?.check()?;
-            if began.elapsed() > PATIENCE {
+            if began.elapsed() > TIMEOUT {
                 let log = self.world.proxy()?.log_tail();
-                bail!("{} lacks {lacking} after {PATIENCE:?}; its log ends with\n{log}", self.world.name());
+                bail!("{} lacks {lacking} after {TIMEOUT:?}; its log ends with\n{log}", self.world.name());
             }
             thread::sleep(Duration::from_millis(10));
         }

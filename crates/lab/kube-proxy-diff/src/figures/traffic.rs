@@ -16,7 +16,7 @@ pub const SOURCE_PORT: u16 = 7070;
 
 const PIECE: usize = 256 * 1024;
 /// A connection that takes longer counts as failed.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections that are asked for at the same time, and streams side by side.
 const CLIENTS: usize = 4;
 
@@ -56,8 +56,8 @@ fn pass(client: &TcpStream, source: SocketAddrV4) -> io::Result<()> {
 /// Bytes in a second that a client in a namespace gets from a source, over several connections.
 pub fn bytes_per_second(netns: &Netns, source: SocketAddrV4, lasting: Duration) -> Result<f64> {
     let drink = || -> Result<f64> {
-        let mut stream = TcpStream::connect_timeout(&source.into(), PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        let mut stream = TcpStream::connect_timeout(&source.into(), TIMEOUT)?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
         let mut piece = vec![0; PIECE];
         let (began, mut bytes) = (Instant::now(), 0);
         while began.elapsed() < lasting {
@@ -85,8 +85,8 @@ pub fn connections(netns: &Netns, to: SocketAddrV4, lasting: Duration) -> Result
         let mut times = vec![];
         while began.elapsed() < lasting {
             let opened = Instant::now();
-            let stream = TcpStream::connect_timeout(&to.into(), PATIENCE)?;
-            stream.set_read_timeout(Some(PATIENCE))?;
+            let stream = TcpStream::connect_timeout(&to.into(), TIMEOUT)?;
+            stream.set_read_timeout(Some(TIMEOUT))?;
             if read_answer(stream)?.is_empty() {
                 bail!("{to} hung up without an answer");
             }

@@ -34,7 +34,7 @@ const SPLICER: SocketAddrV4 = SocketAddrV4::new(BRIDGE, 7071);
 const ANSWERING_PORT: u16 = 8080;
 
 /// Upstream's takes half a minute for a thousand Services.
-const PATIENCE: Duration = Duration::from_secs(180);
+const TIMEOUT: Duration = Duration::from_secs(180);
 const SETTLES: Duration = Duration::from_secs(5);
 const TRAFFIC: Duration = Duration::from_secs(3);
 
@@ -127,8 +127,8 @@ fn wait(side: &mut Side, services: Services) -> Result<()> {
             return Ok(());
         }
         side.world.proxy()?.check()?;
-        if began.elapsed() > PATIENCE {
-            bail!("after {PATIENCE:?}, {lacking} Services have no rule in the world of {}", side.world.name());
+        if began.elapsed() > TIMEOUT {
+            bail!("after {TIMEOUT:?}, {lacking} Services have no rule in the world of {}", side.world.name());
         }
         thread::sleep(Duration::from_millis(500));
     }

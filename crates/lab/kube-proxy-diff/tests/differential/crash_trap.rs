@@ -24,7 +24,7 @@ const ASKED: [&str; 4] = [
     "--conntrack-tcp-timeout-close-wait=1h",
 ];
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 #[test]
 #[ignore = "needs root, iptables, network namespaces and the SWIX in dist/"]
@@ -39,7 +39,7 @@ fn upstream_steps_into_the_crash_trap_and_ours_does_not_in_any_mode() {
     let began = Instant::now();
     while trap.hash_size().unwrap() == HASH_SIZE_BEFORE {
         let log = world.proxy().unwrap().log_tail();
-        assert!(began.elapsed() < PATIENCE, "upstream did not step into it, so the trap shows nothing:\n{log}");
+        assert!(began.elapsed() < TIMEOUT, "upstream did not step into it, so the trap shows nothing:\n{log}");
         thread::sleep(Duration::from_millis(50));
     }
     assert_eq!(trap.hash_size().unwrap(), "32768");

@@ -10,7 +10,7 @@ use kube_proxy_diff::{
 
 use crate::support::start;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 #[test]
 #[ignore = "needs root, iptables, network namespaces and the SWIX in dist/"]
@@ -21,7 +21,7 @@ fn it_is_ready_for_systemd_when_its_rules_are_there_and_answers_for_its_health()
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("notify");
     let notified = UnixDatagram::bind(&path).unwrap();
-    notified.set_read_timeout(Some(PATIENCE)).unwrap();
+    notified.set_read_timeout(Some(TIMEOUT)).unwrap();
 
     let mut world = World::new("ready", &api, IptablesVariant::Legacy).unwrap();
     let mut program = world.program(Implementation::Ours, &programs, &api, &[]);

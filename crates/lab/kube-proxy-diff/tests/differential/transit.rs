@@ -18,7 +18,7 @@ use kube_proxy_diff::{
 
 use crate::support::start;
 
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 const QUESTIONS: usize = 50;
 
 /// A world whose kube-proxy has programmed a Service.
@@ -90,7 +90,7 @@ fn a_connection_that_is_older_than_the_kube_proxy_lives_on() {
     let mut client = near.enter(|| TcpStream::connect((BEYOND, 7000))).unwrap().unwrap();
     let (mut server, _) = listener.accept().unwrap();
     for stream in [&client, &server] {
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     }
     let mut said = 0_u32;
     let mut talk = || {

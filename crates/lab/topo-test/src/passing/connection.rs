@@ -14,7 +14,7 @@ use common::retry::{self, Failed};
 use super::End;
 
 /// For connecting, and for a record to arrive: TCP has tried again several times by then.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// For the last acknowledgements to arrive.
 const ACKNOWLEDGED: Duration = Duration::from_secs(2);
@@ -47,13 +47,13 @@ impl Connection {
         let listener = far.device.in_network(bind)?;
         let to = listener.local_addr()?;
         let near = near.device.in_network(|| {
-            TcpStream::connect_timeout(&to, PATIENCE).with_context(|| format!("cannot connect to {to}"))
+            TcpStream::connect_timeout(&to, TIMEOUT).with_context(|| format!("cannot connect to {to}"))
         })?;
         let far = accept(&listener).with_context(|| format!("{to} does not see that it is connected"))?;
         for end in [&near, &far] {
             end.set_nodelay(true)?;
-            end.set_read_timeout(Some(PATIENCE))?;
-            end.set_write_timeout(Some(PATIENCE))?;
+            end.set_read_timeout(Some(TIMEOUT))?;
+            end.set_write_timeout(Some(TIMEOUT))?;
         }
         let opened = [Segments::of(&near)?, Segments::of(&far)?];
         let again = opened[0].sent_again + opened[1].sent_again;
@@ -65,7 +65,7 @@ impl Connection {
     pub(super) fn there_and_back(&mut self) -> Result<()> {
         let mut record = [0; LENGTH];
         record[..4].copy_from_slice(&self.records.to_be_bytes());
-        let what = |way: &str| format!("record {} was not carried {way} within {} s", self.records, PATIENCE.as_secs());
+        let what = |way: &str| format!("record {} was not carried {way} within {} s", self.records, TIMEOUT.as_secs());
         pass(&self.near, &self.far, &record).with_context(|| what("there"))?;
         pass(&self.far, &self.near, &record).with_context(|| what("back"))?;
         self.records += 1;
@@ -100,7 +100,7 @@ impl Connection {
 /// The connection is there already, or its last packet is on the way.
 fn accept(listener: &TcpListener) -> Result<TcpStream> {
     listener.set_nonblocking(true)?;
-    let (connection, _) = retry::until("the connection comes", PATIENCE, INTERVAL, || {
+    let (connection, _) = retry::until("the connection comes", TIMEOUT, INTERVAL, || {
         listener.accept().map_err(|error| match error.kind() {
             ErrorKind::WouldBlock => Failed::NotYet(error.into()),
             _ => Failed::Stop(error.into()),

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use super::End;
 
 /// For a datagram to arrive.
-const PATIENCE: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub struct Datagrams {
@@ -70,7 +70,7 @@ impl Counted {
         from.send(&number)?;
         self.sent += 1;
         let began = Instant::now();
-        while let Some(left) = PATIENCE.checked_sub(began.elapsed()).filter(|left| !left.is_zero()) {
+        while let Some(left) = TIMEOUT.checked_sub(began.elapsed()).filter(|left| !left.is_zero()) {
             to.set_read_timeout(Some(left))?;
             let mut got = [0; 4];
             match to.recv(&mut got) {
