@@ -98,7 +98,7 @@ fn build_figures(flags: &BenchFlags) -> Result<()> {
     let times = (0..RUNS).map(|_| second_run(&workspace(), &root, &flags.selection, dist.path()));
     let spread = Spread::of(&times.collect::<Result<Vec<_>>>()?).context("there were no runs")?;
     text += &format!(
-        "## A second run\n\nNothing changed, {RUNS} runs: {} to {}, median {}. At most 1 s is desired.\n\n",
+        "## A second run\n\nNothing changed, {RUNS} runs: {} to {}, median {}. At most 1 s is wanted.\n\n",
         seconds(spread.min),
         seconds(spread.max),
         seconds(spread.median)

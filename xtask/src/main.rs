@@ -9,7 +9,6 @@ mod build;
 mod dev;
 #[cfg(not(feature = "lab"))]
 mod handed_over;
-#[cfg(feature = "lab")]
 mod interrupt;
 #[cfg(feature = "lab")]
 mod lab;
@@ -63,13 +62,13 @@ enum Verb {
     Bench(BenchFlags),
     /// Make the images of a test topology, from Debian's packages alone
     Image(ImageFlags),
-    /// Raise a test topology of containers and handle its devices
+    /// Bring up a test topology of containers and handle its devices
     Device(DeviceFlags),
     /// Cut a switch's power at random moments of its boots and count how often it comes back whole
     PowerCuts(PowerCuts),
     /// Write a test topology for another program
     Topo(Topo),
-    /// Raise a topology, install the SWIX on its switches, and play scenarios on the cluster that comes of it
+    /// Bring up a topology, install the SWIX on its switches, and play scenarios on the cluster that comes of it
     TopoTest(TopoTest),
     /// Compare our kube-proxy with upstream's: the table of cases, and random Services
     AgainstUpstream(AgainstUpstream),

@@ -23,7 +23,7 @@ pub fn compare(session: &Session) -> Result<String> {
     let ratio = through / by_hand;
     Ok(format!(
         "## Compiling {}\n\nThrough xtask {through:.1} s, by hand {by_hand:.1} s, each with an empty Go cache: {ratio:.3} times. \
-         At most 1.05 times is desired.\n\n",
+         At most 1.05 times is wanted.\n\n",
         work.name,
     ))
 }

@@ -131,8 +131,8 @@ fn report(ours: &[Boots], by_hand: &[Boots], memory: &EnrolmentMemory, machine: 
     let mib = |kib: u64| kib as f64 / 1024.0;
     writeln!(
         text,
-        "\n## EnrolmentMemory of the enrolment server\n\nThe one daemon that we add, after {} enrolments: {:.1} MiB resident, {:.1} MiB \
-         at most. At most 8 MB are desired.",
+        "\n## Memory of the enrolment server\n\nThe one daemon that we add, after {} enrolments: {:.1} MiB resident, {:.1} MiB \
+         at most. At most 8 MB are wanted.",
         memory.enrolments,
         mib(memory.now),
         mib(memory.most)

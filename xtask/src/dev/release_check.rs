@@ -4,6 +4,7 @@
 mod ledger;
 
 use std::{
+    os::unix::process::CommandExt,
     process::{Child, Command, ExitStatus},
     thread,
     time::{Duration, Instant},
@@ -12,17 +13,17 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use common::{command::Program, files};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde::Deserialize;
 
 use self::ledger::{Ledger, Row};
-use crate::workspace::workspace;
+use crate::{interrupt, workspace::workspace};
 
 /// The proofs, and what came of them.
 const CHECKS: &str = "xtask/release-checks.toml";
 const LEDGER: &str = "docs/release-check.md";
 
-/// How long a proof that has taken too long may take away what it raised.
+/// How long a proof that has taken too long may take away what it brought up.
 const TO_END: Duration = Duration::from_secs(120);
 const INTERVAL: Duration = Duration::from_millis(100);
 
@@ -53,7 +54,7 @@ struct Check {
     /// What follows `cargo xtask`.
     verb: Vec<String>,
     /// In minutes.
-    limit: u64,
+    limit: f64,
 }
 
 impl ReleaseCheck {
@@ -72,6 +73,7 @@ impl ReleaseCheck {
             changed.is_empty(),
             "what came of it would be said of {commit}, but files differ from it: commit them first\n{changed}"
         );
+        interrupt::watch()?;
         let mut failed = vec![];
         for check in &checks {
             if ledger.last(&commit, &check.name) == Some(ledger::PASSED) && !self.again {
@@ -107,32 +109,32 @@ impl ReleaseCheck {
 }
 
 impl Check {
-    /// Runs it to its end, or to its limit.
+    /// Runs it to its end, or to its limit; nothing of it goes on after that.
     fn outcome(&self) -> Result<String> {
-        let limit = Duration::from_secs(self.limit * 60);
-        let mut running = Command::new("/proc/self/exe").args(&self.verb).spawn().context("xtask cannot be run")?;
-        let ended = match wait(&mut running, limit)? {
-            Some(status) => {
-                return Ok(if status.success() { ledger::PASSED.into() } else { format!("failed, {status}") });
-            }
+        let mut command = Command::new("/proc/self/exe");
+        let mut running = command.args(&self.verb).process_group(0).spawn().context("xtask cannot be run")?;
+        let ended = match wait(&mut running, Duration::from_secs_f64(self.limit * 60.0))? {
+            Some(status) if status.success() => return Ok(ledger::PASSED.into()),
+            Some(status) => return Ok(format!("failed, {status}")),
             None => format!("not over after {} min", self.limit),
         };
-        // Politely first, so that it takes away what it raised.
-        if let Some(pid) = i32::try_from(running.id()).ok().and_then(Pid::from_raw) {
-            let _ = kill_process(pid, Signal::TERM);
-        }
-        if wait(&mut running, TO_END)?.is_none() {
-            running.kill().and_then(|()| running.wait()).context("it cannot be ended")?;
-        }
+        let group = i32::try_from(running.id()).ok().and_then(Pid::from_raw).context("a process has no number")?;
+        // Politely first, so that a verb that can takes away what it brought up.
+        let _ = kill_process_group(group, Signal::TERM);
+        wait(&mut running, TO_END)?;
+        let _ = kill_process_group(group, Signal::KILL);
+        running.wait().context("it cannot be ended")?;
+        ensure!(!interrupt::came(), "interrupted; what had passed before is in {LEDGER}");
         Ok(ended)
     }
 }
 
+/// Until it has ended, the time is up, or somebody interrupts: none of the last two is an end.
 fn wait(running: &mut Child, limit: Duration) -> Result<Option<ExitStatus>> {
-    let began = Instant::now();
+    let (began, before) = (Instant::now(), interrupt::came());
     loop {
         let status = running.try_wait().context("it cannot be waited for")?;
-        if status.is_some() || began.elapsed() >= limit {
+        if status.is_some() || began.elapsed() >= limit || interrupt::came() != before {
             return Ok(status);
         }
         thread::sleep(INTERVAL);

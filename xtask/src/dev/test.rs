@@ -3,7 +3,7 @@
 
 use std::{fs, path::PathBuf, time::Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use common::command::{Program, cargo_variables, find_on_path};
 use xshell::{Cmd, Shell, cmd};
@@ -58,6 +58,7 @@ impl TestFlags {
             (true, _) => of == GroupName::Fast,
             (false, groups) => groups.is_empty() || groups.contains(&of),
         };
+        ensure!(!self.long || asked(GroupName::FirstBoot), "--long is of the group first-boot, which is not asked for");
         let mut skipped = vec![];
         for tests in self.tests().into_iter().filter(|tests| asked(tests.of)) {
             if let Some(obstacle) = tests.obstacle {
@@ -96,14 +97,18 @@ impl TestFlags {
                 )
             }),
         ];
-        if find_on_path("docker-topo").is_some() {
+        if find_on_path("docker-topo").is_none() {
+            println!("docker-topo is not on PATH: the built-in driver is not compared with it");
+        } else {
             // Its tests and nothing else's have this name.
             all.push(tests(RealTools, "the built-in driver against docker-topo", real_tools(), |shell| {
                 cargo_with_images(shell, "test --package devices --quiet -- --ignored --test-threads=1 drivers::")
             }));
         }
         // It comes with containerlab's sources.
-        if std::env::var_os("KOE_CLAB_SCHEMA").is_some() {
+        if std::env::var_os("KOE_CLAB_SCHEMA").is_none() {
+            println!("KOE_CLAB_SCHEMA names no schema: what is written for containerlab is not held against it");
+        } else {
             all.push(tests(RealTools, "containerlab's schema", None, |shell| {
                 cargo(shell, "test --package topology --quiet -- --ignored containerlab_s_schema")
             }));

@@ -106,7 +106,7 @@ impl DeviceFlags {
     }
 }
 
-/// Who raises a lab, as the flags have it: docker-topo where it is there, unless they say another.
+/// Who brings up a lab, as the flags have it: docker-topo where it is there, unless they say another.
 pub fn driver_of(name: DriverName, docker_topo: Option<PathBuf>) -> Result<Driver> {
     match (name, docker_topo) {
         (DriverName::Auto, None) => Ok(Driver::automatic()),

@@ -39,7 +39,7 @@ pub struct TopoTest {
     /// SWIX to install [default: the newest in dist/, which is built where there is none]
     #[arg(long, value_name = "FILE")]
     pub swix: Option<PathBuf>,
-    /// What raises the topology
+    /// What brings up the topology
     #[arg(long, value_enum, default_value_t = DriverName::Auto)]
     pub driver: DriverName,
     /// The program docker-topo, where it is not on PATH
@@ -48,7 +48,7 @@ pub struct TopoTest {
     /// Only this scenario and what it needs; may be given again
     #[arg(long, value_name = "NAME")]
     pub scenario: Vec<String>,
-    /// How often to raise the topology and play the scenarios, each time anew
+    /// How often to bring up the topology and play the scenarios, each time anew
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "keep")]
     pub repeat: u32,
     /// Take the random choices of an earlier run [default: others each time]
@@ -73,8 +73,8 @@ pub struct TopoTest {
     #[arg(long)]
     pub keep: bool,
     /// Take away what an earlier run left, and do nothing else
-    #[arg(long, conflicts_with_all = ["list", "keep"])]
-    pub destroy: bool,
+    #[arg(long, alias = "destroy", conflicts_with_all = ["list", "keep"])]
+    pub down: bool,
 }
 
 impl TopoTest {
@@ -85,7 +85,7 @@ impl TopoTest {
             return Ok(());
         }
         let topology = Topology::load(&self.topology)?;
-        if self.destroy {
+        if self.down {
             let there = Lab::ensure_down(&topology)?;
             let word = if there { "took away what was there" } else { "nothing was there" };
             println!("{word} of the topology {}", topology.prefix);

@@ -25,6 +25,7 @@ const SCRIPT: &str = r#"
 #[test]
 #[ignore = "needs root: run by cargo xtask test"]
 fn a_full_disk_is_named_and_with_room_the_same_command_goes_on() {
+    let _stays = crate::support::program_stays();
     assert!(find_on_path("unshare").is_some(), "unshare (Debian: util-linux) is required by this test");
     let place = Place::new(&nowhere(), &nowhere());
     place.write("thing", "big", &"x".repeat(6 << 20));

@@ -32,6 +32,7 @@ fn a_build_compiles_no_crate_of_the_lab() {
 #[test]
 #[ignore = "compiles xtask without the lab: run by cargo xtask test"]
 fn a_verb_of_the_lab_is_handed_over_with_its_words_and_its_exit_code_and_nothing_is_compiled_twice() {
+    let _stays = crate::support::program_stays();
     let listed = cargo(&["xtask", "topo-test", "--list"]);
     assert!(listed.status.success() && String::from_utf8_lossy(&listed.stdout).contains("bring-up "), "{listed:?}");
     for help in [["topo-test", "--help"], ["help", "topo-test"]] {

@@ -29,6 +29,7 @@ fn without_network_fetch_names_every_origin_that_it_tried() {
 #[test]
 #[ignore = "needs root: run by cargo xtask test"]
 fn on_a_machine_that_has_no_network_at_all_fetch_fails_soon_and_plan_works() {
+    let _stays = crate::support::program_stays();
     assert!(find_on_path("unshare").is_some(), "unshare (Debian: util-linux) is required by this test");
     let directory = tempfile::tempdir().unwrap();
     let alone = |verb: &str, arguments: &[&str]| {

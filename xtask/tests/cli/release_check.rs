@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -96,11 +97,21 @@ fn what_passed_on_a_commit_is_not_run_again_and_what_failed_is() {
 }
 
 #[test]
-fn one_that_takes_too_long_is_ended_and_written_down() {
-    let endless = "[[check]]\nname = \"endless\"\nshows = \"nothing\"\nverb = [\"cache\"]\nlimit = 0\n";
+fn one_that_takes_too_long_is_ended_with_all_that_it_runs_and_written_down() {
+    let endless = "[[check]]\nname = \"endless\"\nshows = \"nothing\"\nverb = [\"doctor\"]\nlimit = 0.05\n";
     let repository = Repository::with(endless);
-    assert_says(&refused(&mut repository.command(&[])), &["these did not pass: endless"]);
-    assert_says(&repository.rows()[0], &[" | endless | not over after 0 min | "]);
+    // What `doctor` asks for its version never answers.
+    let (bin, pid) = (repository.path(".git/bin"), repository.path(".git/pid"));
+    fs::create_dir(&bin).unwrap();
+    fs::write(bin.join("docker-topo"), format!("#!/bin/sh\necho $$ >{}\nexec sleep 300\n", pid.display())).unwrap();
+    fs::set_permissions(bin.join("docker-topo"), fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let told = end(repository.command(&[]).env("PATH", path));
+    assert_says(&told.err, &["these did not pass: endless"]);
+    let pid = fs::read_to_string(pid).unwrap();
+    let state = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+    assert!(state.is_empty() || state.contains(") Z "), "it still runs: {state}");
+    assert_says(&repository.rows()[0], &[" | endless | not over after 0.05 min | "]);
 }
 
 #[test]

@@ -6,13 +6,20 @@ use std::{
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Output, Stdio},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
 use assert_cmd::Command;
 use common::Sha256;
+
+/// Held by tests that make cargo put the program in its place again, and by those that run beside them.
+static PROGRAM: Mutex<()> = Mutex::new(());
+
+pub(crate) fn program_stays() -> MutexGuard<'static, ()> {
+    PROGRAM.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A digest that nothing here has.
 const PIN: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";

@@ -1,4 +1,4 @@
-//! What `topo-test` refuses before anything is made or raised.
+//! What `topo-test` refuses before anything is made or brought up.
 
 use std::{fs, path::Path};
 

@@ -27,7 +27,7 @@ const INTERFACE_LENGTH: usize = 15;
 /// Where docker-topo looks for network namespaces.
 const NAMESPACES: &str = "/var/run/docker/netns";
 
-/// What docker-topo lets between all bridges of this machine when it raises a topology.
+/// What docker-topo lets between all bridges of this machine when it brings up a topology.
 const OPENED: [&str; 3] = ["DOCKER-ISOLATION-STAGE-1", "-j", "ACCEPT"];
 
 impl Lab {

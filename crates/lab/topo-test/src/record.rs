@@ -13,7 +13,7 @@ pub struct Run {
     pub took: f64,
     /// The user ended it before it was done.
     pub interrupted: bool,
-    /// What raised the topology: `docker-topo` or `built-in`.
+    /// What brought up the topology: `docker-topo` or `built-in`.
     pub driver: String,
     /// The topology's file and the prefix that its devices bear.
     pub topology: String,

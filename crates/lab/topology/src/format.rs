@@ -1,7 +1,7 @@
 //! docker-topo's version 2 file format, as a checked value.
 //!
 //! What a device is, its name says, by docker-topo's rules ([`model`]). Settings come from the file, then from the
-//! environment, then from docker-topo's defaults. What only docker-topo can raise (other makers' devices, macvlan) is
+//! environment, then from docker-topo's defaults. What only docker-topo can bring up (other makers' devices, macvlan) is
 //! read like all else; the built-in driver refuses it.
 
 mod check;

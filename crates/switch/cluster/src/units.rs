@@ -11,7 +11,7 @@
 
 use std::path::PathBuf;
 
-use contract::places;
+use contract::{places, ports};
 use ipnet::Ipv4Net;
 use minijinja::{Environment, UndefinedBehavior, Value, syntax::SyntaxConfig, value::Serde};
 use serde::Serialize;
@@ -67,6 +67,15 @@ pub struct Places {
     pub kubeconfigs: PathBuf,
     /// What is made new at every boot.
     pub run: PathBuf,
+    pub ports: Ports,
+}
+
+/// What listens where.
+#[derive(Debug, Clone, Serialize)]
+pub struct Ports {
+    pub api_server: u16,
+    pub etcd: u16,
+    pub etcd_peers: u16,
 }
 
 impl Places {
@@ -79,6 +88,7 @@ impl Places {
             pki: places::PKI.into(),
             kubeconfigs: places::KUBECONFIGS.into(),
             run: places::RUN.into(),
+            ports: Ports { api_server: ports::API_SERVER, etcd: ports::ETCD, etcd_peers: ports::ETCD_PEERS },
         }
     }
 }

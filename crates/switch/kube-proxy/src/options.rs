@@ -15,6 +15,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
+use contract::ports::{KUBE_PROXY_HEALTH as HEALTHZ_PORT, KUBE_PROXY_METRICS as METRICS_PORT};
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -114,9 +115,6 @@ impl Default for Options {
         }
     }
 }
-
-const HEALTHZ_PORT: u16 = 10256;
-const METRICS_PORT: u16 = 10249;
 
 /// The ways to proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -54,7 +54,9 @@ impl<T> Parsed<T> {
         let directory = self.path.parent().unwrap_or(Path::new("")).join(above);
         let fits = |file: &Path| {
             let name = file.file_name().unwrap_or_default().to_string_lossy();
-            name.strip_prefix(start).is_some_and(|rest| rest.ends_with(end)) && file.is_file()
+            // What an editor leaves beside a file is none of them.
+            let is_left = name.starts_with('.') || name.ends_with('~');
+            !is_left && name.strip_prefix(start).is_some_and(|rest| rest.ends_with(end)) && file.is_file()
         };
         let found = fs::read_dir(&directory).into_iter().flatten().flatten().map(|entry| entry.path());
         let mut files: Vec<PathBuf> =

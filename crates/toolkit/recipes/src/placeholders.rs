@@ -3,6 +3,8 @@
 //! - `{version}`, `{major}`, `{minor}`: the file's `version`, and its first two numbers
 //! - `{commit}`: the file's `commit`
 //! - `{scratch}`: an empty directory at the time of the build; it is left for the build to fill in
+//!
+//! Only a word of small letters in braces is one; other braces are the text's own.
 
 use std::{borrow::Cow, ops::Range};
 
@@ -48,9 +50,16 @@ impl Values {
         let mut filled = String::new();
         let mut rest = text;
         while let Some((before, behind)) = rest.split_once('{') {
-            let (name, after) =
-                behind.split_once('}').ok_or_else(|| format!("a placeholder in {text:?} has no end: expected }}"))?;
             filled.push_str(before);
+            // A word in braces; whatever else has braces is the text's own.
+            let word = behind
+                .split_once('}')
+                .filter(|(name, _)| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase()));
+            let Some((name, after)) = word else {
+                filled.push('{');
+                rest = behind;
+                continue;
+            };
             filled.push_str(&self.value(name)?);
             rest = after;
         }

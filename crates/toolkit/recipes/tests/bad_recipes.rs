@@ -225,8 +225,13 @@ fn an_unknown_placeholder_is_named_with_its_line_and_the_known_ones() {
     assert_says(&error, &["tool.toml:23: ", "{vresion}"]);
     let error = error_with("go.toml", "example.org/go", "example.org/{vresion}");
     assert_says(&error, &["go.toml:5: ", "{vresion}"]);
-    let error = error_with("9.9/tool.toml", "tool@v1.0", "tool@v{version");
-    assert_says(&error, &["tool.toml:4: ", "has no end"]);
+}
+
+#[test]
+fn other_braces_than_those_around_a_word_are_the_texts_own() {
+    let own = "-o=jsonpath={.clientVersion}{{}} {range .items[*]} {A}{";
+    let release = loaded_with(&[("[\"--version\"]", &format!("[\"{own}{{version}}\"]"))]);
+    assert_eq!(release.components[0].programs[0].checks[0].args, [format!("{own}1.0")]);
 }
 
 #[test]
@@ -241,7 +246,7 @@ fn with_files(entry: &str) -> Result<Vec<String>, String> {
     write(directory.path());
     let release = directory.path().join("recipes/9.9");
     fs::create_dir(release.join("units")).unwrap();
-    for name in ["b.service", "a.service", "policy.yaml"] {
+    for name in ["b.service", "a.service", "policy.yaml", ".a.service.swp", "a.service~"] {
         fs::write(release.join("units").join(name), name).unwrap();
     }
     fs::write(release.join("release.toml"), format!("{RELEASE}\n[[file]]\n{entry}\n")).unwrap();

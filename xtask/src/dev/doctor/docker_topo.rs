@@ -1,4 +1,4 @@
-//! docker-topo as `doctor` sees it: whether it is there and runs. Nothing needs it, because the built-in driver raises
+//! docker-topo as `doctor` sees it: whether it is there and runs. Nothing needs it, because the built-in driver brings up
 //! the same topologies.
 
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! One run of `topo-test`: raises the topology, plays the scenarios, writes the report, takes everything away.
+//! One run of `topo-test`: brings up the topology, plays the scenarios, writes the report, takes everything away.
 
 use std::{
     collections::BTreeMap,
@@ -44,7 +44,7 @@ impl Play<'_> {
         let lab = match self.up(&recorder, &*watch.progress()) {
             Ok(lab) => lab,
             Err(error) => {
-                engine::skip(self.scenarios, &recorder, "the topology could not be raised");
+                engine::skip(self.scenarios, &recorder, "the topology could not be brought up");
                 self.report(run, &recorder)?;
                 return Err(error);
             }
@@ -65,7 +65,7 @@ impl Play<'_> {
         without_logs.iter().for_each(|error| eprintln!("remark: {error:#}"));
         let written = self.report(Run { devices, ..run }, &recorder);
         if self.keep {
-            println!("the topology stays up; `cargo xtask topo-test --destroy` takes it away");
+            println!("the topology stays up; `cargo xtask topo-test --down` takes it away");
         } else {
             lab.down()?;
         }
@@ -93,9 +93,9 @@ impl Play<'_> {
         })
     }
 
-    /// Raising the topology is the first scenario of every run.
+    /// Bringing up the topology is the first scenario of every run.
     fn up(&self, recorder: &Recorder<'_>, progress: &dyn Progress) -> Result<Lab> {
-        recorder.begin_scenario("raise", "every device is there, on and wired");
+        recorder.begin_scenario("up", "every device is there, on and wired");
         let options = Options { driver: self.driver.clone(), interrupted: interrupt::came, ..Options::default() };
         let lab = Lab::up_with(self.topology, &BTreeMap::new(), &options, progress);
         recorder.end_scenario(PlayOutcome::of(&lab), vec![]);

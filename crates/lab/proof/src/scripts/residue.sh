@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # What a switch has beside its flash, a line each: see residue.rs.
 echo units; systemctl list-units --all --plain --no-legend --type=service,timer | cut -d' ' -f1 |
     grep -v -e '^systemd-tmpfiles-clean' | sort

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use contract::services;
 use proof::{Switch, workload};
 
 use super::pods;
@@ -12,9 +13,6 @@ use crate::{
     neighbours,
     scene::BRING_UP,
 };
-
-/// The control plane's services, in the order in which they are started.
-const CONTROL_PLANE: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
 
 /// How long the cable is cut.
 const CUT: Duration = Duration::from_secs(10);
@@ -32,7 +30,7 @@ pub fn play(scene: &mut Scene<'_>) -> Result<()> {
         // It is started whatever was seen.
         let back = scene.step("start the control plane, and wait until every node is Ready", |scene| {
             let master = scene.master()?;
-            master.exec_ok([&["systemctl", "start"][..], &CONTROL_PLANE].concat())?;
+            master.exec_ok([&["systemctl", "start"][..], &services::MASTER].concat())?;
             scene.wait_until_nodes_ready(BRING_UP)
         });
         let cut = absent?;
@@ -73,7 +71,7 @@ fn control_plane_absent(scene: &mut Scene<'_>, answers: &Answers, workers: &[Swi
     let away = scene.master_away;
     let began = scene.step("stop the control plane", |scene| {
         let master = scene.master()?;
-        master.exec_ok([&["systemctl", "stop"][..], &CONTROL_PLANE].concat())?;
+        master.exec_ok([&["systemctl", "stop"][..], &services::MASTER].concat())?;
         ensure!(master.kubectl(&["get", "nodes"]).is_err(), "the API server answers although it was stopped");
         Ok(Instant::now())
     })?;

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Asks PORT of POD through a tunnel until the first answer, and ends the tunnel: KUBECTL KUBECONFIG POD LOCAL-PORT PORT
 "$1" --kubeconfig="$2" port-forward "$3" "$4:$5" >/tmp/port-forward.log 2>&1 &
 forward=$!

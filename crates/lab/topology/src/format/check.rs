@@ -1,4 +1,4 @@
-//! From the file as it is written to a topology that can be raised.
+//! From the file as it is written to a topology that can be brought up.
 
 use std::path::{Path, PathBuf};
 

@@ -6,7 +6,15 @@ use contract::Credential;
 pub(super) fn ca_of(credential: Credential) -> Credential {
     match credential {
         Credential::EtcdCa | Credential::Etcd | Credential::ApiServerEtcdClient => Credential::EtcdCa,
-        _ => Credential::Ca,
+        Credential::Ca
+        | Credential::ServiceAccount
+        | Credential::Admin
+        | Credential::ApiServer
+        | Credential::ApiServerKubeletClient
+        | Credential::ControllerManager
+        | Credential::Scheduler
+        | Credential::Node
+        | Credential::KubeProxy => Credential::Ca,
     }
 }
 

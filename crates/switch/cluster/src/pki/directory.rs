@@ -40,7 +40,7 @@ pub(super) struct Batch(Vec<(String, Access, Zeroizing<String>)>);
 impl Directory {
     pub(super) fn open(path: &Path) -> Result<Self, PkiError> {
         create(path)?;
-        let lock = File::open(path).and_then(|directory| directory.lock().map(|()| directory));
+        let lock = File::open(path).and_then(|directory| common::lock::mark(&directory).map(|()| directory));
         let lock = lock.with_context(|| format!("cannot lock the directory {}", path.display()))?;
         let directory = Directory { path: path.to_owned(), _lock: lock };
         directory.remove_unfinished().with_context(|| format!("cannot clear {}", path.display()))?;

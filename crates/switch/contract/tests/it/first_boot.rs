@@ -11,7 +11,8 @@ fn first_boot_lists_every_stage_in_order_with_who_does_it_and_what() {
     let listed: Vec<(usize, &str)> = text
         .lines()
         .enumerate()
-        .filter(|(_, line)| line.starts_with("stage "))
+        .skip_while(|(_, line)| !line.ends_with("programs mount"))
+        .skip(1)
         .map(|(at, line)| (at + 1, line))
         .collect();
     let mut problems = Vec::new();

@@ -5,7 +5,7 @@ use contract::ports;
 use crate::repository::{Text, found, no_rust, none_of};
 
 /// What stands before a port.
-const BEFORE: [&str; 3] = ["127.0.0.1:", "port=", "--dport "];
+const BEFORE: [&str; 6] = ["127.0.0.1:", "0.0.0.0:", "localhost:", "port=", "--dport ", "[::]:"];
 
 #[test]
 fn every_port_in_scripts_and_units_is_one_that_the_contract_names() {

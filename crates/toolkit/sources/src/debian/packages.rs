@@ -85,7 +85,7 @@ impl Debian {
 
 fn not_there(suite: &str, desired: &DebianPackage, versions: &[&str]) -> String {
     let offered = if versions.is_empty() { "no such package".to_owned() } else { versions.join(", ") };
-    format!("{} {} for {} is desired, and {suite} has {offered}", desired.name, desired.version, desired.arch)
+    format!("{} {} for {} is needed, and {suite} has {offered}", desired.name, desired.version, desired.arch)
 }
 
 /// The index is signed: a digest of its that is not the pinned one ends it before a byte is downloaded.

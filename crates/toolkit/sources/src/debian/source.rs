@@ -42,7 +42,7 @@ impl Debian {
             let offered = if versions.is_empty() { "no such source package".to_owned() } else { versions.join(", ") };
             let (suite, version) = (&origin.suite, &origin.version);
             return Err(Trouble::PassOver(format!(
-                "the source of {package} {version} is desired, and {suite} has {offered}"
+                "the source of {package} {version} is needed, and {suite} has {offered}"
             )));
         };
         let program = offer.apt.get("find where Debian's sources are")?;

@@ -93,7 +93,7 @@ fn what_the_suite_has_not_is_named_with_what_it_has() {
     let error = fetcher(cache.path(), &notes).fetch(&source(vec![no_suite, old])).unwrap_err();
     let none = error.downcast_ref::<NoOrigin>().unwrap();
     assert!(none.tried[0].1.contains("name no suite buzz") && none.tried[0].1.contains("bookworm"), "{error}");
-    assert_eq!(none.tried[1].1, "libpopt0 1.18-2 for amd64 is desired, and bookworm has 1.19+dfsg-1");
+    assert_eq!(none.tried[1].1, "libpopt0 1.18-2 for amd64 is needed, and bookworm has 1.19+dfsg-1");
     assert_eq!(notes.lines().len(), 1);
 }
 
