@@ -18,7 +18,9 @@ fn every_port_in_scripts_and_units_is_one_that_the_contract_names() {
                 let Ok(port) = digits.parse::<u16>() else { continue };
                 seen += 1;
                 // 0 is "none".
-                if port != 0 && !ports::ALL.contains(&port) {
+                if port != 0 && name.starts_with("recipes/") {
+                    problems.push(format!("{name}:{line}: {port} is spelled out; take it from the template's `ports`"));
+                } else if port != 0 && !ports::ALL.contains(&port) {
                     problems.push(format!(
                         "{name}:{line}: {port} is no port that contract::ports names; correct it, or name it there"
                     ));
@@ -34,5 +36,5 @@ fn every_port_in_scripts_and_units_is_one_that_the_contract_names() {
         }
     }
     none_of(&problems);
-    assert!(seen > 20, "only {seen} ports were found: this looks in the wrong places");
+    assert!(seen > 5, "only {seen} ports were found: this looks in the wrong places");
 }
