@@ -76,6 +76,7 @@ impl ReleaseCheck {
         interrupt::watch()?;
         let mut failed = vec![];
         for check in &checks {
+            ensure!(!interrupt::came(), "interrupted; what has passed is in {LEDGER}");
             if ledger.last(&commit, &check.name) == Some(ledger::PASSED) && !self.again {
                 println!("== {}: passed before, on {commit}", check.name);
                 continue;
@@ -111,9 +112,11 @@ impl ReleaseCheck {
 impl Check {
     /// Runs it to its end, or to its limit; nothing of it goes on after that.
     fn outcome(&self) -> Result<String> {
+        let limit = Duration::try_from_secs_f64(self.limit * 60.0)
+            .with_context(|| format!("{CHECKS}: {} minutes are no limit for {}", self.limit, self.name))?;
         let mut command = Command::new("/proc/self/exe");
         let mut running = command.args(&self.verb).process_group(0).spawn().context("xtask cannot be run")?;
-        let ended = match wait(&mut running, Duration::from_secs_f64(self.limit * 60.0))? {
+        let ended = match wait(&mut running, limit, interrupt::came)? {
             Some(status) if status.success() => return Ok(ledger::PASSED.into()),
             Some(status) => return Ok(format!("failed, {status}")),
             None => format!("not over after {} min", self.limit),
@@ -121,20 +124,20 @@ impl Check {
         let group = i32::try_from(running.id()).ok().and_then(Pid::from_raw).context("a process has no number")?;
         // Politely first, so that a verb that can takes away what it brought up.
         let _ = kill_process_group(group, Signal::TERM);
-        wait(&mut running, TO_END)?;
+        wait(&mut running, TO_END, || false)?;
         let _ = kill_process_group(group, Signal::KILL);
         running.wait().context("it cannot be ended")?;
-        ensure!(!interrupt::came(), "interrupted; what had passed before is in {LEDGER}");
+        ensure!(!interrupt::came(), "interrupted; what has passed is in {LEDGER}");
         Ok(ended)
     }
 }
 
-/// Until it has ended, the time is up, or somebody interrupts: none of the last two is an end.
-fn wait(running: &mut Child, limit: Duration) -> Result<Option<ExitStatus>> {
-    let (began, before) = (Instant::now(), interrupt::came());
+/// How it has ended; nothing where the time is up, or `interrupted` says so, before it has.
+fn wait(running: &mut Child, limit: Duration, interrupted: fn() -> bool) -> Result<Option<ExitStatus>> {
+    let began = Instant::now();
     loop {
         let status = running.try_wait().context("it cannot be waited for")?;
-        if status.is_some() || began.elapsed() >= limit || interrupt::came() != before {
+        if status.is_some() || began.elapsed() >= limit || interrupted() {
             return Ok(status);
         }
         thread::sleep(INTERVAL);

@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-use crate::support::{assert_says, end, last_error, refused, succeeds, xtask};
+use crate::support::{assert_says, end, last_error, process, refused, succeeds, wait_until, xtask};
 
 /// One that passes wherever the cache is, and one that cannot.
 const CHECKS: &str = "[[check]]\nname = \"good\"\nshows = \"it works\"\nverb = [\"cache\"]\nlimit = 1\n\n\
@@ -55,10 +55,27 @@ impl Repository {
         last_error(&ended.err).to_owned()
     }
 
+    /// A PATH on which what `doctor` asks for its version never answers, and where that one's process id will stand.
+    fn with_a_docker_topo_that_never_answers(&self) -> (String, PathBuf) {
+        let (bin, pid) = (self.path(".git/bin"), self.path(".git/pid"));
+        fs::create_dir(&bin).unwrap();
+        let script = format!("#!/bin/sh\necho $$ >{}\nexec sleep 300\n", pid.display());
+        fs::write(bin.join("docker-topo"), script).unwrap();
+        fs::set_permissions(bin.join("docker-topo"), fs::Permissions::from_mode(0o755)).unwrap();
+        (format!("{}:{}", bin.display(), std::env::var("PATH").unwrap()), pid)
+    }
+
     fn rows(&self) -> Vec<String> {
         let text = fs::read_to_string(self.path("docs/release-check.md")).unwrap();
         text.lines().filter(|line| line.starts_with("| ")).skip(2).map(str::to_owned).collect()
     }
+}
+
+#[track_caller]
+fn assert_has_ended(pid: &Path) {
+    let pid = fs::read_to_string(pid).unwrap();
+    let state = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+    assert!(state.is_empty() || state.contains(") Z "), "it still runs: {state}");
 }
 
 #[test]
@@ -100,18 +117,42 @@ fn what_passed_on_a_commit_is_not_run_again_and_what_failed_is() {
 fn one_that_takes_too_long_is_ended_with_all_that_it_runs_and_written_down() {
     let endless = "[[check]]\nname = \"endless\"\nshows = \"nothing\"\nverb = [\"doctor\"]\nlimit = 0.05\n";
     let repository = Repository::with(endless);
-    // What `doctor` asks for its version never answers.
-    let (bin, pid) = (repository.path(".git/bin"), repository.path(".git/pid"));
-    fs::create_dir(&bin).unwrap();
-    fs::write(bin.join("docker-topo"), format!("#!/bin/sh\necho $$ >{}\nexec sleep 300\n", pid.display())).unwrap();
-    fs::set_permissions(bin.join("docker-topo"), fs::Permissions::from_mode(0o755)).unwrap();
-    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let (path, pid) = repository.with_a_docker_topo_that_never_answers();
     let told = end(repository.command(&[]).env("PATH", path));
     assert_says(&told.err, &["these did not pass: endless"]);
-    let pid = fs::read_to_string(pid).unwrap();
-    let state = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
-    assert!(state.is_empty() || state.contains(") Z "), "it still runs: {state}");
+    assert_has_ended(&pid);
     assert_says(&repository.rows()[0], &[" | endless | not over after 0.05 min | "]);
+}
+
+#[test]
+fn who_interrupts_ends_all_that_runs_and_no_other_check_begins() {
+    let check = |name| format!("[[check]]\nname = \"{name}\"\nshows = \"nothing\"\nverb = [\"doctor\"]\nlimit = 5\n\n");
+    let repository = Repository::with(&(check("first") + &check("second")));
+    let (path, pid) = repository.with_a_docker_topo_that_never_answers();
+    let mut command = process(Path::new("/nowhere/cache"));
+    command.env("CARGO_MANIFEST_DIR", repository.path("xtask")).env("PATH", path).arg("release-check");
+    let running = command.spawn().unwrap();
+    wait_until("the first check runs", || fs::read_to_string(&pid).is_ok_and(|pid| pid.ends_with('\n')));
+    Command::new("kill").args(["-INT", &running.id().to_string()]).status().unwrap();
+    let ended = running.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(1));
+    assert_says(
+        &String::from_utf8(ended.stderr).unwrap(),
+        &["error: interrupted; what has passed is in docs/release-check.md"],
+    );
+    assert_has_ended(&pid);
+    assert!(!repository.path("docs/release-check.md").exists());
+}
+
+#[test]
+fn a_limit_that_is_none_is_named() {
+    for limit in ["-1", "nan", "inf"] {
+        let repository = Repository::with(&CHECKS.replace("limit = 1", &format!("limit = {limit}")));
+        assert_says(
+            &refused(&mut repository.command(&[])),
+            &["xtask/release-checks.toml", "minutes are no limit for good"],
+        );
+    }
 }
 
 #[test]
