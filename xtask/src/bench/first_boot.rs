@@ -36,7 +36,7 @@ struct Boots {
 type Which = fn(&Boots) -> &Healthy;
 
 pub fn run(flags: &BenchFlags) -> Result<()> {
-    let swix = device::newest_swix().context("there is no SWIX in dist/: run `cargo xtask build-swix` first")?;
+    let swix = device::newest_swix()?;
     let rounds = flags.rounds.map_or(ROUNDS, usize::from);
     let (one, three) = (workspace().join("topo/cluster-one.toml"), workspace().join("topo/cluster.toml"));
 

@@ -181,7 +181,7 @@ fn no_docker_engine() -> Option<String> {
 
 fn no_swix() -> Option<String> {
     match device::newest_swix() {
-        Some(_) => real_tools(),
-        None => Some("there is none: run `cargo xtask build-swix` first".to_owned()),
+        Ok(_) => real_tools(),
+        Err(none) => Some(none.to_string()),
     }
 }

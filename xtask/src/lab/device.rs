@@ -83,7 +83,7 @@ impl DeviceFlags {
     pub fn run(self) -> Result<()> {
         let topology = Topology::load(&self.topology)?;
         if let DeviceAction::Up { swix, no_swix, cluster, driver, docker_topo } = self.action {
-            let swix = if no_swix { None } else { swix.or_else(newest_swix) };
+            let swix = if no_swix { None } else { swix.or_else(|| newest_swix().ok()) };
             return up(&topology, driver_of(driver, docker_topo)?, swix.as_deref(), cluster.as_deref());
         }
         if let DeviceAction::Down = self.action {
@@ -159,6 +159,6 @@ fn become_command(device: &devices::Device, argv: &[OsString]) -> Result<()> {
 }
 
 /// The SWIX that was built last.
-pub fn newest_swix() -> Option<PathBuf> {
-    swix::dist::newest_swix(&workspace().join("dist")).ok()
+pub fn newest_swix() -> Result<PathBuf> {
+    swix::dist::newest_swix(&workspace().join("dist"))
 }

@@ -165,7 +165,7 @@ impl TopoTest {
 
 /// The newest SWIX of dist/, which is built where there is none.
 fn of_dist() -> Result<PathBuf> {
-    if let Some(swix) = device::newest_swix() {
+    if let Ok(swix) = device::newest_swix() {
         return Ok(swix);
     }
     eprintln!("there is no SWIX in dist/: it is built first");

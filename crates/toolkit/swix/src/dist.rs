@@ -21,7 +21,7 @@ pub fn newest_swix(dist: &Path) -> Result<PathBuf> {
     swixes.max_by_key(|path| path.metadata().and_then(|data| data.modified()).ok()).with_context(none)
 }
 
-/// A program that is published beside it, `NAME-VERSION-PLATFORM`: the one of the highest version.
+/// A program that is published beside it, `NAME-VERSION-PLATFORM`: where there are several, the last by name.
 pub fn program(dist: &Path, name: &str, platform: &str) -> Option<PathBuf> {
     let files = dist.read_dir().ok()?.flatten().map(|entry| entry.path());
     let (begin, end) = (format!("{name}-"), format!("-{platform}"));
