@@ -55,7 +55,10 @@ pub(crate) fn git(url: &str, commit: &str) -> Origin {
 }
 
 pub(crate) fn fetcher<'a>(cache: &Path, progress: &'a dyn Progress) -> Fetcher<'a> {
-    let retry = RetryPolicy { pauses: Pauses::Doubled, ..RetryPolicy::times(3, Duration::from_millis(10)) };
+    let retry = RetryPolicy {
+        pauses: Pauses::Doubled { longest: Duration::MAX },
+        ..RetryPolicy::times(3, Duration::from_millis(10))
+    };
     let timeouts = Timeouts { connect: Duration::from_secs(5), stall: Duration::from_millis(500), retry };
     Fetcher::new(Store::open(cache).unwrap(), progress).timeouts(timeouts)
 }
