@@ -74,7 +74,7 @@ fn a_source_package_is_unpacked_with_those_of_debian_s_patches_that_are_desired(
     let unpacked = |number: &str, patches: &[&str]| {
         let fetched = fetch(cache.path(), popt_source(patches)).unwrap();
         let tree = cache.path().join(number);
-        unpack(&fetched, &Store::open(cache.path()).unwrap(), &tree).map(|()| Sha256::of_tree(&tree).unwrap())
+        unpack(&fetched, &Store::open(cache.path()).unwrap(), &tree).map(|_| Sha256::of_tree(&tree).unwrap())
     };
     let plain = unpacked("plain", &[]).unwrap();
     assert!(cache.path().join("plain/src/popt.c").is_file());
