@@ -1,7 +1,7 @@
 //! `cargo xtask`: the table of verbs. Each verb's file has its flags, and turns them into a typed request to a library.
 //!
-//! Without the feature `lab`, as `cargo xtask` compiles it, this is what a build needs; the other verbs are handed over
-//! to the whole xtask.
+//! Without the features `lab` and `formats`, as `cargo xtask` compiles it, this is what a build needs; the other verbs are
+//! handed over to an xtask with more.
 
 #[cfg(feature = "lab")]
 mod bench;
