@@ -157,6 +157,6 @@ impl Topology {
     }
 
     pub fn links_of(&self, device: &str) -> impl Iterator<Item = &Link> {
-        self.links.iter().filter(move |link| link.endpoints.iter().any(|end| end.device == device))
+        self.links.iter().filter(move |link| link.ends_at(device))
     }
 }

@@ -66,6 +66,10 @@ impl Topology {
 }
 
 impl Link {
+    pub fn ends_at(&self, device: &str) -> bool {
+        self.endpoints.iter().any(|end| end.device == device)
+    }
+
     /// What the file calls a device's interface on it.
     pub fn interface_of(&self, device: &str) -> &str {
         self.endpoints.iter().find(|end| end.device == device).map_or("", |end| end.interface.as_str())
