@@ -1,0 +1,72 @@
+//! End hosts on bridges and cables of every sort: each address of the file's is there, and no way leads out.
+
+use std::path::Path;
+
+use devices::Device;
+use topology::Topology;
+
+use crate::support::{TestLab, nothing_is_left, ping};
+
+const HOSTS: &str = "VERSION: 2.0
+PREFIX: test-Hosts
+links:
+  - endpoints: [\"Host-A:eth0\", \"host-b:eth0\", \"host-c:eth0\", \"host-d:eth0\"]
+  - endpoints: [\"Host-A:eth1:10.77.1.1/30\", \"host-b:eth7:10.77.1.2/30\"]
+    driver: macvlan
+  - endpoints: [\"host-c:eth1:10.77.2.1/32\", \"host-d:eth1:10.77.2.2/32\"]
+    driver: veth
+";
+
+fn way_out(device: &Device) -> String {
+    device.exec_ok(["ip", "-4", "route", "show", "default"]).unwrap().trim().to_owned()
+}
+
+#[test]
+#[ignore = "needs root, a Docker engine and debootstrap"]
+fn addresses_of_any_length_are_on_cables_and_on_second_bridges_also_after_a_reboot() {
+    let topology = Topology::parse(HOSTS, "hosts.yml", Path::new("/"), &|_| None).unwrap();
+    let lab = TestLab::of_hosts(&topology);
+    let [a, b, c, d] = ["host-a", "host-b", "host-c", "host-d"].map(|name| lab.device(name).unwrap());
+    for round in ["first", "second"] {
+        ping(&a, "10.77.1.2");
+        ping(&b, "10.77.1.1");
+        ping(&c, "10.77.2.2");
+        ping(&d, "10.77.2.1");
+        let ways = [&a, &b, &c, &d].map(way_out);
+        let expected = [
+            "default via 10.77.1.2 dev eth1",
+            "default via 10.77.1.1 dev eth1",
+            "default dev eth1 scope link",
+            "default dev eth1 scope link",
+        ];
+        assert_eq!(ways, expected, "{round}");
+        [&a, &c].into_iter().for_each(|host| host.reboot().unwrap());
+    }
+    assert_eq!(a.exec_ok(["hostname"]).unwrap(), "Host-A\n");
+    // The one that this machine is on, and not the second.
+    ping(&b, &a.management_address().unwrap());
+    lab.cut_end("Host-A", "eth1").unwrap();
+    assert!(!a.exec(["ping", "-c", "1", "-W", "1", "10.77.1.2"]).unwrap().status.success());
+    lab.restore_end("Host-A", "eth1").unwrap();
+    ping(&a, "10.77.1.2");
+    drop(lab);
+    nothing_is_left("test-Hosts");
+}
+
+#[test]
+#[ignore = "needs root, a Docker engine and debootstrap"]
+fn a_file_of_version_1_is_brought_up_with_its_hosts_addresses() {
+    let text = "links:\n  - [\"host-1:Interface-1:10.78.0.1/24\", \"host-2\"]\n  \
+        - [\"host-1:Interface-2:10.78.1.1/24\", \"host-2:Interface-2:10.78.1.2/24\", \"host-3:eth0:10.78.1.3/24\"]\n";
+    let topology = Topology::parse(text, "test-v1.yml", Path::new("/"), &|_| None).unwrap();
+    let lab = TestLab::of_hosts(&topology);
+    let [one, two, three] = ["host-1", "host-2", "host-3"].map(|name| lab.device(name).unwrap());
+    ping(&one, "10.78.1.2");
+    ping(&two, "10.78.1.3");
+    ping(&three, "10.78.1.1");
+    // host-1 is the gateway itself, and host-2's eth0 has Docker's address, whose gateway is this machine.
+    assert_eq!(
+        [&one, &two, &three].map(way_out),
+        ["", "default via 10.78.1.1 dev eth1", "default via 10.78.1.1 dev eth0"]
+    );
+}
