@@ -39,6 +39,11 @@ impl Device<'_> {
         &self.node.name
     }
 
+    /// What the switch is called as a node of a cluster.
+    pub fn node_name(&self) -> String {
+        self.node.node_name()
+    }
+
     pub fn kind(&self) -> DeviceKind {
         self.node.kind
     }

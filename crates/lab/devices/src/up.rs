@@ -27,7 +27,10 @@ impl Lab {
         let lock = lock::of_prefix(&topology.prefix)?;
         let lab = Lab::of(topology, options.access.clone(), Some(lock));
         lab.can_come_up(flash, &options.driver)?;
-        let own = if options.driver == Driver::BuiltIn { built_in::remarks(topology) } else { vec![] };
+        let mut own = topology.remarks_in_docker();
+        if options.driver == Driver::BuiltIn {
+            own.extend(built_in::remarks(topology));
+        }
         topology.remarks.iter().chain(&own).for_each(|remark| progress.note(&format!("remark: {remark}")));
         if let Err(error) = lab.make(flash, options, progress) {
             lab.remove_everything().context("cannot take away what was made before it failed").map_err(|left| {

@@ -25,6 +25,7 @@ fn described(topology: &Topology) -> String {
         writeln!(text, "device {} {:?} {}{}", node.name, node.model, node.image, attachments(topology, node)).unwrap();
     }
     topology.remarks.iter().for_each(|remark| writeln!(text, "remark: {remark}").unwrap());
+    topology.remarks_in_docker().iter().for_each(|remark| writeln!(text, "in Docker: {remark}").unwrap());
     text
 }
 

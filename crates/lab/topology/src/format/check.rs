@@ -61,7 +61,7 @@ pub(super) fn check(version: Version, file: &File<FileLink>, place: &Place) -> R
         links,
         remarks,
     };
-    topology.remarks.extend(topology.remarks_on_names());
+    topology.remarks.extend(topology.remarks_on_nodes());
     for written in addresses {
         topology.give(&written);
     }

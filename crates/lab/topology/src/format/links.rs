@@ -123,14 +123,6 @@ impl Topology {
         // A later link may have taken the interface.
         let here = link.endpoints.iter().any(|end| end.device == *device && end.interface == *interface);
         let inside = if here { self.interface_inside(device, link) } else { interface.clone() };
-        if inside != *interface {
-            self.remarks.push(format!(
-                "{device} has {address} by the built-in driver alone: docker-topo gives it to {interface}, which is not there"
-            ));
-        }
-        if address.ends_with("/32") {
-            self.remarks.push(format!("{device} has {address} by the built-in driver alone: docker-topo gives no /32"));
-        }
         let host = self.devices.iter_mut().find(|known| known.name == *device);
         host.into_iter().for_each(|host| host.addresses.push((inside.clone(), address.clone())));
     }

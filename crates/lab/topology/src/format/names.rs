@@ -28,40 +28,69 @@ impl Topology {
         exact.or_else(|| only(self.devices.iter().filter(|device| device.name.eq_ignore_ascii_case(name))))
     }
 
-    /// The switch that is a node of cluster.toml, which knows a switch by its hostname in small letters: the whole of it,
-    /// or its first label.
+    /// The switch that is a node of cluster.toml; none where several would be.
     pub fn switch_of_node(&self, node: &str) -> Option<&TopologyNode> {
-        let label = |switch: &TopologyNode| switch.name.split('.').next().unwrap_or_default().to_ascii_lowercase();
-        let whole = only(self.switches().filter(|switch| switch.name.to_ascii_lowercase() == node));
         let exact = self.switches().find(|switch| switch.name == node);
-        exact.or(whole).or_else(|| only(self.switches().filter(|switch| label(switch) == node)))
+        exact.or_else(|| only(self.switches().filter(|switch| switch.node_name() == node)))
     }
 
-    /// Says where an interface's name is not the file's, and where two switches would be the same node.
-    pub(super) fn remarks_on_names(&self) -> Vec<String> {
+    /// What is otherwise in Docker than the file has it, and what of it docker-topo does not do.
+    pub fn remarks_in_docker(&self) -> Vec<String> {
+        self.devices.iter().flat_map(|device| self.renamed(device).into_iter().chain(self.given_here(device))).collect()
+    }
+
+    fn renamed(&self, device: &TopologyNode) -> Option<String> {
+        let networks = self.networks_of(&device.name);
+        let written: Vec<&str> = networks.iter().map(|link| link.interface_of(&device.name)).collect();
+        let inside: Vec<String> = (0..networks.len()).map(|at| format!("eth{at}")).collect();
+        (written != inside).then(|| {
+            format!(
+                "Docker numbers interfaces on its networks itself: {}'s {} {} {} in its container",
+                device.name,
+                written.join(", "),
+                if written.len() == 1 { "is" } else { "are" },
+                inside.join(", ")
+            )
+        })
+    }
+
+    fn given_here(&self, device: &TopologyNode) -> Vec<String> {
+        let by_us = |address: &str, why: String| {
+            format!("{} has {address} by the built-in driver alone: docker-topo {why}", device.name)
+        };
         let mut remarks = Vec::new();
-        for device in &self.devices {
+        for (inside, address) in &device.addresses {
             let networks = self.networks_of(&device.name);
-            let written: Vec<&str> = networks.iter().map(|link| link.interface_of(&device.name)).collect();
-            let inside: Vec<String> = (0..networks.len()).map(|at| format!("eth{at}")).collect();
+            let network = networks.iter().find(|link| self.interface_inside(&device.name, link) == *inside);
+            let written = network.map_or(inside.as_str(), |link| link.interface_of(&device.name));
             if written != inside {
-                remarks.push(format!(
-                    "Docker numbers interfaces on its networks itself: {}'s {} {} {} in its container",
-                    device.name,
-                    written.join(", "),
-                    if written.len() == 1 { "is" } else { "are" },
-                    inside.join(", ")
-                ));
+                remarks.push(by_us(address, format!("gives it to {written}, which is not there")));
+            }
+            if address.ends_with("/32") {
+                remarks.push(by_us(address, "gives no /32".to_owned()));
             }
         }
+        remarks
+    }
+
+    /// Two switches that would be the same node.
+    pub(super) fn remarks_on_nodes(&self) -> Vec<String> {
         let switches: Vec<&TopologyNode> = self.switches().collect();
+        let mut remarks = Vec::new();
         for (at, one) in switches.iter().enumerate() {
-            let same = |other: &&&TopologyNode| other.name.eq_ignore_ascii_case(&one.name);
+            let same = |other: &&&TopologyNode| other.node_name() == one.node_name();
             if let Some(other) = switches[at + 1..].iter().find(same) {
                 remarks.push(format!("{} and {} would be the same node of a cluster", one.name, other.name));
             }
         }
         remarks
+    }
+}
+
+impl TopologyNode {
+    /// What cluster.toml and Kubernetes call it: its hostname's first label, in small letters.
+    pub fn node_name(&self) -> String {
+        self.name.split('.').next().unwrap_or_default().to_ascii_lowercase()
     }
 }
 
