@@ -10,13 +10,10 @@ pub(super) fn check(topology: &Topology) -> Result<()> {
         if node.model.only_by_docker_topo() {
             bail!("{} is a machine in the container of {}: {HOW}", node.name, node.image);
         }
+        // A container that is made on no network comes to none later.
         let mut drivers = topology.links_of(&node.name).map(|link| link.driver);
-        if drivers.by_ref().any(|driver| driver == LinkDriver::Veth) && drivers.any(|driver| driver != LinkDriver::Veth)
-        {
-            bail!(
-                "{}'s first link is a cable and a later one a bridge: put the bridges first in the topology",
-                node.name
-            );
+        if drivers.next() == Some(LinkDriver::Veth) && drivers.any(|driver| driver != LinkDriver::Veth) {
+            bail!("{}'s first link is a cable and a later one a bridge: put a bridge first in the topology", node.name);
         }
         check_interfaces(topology, node)?;
     }
@@ -67,6 +64,13 @@ mod tests {
     }
 
     #[test]
+    fn a_bridge_may_come_after_a_cable_where_another_came_first() {
+        let links = "  - endpoints: [\"host-1:eth0\"]\n  - endpoints: [\"host-1:eth2\", \"b:eth2\"]\n    driver: veth\n  \
+            - endpoints: [\"host-1:eth1\"]\n";
+        check(&topology(links)).unwrap();
+    }
+
+    #[test]
     fn a_macvlan_that_leads_nowhere_is_a_bridge() {
         let topology = topology("  - endpoints: [\"veos-1:eth0\", \"veos-2:eth0\"]\n    driver: macvlan\n");
         check(&topology).unwrap();
@@ -85,7 +89,7 @@ mod tests {
         let told = refusal(
             "  - endpoints: [\"veos-1:eth1\", \"veos-2:eth1\"]\n    driver: veth\n  - endpoints: [\"veos-1:eth0\"]\n",
         );
-        assert!(told.contains("put the bridges first"), "{told}");
+        assert!(told.contains("put a bridge first"), "{told}");
         let told = refusal(
             "  - endpoints: [\"host-1:eth0\"]\n  - endpoints: [\"host-1:eth2\"]\n  - endpoints: [\"host-1:eth1\", \"b:eth1\"]\n    \
              driver: veth\n",

@@ -11,6 +11,8 @@ const HOSTS: &str = "VERSION: 2.0
 PREFIX: test-Hosts
 links:
   - endpoints: [\"Host-A:eth0\", \"host-b:eth0\", \"host-c:eth0\", \"host-d:eth0\"]
+  - endpoints: [\"Host-A:eth2\", \"host-b:eth2:10.77.3.2/24\"]
+    driver: veth
   - endpoints: [\"Host-A:eth1:10.77.1.1/30\", \"host-b:eth7:10.77.1.2/30\"]
     driver: macvlan
   - endpoints: [\"host-c:eth1:10.77.2.1/32\", \"host-d:eth1:10.77.2.2/32\"]
@@ -35,7 +37,7 @@ fn addresses_of_any_length_are_on_cables_and_on_second_bridges_also_after_a_rebo
         let ways = [&a, &b, &c, &d].map(way_out);
         let expected = [
             "default via 10.77.1.2 dev eth1",
-            "default via 10.77.1.1 dev eth1",
+            "default via 10.77.3.1 dev eth2",
             "default dev eth1 scope link",
             "default dev eth1 scope link",
         ];
