@@ -36,8 +36,8 @@ impl Drop for TestLab {
 }
 
 impl TestLab {
-    /// Brings up end hosts alone, which have nothing to boot.
-    pub fn of_hosts(topology: &Topology) -> TestLab {
+    /// Brings up a topology of the test's own. Where it has switches, their image is there by now.
+    pub fn of(topology: &Topology) -> TestLab {
         make_host_image();
         Lab::ensure_down(topology).unwrap();
         TestLab { lab: Some(Lab::up(topology, &BTreeMap::new(), &Silent).unwrap()) }
