@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod drivers;
+mod end_hosts;
 mod extensions;
 mod hands_off;
 mod links;
