@@ -85,6 +85,19 @@ fn the_fabric_has_every_leaf_on_every_spine_a_host_beside_each_switch_and_startu
 }
 
 #[test]
+fn the_topologies_of_this_repository_take_no_port_of_the_machine_s() {
+    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../topo")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "yml") {
+            let topology = Topology::load(&path).unwrap();
+            let publishing: Vec<&str> =
+                topology.devices.iter().filter(|node| !node.ports.is_empty()).map(|node| node.name.as_str()).collect();
+            assert_eq!(publishing, [""; 0], "{}", path.display());
+        }
+    }
+}
+
+#[test]
 fn what_a_file_leaves_out_is_as_docker_topo_has_it() {
     let topology = parse("VERSION: 2\nlinks:\n  - endpoints: [\"a-veos\", \"b-veos\"]\n").unwrap();
     let here = std::env::current_dir().unwrap();
