@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use common::files;
 use devices::Lab;
-use devices::images::{Built, ImageRecipe};
+use devices::images::{Image, ImageRecipe, StandIns};
 
 use crate::{progress, workspace::workspace};
 
@@ -24,12 +24,12 @@ pub enum ImageName {
 
 impl ImageFlags {
     pub fn run(self) -> Result<()> {
-        make(self.which)
+        make(self.which).map(drop)
     }
 }
 
 /// Makes an image unless it is there, and says which of the two it was.
-pub fn make(which: ImageName) -> Result<()> {
+pub fn make(which: ImageName) -> Result<Image> {
     Lab::check_engine()?;
     let name = which.to_possible_value().context("every image has a name")?;
     let name = name.get_name();
@@ -38,15 +38,12 @@ pub fn make(which: ImageName) -> Result<()> {
     files::create_dir(&logs)?;
     let log = logs.join(format!("image-{name}.log"));
     let built = recipe.build(&workspace(), &log, &*progress::for_stderr())?;
-    let news = match built {
-        Built::New => "made",
-        Built::Unchanged => "unchanged",
-    };
+    let news = if built.is_new { "made" } else { "unchanged" };
     println!("{}: {news}; it is a stand-in for {}, not the real one", recipe.tag, recipe.stands_in_for);
-    Ok(())
+    Ok(built.image)
 }
 
-/// Both, as a lab needs them.
-pub fn make_all() -> Result<()> {
-    ImageName::value_variants().iter().copied().try_for_each(make)
+/// Both, as a lab needs them: the run keeps to these, whatever other runs make meanwhile.
+pub fn make_all() -> Result<StandIns> {
+    ImageName::value_variants().iter().copied().map(make).collect()
 }

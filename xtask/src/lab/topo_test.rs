@@ -123,7 +123,7 @@ impl TopoTest {
         {
             bail!("{} is of the same release as {}: there is nothing to upgrade to", next.display(), swix.display());
         }
-        image::make_all()?;
+        let stand_ins = image::make_all()?;
 
         let work = tempfile::tempdir().context("cannot make a directory")?;
         let probe_image = proof::workload::archive(&workspace(), work.path())?;
@@ -143,6 +143,7 @@ impl TopoTest {
                 cluster: &cluster,
                 parts: &parts,
                 driver: &driver,
+                stand_ins: &stand_ins,
                 scenarios: &scenarios,
                 seed,
                 master_away: Duration::from_secs(self.master_away),

@@ -135,6 +135,25 @@ impl Device<'_> {
         }
     }
 
+    /// Says whether there was such a file; anything else that goes wrong is an error.
+    pub fn copy_out_if_there(&self, from: &str, to: &Path) -> Result<bool> {
+        match self.way()? {
+            Way::Docker => self.lab.docker.copy_out_if_there(self.name(), from, to.as_os_str()),
+            Way::Ssh(_) => {
+                let output = self.exec(["test", "-e", from])?;
+                match output.status.code() {
+                    Some(0) => self.copy_out(from, to).map(|()| true),
+                    Some(1) => Ok(false),
+                    _ => bail!(
+                        "cannot tell whether {} has {from}: {}",
+                        self.name(),
+                        String::from_utf8_lossy(&output.stderr).trim()
+                    ),
+                }
+            }
+        }
+    }
+
     fn docker_exec<A: AsRef<OsStr>>(&self, argv: impl IntoIterator<Item = A>) -> Result<common::command::Program> {
         Ok(docker("run a command on the device")?.args(["exec", &self.container()]).args(argv))
     }

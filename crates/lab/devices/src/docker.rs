@@ -14,6 +14,10 @@ pub(super) const LABEL: &str = "org.kubernetes-on-eos.lab";
 /// How long a device may take to shut down, in seconds.
 const SHUTDOWN: &str = "60";
 
+/// What `docker cp` says where the file is not there, in its old words and its new ones; where the container is not, it is
+/// said in others.
+const NO_SUCH_FILE: [&str; 2] = ["No such container:path:", "Could not find the file "];
+
 /// The engine, for one topology.
 #[derive(Debug)]
 pub(super) struct Docker {
@@ -163,8 +167,12 @@ impl Docker {
 
     /// What the engine knows of a device; none where there is no such container of this topology.
     pub(super) fn find(&self, device: &str) -> Result<Option<Container>> {
-        let name = self.name(device);
-        let output = docker("find the device")?.args(["container", "inspect", &name]).output()?;
+        self.find_whole(&self.name(device))
+    }
+
+    /// The same by the container's whole name.
+    pub(super) fn find_whole(&self, name: &str) -> Result<Option<Container>> {
+        let output = docker("find the device")?.args(["container", "inspect", name]).output()?;
         if !output.status.success() {
             let words = String::from_utf8_lossy(&output.stderr);
             if words.contains("No such container") {
@@ -190,6 +198,20 @@ impl Docker {
     pub(super) fn copy_out(&self, device: &str, from: &str, to: &OsStr) -> Result<()> {
         let from = format!("{}:{from}", self.name(device));
         docker("copy files from the device")?.args(["cp", &from]).arg(to).read().map(drop)
+    }
+
+    /// Says whether there was such a file.
+    pub(super) fn copy_out_if_there(&self, device: &str, from: &str, to: &OsStr) -> Result<bool> {
+        let there = format!("{}:{from}", self.name(device));
+        let output = docker("copy files from the device")?.args(["cp", &there]).arg(to).output()?;
+        if output.status.success() {
+            return Ok(true);
+        }
+        let words = String::from_utf8_lossy(&output.stderr);
+        if NO_SUCH_FILE.iter().any(|piece| words.contains(piece)) {
+            return Ok(false);
+        }
+        bail!("cannot copy {there} to {}: {}", to.display(), words.trim())
     }
 
     /// The names of all that is this topology's.

@@ -7,10 +7,12 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
-use crate::images::Tags;
+use crate::images::{Image, Tags};
 use anyhow::{Context, Result, bail, ensure};
 use common::{
     command::{Program, find_on_path},
@@ -18,7 +20,11 @@ use common::{
 };
 use serde_json::Value;
 
-use super::{Flash, Lab, docker::LABEL, lock, wires};
+use super::{
+    Flash, Lab,
+    docker::{Container, LABEL, Sort},
+    lock, wires,
+};
 use topology::format::{LinkDriver, Topology};
 
 /// The longest name that Linux gives an interface.
@@ -35,12 +41,13 @@ impl Lab {
         &self,
         program: &Path,
         flash: &BTreeMap<String, Flash>,
+        images: &BTreeMap<String, Image>,
         doing: impl Fn(&str) -> Result<()>,
     ) -> Result<()> {
         check_names(&self.topology)?;
         let file = self.file_for_docker_topo()?;
         doing("docker-topo makes and starts the devices")?;
-        self.create(program, &file)?;
+        self.create(program, &file, images)?;
         for node in &self.topology.devices {
             self.close(node)?;
         }
@@ -65,12 +72,11 @@ impl Lab {
         Ok(())
     }
 
-    fn create(&self, program: &Path, file: &Path) -> Result<()> {
-        let directory = lock::directory(&self.topology.prefix);
-        files::create_dir(&directory)?;
-        let log = directory.join("docker-topo.log");
+    fn create(&self, program: &Path, file: &Path, images: &BTreeMap<String, Image>) -> Result<()> {
+        files::create_dir(&lock::directory(&self.topology.prefix))?;
+        let log = self.log_of_docker_topo();
         let lock = lock::of_tags()?;
-        let tags = Tags::put(self.topology.devices.iter().map(|node| node.image.as_str()))?;
+        let tags = Tags::put(images)?;
         let ended =
             Program::new(program, "bring the topology up with docker-topo")?.arg("--create").arg(file).run_logged(&log);
         tags.remove()?;
@@ -92,6 +98,17 @@ impl Lab {
             )),
             None => error,
         }
+    }
+
+    /// Removes the empty namespaces that docker-topo made in place of those that it did not find.
+    pub(super) fn remove_made_namespaces(&self) -> Result<()> {
+        for name in self.docker.all(Sort::Container)? {
+            let Some(container) = self.docker.find_whole(&name)? else { continue };
+            let Some(made) = made_in_place_of(&container) else { continue };
+            Program::new("umount", "take docker-topo's network namespace away")?.arg(&made).read()?;
+            fs::remove_file(&made).with_context(|| format!("cannot remove {}", made.display()))?;
+        }
+        Ok(())
     }
 
     fn check_what_stands(&self) -> Result<()> {
@@ -143,8 +160,15 @@ impl Lab {
         Ok(())
     }
 
-    /// Whether the devices that are there are docker-topo's work.
+    fn log_of_docker_topo(&self) -> PathBuf {
+        lock::directory(&self.topology.prefix).join("docker-topo.log")
+    }
+
+    /// Whether docker-topo has been at work: for this crate, however far it came, or else by the devices that are there.
     pub(super) fn is_docker_topo_s(&self) -> Result<bool> {
+        if self.log_of_docker_topo().is_file() {
+            return Ok(true);
+        }
         for node in &self.topology.devices {
             if let Some(container) = self.docker.find(&node.name)? {
                 return Ok(!container.config.labels.contains_key(LABEL));
@@ -158,6 +182,14 @@ impl Lab {
         let cables = self.topology.links.iter().filter(|link| link.driver == LinkDriver::Veth);
         cables.flat_map(|link| ["a", "b"].map(|side| on_the_way(&self.topology.prefix, &link.name, side))).collect()
     }
+}
+
+/// What docker-topo takes for a device's network namespace, where that is another.
+fn made_in_place_of(container: &Container) -> Option<PathBuf> {
+    let taken = Path::new(NAMESPACES).join(Path::new(&container.network_settings.sandbox_key).file_name()?);
+    let number = |path: &Path| fs::metadata(path).ok().map(|data| (data.dev(), data.ino()));
+    let (real, other) = (number(Path::new(&format!("/proc/{}/ns/net", container.process()?)))?, number(&taken)?);
+    (real != other).then_some(taken)
 }
 
 fn on_the_way(prefix: &str, link: &str, side: &str) -> String {

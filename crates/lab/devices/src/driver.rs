@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use common::command::find_on_path;
 
-use super::DeviceAccess;
+use super::{DeviceAccess, images::StandIns};
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Driver {
@@ -21,13 +21,20 @@ pub enum Driver {
 pub struct Options {
     pub driver: Driver,
     pub access: DeviceAccess,
+    /// The images that this run has made.
+    pub stand_ins: StandIns,
     /// Asked between two devices; bringing it up fails once this says so, and what was made is taken away.
     pub interrupted: fn() -> bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { driver: Driver::default(), access: DeviceAccess::default(), interrupted: || false }
+        Options {
+            driver: Driver::default(),
+            access: DeviceAccess::default(),
+            stand_ins: StandIns::default(),
+            interrupted: || false,
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use topology::format::DeviceKind;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// The image's name.
+    /// A name of the image's, or its digest where it has lost them.
     pub image: String,
     /// Its digest, by which Docker knows it.
     pub image_id: String,
@@ -43,11 +43,15 @@ impl Device<'_> {
     pub fn identity(&self) -> Result<Identity> {
         let container = self.lab.docker.find(self.name())?.with_context(|| format!("{} is not there", self.name()))?;
         let image_id = container.image_id;
-        let image = match crate::images::choose(self.image())? {
-            crate::images::Choice::Image(name) => name,
-            crate::images::Choice::Missing { .. } => container.config.image,
+        let found = crate::images::find(&image_id)?;
+        let names = found.as_ref().map_or(&[][..], |found| found.names());
+        let stands_in_for = found.as_ref().and_then(|found| found.stands_in_for().map(str::to_owned));
+        let image = match &stands_in_for {
+            Some(_) => names.iter().find(|name| *name != self.image()),
+            None => names.iter().find(|name| *name == self.image()).or(names.first()),
         };
-        let what = match crate::images::stands_in_for(&image_id)? {
+        let image = image.cloned().unwrap_or(container.config.image);
+        let what = match stands_in_for {
             Some(of) => What::StandInFor(of),
             None if self.kind() == DeviceKind::Switch => {
                 let said = self.exec_ok(["FastCli", "-p", "15", "-c", "show version"])?;

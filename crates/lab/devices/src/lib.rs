@@ -141,6 +141,9 @@ impl Lab {
 
     fn remove_everything(&self) -> Result<()> {
         let by_docker_topo = self.is_docker_topo_s()?;
+        if by_docker_topo {
+            self.remove_made_namespaces()?;
+        }
         let names = self.docker.all(Sort::Container)?;
         self.docker.remove_containers(&names)?;
         self.docker.remove_networks()?;

@@ -20,6 +20,7 @@ const BEFORE_SETENV: [u32; 3] = [4, 22, 2];
 /// What a container is made of beside what the topology says.
 #[derive(Debug)]
 pub(super) struct ContainerParts {
+    /// Its digest.
     pub image: String,
     /// A volume that is there; none for what the image says.
     pub flash: Option<String>,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use crate::images::Choice;
+use crate::images::{Choice, Image, StandIns, choose};
 use anyhow::{Context, Result, bail, ensure};
 use common::{Progress, files, progress::Unit};
 
@@ -27,12 +27,13 @@ impl Lab {
         let lock = lock::of_prefix(&topology.prefix)?;
         let lab = Lab::of(topology, options.access.clone(), Some(lock));
         lab.can_come_up(flash, &options.driver)?;
+        let images = lab.choose_images(&options.stand_ins)?;
         let mut own = topology.remarks_in_docker();
         if options.driver == Driver::BuiltIn {
             own.extend(built_in::remarks(topology));
         }
         topology.remarks.iter().chain(&own).for_each(|remark| progress.note(&format!("remark: {remark}")));
-        if let Err(error) = lab.make(flash, options, progress) {
+        if let Err(error) = lab.make(flash, &images, options, progress) {
             lab.remove_everything().context("cannot take away what was made before it failed").map_err(|left| {
                 let words = format!("{left:#}");
                 anyhow::anyhow!("{error:#}").context(words)
@@ -67,15 +68,33 @@ impl Lab {
                 bail!("a {what} of others has the name {name}: remove it, or use another PREFIX than {prefix}");
             }
         }
-        for node in &topology.devices {
-            if let Choice::Missing { advice } = crate::images::choose(&node.image)? {
-                bail!("{} needs the image {}, which Docker has not got: {advice}", node.name, node.image);
-            }
-        }
         Ok(())
     }
 
-    fn make(&self, flash: &BTreeMap<String, Flash>, options: &Options, progress: &dyn Progress) -> Result<()> {
+    /// By what the topology calls them. They are chosen once: all devices of a lab run the same.
+    fn choose_images(&self, stand_ins: &StandIns) -> Result<BTreeMap<String, Image>> {
+        let mut chosen = BTreeMap::new();
+        for node in &self.topology.devices {
+            if chosen.contains_key(&node.image) {
+                continue;
+            }
+            match choose(&node.image, stand_ins)? {
+                Choice::Image(image) => drop(chosen.insert(node.image.clone(), image)),
+                Choice::Missing { advice } => {
+                    bail!("{} needs the image {}, which Docker has not got: {advice}", node.name, node.image)
+                }
+            }
+        }
+        Ok(chosen)
+    }
+
+    fn make(
+        &self,
+        flash: &BTreeMap<String, Flash>,
+        images: &BTreeMap<String, Image>,
+        options: &Options,
+        progress: &dyn Progress,
+    ) -> Result<()> {
         let task = progress.start(&format!("bring up {}", self.topology.prefix), Unit::Items, None);
         let mut flash = flash.clone();
         for (name, files) in &mut flash {
@@ -89,15 +108,20 @@ impl Lab {
             Ok(())
         };
         match &options.driver {
-            Driver::BuiltIn => self.make_built_in(&flash, doing)?,
-            Driver::DockerTopo(program) => self.make_by_docker_topo(program, &flash, doing)?,
+            Driver::BuiltIn => self.make_built_in(&flash, images, doing)?,
+            Driver::DockerTopo(program) => self.make_by_docker_topo(program, &flash, images, doing)?,
         }
         ensure!(!(options.interrupted)(), "this came at the end");
         Ok(())
     }
 
     /// `doing` is told of each step, and may refuse it.
-    fn make_built_in(&self, flash: &BTreeMap<String, Flash>, doing: impl Fn(&str) -> Result<()>) -> Result<()> {
+    fn make_built_in(
+        &self,
+        flash: &BTreeMap<String, Flash>,
+        images: &BTreeMap<String, Image>,
+        doing: impl Fn(&str) -> Result<()>,
+    ) -> Result<()> {
         for link in self.topology.links.iter().filter(|link| link.driver != format::LinkDriver::Veth) {
             // What is no bridge is a macvlan that leads nowhere, and its options are none of a bridge's.
             let options = if link.driver == format::LinkDriver::Bridge { &link.options[..] } else { &[] };
@@ -105,11 +129,9 @@ impl Lab {
         }
         for node in &self.topology.devices {
             doing(&format!("making {}", node.name))?;
-            let Choice::Image(image) = crate::images::choose(&node.image)? else {
-                bail!("the image {} was there, and is not any more", node.image);
-            };
+            let image = images.get(&node.image).with_context(|| format!("nobody chose {}'s image", node.name))?;
             let startup_config = if node.kind == DeviceKind::Switch { self.ensure_config(node)? } else { None };
-            let parts = ContainerParts { image, flash: None, startup_config, own_label: true };
+            let parts = ContainerParts { image: image.id.clone(), flash: None, startup_config, own_label: true };
             self.docker.create(&self.topology, node, &node.name, &parts)?;
             if let Some(files) = flash.get(&node.name) {
                 self.fill_flash(&node.name, files)?;

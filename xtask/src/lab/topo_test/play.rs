@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result};
 use cluster::Cluster;
 use common::{Progress, digest::Sha256};
-use devices::{Driver, Lab, Options};
+use devices::{Driver, Lab, Options, images::StandIns};
 use topo_test::{
     Parts, Recorder, Scenario, Scene, describe, engine,
     record::{PlayOutcome, Run},
@@ -27,6 +27,7 @@ pub struct Play<'a> {
     pub cluster: &'a Cluster,
     pub parts: &'a Parts,
     pub driver: &'a Driver,
+    pub stand_ins: &'a StandIns,
     pub scenarios: &'a [&'static Scenario],
     pub seed: u64,
     pub master_away: Duration,
@@ -96,7 +97,12 @@ impl Play<'_> {
     /// Bringing up the topology is the first scenario of every run.
     fn up(&self, recorder: &Recorder<'_>, progress: &dyn Progress) -> Result<Lab> {
         recorder.begin_scenario("up", "every device is there, on and wired");
-        let options = Options { driver: self.driver.clone(), interrupted: interrupt::came, ..Options::default() };
+        let options = Options {
+            driver: self.driver.clone(),
+            stand_ins: self.stand_ins.clone(),
+            interrupted: interrupt::came,
+            ..Options::default()
+        };
         let lab = Lab::up_with(self.topology, &BTreeMap::new(), &options, progress);
         recorder.end_scenario(PlayOutcome::of(&lab), vec![]);
         lab

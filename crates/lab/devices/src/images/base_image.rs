@@ -5,7 +5,10 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use common::{Arch, Sha256, command::Program, files, progress::Task};
 
-use super::{ImageRecipe, build::exists};
+use super::{ImageRecipe, engine};
+
+/// What all base images are called, before the digest.
+pub(crate) const NAME: &str = "kubernetes-on-eos/debian";
 
 const SUITE: &str = "bookworm";
 
@@ -16,8 +19,10 @@ const DROPPED: [&str; 6] =
 /// The name of the recipe's base image, which is made if it is not there.
 pub(crate) fn ensure(recipe: &ImageRecipe, log: &Path, task: &dyn Task) -> Result<String> {
     let made_from = format!("{SUITE} {} {:?} {DROPPED:?}", recipe.arch, recipe.packages);
-    let name = format!("kubernetes-on-eos/debian:{}", Sha256::of_bytes(made_from).short());
-    if exists(&name)? {
+    let name = format!("{NAME}:{}", Sha256::of_bytes(made_from).short());
+    if engine::find(&name)?.is_some() {
+        // So that the engine knows when it was last of use.
+        engine::tag(&name, &name)?;
         return Ok(name);
     }
     let work = tempfile::tempdir().context("cannot make a directory for debootstrap")?;

@@ -1,85 +1,69 @@
-//! Which image a device runs: the real one, or the stand-in for it.
+//! Which image a device runs: the real one, or the stand-in for it. It is chosen once for a lab, and held on to by its
+//! digest: another process may give its name to another image at any time.
 
-use anyhow::{Context, Result};
-use common::command::Program;
-use topology::images::{STAND_INS, stand_in};
+use std::collections::BTreeMap;
 
-use super::build::{exists, stands_in_for};
+use anyhow::Result;
+use topology::images::{StandIn, stand_in};
+
+use super::engine;
+
+/// An image by what it is called and by its digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    pub name: String,
+    pub id: String,
+}
 
 /// What there is of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Choice {
-    /// To be used under this name.
-    Image(String),
+pub(crate) enum Choice {
+    Image(Image),
     /// Neither the image nor a stand-in; says what to do.
-    Missing { advice: String },
+    Missing {
+        advice: String,
+    },
 }
 
-/// The image of that name where Docker has it, else its stand-in.
-pub fn choose(desired: &str) -> Result<Choice> {
-    if exists(desired)? {
-        return Ok(Choice::Image(desired.to_owned()));
+/// The stand-ins that a run has made, and keeps to while other runs make theirs. For the rest it takes what bears the
+/// stand-in's name.
+#[derive(Debug, Clone, Default)]
+pub struct StandIns {
+    made: BTreeMap<String, Image>,
+}
+
+impl FromIterator<Image> for StandIns {
+    fn from_iter<I: IntoIterator<Item = Image>>(images: I) -> Self {
+        StandIns { made: images.into_iter().map(|image| (image.name.clone(), image)).collect() }
     }
-    let Some(stand_in) = stand_in(desired) else {
+}
+
+impl StandIns {
+    fn find(&self, stand_in: &StandIn) -> Result<Option<Image>> {
+        if let Some(made) = self.made.get(stand_in.image) {
+            return Ok(engine::find(&made.id)?.map(|_| made.clone()));
+        }
+        let found = engine::find(stand_in.image)?;
+        Ok(found.map(|found| Image { name: stand_in.image.to_owned(), id: found.id }))
+    }
+}
+
+/// The image of that name where Docker has it, else its stand-in. A stand-in that bears the real image's name does so for
+/// docker-topo, in a run that may be another.
+pub(crate) fn choose(desired: &str, stand_ins: &StandIns) -> Result<Choice> {
+    let stand_in = stand_in(desired);
+    let found = engine::find(desired)?;
+    if let Some(real) = found.filter(|found| stand_in.is_none() || found.stands_in_for().is_none()) {
+        return Ok(Choice::Image(Image { name: desired.to_owned(), id: real.id }));
+    }
+    let Some(stand_in) = stand_in else {
         return Ok(Choice::Missing {
             advice: format!("bring it with `docker load` or `docker import FILE {desired}`"),
         });
     };
-    if exists(stand_in.image)? {
-        return Ok(Choice::Image(stand_in.image.to_owned()));
+    if let Some(image) = stand_ins.find(stand_in)? {
+        return Ok(Choice::Image(image));
     }
     let advice = format!("bring the real one with `docker load`, or make its stand-in: {}", stand_in.made_by);
     Ok(Choice::Missing { advice })
-}
-
-/// Stand-ins that bear the real images' names, for docker-topo, until this is dropped.
-#[derive(Debug)]
-pub struct Tags {
-    put: Vec<&'static str>,
-}
-
-impl Tags {
-    /// Gives its stand-in each of these names that no image has.
-    pub fn put<'a>(desired: impl IntoIterator<Item = &'a str>) -> Result<Tags> {
-        let mut tags = Tags { put: vec![] };
-        for image in desired {
-            let Some(stand_in) = stand_in(image) else { continue };
-            if tags.put.contains(&stand_in.of) || exists(stand_in.of)? || !exists(stand_in.image)? {
-                continue;
-            }
-            let docker = Program::new("docker", "give the stand-in the name that docker-topo looks for")?;
-            docker.args(["image", "tag", stand_in.image, stand_in.of]).read()?;
-            tags.put.push(stand_in.of);
-        }
-        Ok(tags)
-    }
-
-    /// Takes from stand-ins what an earlier run left on them that was killed. An image that is not ours keeps its name.
-    pub fn remove_left_over() -> Result<()> {
-        for stand_in in &STAND_INS {
-            if exists(stand_in.image)? && stands_in_for(stand_in.of)?.is_some() {
-                remove(stand_in.of)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The end that may fail and say so.
-    pub fn remove(mut self) -> Result<()> {
-        std::mem::take(&mut self.put).into_iter().try_for_each(remove)
-    }
-}
-
-impl Drop for Tags {
-    fn drop(&mut self) {
-        for tag in &self.put {
-            // What stays, the next `remove_left_over` takes.
-            let _ = remove(tag);
-        }
-    }
-}
-
-fn remove(tag: &str) -> Result<()> {
-    let docker = Program::new("docker", "take docker-topo's name from the stand-in")?;
-    docker.args(["image", "rm", tag]).read().map(drop).with_context(|| format!("{tag} is still a name of the stand-in"))
 }

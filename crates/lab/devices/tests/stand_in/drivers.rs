@@ -38,9 +38,8 @@ impl Drop for UpLab {
 }
 
 fn up(topology: &Topology, driver: Driver, flash: &BTreeMap<String, Flash>) -> UpLab {
-    make_images();
     Lab::ensure_down(topology).unwrap();
-    let options = Options { driver, ..Options::default() };
+    let options = Options { driver, stand_ins: make_images(), ..Options::default() };
     let lab = Lab::up_with(topology, flash, &options, &Silent).unwrap_or_else(|error| panic!("{error:#}"));
     for switch in topology.switches() {
         assert_eq!(lab.device(&switch.name).unwrap().wait_until_booted(BOOT).unwrap(), "running", "{}", switch.name);
@@ -224,5 +223,5 @@ fn docker_topo_takes_down_what_the_built_in_driver_raised() {
     // docker-topo leaves nameless volumes where they are, its own too.
     let docker = Program::new("docker", "remove what docker-topo left").unwrap().args(["volume", "rm"]);
     docker.args(volumes.split_whitespace()).read().unwrap();
-    support::nothing_is_left("t-down");
+    support::nothing_is_in_docker("t-down");
 }

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use devices::Device;
 use topology::Topology;
 
-use crate::support::{BOOT, TestLab, make_images, nothing_is_left, ping};
+use crate::support::{BOOT, TestLab, nothing_is_left, ping};
 
 const HOSTS: &str = "VERSION: 2.0
 PREFIX: test-Hosts
@@ -88,7 +88,6 @@ fn hosts_with_a_30_and_a_32_reach_what_is_behind_a_switch_with_capitals() {
     fs::write(&file, text).unwrap();
     fs::create_dir(directory.path().join("config")).unwrap();
     fs::write(directory.path().join("config/test-Cap_vEOS-1"), config).unwrap();
-    make_images();
     let lab = TestLab::of(&Topology::load(&file).unwrap());
     let switch = lab.device("veos-1").unwrap();
     assert_eq!(switch.wait_until_booted(BOOT).unwrap(), "running");

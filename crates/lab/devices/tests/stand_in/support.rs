@@ -4,13 +4,13 @@ use std::{
     collections::BTreeMap,
     ops::Deref,
     path::{Path, PathBuf},
-    sync::Once,
+    sync::OnceLock,
     time::Duration,
 };
 
 use common::{command::Program, progress::Silent, retry};
-use devices::images::ImageRecipe;
-use devices::{Device, Flash, Lab};
+use devices::images::{Image, ImageRecipe, StandIns};
+use devices::{Device, Flash, Lab, Options};
 use topology::Topology;
 
 pub const BOOT: Duration = Duration::from_secs(120);
@@ -36,20 +36,23 @@ impl Drop for TestLab {
 }
 
 impl TestLab {
-    /// Brings up a topology of the test's own. Where it has switches, their image is there by now.
+    /// Brings up a topology of the test's own.
     pub fn of(topology: &Topology) -> TestLab {
-        make_host_image();
+        let stand_ins = if topology.switches().next().is_some() { make_images() } else { host_image().collect() };
+        TestLab::with(topology, &BTreeMap::new(), stand_ins)
+    }
+
+    pub fn with(topology: &Topology, flash: &BTreeMap<String, Flash>, stand_ins: StandIns) -> TestLab {
+        // What an earlier run left that was killed.
         Lab::ensure_down(topology).unwrap();
-        TestLab { lab: Some(Lab::up(topology, &BTreeMap::new(), &Silent).unwrap()) }
+        let options = Options { stand_ins, ..Options::default() };
+        TestLab { lab: Some(Lab::up_with(topology, flash, &options, &Silent).unwrap()) }
     }
 
     /// Brings up a topology of this repository under a prefix of its own, and waits until every switch has booted.
     pub fn up(file: &str, prefix: &str, flash: &BTreeMap<String, Flash>) -> TestLab {
-        make_images();
         let topology = Topology::load(&repository().join("topo").join(file)).unwrap().under_prefix(prefix);
-        // What an earlier run left that was killed.
-        Lab::ensure_down(&topology).unwrap();
-        let lab = TestLab { lab: Some(Lab::up(&topology, flash, &Silent).unwrap()) };
+        let lab = TestLab::with(&topology, flash, make_images());
         for switch in topology.switches() {
             let device = lab.device(&switch.name).unwrap();
             let state = device.wait_until_booted(BOOT).unwrap();
@@ -75,25 +78,31 @@ pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..").canonicalize().unwrap()
 }
 
-pub fn make_images() {
-    static MADE: Once = Once::new();
-    make_host_image();
-    MADE.call_once(|| make_image("veos"));
+/// The images of this working tree, made once.
+pub fn make_images() -> StandIns {
+    static MADE: OnceLock<Image> = OnceLock::new();
+    host_image().chain([MADE.get_or_init(|| make_image("veos")).clone()]).collect()
 }
 
-pub fn make_host_image() {
-    static MADE: Once = Once::new();
-    MADE.call_once(|| make_image("host"));
+pub fn host_image() -> impl Iterator<Item = Image> {
+    static MADE: OnceLock<Image> = OnceLock::new();
+    std::iter::once(MADE.get_or_init(|| make_image("host")).clone())
 }
 
-fn make_image(name: &str) {
+fn make_image(name: &str) -> Image {
     let directory = tempfile::tempdir().unwrap();
     let recipe = ImageRecipe::load(&repository().join("docker").join(name)).unwrap();
-    recipe.build(&repository(), &directory.path().join("log"), &Silent).unwrap();
+    recipe.build(&repository(), &directory.path().join("log"), &Silent).unwrap().image
 }
 
-/// Fails where Docker has a container or a network of that prefix.
+/// Fails where Docker has a container or a network of that prefix, or this machine a file of its lab.
 pub fn nothing_is_left(prefix: &str) {
+    nothing_is_in_docker(prefix);
+    let find = Program::new("find", "look for what was left").unwrap().arg("/run/kubernetes-on-eos");
+    assert_eq!(find.args(["-name", prefix]).read().unwrap(), "");
+}
+
+pub fn nothing_is_in_docker(prefix: &str) {
     for command in [["container", "ls", "--all"].as_slice(), &["network", "ls"]] {
         let docker = Program::new("docker", "look for what was left").unwrap().args(command);
         let found = docker.args(["--quiet", "--filter", &format!("label={prefix}")]).read().unwrap();
