@@ -7,7 +7,9 @@
 //!    inputs.
 //! 4. [`choice`] says which image a device runs: the real one where it is there, else its stand-in. A lab keeps to that
 //!    image's digest, and a run to the [`StandIns`] that it has made, whoever gives their names to others meanwhile.
+//! 5. [`archive`] and [`program`] are for what devices run themselves, such as the pods of a test.
 
+pub mod archive;
 mod base_image;
 mod build;
 mod choice;

@@ -12,6 +12,9 @@ use super::{
     engine::{self, Found, STAND_IN_LABEL},
 };
 
+/// How the names of our images begin.
+const OURS: &str = "kubernetes-on-eos/";
+
 /// How long an image stays that nobody uses. Every build counts as a use.
 const KEPT: TimeDelta = TimeDelta::days(7);
 
@@ -19,10 +22,11 @@ fn is_base(image: &Found) -> bool {
     image.names().iter().any(|name| name.starts_with(base_image::NAME))
 }
 
-/// What a lab takes that has made none itself stays, and so does what the engine knows no time of.
+/// What a lab takes that has made none itself stays, and so does what somebody has given another name, or made of a device,
+/// and what the engine knows no time of.
 fn is_old(image: &Found, now: DateTime<Utc>) -> bool {
-    let is_chosen = image.names().iter().any(|name| name.ends_with(":latest"));
-    !is_chosen && image.named_at().is_some_and(|named| now.signed_duration_since(named) > KEPT)
+    let is_only_ours = image.names().iter().all(|name| name.starts_with(OURS) && !name.ends_with(":latest"));
+    is_only_ours && image.named_at().is_some_and(|named| now.signed_duration_since(named) > KEPT)
 }
 
 /// Removes them. Whoever calls this holds the images' lock.
@@ -94,12 +98,13 @@ mod tests {
         let (long_ago, lately, never) = ("2026-01-01T00:00:00+02:00", "2026-01-19T00:00:00Z", "0001-01-01T00:00:00Z");
         let base = |tag: &str| format!("{}:{tag}", base_image::NAME);
         let all = [
-            image("stale", Some("ours/veos:1"), &["a", "x"], long_ago),
+            image("stale", Some("kubernetes-on-eos/veos:1"), &["a", "x"], long_ago),
             image("nameless", None, &["a", "z"], long_ago),
-            image("fresh", Some("ours/veos:2"), &["b", "x"], lately),
-            image("chosen", Some("ours/veos:latest"), &["c", "x"], long_ago),
-            image("running", Some("ours/veos:3"), &["d", "x"], long_ago),
-            image("untold", Some("ours/veos:4"), &["e", "x"], never),
+            image("another's", Some("my/veos:1"), &["g", "y"], long_ago),
+            image("fresh", Some("kubernetes-on-eos/veos:2"), &["b", "x"], lately),
+            image("chosen", Some("kubernetes-on-eos/veos:latest"), &["c", "x"], long_ago),
+            image("running", Some("kubernetes-on-eos/veos:3"), &["d", "x"], long_ago),
+            image("untold", Some("kubernetes-on-eos/veos:4"), &["e", "x"], never),
             image("base-a", Some(&base("a")), &["a"], long_ago),
             image("base-b", Some(&base("b")), &["b"], long_ago),
             image("base-c", Some(&base("c")), &["c"], long_ago),
