@@ -4,14 +4,11 @@ use std::fmt::Write;
 
 use anyhow::{Context, Result, ensure};
 use common::Arch;
-use kube_proxy_diff::{
-    figures::{self, FiguresRequest, Goal, Row, median},
-    programs::Programs,
-};
+use kube_proxy_diff::figures::{self, FiguresRequest, Goal, Row, median};
 use swix::elf;
 
 use super::{BenchFlags, figures::machine};
-use crate::{dev::runs_linux_386, progress};
+use crate::{dev::runs_linux_386, lab::programs, progress};
 
 /// How often each is measured unless `--rounds` says it.
 const ROUNDS: usize = 3;
@@ -19,7 +16,7 @@ const ROUNDS: usize = 3;
 pub fn run(flags: &BenchFlags) -> Result<()> {
     ensure!(runs_linux_386(), "this machine's kernel does not run linux/386 programs: take one that does");
     let dist = swix::dist::directory();
-    let programs = Programs::of_dist(&dist)?;
+    let programs = programs(&dist)?;
     for program in [&programs.upstream, &programs.ours] {
         elf::require(program, Arch::I386).context("both kube-proxies are measured as linux/386 programs")?;
     }

@@ -14,7 +14,7 @@ use kube_proxy_diff::{
     world::IptablesVariant,
 };
 
-use super::word;
+use super::{programs, word};
 use crate::{progress, workspace::workspace};
 
 #[derive(Args)]
@@ -41,7 +41,7 @@ const SHOWN: usize = 5;
 
 impl AgainstUpstream {
     pub fn run(self) -> Result<()> {
-        let programs = Programs::of_dist(&workspace().join("dist"))?;
+        let programs = programs(&workspace().join("dist"))?;
         let api = Api::start(&programs)?;
         let progress = progress::for_stderr();
         let seed = self.seed.unwrap_or_else(|| fastrand::u32(..).into());

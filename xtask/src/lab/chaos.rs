@@ -7,11 +7,10 @@ use clap::Args;
 use kube_proxy_diff::{
     api::Api,
     chaos::{self, ChaosRequest, LIMIT, Report},
-    programs::Programs,
     world::{BackendMode, IptablesVariant},
 };
 
-use super::word;
+use super::{programs, word};
 use crate::{progress, workspace::workspace};
 
 #[derive(Args)]
@@ -34,7 +33,7 @@ impl Chaos {
     pub fn run(self) -> Result<()> {
         let seed = self.seed.unwrap_or_else(|| fastrand::u32(..).into());
         println!("seed {seed}");
-        let programs = Programs::of_dist(&workspace().join("dist"))?;
+        let programs = programs(&workspace().join("dist"))?;
         let mut api = Api::start(&programs)?;
         let Chaos { iptables, mode, duration: at_least, .. } = self;
         let request = ChaosRequest { iptables, mode, seed, at_least, limit: LIMIT };

@@ -1,9 +1,11 @@
 //! The programs under test: upstream's out of the newest SWIX in dist/, ours from there or from `$KOE_KUBE_PROXY`.
 
 use std::{
-    env, fs,
+    env,
+    fs::{self, File},
     os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
+    time::{Duration, SystemTime},
 };
 
 use anyhow::{Context, Result, bail};
@@ -12,6 +14,9 @@ use swix::{
     archive, dist, extension, rpm,
     squashfs::{Image, Node},
 };
+
+/// How long programs stay unpacked that no run has used.
+const KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// Where the programs are, unpacked.
 #[derive(Debug, Clone)]
@@ -25,17 +30,20 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// Unpacks them, once for each SWIX, below the directory for temporary files. `dist` is what `cargo xtask build-swix`
-    /// publishes into.
-    pub fn of_dist(dist: &Path) -> Result<Programs> {
+    /// Unpacks them, once for each SWIX, into a directory of `unpacked`: root runs them, so nobody else may write there.
+    /// `dist` is what `cargo xtask build-swix` publishes into.
+    pub fn of_dist(dist: &Path, unpacked: &Path) -> Result<Programs> {
         let swix = dist::newest_swix(dist)?;
         let bytes = files::read(&swix)?;
         let digest = common::Sha256::of_bytes(&bytes).short();
-        let directory = env::temp_dir().join(format!("kube-proxy-diff-{digest}"));
+        let directory = unpacked.join(digest);
         if !directory.is_dir() {
+            files::create_dir(unpacked)?;
             unpack(&bytes, &directory)
                 .with_context(|| format!("cannot take the programs out of {}", swix.display()))?;
         }
+        note_use(&directory, SystemTime::now())?;
+        remove_unused(unpacked, SystemTime::now())?;
         let packed = directory.join("kube-proxy-of-swix");
         let ours = match env::var_os("KOE_KUBE_PROXY").map(PathBuf::from) {
             Some(path) => path,
@@ -61,7 +69,7 @@ fn unpack(swix: &[u8], directory: &Path) -> Result<()> {
     let (_, package) = swix.rpms.first().context("there is no RPM in it")?;
     let image = rpm::parse(package)?.data.remove(extension::IMAGE).context("there is no image of programs in it")?;
     let image = Image::parse(image)?;
-    let beside = tempfile::tempdir_in(env::temp_dir())?;
+    let beside = tempfile::tempdir_in(directory.parent().context("programs are unpacked beside others")?)?;
     for name in ["etcd", "hyperkube"] {
         write_program(&beside.path().join(name), &image.read(&format!("bin/{name}"))?)?;
     }
@@ -75,7 +83,43 @@ fn unpack(swix: &[u8], directory: &Path) -> Result<()> {
         .with_context(|| format!("cannot rename {} to {}", beside.display(), directory.display()))
 }
 
+fn note_use(directory: &Path, now: SystemTime) -> Result<()> {
+    let noted = File::open(directory).and_then(|directory| directory.set_modified(now));
+    noted.with_context(|| format!("cannot note that {} is used", directory.display()))
+}
+
+/// Removes what was unpacked of SWIXes that no run has used for long.
+fn remove_unused(unpacked: &Path, now: SystemTime) -> Result<()> {
+    let all = unpacked.read_dir().with_context(|| format!("cannot list {}", unpacked.display()))?;
+    for entry in all.flatten() {
+        let used = entry.metadata().and_then(|data| data.modified());
+        if used.is_ok_and(|used| now.duration_since(used).is_ok_and(|unused| unused > KEPT)) {
+            files::remove_tree(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 fn write_program(path: &Path, bytes: &[u8]) -> Result<()> {
     fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(fs::set_permissions(path, fs::Permissions::from_mode(0o755))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_run_has_used_for_a_week_goes_with_all_that_is_in_it() {
+        let unpacked = tempfile::tempdir().unwrap();
+        let now = SystemTime::now();
+        for (name, unused) in [("used", KEPT - Duration::from_secs(60)), ("stale", KEPT + Duration::from_secs(60))] {
+            fs::create_dir(unpacked.path().join(name)).unwrap();
+            write_program(&unpacked.path().join(name).join("etcd"), b"a program").unwrap();
+            note_use(&unpacked.path().join(name), now - unused).unwrap();
+        }
+        remove_unused(unpacked.path(), now).unwrap();
+        let left: Vec<_> = unpacked.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["used"]);
+    }
 }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use common::progress::{Progress, Silent, Task, Unit};
 use kube_proxy_diff::{
@@ -13,7 +13,9 @@ use kube_proxy_diff::{
 #[test]
 #[ignore = "needs root, iptables, network namespaces and the SWIX in dist/"]
 fn every_figure_is_measured_for_both() {
-    let programs = Programs::of_dist(&swix::dist::directory()).unwrap();
+    let programs =
+        Programs::of_dist(&swix::dist::directory(), &Path::new(env!("CARGO_TARGET_TMPDIR")).join("kube-proxy-diff"))
+            .unwrap();
     let request = FiguresRequest {
         rounds: 1,
         few: Services { count: 2, endpoints: 3 },

@@ -1,5 +1,7 @@
 //! Where the programs are, and a sink that prints.
 
+use std::path::Path;
+
 use common::progress::{Progress, Silent, Task, Unit};
 use kube_proxy_diff::{api::Api, programs::Programs};
 
@@ -11,7 +13,8 @@ pub fn start() -> (Programs, Api) {
 }
 
 pub fn programs() -> Programs {
-    Programs::of_dist(&swix::dist::directory()).unwrap()
+    Programs::of_dist(&swix::dist::directory(), &Path::new(env!("CARGO_TARGET_TMPDIR")).join("kube-proxy-diff"))
+        .unwrap()
 }
 
 /// Progress, for whoever runs the tests with `--nocapture`.
