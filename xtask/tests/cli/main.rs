@@ -8,6 +8,7 @@ mod help;
 mod inspect;
 mod killed;
 mod network;
+mod output;
 mod plan;
 mod release_check;
 mod selection;
