@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf, time::Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
-use common::command::{Program, cargo_variables, find_on_path};
+use common::command::{cargo_variables, find_on_path};
 use xshell::{Cmd, Shell, cmd};
 
 use super::doctor;
@@ -88,7 +88,7 @@ impl TestFlags {
             tests(Fast, "formatting", None, |shell| cargo(shell, "fmt --all --check")),
             tests(Fast, "lints", None, |shell| cargo(shell, "clippy --workspace --all-targets --quiet -- -D warnings")),
             tests(Fast, "fast tests", None, |shell| cargo(shell, "test --workspace --quiet")),
-            tests(RealTools, "scripts", lacking(&["shellcheck"]), scripts),
+            tests(RealTools, "scripts", no_shellcheck(), scripts),
             // Tests marked `#[ignore]` are those that need root, the network or real tools.
             tests(RealTools, "tests with the real tools", real_tools(), |shell| {
                 cargo(
@@ -158,25 +158,12 @@ fn cargo_with_images(shell: &Shell, words: &str) -> Result<()> {
     cargo(shell, words)
 }
 
-fn lacking(programs: &[&str]) -> Option<String> {
-    let missing: Vec<&str> = programs.iter().copied().filter(|name| find_on_path(name).is_none()).collect();
-    (!missing.is_empty())
-        .then(|| format!("{} not found; `cargo xtask doctor` says how to get them", missing.join(", ")))
-}
-
 fn real_tools() -> Option<String> {
-    let programs: Vec<&str> = doctor::TEST.iter().map(|need| need.program).collect();
-    lacking(&programs).or_else(not_root).or_else(no_docker_engine)
+    doctor::obstacle("test")
 }
 
-fn not_root() -> Option<String> {
-    let user = Program::new("id", "know the user").and_then(|id| id.arg("-u").read()).unwrap_or_default();
-    (user.trim() != "0").then(|| "they mount images and install packages into a root: run this as root".to_owned())
-}
-
-fn no_docker_engine() -> Option<String> {
-    let answer = Program::new("docker", "ask the Docker engine").and_then(|docker| docker.arg("info").read());
-    answer.is_err().then(|| "no Docker engine answers `docker info`: start dockerd".to_owned())
+fn no_shellcheck() -> Option<String> {
+    find_on_path("shellcheck").is_none().then(|| "shellcheck is not on PATH: apt-get install shellcheck".to_owned())
 }
 
 fn no_swix() -> Option<String> {
