@@ -1,6 +1,9 @@
 //! `test`: every test of the project, in the order in which a mistake is found fastest, and a clear
 //! word on what had to be skipped.
 
+mod filters;
+mod left_out;
+
 use std::{fs, path::PathBuf, time::Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -71,6 +74,7 @@ impl TestFlags {
             (tests.run)(&shell).with_context(|| format!("{} failed", tests.name))?;
             println!("== {}: passed in {:.1} s", tests.name, began.elapsed().as_secs_f64());
         }
+        left_out::tell(self.long);
         let no_skip = self.no_skip || std::env::var_os("CI").is_some_and(|value| !value.is_empty());
         match skipped.as_slice() {
             [] => println!("everything passed"),
@@ -88,6 +92,13 @@ impl TestFlags {
             tests(Fast, "formatting", None, |shell| cargo(shell, "fmt --all --check")),
             tests(Fast, "lints", None, |shell| cargo(shell, "clippy --workspace --all-targets --quiet -- -D warnings")),
             tests(Fast, "fast tests", None, |shell| cargo(shell, "test --workspace --quiet")),
+            // Compiled as a project of its own, with its lock file; to run them takes cargo-fuzz.
+            tests(Fast, "fuzz targets", None, |shell| {
+                cargo(
+                    shell,
+                    "clippy --manifest-path fuzz/Cargo.toml --target-dir target --locked --no-default-features --quiet -- -D warnings",
+                )
+            }),
             tests(RealTools, "scripts", no_shellcheck(), scripts),
             // Tests marked `#[ignore]` are those that need root, the network or real tools.
             tests(RealTools, "tests with the real tools", real_tools(), |shell| {
@@ -97,18 +108,13 @@ impl TestFlags {
                 )
             }),
         ];
-        if find_on_path("docker-topo").is_none() {
-            println!("docker-topo is not on PATH: the built-in driver is not compared with it");
-        } else {
+        if left_out::has_docker_topo() {
             // Its tests and nothing else's have this name.
             all.push(tests(RealTools, "the built-in driver against docker-topo", real_tools(), |shell| {
                 cargo_with_images(shell, "test --package devices --quiet -- --ignored --test-threads=1 drivers::")
             }));
         }
-        // It comes with containerlab's sources.
-        if std::env::var_os("KOE_CLAB_SCHEMA").is_none() {
-            println!("KOE_CLAB_SCHEMA names no schema: what is written for containerlab is not held against it");
-        } else {
+        if left_out::has_containerlab_s_schema() {
             all.push(tests(RealTools, "containerlab's schema", None, |shell| {
                 cargo(shell, "test --package topology --quiet -- --ignored containerlab_s_schema")
             }));
@@ -134,8 +140,13 @@ impl TestFlags {
 }
 
 fn cargo(shell: &Shell, words: &str) -> Result<()> {
-    let cargo = cmd!(shell, "cargo").args(words.split(' '));
-    Ok(cargo_variables().fold(cargo, Cmd::env_remove).run()?)
+    filters::check(shell, words)?;
+    Ok(command(shell, words).run()?)
+}
+
+/// Cargo, as from a shell.
+fn command<'a>(shell: &'a Shell, words: &str) -> Cmd<'a> {
+    cargo_variables().fold(cmd!(shell, "cargo").args(words.split(' ')), Cmd::env_remove)
 }
 
 /// How a shell script begins, also one that is a part of something else.

@@ -1,5 +1,7 @@
 //! That doctor knows every verb, and every program that is run.
 
+#![allow(clippy::unwrap_used)]
+
 use std::{collections::BTreeSet, fs, path::Path};
 
 use clap::{CommandFactory, ValueEnum};
