@@ -105,6 +105,7 @@ impl DeviceFlags {
             }
             return Ok(());
         }
+        Lab::check_engine()?;
         let attached = Lab::attach(&topology)
             .with_context(|| format!("start it with `cargo xtask device up --topology {}`", self.topology.display()))?;
         match self.action {

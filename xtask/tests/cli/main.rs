@@ -15,3 +15,4 @@ mod release_check;
 mod selection;
 mod support;
 mod topo_test;
+mod words;
