@@ -3,6 +3,9 @@
 //! Without the features `lab` and `formats`, as `cargo xtask` compiles it, this is what a build needs; the other verbs are
 //! handed over to an xtask with more.
 
+#[macro_use(eprintln, print, println)]
+extern crate common;
+
 #[cfg(feature = "lab")]
 mod bench;
 mod build;
@@ -77,11 +80,14 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    #[cfg(not(feature = "lab"))]
-    if handed_over::is_help() {
-        return end(handed_over::hand_over());
-    }
-    end(Xtask::parse().verb.run())
+    common::output::when_not_written(interrupt::not_written);
+    interrupt::until_not_written(|| {
+        #[cfg(not(feature = "lab"))]
+        if handed_over::is_help() {
+            return end(handed_over::hand_over());
+        }
+        end(Xtask::parse().verb.run())
+    })
 }
 
 impl Verb {

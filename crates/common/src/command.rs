@@ -5,6 +5,7 @@ use std::{
     ffi::OsStr,
     fs,
     io::{self, BufRead, BufReader, Write},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Output, Stdio},
 };
@@ -177,7 +178,12 @@ pub fn cargo_variables() -> impl Iterator<Item = String> {
 /// The first program of that name on PATH.
 pub fn find_on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|directory| directory.join(name)).find(|file| file.is_file())
+    std::env::split_paths(&path).map(|directory| directory.join(name)).find(|file| is_program(file))
+}
+
+/// A file that may not be run is passed over, as a shell does.
+fn is_program(file: &Path) -> bool {
+    file.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(test)]
@@ -212,6 +218,17 @@ mod tests {
         let error = failing.follow(&dir.path().join("log"), |line| lines.push(line.to_owned())).unwrap_err();
         assert_eq!(lines, ["one", "two"]);
         assert!(error.to_string().ends_with("exit status: 3\n    why"), "{error}");
+    }
+
+    #[test]
+    fn what_may_not_be_run_is_no_program() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("program");
+        for (mode, is) in [(0o644, false), (0o755, true)] {
+            fs::write(&file, "").unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!((is_program(&file), is_program(directory.path())), (is, false), "{mode:o}");
+        }
     }
 
     #[test]
