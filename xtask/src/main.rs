@@ -3,7 +3,8 @@
 //! Without the features `lab` and `formats`, as `cargo xtask` compiles it, this is what a build needs; the other verbs are
 //! handed over to an xtask with more.
 
-#[macro_use(eprintln, print, println)]
+#[cfg_attr(feature = "lab", macro_use(print))]
+#[macro_use(eprintln, println)]
 extern crate common;
 
 #[cfg(feature = "lab")]

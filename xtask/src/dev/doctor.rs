@@ -8,6 +8,7 @@ mod needs;
 use anyhow::{Result, bail, ensure};
 use clap::Args;
 
+#[cfg(feature = "lab")]
 pub use self::i386::runs_linux_386;
 use self::{
     machine::Machine,

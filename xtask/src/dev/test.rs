@@ -90,7 +90,11 @@ impl TestFlags {
         let tests = |of, name, obstacle, run| Tests { of, name, obstacle, run };
         let mut all = vec![
             tests(Fast, "formatting", None, |shell| cargo(shell, "fmt --all --check")),
-            tests(Fast, "lints", None, |shell| cargo(shell, "clippy --workspace --all-targets --quiet -- -D warnings")),
+            tests(Fast, "lints", None, |shell| {
+                cargo(shell, "clippy --workspace --all-targets --quiet -- -D warnings")?;
+                // As `cargo xtask` compiles it.
+                cargo(shell, "clippy --package xtask --no-default-features --quiet -- -D warnings")
+            }),
             tests(Fast, "fast tests", None, |shell| cargo(shell, "test --workspace --quiet")),
             // Compiled as a project of its own, with its lock file; to run them takes cargo-fuzz.
             tests(Fast, "fuzz targets", None, |shell| {
