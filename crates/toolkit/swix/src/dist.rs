@@ -22,7 +22,7 @@ pub fn newest_swix(dist: &Path) -> Result<PathBuf> {
     swixes.max_by_key(|path| modified(path)).with_context(none)
 }
 
-fn modified(path: &PathBuf) -> Option<SystemTime> {
+fn modified(path: &Path) -> Option<SystemTime> {
     path.metadata().and_then(|data| data.modified()).ok()
 }
 
@@ -34,7 +34,7 @@ pub fn program(dist: &Path, name: &str, platform: &str) -> Option<PathBuf> {
         let file = path.file_name().unwrap_or_default().to_string_lossy();
         file.starts_with(&begin) && file.ends_with(&end)
     };
-    files.filter(is_it).max_by_key(modified)
+    files.filter(is_it).max_by_key(|path| modified(path))
 }
 
 #[cfg(test)]
