@@ -93,7 +93,7 @@ impl TestFlags {
             tests(RealTools, "tests with the real tools", real_tools(), |shell| {
                 cargo(
                     shell,
-                    "test --workspace --exclude proof --exclude kube-proxy-diff --quiet -- --ignored --skip swix_in_dist --skip drivers:: --skip containerlab_s_schema",
+                    "test --workspace --exclude cluster-test --exclude kube-proxy-diff --quiet -- --ignored --skip swix_in_dist --skip drivers:: --skip containerlab_s_schema",
                 )
             }),
         ];
@@ -114,9 +114,14 @@ impl TestFlags {
             }));
         }
         let first_boot: fn(&Shell) -> Result<()> = match self.long {
-            true => |shell| cargo_with_images(shell, "test --package proof --quiet -- --ignored --test-threads=1"),
+            true => {
+                |shell| cargo_with_images(shell, "test --package cluster-test --quiet -- --ignored --test-threads=1")
+            }
             false => |shell| {
-                cargo_with_images(shell, "test --package proof --quiet -- --ignored --test-threads=1 --skip long::")
+                cargo_with_images(
+                    shell,
+                    "test --package cluster-test --quiet -- --ignored --test-threads=1 --skip long::",
+                )
             },
         };
         all.extend([

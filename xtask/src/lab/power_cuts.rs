@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use anyhow::{Result, bail};
 use clap::Args;
-use proof::{
+use cluster_test::{
     lab::LabParts,
     power_cuts::{self, Boot, PowerCutReport, PowerCutRequest},
     state::Reached,

@@ -12,13 +12,13 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser};
 use cluster::Cluster;
+use cluster_test::{Parts, report, scenario};
 use common::{
     files,
     lock::{After, Lock, Tried},
 };
 use devices::Lab;
 use swix::extension;
-use topo_test::{Parts, report, scenario};
 use topology::Topology;
 
 use self::play::Play;
@@ -123,7 +123,7 @@ impl TopoTest {
         image::make_all()?;
 
         let work = tempfile::tempdir().context("cannot make a directory")?;
-        let probe_image = proof::workload::archive(&workspace(), work.path())?;
+        let probe_image = cluster_test::workload::archive(&workspace(), work.path())?;
         let parts = Parts { swix, cluster_toml: self.cluster, probe_image, next_swix: self.next_swix, flanneld };
         interrupt::watch()?;
         let directory = self.report;

@@ -4,8 +4,8 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Result};
+use cluster_test::{LabSize, NodeLab, Switch};
 use devices::Flash;
-use proof::{LabSize, NodeLab, Switch};
 
 use crate::{progress, workspace::workspace};
 

@@ -8,13 +8,13 @@ use std::{
 
 use anyhow::{Context, Result};
 use cluster::Cluster;
-use common::{Progress, digest::Sha256};
-use devices::{Driver, Lab, Options};
-use topo_test::{
+use cluster_test::{
     Parts, Recorder, Scenario, Scene, describe, engine,
     record::{PlayOutcome, Run},
     report,
 };
+use common::{Progress, digest::Sha256};
+use devices::{Driver, Lab, Options};
 use topology::Topology;
 
 use super::watch::Watch;

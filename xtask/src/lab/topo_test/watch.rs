@@ -11,13 +11,13 @@ use std::{
     time::Duration,
 };
 
-use common::Progress;
-use devices::Lab;
-use indicatif::{MultiProgress, ProgressBar};
-use topo_test::{
+use cluster_test::{
     Observer, look,
     record::{PlayOutcome, ScenarioRecord},
 };
+use common::Progress;
+use devices::Lab;
+use indicatif::{MultiProgress, ProgressBar};
 
 use crate::progress;
 

@@ -1,0 +1,49 @@
+//! The SWIX proved on labs of switches and hosts: a switch's first boots by themselves, and a cluster end to end.
+//!
+//! 1. A [`Scenario`] has a name, a purpose, what has to have passed before it, and a function that acts on a [`Scene`]
+//!    step by step; [`scenarios::ALL`] is the table of them, in the order in which they are run.
+//! 2. [`select`](scenario::select) takes some of them, with all that they need.
+//! 3. [`engine::run`] plays them, one after the other, on a lab that is up, and tells an [`Observer`] what happens.
+//! 4. What happened is a [`record::Run`], which [`report`] writes for people and for machines.
+//! 5. A [`Switch`] is asked for its status, waited for, and told to run kubectl; [`state`] judges what is on its flash with
+//!    openssl, [`residue`] is what the extension must not leave behind.
+
+mod answering;
+mod asking;
+mod asymmetry;
+pub mod describe;
+pub mod engine;
+mod extension;
+mod identity;
+mod invalid;
+pub mod lab;
+pub mod logs;
+pub mod look;
+pub mod manifest;
+mod neighbours;
+mod operator;
+mod ospf;
+pub mod passing;
+mod pinging;
+pub mod power_cuts;
+pub mod record;
+pub mod recorder;
+pub mod report;
+pub mod residue;
+pub mod scenario;
+pub mod scenarios;
+pub mod scene;
+pub mod state;
+mod switch;
+mod timing;
+pub mod workload;
+
+pub use self::{
+    identity::ClusterIdentity,
+    lab::{LabSize, NodeLab},
+    recorder::{Observer, Recorder},
+    scenario::Scenario,
+    scene::{Parts, Scene},
+    switch::Switch,
+    timing::{StageTimes, age_of_first_process},
+};

@@ -1,0 +1,70 @@
+//! As much as a small cluster carries: 60 pods and 200 Services on it.
+
+use std::{
+    fmt::Write,
+    net::{Ipv4Addr, SocketAddr},
+    time::{Duration, Instant},
+};
+
+use crate::manifest;
+use anyhow::{Context, Result, ensure};
+
+use super::kernel;
+use crate::{Scene, asking};
+
+const NAME: &str = "many";
+/// A Deployment of PODS.
+const MANIFEST: &str = include_str!("manifests/scale.yaml");
+const PODS: usize = 60;
+const SERVICES: usize = 200;
+const LIMIT: Duration = Duration::from_secs(240);
+
+fn objects() -> String {
+    let mut text = MANIFEST.replace("PODS", &PODS.to_string());
+    for number in 1..=SERVICES {
+        let _ = write!(
+            text,
+            "---\napiVersion: v1\nkind: Service\nmetadata: {{name: {NAME}-{number}, namespace: default, labels: {{app: {NAME}}}}}\n\
+             spec: {{selector: {{app: {NAME}}}, ports: [{{port: 80, targetPort: 8080}}]}}\n"
+        );
+    }
+    text
+}
+
+pub fn play(scene: &mut Scene<'_>) -> Result<()> {
+    let master = scene.master()?;
+    let began = Instant::now();
+    scene.step(format!("make {PODS} pods and {SERVICES} Services"), |_| manifest::create(&master, NAME, &objects()))?;
+    scene.step("every pod is ready", |scene| {
+        scene.eventually(&format!("{PODS} pods are ready"), LIMIT, || {
+            let ready = master.kubectl(&["get", "deployment", NAME, "--output=jsonpath={.status.readyReplicas}"])?;
+            ensure!(ready == PODS.to_string(), "{ready} are");
+            Ok(())
+        })
+    })?;
+    scene.step("every Service answers on every switch", |scene| {
+        let addresses = "--output=jsonpath={range .items[*]}{.spec.clusterIP}{\"\\n\"}{end}";
+        let listed = master.kubectl(&["get", "services", "--selector=app=many", addresses])?;
+        let addresses = listed.lines().map(str::parse).collect::<Result<Vec<Ipv4Addr>, _>>();
+        let addresses = addresses.with_context(|| format!("not all of these are addresses:\n{listed}"))?;
+        ensure!(addresses.len() == SERVICES, "there are {} Services", addresses.len());
+        let all: Vec<SocketAddr> = addresses.into_iter().map(|address| (address, 80).into()).collect();
+        for switch in scene.switches()? {
+            let what = format!("every Service answers on {}", switch.name());
+            scene.eventually(&what, LIMIT, || asking::from_switch(&switch, &all))?;
+        }
+        Ok(())
+    })?;
+    let how = "from creating them until every pod was ready and every Service answered on every switch";
+    scene.figure("200 Services and 60 pods", began.elapsed().as_secs_f64(), "s", how);
+    scene.step("conntrack's hash table has its size of the boot", |scene| kernel::hash_table_was_left_alone(scene))?;
+    scene.step("take them away", |scene| {
+        // Not one after the other: kubectl would wait for each.
+        master.kubectl(&["delete", "deployments,services", "--selector=app=many", "--wait=false"])?;
+        scene.eventually("nothing is left", LIMIT, || {
+            let left = master.kubectl(&["get", "pods,services", "--selector=app=many", "--output=name"])?;
+            ensure!(left.is_empty(), "there are yet:\n{left}");
+            Ok(())
+        })
+    })
+}

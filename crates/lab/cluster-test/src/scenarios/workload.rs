@@ -1,0 +1,50 @@
+//! A Deployment from an image that was built here: pods on every switch, their logs, commands in them, a port forwarded.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use crate::manifest;
+use anyhow::{Result, ensure};
+
+use crate::{Scene, operator::Operator};
+
+const NAME: &str = "spread";
+const LIMIT: Duration = Duration::from_secs(90);
+
+/// No two of its pods on one switch; REPLICAS of them.
+const MANIFEST: &str = include_str!("manifests/workload.yaml");
+
+pub fn play(scene: &mut Scene<'_>) -> Result<()> {
+    let master = scene.master()?;
+    let switches = scene.cluster.nodes.len();
+    let pods = scene.step(format!("a Deployment of {switches} has a pod on every switch"), |scene| {
+        manifest::apply(&master, NAME, &MANIFEST.replace("REPLICAS", &switches.to_string()))?;
+        scene.eventually("its pods are ready", LIMIT, || {
+            let ready = master.kubectl(&["get", "deployment", NAME, "--output=jsonpath={.status.readyReplicas}"])?;
+            ensure!(ready == switches.to_string(), "{ready} are");
+            Ok(())
+        })?;
+        let names = "--output=jsonpath={range .items[*]}{.metadata.name} {.spec.nodeName}{\"\\n\"}{end}";
+        let listed = master.kubectl(&["get", "pods", "--selector=app=spread", names])?;
+        let (pods, nodes): (Vec<_>, BTreeSet<_>) = listed.lines().filter_map(|line| line.split_once(' ')).unzip();
+        ensure!(nodes.len() == switches, "they are not on {switches} switches:\n{listed}");
+        Ok(pods.into_iter().map(str::to_owned).collect::<Vec<String>>())
+    })?;
+    scene.step("every pod's logs can be read, and a command run in it", |_| {
+        for pod in &pods {
+            let logs = master.kubectl(&["logs", pod])?;
+            ensure!(logs.starts_with("serving on port 8080"), "{pod} has other logs: {logs}");
+            let asked = master.kubectl(&["exec", pod, "--", "/test-pod", "ask", "127.0.0.1:8080"])?;
+            ensure!(asked.trim() == pod, "in {pod}, {asked} answered");
+        }
+        Ok(())
+    })?;
+    scene.step("every pod answers an operator over a forwarded port", |scene| {
+        let operator = Operator::of(scene)?;
+        for pod in &pods {
+            let answer = operator.ask_by_port_forward(pod, 8080)?;
+            ensure!(answer.trim() == pod, "{answer} answered in {pod}'s place");
+        }
+        Ok(())
+    })?;
+    scene.step("take it away", |_| manifest::delete(&master, NAME))
+}
