@@ -1,11 +1,11 @@
-//! A Service with a pod on every switch, and hosts that keep on asking it: what was answered, what was not, and when.
+//! A Service with a pod on every worker, and hosts that keep on asking it: what was answered, what was not, and when.
 //!
 //! It has two node ports. One leads to every pod; the other to the pod on the switch that is asked, so that its answers
 //! depend on nobody else. The Service stays for the scenarios that follow.
 
 use std::{
     collections::BTreeSet,
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -54,20 +54,20 @@ pub struct Answer {
 #[derive(Debug, Default)]
 pub struct Answers(Mutex<Vec<Answer>>);
 
-/// Makes the Service, and waits until it answers at every switch.
+/// Makes the Service, and waits until it answers at every worker.
 pub fn start(scene: &Scene<'_>) -> Result<()> {
     manifest::apply(&scene.master()?, "answering", MANIFEST)?;
     wait(scene)
 }
 
-/// Waits until the Service answers at every switch.
+/// Waits until the Service answers at every worker.
 pub fn wait(scene: &Scene<'_>) -> Result<()> {
-    wait_at(scene, scene.cluster.nodes.iter().map(|node| node.name.as_str()))
+    wait_at(scene, scene.worker_nodes().iter().map(|node| node.name.as_str()))
 }
 
 /// Waits until the pod of each of these switches answers the host beside it, and each of them leads to every pod.
 pub fn wait_at<'s>(scene: &Scene<'_>, switches: impl IntoIterator<Item = &'s str>) -> Result<()> {
-    let pods = scene.cluster.nodes.len();
+    let pods = scene.worker_nodes().len();
     for switch in switches {
         let own = question(scene, switch, OWN_POD)?;
         let what = format!("the pod on {switch} answers {}", own.host);
@@ -87,8 +87,7 @@ pub fn wait_at<'s>(scene: &Scene<'_>, switches: impl IntoIterator<Item = &'s str
 
 /// The host beside a switch asks one of its node ports.
 pub fn question(scene: &Scene<'_>, switch: &str, port: u16) -> Result<Question> {
-    let node = scene.cluster.nodes.iter().find(|node| node.name == switch);
-    let address: Ipv4Addr = node.with_context(|| format!("cluster.toml names no {switch}"))?.address;
+    let address = scene.address_of(switch)?;
     let host = neighbours::host_of(scene, switch)?;
     Ok(Question { host, to: SocketAddr::from((address, port)) })
 }

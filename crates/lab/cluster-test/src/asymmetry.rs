@@ -3,7 +3,7 @@
 use std::{fmt, net::Ipv4Addr, time::Duration};
 
 use crate::Switch;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use topology::Topology;
 
 use crate::{
@@ -63,8 +63,7 @@ impl<'a> Route<'a> {
     /// From the switch of one host to another host, by a switch between them.
     fn by(scene: &Scene<'a>, from: &EndHost, to: &EndHost, by: &str) -> Result<Route<'a>> {
         let on = scene.switch(&from.switch)?;
-        let router = scene.cluster.node(by).with_context(|| format!("cluster.toml names no {by}"))?.address;
-        let next = ospf::neighbour_address(&on, router)?;
+        let next = ospf::neighbour_address(&on, scene.address_of(by)?)?;
         Ok(Route { on, to: to.address, next })
     }
 

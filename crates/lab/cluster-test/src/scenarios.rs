@@ -60,7 +60,7 @@ pub const ALL: &[Scenario] = &[
     ),
     Scenario::new(
         "pod-network",
-        "a pod on every switch, and each reaches each, across switches",
+        "a pod on every worker, and each reaches each, across switches",
         &["bring-up"],
         pods::play,
     ),
@@ -72,13 +72,13 @@ pub const ALL: &[Scenario] = &[
     ),
     Scenario::new(
         "workload",
-        "a Deployment spreads over the switches; logs, exec and port-forward work",
+        "a Deployment spreads over the workers; logs, exec and port-forward work",
         &["bring-up"],
         workload::play,
     ),
     Scenario::new(
         "services",
-        "ClusterIP, NodePort from every host at every switch, UDP, affinity, endpoints that come and go",
+        "ClusterIP, NodePort from every host at every worker, UDP, affinity, endpoints that come and go",
         &["pod-network"],
         services::play,
     ),

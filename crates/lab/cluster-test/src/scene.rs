@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::Ipv4Addr,
     path::PathBuf,
     thread,
     time::{Duration, Instant},
@@ -9,7 +10,7 @@ use std::{
 
 use crate::Switch;
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use cluster::Cluster;
+use cluster::{Cluster, Node};
 use common::retry::{self, Failed};
 use devices::{Device, Lab};
 use topology::format::DeviceKind;
@@ -98,6 +99,12 @@ impl<'a> Scene<'a> {
         self.switch(&self.cluster.master().name)
     }
 
+    /// What a switch is reached at, whatever link is down.
+    pub fn address_of(&self, switch: &str) -> Result<Ipv4Addr> {
+        let node = self.cluster.node(switch).with_context(|| format!("cluster.toml names no {switch}"))?;
+        Ok(node.address)
+    }
+
     pub fn switch(&self, name: &str) -> Result<Switch<'a>> {
         Ok(Switch::from(self.lab.device(name)?))
     }
@@ -107,10 +114,20 @@ impl<'a> Scene<'a> {
         self.cluster.nodes.iter().map(|node| self.switch(&node.name)).collect()
     }
 
-    /// The switches beside the master.
+    /// The nodes that the API server knows: a master that is no worker is none of them.
+    pub fn worker_nodes(&self) -> Vec<&'a Node> {
+        self.cluster.nodes.iter().filter(|node| node.worker).collect()
+    }
+
+    /// The switches that pods run on.
     pub fn workers(&self) -> Result<Vec<Switch<'a>>> {
-        let master = &self.cluster.master().name;
-        Ok(self.switches()?.into_iter().filter(|switch| switch.name() != master).collect())
+        self.worker_nodes().into_iter().map(|node| self.switch(&node.name)).collect()
+    }
+
+    /// Those of them that are not the master.
+    pub fn workers_beside_master(&self) -> Result<Vec<Switch<'a>>> {
+        let beside = self.worker_nodes().into_iter().filter(|node| !node.master);
+        beside.map(|node| self.switch(&node.name)).collect()
     }
 
     pub fn hosts(&self) -> Vec<Device<'a>> {
@@ -138,17 +155,26 @@ impl<'a> Scene<'a> {
         self.switches()?.iter().try_for_each(|switch| switch.wait_until_ready(limit).map(drop))
     }
 
-    /// Waits until every switch says that it is ready, and the API server says it of every node.
+    /// Waits until every switch says that it is ready, and the API server says it of every worker.
     pub fn wait_until_nodes_ready(&self, limit: Duration) -> Result<()> {
         self.wait_until_all_ready(limit)?;
         let master = self.master()?;
-        self.eventually("the API server lists every node as Ready", limit, || {
-            let nodes = master.kubectl(&["get", "nodes", "--no-headers"])?;
-            let ready = nodes.lines().filter(|line| line.contains(" Ready ")).count();
-            ensure!(ready == self.cluster.nodes.len(), "not all are:\n{nodes}");
-            Ok(())
+        self.eventually("the API server lists every worker as Ready, and nobody else", limit, || {
+            are_ready(&master.kubectl(&["get", "nodes", "--no-headers"])?, self.cluster)
         })
     }
+}
+
+/// Fails where `kubectl get nodes` lists other nodes than the workers, or one that is not Ready.
+fn are_ready(listed: &str, cluster: &Cluster) -> Result<()> {
+    let state = |line: &'_ str| -> Option<(String, bool)> {
+        let mut words = line.split_whitespace();
+        Some((words.next()?.to_owned(), words.next()? == "Ready"))
+    };
+    let nodes: BTreeMap<String, bool> = listed.lines().filter_map(state).collect();
+    let workers = cluster.nodes.iter().filter(|node| node.worker);
+    ensure!(nodes == workers.map(|node| (node.name.clone(), true)).collect(), "they are:\n{listed}");
+    Ok(())
 }
 
 /// The same where there is no scene: on another thread.
@@ -162,4 +188,26 @@ pub fn eventually<T>(
         Err(_) if interrupted() => Err(Failed::Stop(anyhow!("interrupted while waiting: {what}"))),
         tried => Ok(tried?),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_worker_has_to_be_ready_and_a_master_that_is_none_is_no_node() {
+        let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../topo/cluster.toml")).unwrap();
+        let parse = |text: &str| Cluster::parse(text, "cluster.toml").unwrap();
+        let (both, alone) = (parse(&text), parse(&text.replace(r#"["master", "worker"]"#, r#"["master"]"#)));
+        let master = "veos-b    Ready      <none>   2m   v1.20.2\n";
+        let workers = "veos-l1   Ready      <none>   2m   v1.20.2\nveos-l2   Ready      <none>   1m   v1.20.2\n";
+        let all = format!("{master}{workers}");
+        are_ready(&all, &both).unwrap();
+        are_ready(workers, &alone).unwrap();
+        assert!(are_ready(workers, &both).is_err(), "a worker is not there");
+        assert!(are_ready(&all, &alone).is_err(), "a master that is no worker is there");
+        let error = are_ready(&workers.replace("l2   Ready   ", "l2   NotReady"), &alone).unwrap_err().to_string();
+        assert!(error.contains("veos-l2   NotReady"), "{error}");
+        assert!(are_ready(&all.replace("Ready  ", "Ready,SchedulingDisabled"), &both).is_err());
+    }
 }

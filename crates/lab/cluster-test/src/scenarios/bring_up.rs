@@ -26,7 +26,7 @@ pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     let installed = scene.recorder.now();
     let asker = Asker::of(scene)?;
     let moments = wait(scene, &asker)?;
-    scene.step("the API server lists every node as Ready", |scene| scene.wait_until_nodes_ready(BRING_UP))?;
+    scene.step("the API server lists every worker as Ready", |scene| scene.wait_until_nodes_ready(BRING_UP))?;
     scene.step("ask every switch when each of its stages began and ended", |scene| {
         let switches = scene.switches()?;
         switches.iter().try_for_each(|switch| record(scene, switch, installed))?;
@@ -57,7 +57,7 @@ fn figures(scene: &Scene<'_>, host: &str, installed: f64, powered_on: f64, momen
     scene.figure("bring-up", moments.ready - installed, "s", after_install);
     let with_install = "from the start of the first switch; the routing scenario and the install by hand are in it";
     scene.figure("power-on to every node Ready", moments.ready - powered_on, "s", with_install);
-    let after_install = "a NodePort of the last switch; from the end of the install, the objects applied as soon as the API server took them";
+    let after_install = "a NodePort of the last worker; from the end of the install, the objects applied as soon as the API server took them";
     let name = format!("first Service answer from {host}");
     scene.figure(&name, moments.first_answer - installed, "s", after_install);
     let name = format!("power-on to first Service answer from {host}");
@@ -85,12 +85,12 @@ fn record(scene: &Scene<'_>, switch: &Switch<'_>, began: f64) -> Result<()> {
     Ok(())
 }
 
-/// The last host asks the last switch for a Service whose objects are applied while the cluster still comes up. By itself, as
+/// The last host asks the last worker for a Service whose objects are applied while the cluster still comes up. By itself, as
 /// it is on a thread of its own.
 struct Asker<'a> {
     master: Switch<'a>,
     host: Device<'a>,
-    /// The switch that is asked.
+    /// The worker that is asked.
     address: Ipv4Addr,
     recorder: &'a Recorder<'a>,
     interrupted: &'a Interrupted,
@@ -101,7 +101,7 @@ impl<'a> Asker<'a> {
         Ok(Asker {
             master: scene.master()?,
             host: scene.hosts().pop().context("the topology has no host")?,
-            address: scene.cluster.nodes.last().context("the cluster has no node")?.address,
+            address: scene.worker_nodes().last().context("cluster.toml has no worker")?.address,
             recorder: scene.recorder,
             interrupted: scene.interrupted,
         })

@@ -32,7 +32,7 @@ pub fn versions(scene: &mut Scene<'_>) -> Result<()> {
         let kubelets =
             operator.kubectl(&["get", "nodes", "--output=jsonpath={.items[*].status.nodeInfo.kubeletVersion}"])?;
         let all = kubelets.split(' ').filter(|kubelet| server["gitVersion"] == **kubelet).count();
-        ensure!(all == scene.cluster.nodes.len(), "the kubelets are {kubelets}, the server is {server}");
+        ensure!(all == scene.worker_nodes().len(), "the kubelets are {kubelets}, the server is {server}");
         Ok(())
     })
 }

@@ -27,19 +27,19 @@ const ROUTED: Duration = Duration::from_secs(60);
 
 pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     let given = scene.parts.flanneld.clone();
-    let switches = scene.switches()?;
+    let switches = scene.workers()?;
     if given.is_none() && !has_installed(&switches)? {
         let why = "the SWIX has no flanneld, which is in release 1.12's; --flanneld FILE tries one of linux/386";
         return Err(Impossible(why.to_owned()).into());
     }
-    scene.step("a Service answers at every switch", |scene| answering::start(scene))?;
+    scene.step("a Service answers at every worker", |scene| answering::start(scene))?;
     let played = with_flannel(scene, &switches, given);
     scene.step("take flannel away, and bring the static routes back", |scene| {
         switches.iter().try_for_each(|switch| without_flannel(scene, switch))?;
         scene.wait_until_nodes_ready(BRING_UP)
     })?;
     played?;
-    scene.step("the Service answers at every switch", |scene| answering::wait(scene))
+    scene.step("the Service answers at every worker", |scene| answering::wait(scene))
 }
 
 fn has_installed(switches: &[Switch<'_>]) -> Result<bool> {
@@ -54,7 +54,7 @@ fn has_installed(switches: &[Switch<'_>]) -> Result<bool> {
 fn with_flannel(scene: &mut Scene<'_>, switches: &[Switch<'_>], given: Option<PathBuf>) -> Result<()> {
     scene.step("give every node its range of pods, which flannel takes from there", |scene| {
         let master = scene.master()?;
-        for node in &scene.cluster.nodes {
+        for node in scene.worker_nodes() {
             let patch = serde_json::json!({"spec": {"podCIDR": node.pod_cidr, "podCIDRs": [node.pod_cidr]}});
             master.kubectl(&["patch", "node", &node.name, "--patch", &patch.to_string()])?;
         }
@@ -79,7 +79,7 @@ fn with_flannel(scene: &mut Scene<'_>, switches: &[Switch<'_>], given: Option<Pa
         }
         Ok(())
     })?;
-    scene.step("the Service answers at every switch, from every switch's pods", |scene| answering::wait(scene))
+    scene.step("the Service answers at every worker, from every switch's pods", |scene| answering::wait(scene))
 }
 
 fn start(scene: &Scene<'_>, switch: &Switch<'_>, given: Option<&Path>) -> Result<()> {
@@ -135,5 +135,5 @@ fn routes(scene: &Scene<'_>, switch: &Switch<'_>, no: &str) -> Result<()> {
 }
 
 fn others<'a>(scene: &Scene<'a>, switch: &Switch<'_>) -> Vec<&'a Node> {
-    scene.cluster.nodes.iter().filter(|node| node.worker && node.name != switch.name()).collect()
+    scene.worker_nodes().into_iter().filter(|node| node.name != switch.name()).collect()
 }

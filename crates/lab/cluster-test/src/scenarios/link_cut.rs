@@ -21,12 +21,12 @@ const REROUTED: Duration = Duration::from_secs(10);
 const CONVERGED: Duration = Duration::from_secs(90);
 
 pub fn play(scene: &mut Scene<'_>) -> Result<()> {
-    let worker = scene.workers()?.pop().context("cluster.toml has no worker beside the master")?;
+    let worker = scene.workers_beside_master()?.pop().context("cluster.toml has no worker beside the master")?;
     let master = scene.master()?;
     let cable = neighbours::cable(scene, master.name(), worker.name())?.name.clone();
     let host = scene.lab.device(&neighbours::host_of(scene, master.name())?)?;
-    let address = scene.cluster.node(worker.name()).context("cluster.toml does not name the worker")?.address;
-    scene.step("a Service answers at every switch", |scene| answering::start(scene))?;
+    let address = scene.address_of(worker.name())?;
+    scene.step("a Service answers at every worker", |scene| answering::start(scene))?;
 
     let pinged = format!("{} pings {address} while {cable} is cut for {} s", host.name(), CUT.as_secs());
     if neighbours::another_way(scene.lab.topology(), master.name(), worker.name(), &cable) {
@@ -50,8 +50,8 @@ pub fn play(scene: &mut Scene<'_>) -> Result<()> {
         })?;
         figure(scene, &lost, lost.cut, &format!("less the {:.2} s of the cut itself", lost.cut.as_secs_f64()));
     }
-    scene.step("the Service answers at every switch again", |scene| answering::wait(scene))?;
-    scene.step("every node is Ready", |scene| scene.wait_until_nodes_ready(CONVERGED))
+    scene.step("the Service answers at every worker again", |scene| answering::wait(scene))?;
+    scene.step("every worker is Ready", |scene| scene.wait_until_nodes_ready(CONVERGED))
 }
 
 struct Lost {

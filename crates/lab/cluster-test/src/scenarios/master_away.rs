@@ -21,14 +21,14 @@ const CUT: Duration = Duration::from_secs(10);
 const RESTARTED: Duration = Duration::from_secs(30);
 
 pub fn play(scene: &mut Scene<'_>) -> Result<()> {
-    let workers = scene.workers()?;
+    let workers = scene.workers_beside_master()?;
     ensure!(!workers.is_empty(), "cluster.toml has no worker beside the master");
-    scene.step("a Service answers at every switch", |scene| answering::start(scene))?;
+    scene.step("a Service answers at every worker", |scene| answering::start(scene))?;
     let questions = answering::questions(scene, workers.iter().map(|worker| worker.name()), &[ANY_POD, OWN_POD])?;
     answering::while_asked(scene, &questions, |scene, answers| {
         let absent = control_plane_absent(scene, answers, &workers);
         // It is started whatever was seen.
-        let back = scene.step("start the control plane, and wait until every node is Ready", |scene| {
+        let back = scene.step("start the control plane, and wait until every worker is Ready", |scene| {
             let master = scene.master()?;
             master.exec_ok([&["systemctl", "start"][..], &services::MASTER].concat())?;
             scene.wait_until_nodes_ready(BRING_UP)
@@ -47,11 +47,11 @@ pub fn play(scene: &mut Scene<'_>) -> Result<()> {
         })
     })?;
     // kubelet tries the API server again after up to half a minute; until then it has not heard of its pods, though its node is Ready.
-    scene.step("every kubelet takes orders again: a new pod runs on every switch", |scene| {
-        pods::on_every_switch(scene)?;
+    scene.step("every kubelet takes orders again: a new pod runs on every worker", |scene| {
+        pods::on_every_worker(scene)?;
         workload::stop(&scene.master()?)
     })?;
-    scene.step("the Service answers at every switch", |scene| answering::wait(scene))
+    scene.step("the Service answers at every worker", |scene| answering::wait(scene))
 }
 
 /// When a cable was cut, and when every switch had ways to the others again.

@@ -1,4 +1,4 @@
-//! A pod on every switch, and every pod and every switch reaches every other pod.
+//! A pod on every worker, and every pod and every switch reaches every other pod.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -15,7 +15,7 @@ const REACHED: Duration = Duration::from_secs(60);
 
 pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     let master = scene.master()?;
-    let pods = scene.step("run a pod on every switch", |scene| on_every_switch(scene))?;
+    let pods = scene.step("run a pod on every worker", |scene| on_every_worker(scene))?;
     scene.step("every switch asks every pod", |scene| {
         for switch in scene.switches()? {
             for pod in &pods {
@@ -44,15 +44,15 @@ pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     scene.step("take the pods away", |_| workload::stop(&master))
 }
 
-/// Has new pods made, and waits until one is ready on every switch.
-pub(super) fn on_every_switch(scene: &Scene<'_>) -> Result<Vec<Pod>> {
+/// Has new pods made, and waits until one is ready on every worker.
+pub(super) fn on_every_worker(scene: &Scene<'_>) -> Result<Vec<Pod>> {
     let master = scene.master()?;
     workload::start(&master)?;
     scene
-        .eventually("a pod is ready on every switch", READY, || {
+        .eventually("a pod is ready on every worker", READY, || {
             let pods = workload::ready_pods(&master)?;
             let nodes: BTreeSet<&str> = pods.iter().map(|pod| pod.node.as_str()).collect();
-            ensure!(nodes.len() == scene.cluster.nodes.len(), "there are pods on {nodes:?}");
+            ensure!(nodes.len() == scene.worker_nodes().len(), "there are pods on {nodes:?}");
             Ok(pods)
         })
         .map_err(|error| anyhow!("{error:#}\n{}", workload::story(&master)))

@@ -12,7 +12,7 @@ const SECRET: &str = "for-no-pod";
 pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     let master = scene.master()?;
     scene.step("the API server reads logs and runs commands by every kubelet", |scene| {
-        let pods = pods::on_every_switch(scene)?;
+        let pods = pods::on_every_worker(scene)?;
         for pod in pods {
             let logs = master.kubectl(&["logs", &pod.name])?;
             ensure!(logs.starts_with("serving on port"), "{} has other logs: {logs}", pod.name);
@@ -24,7 +24,7 @@ pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     })?;
     scene.step("a node may read its own Node object, and no Secret that no pod of its uses", |scene| {
         master.kubectl(&["create", "secret", "generic", SECRET, "--from-literal=word=hidden"])?;
-        let judged = scene.switches()?.iter().try_for_each(node_is_limited);
+        let judged = scene.workers()?.iter().try_for_each(node_is_limited);
         master.kubectl(&["delete", "secret", SECRET])?;
         judged
     })?;

@@ -21,7 +21,7 @@ pub fn each(scene: &mut Scene<'_>) -> Result<()> {
             })?;
             let name = format!("reboot of {}", switch.name());
             scene.figure(&name, took, "s", "from power-on until it says that it is ready");
-            scene.step("the Service answers at every switch", |scene| answering::wait(scene))?;
+            scene.step("the Service answers at every worker", |scene| answering::wait(scene))?;
         }
         Ok(())
     })
@@ -38,14 +38,14 @@ pub fn all(scene: &mut Scene<'_>) -> Result<()> {
         scene.step("wait until every switch is ready", |scene| scene.wait_until_all_ready(BRING_UP))?;
         let took = began.elapsed().as_secs_f64();
         scene.figure("reboot of all switches", took, "s", "from power-on until the last one says that it is ready");
-        scene.step("every node is Ready", |scene| scene.wait_until_nodes_ready(BRING_UP))?;
-        scene.step("the Service answers at every switch", |scene| answering::wait(scene))
+        scene.step("every worker is Ready", |scene| scene.wait_until_nodes_ready(BRING_UP))?;
+        scene.step("the Service answers at every worker", |scene| answering::wait(scene))
     })
 }
 
 /// What is before and after both. The work has the switches in random order.
 fn around<'a>(scene: &mut Scene<'a>, work: impl FnOnce(&mut Scene<'a>, &[Switch<'a>]) -> Result<()>) -> Result<()> {
-    scene.step("a Service answers at every switch", |scene| answering::start(scene))?;
+    scene.step("a Service answers at every worker", |scene| answering::start(scene))?;
     let before = ClusterIdentity::of(&scene.master()?)?;
     let mut switches = scene.switches()?;
     scene.random.shuffle(&mut switches);

@@ -42,20 +42,20 @@ pub fn play(scene: &mut Scene<'_>) -> Result<()> {
             Ok(())
         })
     })?;
-    scene.step("every Service answers on every switch", |scene| {
+    scene.step("every Service answers on every worker", |scene| {
         let addresses = "--output=jsonpath={range .items[*]}{.spec.clusterIP}{\"\\n\"}{end}";
         let listed = master.kubectl(&["get", "services", "--selector=app=many", addresses])?;
         let addresses = listed.lines().map(str::parse).collect::<Result<Vec<Ipv4Addr>, _>>();
         let addresses = addresses.with_context(|| format!("not all of these are addresses:\n{listed}"))?;
         ensure!(addresses.len() == SERVICES, "there are {} Services", addresses.len());
         let all: Vec<SocketAddr> = addresses.into_iter().map(|address| (address, 80).into()).collect();
-        for switch in scene.switches()? {
+        for switch in scene.workers()? {
             let what = format!("every Service answers on {}", switch.name());
             scene.eventually(&what, LIMIT, || asking::from_switch(&switch, &all))?;
         }
         Ok(())
     })?;
-    let how = "from creating them until every pod was ready and every Service answered on every switch";
+    let how = "from creating them until every pod was ready and every Service answered on every worker";
     scene.figure("200 Services and 60 pods", began.elapsed().as_secs_f64(), "s", how);
     scene.step("conntrack's hash table has its size of the boot", |scene| kernel::hash_table_was_left_alone(scene))?;
     scene.step("take them away", |scene| {

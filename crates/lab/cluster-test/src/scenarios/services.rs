@@ -33,26 +33,26 @@ pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     scene.step("make a Deployment of three and its Services", |_| manifest::apply(&master, NAME, MANIFEST))?;
     let hosts = scene.hosts();
     let last = hosts.last().context("the topology has no host")?;
-    let at: Vec<Ipv4Addr> = scene.cluster.nodes.iter().map(|node| node.address).collect();
-    // Every host, and every switch that it asks.
+    let at: Vec<Ipv4Addr> = scene.worker_nodes().iter().map(|node| node.address).collect();
+    // Every host, and every worker that it asks.
     let ways: Vec<(&Device<'_>, Ipv4Addr)> =
         hosts.iter().flat_map(|host| at.iter().map(move |address| (host, *address))).collect();
     scene.step(format!("{} gets its first answer from a node port", last.name()), |scene| {
-        let address = *at.last().context("the cluster has no node")?;
+        let address = *at.last().context("cluster.toml has no worker")?;
         scene.eventually("an answer", STARTED, || asking::by_tcp(last, (address, NODE_PORT).into()))
     })?;
     let how = format!("from creating a Deployment and its Service until {} is answered", last.name());
     scene.figure("a new Service's first answer", began.elapsed().as_secs_f64(), "s", &how);
 
-    scene.step("three pods answer, at the cluster address from every switch", |scene| {
+    scene.step("three pods answer, at the cluster address from every worker", |scene| {
         let questions = vec![(address_of(&master)?, 80).into(); QUESTIONS];
-        scene.switches()?.iter().try_for_each(|switch| {
+        scene.workers()?.iter().try_for_each(|switch| {
             scene.eventually(&format!("three pods answer {}", switch.name()), STARTED, || {
                 three(asking::from_switch(switch, &questions)?.into_iter().collect())
             })
         })
     })?;
-    scene.step("and at every switch's node port from every host", |scene| {
+    scene.step("and at every worker's node port from every host", |scene| {
         ways.iter().try_for_each(|(host, at)| all_answer(scene, host, (*at, NODE_PORT).into(), Protocol::Tcp))
     })?;
     scene.step("and by UDP", |scene| {

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use crate::Switch;
 use anyhow::{Context, Result, ensure};
 
 use crate::{
@@ -80,10 +79,10 @@ fn through_changes(scene: &mut Scene<'_>, hosts: &[EndHost; 2], text: &str) -> R
     let begun = scene.step(format!("{text}: every packet arrives, and every ping is answered"), |scene| {
         none_dropped(scene, |scene| accompanied(scene, hosts, |scene| scene.pause(AFTERWARDS)))
     })?;
-    let restarted = scene.step("it goes on while kube-proxy is restarted on every switch", |scene| {
+    let restarted = scene.step("it goes on while kube-proxy is restarted on every worker", |scene| {
         none_dropped(scene, |scene| {
             accompanied(scene, hosts, |scene| {
-                for switch in workers(scene)? {
+                for switch in scene.workers()? {
                     switch.exec_ok(["systemctl", "restart", "kube-proxy"])?;
                 }
                 scene.wait_until_all_ready(READY)?;
@@ -100,10 +99,6 @@ fn through_changes(scene: &mut Scene<'_>, hosts: &[EndHost; 2], text: &str) -> R
         })
     })?;
     Ok(begun + restarted + forgotten)
-}
-
-fn workers<'a>(scene: &Scene<'a>) -> Result<Vec<Switch<'a>>> {
-    scene.cluster.nodes.iter().filter(|node| node.worker).map(|node| scene.switch(&node.name)).collect()
 }
 
 /// Does the work while hosts have a connection that begins before, exchange datagrams and ping.

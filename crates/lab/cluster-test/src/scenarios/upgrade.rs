@@ -22,12 +22,13 @@ pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     };
     // Two builds of one version have files of the same name.
     let next_name = name_with_release(&next)?;
-    scene.step("a Service answers at every switch", |scene| answering::start(scene))?;
+    scene.step("a Service answers at every worker", |scene| answering::start(scene))?;
     let before = ClusterIdentity::of(&scene.master()?)?;
     let master = scene.master()?;
-    let order = [vec![master], scene.workers()?].concat();
+    let order = [vec![master], scene.workers_beside_master()?].concat();
+    let workers = scene.worker_nodes();
     for switch in &order {
-        let others: Vec<&str> = order.iter().map(|other| other.name()).filter(|name| *name != switch.name()).collect();
+        let others = workers.iter().map(|node| node.name.as_str()).filter(|name| *name != switch.name());
         let questions = answering::questions(scene, others, &[OWN_POD])?;
         scene.step(format!("install {next_name} on {}", switch.name()), |scene| {
             answering::while_asked(scene, &questions, |scene, answers| {
@@ -46,7 +47,7 @@ pub fn play(scene: &mut Scene<'_>) -> Result<()> {
             })
         })?;
         // A node is ready before its pods are, and the next switch is not to be touched before.
-        scene.step("the Service answers at every switch", |scene| answering::wait(scene))?;
+        scene.step("the Service answers at every worker", |scene| answering::wait(scene))?;
     }
     scene.step("every switch has the same version", |_| {
         let versions: Vec<String> = order.iter().map(extension::version).collect::<Result<_>>()?;

@@ -22,13 +22,14 @@ const IN_TIME: Duration = Duration::from_millis(900);
 const GIVEN_UP: Duration = Duration::from_secs(150);
 
 pub fn play(scene: &mut Scene<'_>) -> Result<()> {
-    let mut workers = scene.workers()?;
+    let mut workers = scene.workers_beside_master()?;
     let worker = workers.pop().context("cluster.toml has no worker beside the master")?;
-    scene.step("a Service answers at every switch", |scene| answering::start(scene))?;
+    scene.step("a Service answers at every worker", |scene| answering::start(scene))?;
     let before = ClusterIdentity::of(&scene.master()?)?;
 
-    let others = scene.cluster.nodes.iter().map(|node| node.name.as_str()).filter(|name| *name != worker.name());
-    let questions = answering::questions(scene, others.collect::<Vec<_>>(), &[ANY_POD])?;
+    let nodes = scene.worker_nodes();
+    let others = nodes.iter().map(|node| node.name.as_str()).filter(|name| *name != worker.name());
+    let questions = answering::questions(scene, others, &[ANY_POD])?;
     let (took, failed) = scene
         .step(format!("cut {}'s power, and ask until all is answered", worker.name()), |scene| {
             answering::while_asked(scene, &questions, |scene, answers| death_of(scene, &worker, answers))
@@ -55,8 +56,8 @@ pub fn play(scene: &mut Scene<'_>) -> Result<()> {
         "s",
         "from power-on with an empty flash until it says that it is ready",
     );
-    scene.step("every node is Ready", |scene| scene.wait_until_nodes_ready(BRING_UP))?;
-    scene.step("the Service answers at every switch", |scene| answering::wait(scene))?;
+    scene.step("every worker is Ready", |scene| scene.wait_until_nodes_ready(BRING_UP))?;
+    scene.step("the Service answers at every worker", |scene| answering::wait(scene))?;
     scene.step("it is the same cluster", |scene| before.has_stayed(&scene.master()?))
 }
 

@@ -1,4 +1,4 @@
-//! A Deployment from an image that was built here: pods on every switch, their logs, commands in them, a port forwarded.
+//! A Deployment from an image that was built here: pods on every worker, their logs, commands in them, a port forwarded.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -15,18 +15,18 @@ const MANIFEST: &str = include_str!("manifests/workload.yaml");
 
 pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     let master = scene.master()?;
-    let switches = scene.cluster.nodes.len();
-    let pods = scene.step(format!("a Deployment of {switches} has a pod on every switch"), |scene| {
-        manifest::apply(&master, NAME, &MANIFEST.replace("REPLICAS", &switches.to_string()))?;
+    let workers = scene.worker_nodes().len();
+    let pods = scene.step(format!("a Deployment of {workers} has a pod on every worker"), |scene| {
+        manifest::apply(&master, NAME, &MANIFEST.replace("REPLICAS", &workers.to_string()))?;
         scene.eventually("its pods are ready", LIMIT, || {
             let ready = master.kubectl(&["get", "deployment", NAME, "--output=jsonpath={.status.readyReplicas}"])?;
-            ensure!(ready == switches.to_string(), "{ready} are");
+            ensure!(ready == workers.to_string(), "{ready} are");
             Ok(())
         })?;
         let names = "--output=jsonpath={range .items[*]}{.metadata.name} {.spec.nodeName}{\"\\n\"}{end}";
         let listed = master.kubectl(&["get", "pods", "--selector=app=spread", names])?;
         let (pods, nodes): (Vec<_>, BTreeSet<_>) = listed.lines().filter_map(|line| line.split_once(' ')).unzip();
-        ensure!(nodes.len() == switches, "they are not on {switches} switches:\n{listed}");
+        ensure!(nodes.len() == workers, "they are not on {workers} switches:\n{listed}");
         Ok(pods.into_iter().map(str::to_owned).collect::<Vec<String>>())
     })?;
     scene.step("every pod's logs can be read, and a command run in it", |_| {
