@@ -18,7 +18,7 @@ use crate::manifest;
 use anyhow::{Context, Result, bail, ensure};
 use devices::Device;
 
-use crate::{Scene, asking, neighbours};
+use crate::{Scene, asking};
 
 /// The node port that leads to every pod.
 pub const ANY_POD: u16 = 31081;
@@ -88,7 +88,7 @@ pub fn wait_at<'s>(scene: &Scene<'_>, switches: impl IntoIterator<Item = &'s str
 /// The host beside a switch asks one of its node ports.
 pub fn question(scene: &Scene<'_>, switch: &str, port: u16) -> Result<Question> {
     let address = scene.address_of(switch)?;
-    let host = neighbours::host_of(scene, switch)?;
+    let host = scene.host_of(switch)?.name().to_owned();
     Ok(Question { host, to: SocketAddr::from((address, port)) })
 }
 

@@ -7,11 +7,8 @@ use anyhow::Result;
 use crate::{
     Recorder, Scenario, Scene, look,
     record::{Evidence, PlayOutcome},
-    scenario::Impossible,
+    wants::Obstacles,
 };
-
-/// The scenario after which there are nodes.
-const BRING_UP: &str = "bring-up";
 
 /// Says of each that it was not played.
 pub fn skip(scenarios: &[&Scenario], recorder: &Recorder<'_>, why: &str) {
@@ -21,18 +18,17 @@ pub fn skip(scenarios: &[&Scenario], recorder: &Recorder<'_>, why: &str) {
     }
 }
 
-/// Plays them. What fails takes along only what needs it.
-pub fn run(scenarios: &[&Scenario], scene: &mut Scene<'_>) {
+/// Plays them, but for those that cannot be played here. What fails takes along only what needs it.
+pub fn run(scenarios: &[&Scenario], obstacles: &Obstacles, scene: &mut Scene<'_>) {
     let mut ended: BTreeMap<&str, PlayOutcome> = BTreeMap::new();
     for scenario in scenarios {
         // Before each, because any may end with nodes that are gone, as uninstalling does.
-        if ended.get(BRING_UP) == Some(&PlayOutcome::Passed) {
-            see_memory(scene);
-        }
+        see_memory(scene);
         scene.recorder.begin_scenario(scenario.name, scenario.purpose);
-        let outcome = match obstacle(scenario, scene, &ended) {
-            Some(why) => PlayOutcome::Skipped(why),
-            None => {
+        let outcome = match (obstacles.get(scenario.name), obstacle(scenario, scene, &ended)) {
+            (Some(why), _) => PlayOutcome::NotPossible(why.clone()),
+            (None, Some(why)) => PlayOutcome::Skipped(why),
+            (None, None) => {
                 scene.random = fastrand::Rng::with_seed(seed_of(scene.seed, scenario.name));
                 outcome((scenario.play)(scene), (scene.interrupted)())
             }
@@ -53,7 +49,6 @@ fn see_memory(scene: &Scene<'_>) {
 fn outcome(played: Result<()>, interrupted: bool) -> PlayOutcome {
     match played {
         Ok(()) => PlayOutcome::Passed,
-        Err(error) if error.is::<Impossible>() => PlayOutcome::Skipped(error.to_string()),
         Err(error) if interrupted => PlayOutcome::Skipped(format!("interrupted: {error:#}")),
         Err(error) => PlayOutcome::Failed(format!("{error:#}")),
     }
@@ -94,10 +89,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_played_here_is_skipped_with_its_reason() {
-        let why = "there is no flanneld".to_owned();
-        assert_eq!(outcome(Err(Impossible(why.clone()).into()), false), PlayOutcome::Skipped(why));
+    fn what_ends_by_ctrl_c_has_not_failed() {
         assert_eq!(outcome(Err(anyhow!("wrong")), false), PlayOutcome::Failed("wrong".to_owned()));
+        assert_eq!(outcome(Err(anyhow!("wrong")), true), PlayOutcome::Skipped("interrupted: wrong".to_owned()));
     }
 
     #[test]

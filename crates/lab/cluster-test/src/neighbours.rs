@@ -2,13 +2,11 @@
 
 use std::net::Ipv4Addr;
 
-use anyhow::{Context, Result};
+use cluster::{Cluster, Node};
 use topology::{
     Topology,
     format::{DeviceKind, Link, LinkDriver},
 };
-
-use crate::Scene;
 
 /// An end host, and the switch that a cable leads to from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,18 +16,22 @@ pub struct EndHost {
     pub switch: String,
 }
 
-/// The cable between two devices.
-pub fn cable<'a>(scene: &Scene<'a>, one: &str, other: &str) -> Result<&'a Link> {
-    let found = cables(scene.lab.topology()).find(|link| ends_at(link, one) && ends_at(link, other));
-    found.with_context(|| format!("the topology has no cable between {one} and {other}"))
+/// The workers that a cable leads to from the master's switch, each with the cable's name.
+pub fn cables_to_workers<'a>(topology: &Topology, cluster: &'a Cluster) -> Vec<(&'a Node, String)> {
+    let workers = cluster.nodes.iter().filter(|node| node.worker && !node.master);
+    let cabled = |node: &'a Node| Some((node, cable(topology, &cluster.master().name, &node.name)?.name.clone()));
+    workers.filter_map(cabled).collect()
 }
 
 /// The host that a cable leads to from a switch.
-pub fn host_of(scene: &Scene<'_>, switch: &str) -> Result<String> {
-    let hosts = scene.lab.devices().filter(|device| device.kind() == DeviceKind::Host);
-    let mut beside = hosts.filter(|host| cable(scene, switch, host.name()).is_ok());
-    let host = beside.next().with_context(|| format!("the topology has no host beside {switch}"))?;
-    Ok(host.name().to_owned())
+pub fn host_of<'a>(topology: &'a Topology, switch: &str) -> Option<&'a str> {
+    let mut hosts = topology.devices.iter().filter(|device| device.kind == DeviceKind::Host);
+    hosts.find(|host| cable(topology, switch, &host.name).is_some()).map(|host| host.name.as_str())
+}
+
+/// The cable between two devices.
+fn cable<'a>(topology: &'a Topology, one: &str, other: &str) -> Option<&'a Link> {
+    cables(topology).find(|link| ends_at(link, one) && ends_at(link, other))
 }
 
 /// Every two hosts whose packets to each other pass through switches: those beside different ones.

@@ -90,6 +90,8 @@ pub enum PlayOutcome {
     Passed,
     Failed(String),
     Skipped(String),
+    /// The topology, or who brought it up, does not offer what it wants.
+    NotPossible(String),
 }
 
 /// Lines of a device's logs that concern a failure.
@@ -136,6 +138,16 @@ impl PlayOutcome {
         done.as_ref().map_or_else(|error| PlayOutcome::Failed(format!("{error:#}")), |_| PlayOutcome::Passed)
     }
 
+    /// In a word, and why.
+    pub fn told(&self) -> (&'static str, &str) {
+        match self {
+            PlayOutcome::Passed => ("passed", ""),
+            PlayOutcome::Failed(why) => ("failed", why),
+            PlayOutcome::Skipped(why) => ("skipped", why),
+            PlayOutcome::NotPossible(why) => ("not possible here", why),
+        }
+    }
+
     pub fn is_failure(&self) -> bool {
         matches!(self, PlayOutcome::Failed(_))
     }
@@ -145,11 +157,5 @@ impl Run {
     /// Nothing failed, and what was skipped had a reason of its own.
     pub fn has_passed(&self) -> bool {
         !self.interrupted && self.scenarios.iter().all(|scenario| !scenario.outcome.is_failure())
-    }
-
-    /// One of these was not played.
-    pub fn has_skipped(&self, names: &[String]) -> bool {
-        let skipped = self.scenarios.iter().filter(|scenario| matches!(scenario.outcome, PlayOutcome::Skipped(_)));
-        skipped.into_iter().any(|scenario| names.contains(&scenario.name))
     }
 }

@@ -12,11 +12,11 @@ use crate::Switch;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use cluster::{Cluster, Node};
 use common::retry::{self, Failed};
-use devices::{Device, Lab};
+use devices::{Capabilities, Device, Lab};
 use topology::format::DeviceKind;
 
 use crate::{
-    Recorder,
+    Recorder, neighbours,
     passing::Passing,
     record::{Figure, PlayOutcome},
 };
@@ -48,6 +48,7 @@ pub struct Scene<'a> {
     pub lab: &'a Lab,
     pub cluster: &'a Cluster,
     pub parts: &'a Parts,
+    pub capabilities: &'a Capabilities,
     pub recorder: &'a Recorder<'a>,
     /// Where every random choice of the run comes from.
     pub seed: u64,
@@ -128,6 +129,12 @@ impl<'a> Scene<'a> {
     pub fn workers_beside_master(&self) -> Result<Vec<Switch<'a>>> {
         let beside = self.worker_nodes().into_iter().filter(|node| !node.master);
         beside.map(|node| self.switch(&node.name)).collect()
+    }
+
+    /// The host beside a switch.
+    pub fn host_of(&self, switch: &str) -> Result<Device<'a>> {
+        let host = neighbours::host_of(self.lab.topology(), switch);
+        self.lab.device(host.with_context(|| format!("the topology has no host beside {switch}"))?)
     }
 
     pub fn hosts(&self) -> Vec<Device<'a>> {

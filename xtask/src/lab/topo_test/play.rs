@@ -12,9 +12,10 @@ use cluster_test::{
     Parts, Recorder, Scenario, Scene, describe, engine,
     record::{PlayOutcome, Run},
     report,
+    wants::Obstacles,
 };
 use common::{Progress, digest::Sha256};
-use devices::{Driver, Lab, Options};
+use devices::{Capabilities, Driver, Lab, Options};
 use topology::Topology;
 
 use super::watch::Watch;
@@ -28,6 +29,9 @@ pub struct Play<'a> {
     pub parts: &'a Parts,
     pub driver: &'a Driver,
     pub scenarios: &'a [&'static Scenario],
+    /// Why some of them cannot be played here.
+    pub obstacles: &'a Obstacles,
+    pub capabilities: &'a Capabilities,
     pub seed: u64,
     pub master_away: Duration,
     /// The topology stays up.
@@ -53,6 +57,7 @@ impl Play<'_> {
             lab: &lab,
             cluster: self.cluster,
             parts: self.parts,
+            capabilities: self.capabilities,
             recorder: &recorder,
             seed: self.seed,
             random: fastrand::Rng::with_seed(self.seed),
@@ -60,7 +65,7 @@ impl Play<'_> {
             long_lived: vec![],
             interrupted: &interrupt::came,
         };
-        watch.over(&lab, || engine::run(self.scenarios, &mut scene));
+        watch.over(&lab, || engine::run(self.scenarios, self.obstacles, &mut scene));
         let (devices, without_logs) = describe::of_lab(&lab, &recorder, &self.directory);
         without_logs.iter().for_each(|error| eprintln!("remark: {error:#}"));
         let written = self.report(Run { devices, ..run }, &recorder);
@@ -75,13 +80,9 @@ impl Play<'_> {
     fn not_yet_played(&self, recorder: &Recorder<'_>) -> Result<Run> {
         let swix = &self.parts.swix;
         let digest = Sha256::of_file(swix).with_context(|| format!("cannot read {}", swix.display()))?;
-        let driver = match self.driver {
-            Driver::BuiltIn => "built-in",
-            Driver::DockerTopo(_) => "docker-topo",
-        };
         Ok(Run {
             began: recorder.began(),
-            driver: driver.to_owned(),
+            driver: self.driver.name().to_owned(),
             topology: self.file.display().to_string(),
             prefix: self.topology.prefix.clone(),
             swix: swix.file_name().unwrap_or_default().to_string_lossy().into_owned(),

@@ -55,13 +55,17 @@ fn verdict(run: &Run) -> Value {
         |desired: fn(&PlayOutcome) -> bool| run.scenarios.iter().filter(|scenario| desired(&scenario.outcome)).count();
     let passed = count(|outcome| matches!(outcome, PlayOutcome::Passed));
     let failed = count(PlayOutcome::is_failure);
-    let skipped = run.scenarios.len() - passed - failed;
+    let not_possible = count(|outcome| matches!(outcome, PlayOutcome::NotPossible(_)));
+    let skipped = run.scenarios.len() - passed - failed - not_possible;
     let mut parts = vec![format!("{passed} passed")];
     if failed > 0 {
         parts.insert(0, format!("{failed} failed"));
     }
     if skipped > 0 {
         parts.push(format!("{skipped} skipped"));
+    }
+    if not_possible > 0 {
+        parts.push(format!("{not_possible} not possible here"));
     }
     let (class, word) = match (run.interrupted, run.has_passed()) {
         (true, _) => ("wait", "Interrupted"),
@@ -71,27 +75,27 @@ fn verdict(run: &Run) -> Value {
     json!({ "class": class, "text": format!("{word}: {}", parts.join(", ")) })
 }
 
-fn outcome(outcome: &PlayOutcome) -> (&'static str, &'static str, &str) {
+fn class(outcome: &PlayOutcome) -> &'static str {
     match outcome {
-        PlayOutcome::Passed => ("good", "passed", ""),
-        PlayOutcome::Failed(why) => ("bad", "failed", why),
-        PlayOutcome::Skipped(why) => ("off", "skipped", why),
+        PlayOutcome::Passed => "good",
+        PlayOutcome::Failed(_) => "bad",
+        PlayOutcome::Skipped(_) | PlayOutcome::NotPossible(_) => "off",
     }
 }
 
 fn row(run: &Run, scenario: &ScenarioRecord) -> Value {
-    let (class, word, why) = outcome(&scenario.outcome);
+    let (word, why) = scenario.outcome.told();
     let whole = run.took.max(0.1);
     let mut evidence: Vec<&Evidence> = scenario.evidence.iter().collect();
     // The devices first that the failure is about.
     evidence.sort_by_key(|part| !why.contains(&part.device));
     let steps = scenario.steps.iter().map(|step| {
-        let (class, _, why) = outcome(&step.outcome);
-        json!({ "text": step.text, "took": step.took, "class": class, "why": why })
+        let (_, why) = step.outcome.told();
+        json!({ "text": step.text, "took": step.took, "class": class(&step.outcome), "why": why })
     });
     json!({
         "scenario": scenario,
-        "class": class,
+        "class": class(&scenario.outcome),
         "word": word,
         "why": why,
         // Where it is in the run, in percent.

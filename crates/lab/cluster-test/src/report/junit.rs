@@ -36,6 +36,9 @@ fn case(run: &Run, scenario: &ScenarioRecord) -> TestCase {
             failed.set_message(first).set_type("scenario").set_description(why.as_str()).clone()
         }
         PlayOutcome::Skipped(why) => TestCaseStatus::skipped().set_message(why.as_str()).clone(),
+        PlayOutcome::NotPossible(why) => {
+            TestCaseStatus::skipped().set_message(format!("not possible here: {why}")).clone()
+        }
     };
     let mut case = TestCase::new(scenario.name.as_str(), status);
     case.set_classname(format!("{NAME}.{}", run.prefix));

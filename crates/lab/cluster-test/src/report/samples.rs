@@ -41,7 +41,11 @@ fn scenario(name: &str, began: f64, took: f64, outcome: PlayOutcome) -> Scenario
         purpose: format!("what {name} proves"),
         began,
         took,
-        steps: if matches!(outcome, PlayOutcome::Skipped(_)) { vec![] } else { vec![step] },
+        steps: if matches!(outcome, PlayOutcome::Skipped(_) | PlayOutcome::NotPossible(_)) {
+            vec![]
+        } else {
+            vec![step]
+        },
         outcome,
         evidence: vec![],
     }
@@ -82,6 +86,7 @@ pub fn failed() -> Run {
             scenario("routing", 1.0, 12.5, PlayOutcome::Passed),
             bring_up,
             scenario("pods", 74.0, 0.0, PlayOutcome::Skipped("it needs bring-up, which has not passed".to_owned())),
+            scenario("upgrade", 74.0, 0.0, PlayOutcome::NotPossible("it wants 3 workers".to_owned())),
         ],
         figures: vec![Figure {
             name: "bring-up".to_owned(),

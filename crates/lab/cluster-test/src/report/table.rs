@@ -1,6 +1,6 @@
 //! The tables at the end, as plain text.
 
-use crate::record::{DeviceRecord, Figure, PlayOutcome, Run, ScenarioRecord};
+use crate::record::{DeviceRecord, Figure, Run, ScenarioRecord};
 
 /// Scenarios, figures and devices.
 pub fn all(run: &Run) -> String {
@@ -14,12 +14,10 @@ pub fn all(run: &Run) -> String {
 }
 
 fn scenario(scenario: &ScenarioRecord) -> Vec<String> {
-    let (word, why) = match &scenario.outcome {
-        PlayOutcome::Passed => ("passed", ""),
-        PlayOutcome::Failed(why) => ("FAILED", why.lines().next().unwrap_or_default()),
-        PlayOutcome::Skipped(why) => ("skipped", why.as_str()),
-    };
-    vec![scenario.name.clone(), word.to_owned(), format!("{:.1} s", scenario.took), why.to_owned()]
+    let (word, why) = scenario.outcome.told();
+    let word = if scenario.outcome.is_failure() { word.to_uppercase() } else { word.to_owned() };
+    let first_line = why.lines().next().unwrap_or_default().to_owned();
+    vec![scenario.name.clone(), word, format!("{:.1} s", scenario.took), first_line]
 }
 
 /// The whole run, with what is between the scenarios.
@@ -57,9 +55,10 @@ mod tests {
     #[test]
     fn the_tables_name_scenarios_figures_and_devices_in_columns() {
         let text = all(&samples::failed());
-        assert!(text.contains("\nrouting   passed   12.5 s\n"), "{text}");
-        assert!(text.contains("\nbring-up  FAILED   60.0 s  veos-l1 is not ready after 60 s:\n"), "{text}");
+        assert!(text.contains("\nrouting   passed             12.5 s\n"), "{text}");
+        assert!(text.contains("\nbring-up  FAILED             60.0 s  veos-l1 is not ready after 60 s:\n"), "{text}");
         assert!(text.contains("\nall       FAILED   "), "{text}");
+        assert!(text.contains("\nupgrade   not possible here  0.0 s   it wants 3 workers\n"), "{text}");
         assert!(text.contains("\nbring-up  61.5 s  from install to ready\n"), "{text}");
         assert!(text.contains("\nveos-l1  failed"), "{text}");
     }

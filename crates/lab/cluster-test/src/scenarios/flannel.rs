@@ -13,7 +13,7 @@ use anyhow::{Context, Result, ensure};
 use cluster::Node;
 use contract::places::{ADMIN_KUBECONFIG, FLANNELD};
 
-use crate::{Scene, answering, scenario::Impossible, scene::BRING_UP};
+use crate::{Scene, answering, scene::BRING_UP};
 
 /// Where one is put that was given.
 const COPIED: &str = "/root/flanneld";
@@ -28,10 +28,6 @@ const ROUTED: Duration = Duration::from_secs(60);
 pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     let given = scene.parts.flanneld.clone();
     let switches = scene.workers()?;
-    if given.is_none() && !has_installed(&switches)? {
-        let why = "the SWIX has no flanneld, which is in release 1.12's; --flanneld FILE tries one of linux/386";
-        return Err(Impossible(why.to_owned()).into());
-    }
     scene.step("a Service answers at every worker", |scene| answering::start(scene))?;
     let played = with_flannel(scene, &switches, given);
     scene.step("take flannel away, and bring the static routes back", |scene| {
@@ -40,15 +36,6 @@ pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     })?;
     played?;
     scene.step("the Service answers at every worker", |scene| answering::wait(scene))
-}
-
-fn has_installed(switches: &[Switch<'_>]) -> Result<bool> {
-    for switch in switches {
-        if !switch.exec(["test", "-x", FLANNELD])?.status.success() {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
 
 fn with_flannel(scene: &mut Scene<'_>, switches: &[Switch<'_>], given: Option<PathBuf>) -> Result<()> {

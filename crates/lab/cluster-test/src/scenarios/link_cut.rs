@@ -21,17 +21,16 @@ const REROUTED: Duration = Duration::from_secs(10);
 const CONVERGED: Duration = Duration::from_secs(90);
 
 pub fn play(scene: &mut Scene<'_>) -> Result<()> {
-    let worker = scene.workers_beside_master()?.pop().context("cluster.toml has no worker beside the master")?;
-    let master = scene.master()?;
-    let cable = neighbours::cable(scene, master.name(), worker.name())?.name.clone();
-    let host = scene.lab.device(&neighbours::host_of(scene, master.name())?)?;
-    let address = scene.address_of(worker.name())?;
+    let cables = neighbours::cables_to_workers(scene.lab.topology(), scene.cluster);
+    let (worker, cable) = cables.last().context("no cable leads from the master's switch to a worker")?;
+    let (master, address) = (&scene.cluster.master().name, worker.address);
+    let host = scene.host_of(master)?;
     scene.step("a Service answers at every worker", |scene| answering::start(scene))?;
 
     let pinged = format!("{} pings {address} while {cable} is cut for {} s", host.name(), CUT.as_secs());
-    if neighbours::another_way(scene.lab.topology(), master.name(), worker.name(), &cable) {
+    if neighbours::another_way(scene.lab.topology(), master, &worker.name, cable) {
         let lost = scene.step(format!("{pinged}, and is answered by another path"), |scene| {
-            let lost = cut_and_restore(scene, &host, address, &cable, |scene, began| {
+            let lost = cut_and_restore(scene, &host, address, cable, |scene, began| {
                 scene.eventually(&format!("{address} answers"), REROUTED, || answers(&host, address))?;
                 scene.pause(CUT.saturating_sub(began.elapsed()))
             })?;
@@ -42,7 +41,7 @@ pub fn play(scene: &mut Scene<'_>) -> Result<()> {
         figure(scene, &lost, Duration::ZERO, "another path was left");
     } else {
         let lost = scene.step(format!("{pinged} and repaired"), |scene| {
-            cut_and_restore(scene, &host, address, &cable, |scene, began| {
+            cut_and_restore(scene, &host, address, cable, |scene, began| {
                 scene.pause(CUT / 2)?;
                 ensure!(!reaches(&host, address)?, "{} reaches {address} although the cable is cut", host.name());
                 scene.pause(CUT.saturating_sub(began.elapsed()))

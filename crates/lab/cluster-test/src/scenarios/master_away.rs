@@ -22,7 +22,6 @@ const RESTARTED: Duration = Duration::from_secs(30);
 
 pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     let workers = scene.workers_beside_master()?;
-    ensure!(!workers.is_empty(), "cluster.toml has no worker beside the master");
     scene.step("a Service answers at every worker", |scene| answering::start(scene))?;
     let questions = answering::questions(scene, workers.iter().map(|worker| worker.name()), &[ANY_POD, OWN_POD])?;
     answering::while_asked(scene, &questions, |scene, answers| {
@@ -87,10 +86,8 @@ fn control_plane_absent(scene: &mut Scene<'_>, answers: &Answers, workers: &[Swi
         victim.exec_ok(["systemctl", "restart", "kubelet"])?;
         comes_back(scene, victim, "kubelet", &before)
     })?;
-    let master = &scene.cluster.master().name;
-    let cables = workers.iter().filter_map(|worker| neighbours::cable(scene, master, worker.name()).ok());
-    let cables: Vec<String> = cables.map(|cable| cable.name.clone()).collect();
-    let cable = scene.random.choice(cables).context("no cable leads from the master's switch to a worker")?;
+    let cables = neighbours::cables_to_workers(scene.lab.topology(), scene.cluster);
+    let (_, cable) = scene.random.choice(cables).context("no cable leads from the master's switch to a worker")?;
     let cut = scene.step(format!("cut {cable} for {} s, and repair it", CUT.as_secs()), |scene| {
         let began = Instant::now();
         scene.lab.cut_link(&cable)?;

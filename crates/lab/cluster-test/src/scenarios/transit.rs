@@ -11,7 +11,6 @@ use crate::{
     neighbours::{self, EndHost},
     passing::{self, Carried, Passing},
     pinging,
-    scenario::Impossible,
 };
 
 const READY: Duration = Duration::from_secs(90);
@@ -23,10 +22,7 @@ const AFTERWARDS: Duration = Duration::from_secs(2);
 const FIRST: Duration = Duration::from_secs(1);
 
 pub fn begin_long_lived(scene: &mut Scene<'_>) -> Result<()> {
-    let Some(last) = neighbours::pairs(scene.lab.topology()).pop() else {
-        let why = "no two hosts are beside different switches, so that nothing passes through one";
-        return Err(Impossible(why.to_owned()).into());
-    };
+    let last = neighbours::pairs(scene.lab.topology()).pop().context("no two hosts are beside different switches")?;
     let [one, other] = &last;
     scene.step(format!("{} connects to {}, over TCP and UDP", one.name, other.name), |scene| {
         begin_passing(scene, &last)
