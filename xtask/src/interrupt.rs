@@ -9,6 +9,10 @@ static CAME: AtomicBool = AtomicBool::new(false);
 
 /// From now on it does not end this process.
 pub fn watch() -> Result<()> {
+    static WATCHED: AtomicBool = AtomicBool::new(false);
+    if WATCHED.swap(true, Ordering::Relaxed) {
+        return Ok(());
+    }
     ctrlc::set_handler(|| CAME.store(true, Ordering::Relaxed)).context("cannot watch for Ctrl-C")
 }
 

@@ -35,7 +35,7 @@ use crate::{Xtask, interrupt, workspace::workspace};
 
 #[derive(Args)]
 pub struct TopoTest {
-    /// The scenarios to choose from: cluster, a cluster end to end
+    /// The scenarios to choose from: cluster, a cluster end to end; first-boot, switches that find all on their flash
     #[arg(long, value_name = "NAME", default_value = "cluster", value_parser = suite)]
     pub suite: &'static Suite,
     /// The topology, in docker-topo's format [default: topo/k8s.yml]

@@ -14,11 +14,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::manifest;
 use anyhow::{Context, Result, bail, ensure};
 use devices::Device;
+use serde_json::json;
 
-use crate::{Scene, asking};
+use crate::{
+    Scene,
+    asking::{self, Protocol},
+    manifest, workload,
+};
 
 /// The node port that leads to every pod.
 pub const ANY_POD: u16 = 31081;
@@ -31,7 +35,7 @@ pub const INTERVAL: Duration = Duration::from_millis(200);
 /// From a node's readiness until its pods run and are reached.
 const SERVED: Duration = Duration::from_secs(120);
 
-const MANIFEST: &str = include_str!("manifests/answering.yaml");
+const NAME: &str = "answering";
 
 /// A host that asks a node port of the switch beside it.
 #[derive(Debug, Clone)]
@@ -56,7 +60,14 @@ pub struct Answers(Mutex<Vec<Answer>>);
 
 /// Makes the Service, and waits until it answers at every worker.
 pub fn start(scene: &Scene<'_>) -> Result<()> {
-    manifest::apply(&scene.master()?, "answering", MANIFEST)?;
+    let own = workload::service(
+        "answering-own",
+        NAME,
+        &[(Protocol::Tcp, OWN_POD)],
+        json!({"externalTrafficPolicy": "Local"}),
+    );
+    let any = workload::service(NAME, NAME, &[(Protocol::Tcp, ANY_POD)], json!({}));
+    manifest::apply(&scene.master()?, NAME, &[workload::daemon_set(NAME), any, own])?;
     wait(scene)
 }
 

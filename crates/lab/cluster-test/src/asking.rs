@@ -26,6 +26,16 @@ pub enum Protocol {
     Udp,
 }
 
+impl Protocol {
+    /// As Kubernetes writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Protocol::Tcp => "TCP",
+            Protocol::Udp => "UDP",
+        }
+    }
+}
+
 /// Asks so many times, and returns the names of the pods that answered.
 pub fn meet(from: &Device<'_>, to: SocketAddr, protocol: Protocol, times: usize) -> Result<BTreeSet<String>> {
     let ask = match protocol {

@@ -2,12 +2,11 @@
 
 use std::{fmt, net::Ipv4Addr, time::Duration};
 
-use crate::Switch;
 use anyhow::{Result, ensure};
 use topology::Topology;
 
 use crate::{
-    Scene,
+    Scene, Switch,
     neighbours::{self, EndHost},
     ospf,
 };

@@ -2,10 +2,9 @@
 
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
-use crate::Switch;
 use anyhow::{Context, Result, ensure};
 
-use crate::{Scene, neighbours::EndHost};
+use crate::{Scene, Switch, neighbours::EndHost};
 
 /// Packets, by switch and rule.
 #[derive(Debug, Clone, PartialEq, Eq)]

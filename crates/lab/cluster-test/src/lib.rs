@@ -19,7 +19,7 @@ mod invalid;
 pub mod lab;
 pub mod logs;
 pub mod look;
-pub mod manifest;
+mod manifest;
 mod neighbours;
 mod operator;
 mod ospf;
@@ -29,7 +29,7 @@ pub mod power_cuts;
 pub mod record;
 pub mod recorder;
 pub mod report;
-pub mod residue;
+mod residue;
 pub mod scenario;
 pub mod scenarios;
 pub mod scene;
@@ -41,10 +41,10 @@ pub mod workload;
 
 pub use self::{
     identity::ClusterIdentity,
-    lab::{LabSize, NodeLab},
+    lab::LabGuard,
     recorder::{Observer, Recorder},
     scenario::{Scenario, Suite},
     scene::{Parts, Scene},
     switch::Switch,
-    timing::{StageTimes, age_of_first_process},
+    timing::age_of_first_process,
 };

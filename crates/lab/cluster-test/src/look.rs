@@ -4,11 +4,10 @@
 
 use std::{collections::BTreeMap, thread};
 
-use crate::Switch;
 use devices::{Device, Lab, Power};
 use topology::format::DeviceKind;
 
-use crate::record::ProcessMemory;
+use crate::{Switch, record::ProcessMemory};
 
 /// Docker's own bridge, which leads nowhere else and is the same on every switch.
 const DOCKER: &str = "docker0";

@@ -1,31 +1,33 @@
-//! Objects that a scenario needs: written down as YAML, applied on the master, and taken away again.
+//! Objects that a scenario needs: made on the master, and taken away again.
 
-use crate::Switch;
 use anyhow::{Context, Result};
 use common::files;
+use serde_json::{Value, json};
+
+use crate::Switch;
 
 /// Where manifests are on the master, until its next boot.
 fn place(name: &str) -> String {
-    format!("/root/{name}.yaml")
+    format!("/root/{name}.json")
 }
 
 /// Has the API server make objects as they are written down.
-pub fn apply(master: &Switch<'_>, name: &str, text: &str) -> Result<()> {
-    let file = put(master, name, text)?;
+pub fn apply(master: &Switch<'_>, name: &str, objects: &[Value]) -> Result<()> {
+    let file = put(master, name, objects)?;
     master.kubectl(&["apply", &file]).map(drop)
 }
 
 /// The same for many that are not there yet: a request for each, and no more.
-pub fn create(master: &Switch<'_>, name: &str, text: &str) -> Result<()> {
-    let file = put(master, name, text)?;
+pub fn create(master: &Switch<'_>, name: &str, objects: &[Value]) -> Result<()> {
+    let file = put(master, name, objects)?;
     master.kubectl(&["create", "--validate=false", &file]).map(drop)
 }
 
 /// Copies a manifest to the master, and returns kubectl's flag for it.
-fn put(master: &Switch<'_>, name: &str, text: &str) -> Result<String> {
+fn put(master: &Switch<'_>, name: &str, objects: &[Value]) -> Result<String> {
     let directory = tempfile::tempdir().context("cannot make a directory")?;
-    let file = directory.path().join("manifest.yaml");
-    files::write_atomically(&file, text)?;
+    let file = directory.path().join("manifest.json");
+    files::write_atomically(&file, json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string())?;
     let place = place(name);
     master.copy_in(&file, &place)?;
     Ok(format!("--filename={place}"))

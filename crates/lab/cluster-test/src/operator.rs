@@ -44,8 +44,11 @@ impl<'a> Operator<'a> {
     }
 }
 
-/// The build leaves it beside the SWIX.
+/// `$KOE_KUBECTL`, or the one that the build leaves beside the SWIX.
 fn built_kubectl(scene: &Scene<'_>) -> Result<PathBuf> {
+    if let Some(given) = std::env::var_os("KOE_KUBECTL") {
+        return Ok(given.into());
+    }
     let swix = &scene.parts.swix;
     let directory = swix.parent().with_context(|| format!("{} is in no directory", swix.display()))?;
     swix::dist::program(directory, "kubectl", "linux-amd64").with_context(|| {

@@ -2,7 +2,7 @@
 //!
 //! 1. One switch boots undisturbed; how long that takes is, by default, the range that the moments are in.
 //! 2. That switch is cut at later boots, time and again.
-//! 3. A switch with a new flash is cut at its first boot, time and again.
+//! 3. Another switch in its place, with a new flash, is cut at its first boot, time and again.
 //!
 //! After each cut the switch is powered on and left alone. It has to become ready, with nothing half-written on its
 //! flash, and with every authority, key and object that it had.
@@ -14,16 +14,12 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use common::Progress;
+use devices::Flash;
 
 use crate::{
-    LabSize, NodeLab, Switch,
-    lab::LabParts,
+    Switch,
     state::{Reached, State},
 };
-
-const PREFIX: &str = "power-cuts";
-const SWITCH: &str = "veos-b";
 
 /// The earliest moment after power-on.
 const EARLIEST: Duration = Duration::from_millis(300);
@@ -33,11 +29,8 @@ const BEYOND: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Clone)]
 pub struct PowerCutRequest {
-    pub parts: LabParts,
     pub first_boots: u32,
     pub later_boots: u32,
-    /// The same seed takes the same parts of the range.
-    pub seed: u64,
     /// The latest moment; none for what a boot that nothing disturbs takes.
     pub latest: Option<Duration>,
     /// How long a boot may take.
@@ -84,20 +77,26 @@ impl fmt::Display for Boot {
     }
 }
 
-/// Fails only where the lab itself does; what the switch does wrong is in the report.
-pub fn run(request: &PowerCutRequest, progress: &dyn Progress) -> Result<PowerCutReport> {
-    let mut random = fastrand::Rng::with_seed(request.seed);
-    let lab = up(request, progress)?;
+/// Of a switch that has just been switched on for the first time, with this on its flash; other switches with the same take
+/// its place. Fails only where the lab itself does; what the switch does wrong is in the report. The same random numbers
+/// take the same parts of the range.
+pub fn run(
+    request: &PowerCutRequest,
+    switch: &Switch<'_>,
+    flash: &Flash,
+    random: &mut fastrand::Rng,
+    note: &dyn Fn(&str),
+) -> Result<PowerCutReport> {
     let began = Instant::now();
-    lab.switch(SWITCH)?.wait_until_ready(request.limit).context("not even a boot that nothing disturbs ends well")?;
+    switch.wait_until_ready(request.limit).context("not even a boot that nothing disturbs ends well")?;
     let undisturbed = began.elapsed();
-    progress.note(&format!("the undisturbed first boot took {:.1} s", undisturbed.as_secs_f64()));
+    note(&format!("the undisturbed first boot took {:.1} s", undisturbed.as_secs_f64()));
     let moments = EARLIEST..request.latest.unwrap_or(undisturbed + BEYOND);
 
     let mut cuts = vec![];
     for number in 0..request.later_boots {
-        let cut = cut_later_boot(&lab.switch(SWITCH)?, moment(&mut random, &moments), number, request.limit)?;
-        tell(progress, &cut);
+        let cut = cut_later_boot(switch, moment(random, &moments), number, request.limit)?;
+        note(&cut.to_string());
         // What follows a boot that failed would say nothing.
         let failed = cut.outcome.is_err();
         cuts.push(cut);
@@ -105,20 +104,13 @@ pub fn run(request: &PowerCutRequest, progress: &dyn Progress) -> Result<PowerCu
             break;
         }
     }
-    lab.down()?;
     for _ in 0..request.first_boots {
-        let lab = up(request, progress)?;
-        let cut = cut_first_boot(&lab.switch(SWITCH)?, moment(&mut random, &moments), request.limit)?;
-        tell(progress, &cut);
+        switch.replace(flash)?;
+        let cut = cut_first_boot(switch, moment(random, &moments), request.limit)?;
+        note(&cut.to_string());
         cuts.push(cut);
-        lab.down()?;
     }
     Ok(PowerCutReport { undisturbed, cuts })
-}
-
-fn up(request: &PowerCutRequest, progress: &dyn Progress) -> Result<NodeLab> {
-    let flash = request.parts.flash(LabSize::OneSwitch)?;
-    NodeLab::up(&request.parts.repository, LabSize::OneSwitch, PREFIX, &flash, progress)
 }
 
 /// As many moments between 1 s and 2 s as between 10 s and 20 s: a boot writes most of its files in its first seconds.
@@ -127,12 +119,14 @@ fn moment(random: &mut fastrand::Rng, moments: &Range<Duration>) -> Duration {
     moments.start.mul_f64(range.powf(random.f64()))
 }
 
-fn tell(progress: &dyn Progress, cut: &Cut) {
-    let (boot, after, reached) = (cut.boot, cut.after.as_secs_f64(), cut.reached);
-    progress.note(&match &cut.outcome {
-        Ok(ready) => format!("{boot} cut at {after:.2} s ({reached}): ready after {:.1} s", ready.as_secs_f64()),
-        Err(_) => format!("{boot} cut at {after:.2} s ({reached}): did not come back"),
-    });
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} cut at {:.2} s ({}): ", self.boot, self.after.as_secs_f64(), self.reached)?;
+        match &self.outcome {
+            Ok(ready) => write!(f, "ready after {:.1} s", ready.as_secs_f64()),
+            Err(_) => f.write_str("did not come back"),
+        }
+    }
 }
 
 fn cut_first_boot(switch: &Switch, after: Duration, limit: Duration) -> Result<Cut> {

@@ -8,7 +8,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::Switch;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use cluster::{Cluster, Node};
 use common::retry::{self, Failed};
@@ -16,7 +15,7 @@ use devices::{Capabilities, Device, Lab};
 use topology::format::DeviceKind;
 
 use crate::{
-    Recorder, neighbours,
+    Recorder, Switch, neighbours,
     passing::Passing,
     record::{Figure, PlayOutcome},
 };

@@ -129,6 +129,7 @@ mod tests {
             ["flannel", "link-cut", "long-lived", "master-away", "transit", "upgrade", "worker-replaced"];
         assert_eq!(names(&one), between_switches);
         assert_eq!(one["link-cut"], "it wants a cable between the master's switch and a worker's");
+        assert_eq!(names(&obstacles("first-boot", "one.yml", "cluster-one.toml", &ALL)), [""; 0]);
         assert!(one["transit"].starts_with("it wants end hosts beside different switches"), "{one:?}");
     }
 
@@ -138,6 +139,9 @@ mod tests {
         let handled =
             ["flannel", "link-cut", "master-away", "reboot-all", "reboot-each", "uninstall", "worker-replaced"];
         assert_eq!(names(&real), handled);
+        let first_boots = obstacles("first-boot", "k8s.yml", "cluster.toml", &[Capability::PowerControl]);
+        assert_eq!(first_boots["components"], "it needs boot: it wants switches that can be replaced by new ones");
+        assert_eq!(first_boots.len(), Suite::named("first-boot").unwrap().scenarios.len());
         let nothing = obstacles("cluster", "k8s.yml", "cluster.toml", &[]);
         assert!(nothing["bring-up"].contains("sockets of ours"), "{nothing:?}");
         assert!(nothing["secrets"].starts_with("it needs bring-up: it wants "), "{nothing:?}");

@@ -8,8 +8,9 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use common::command::Program;
 use devices::Flash;
+use serde_json::{Value, json};
 
-use crate::{Switch, manifest};
+use crate::{Switch, asking::Protocol, manifest};
 
 const IMAGE: &str = "example.com/probe:1";
 
@@ -19,8 +20,7 @@ pub const PORT: u16 = 8080;
 /// Where an operator puts archives of images, below /mnt/flash.
 const ON_FLASH: &str = "k8s/images/probe.tar";
 
-/// One on every node, so that pods of all switches can be asked for each other.
-const MANIFEST: &str = include_str!("manifests/probe.yaml");
+const NAME: &str = "probe";
 
 /// A pod that is ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,9 +52,68 @@ pub fn on_flash(flash: Flash, archive: &Path) -> Flash {
     flash.with_file(ON_FLASH, archive)
 }
 
-/// Has a pod made on every node.
+/// A pod on every worker, ready once it answers.
+pub fn daemon_set(name: &str) -> Value {
+    let ready = json!({"tcpSocket": {"port": PORT}, "periodSeconds": 2});
+    pods("DaemonSet", name, json!({}), json!({}), json!({"readinessProbe": ready}))
+}
+
+/// So many pods, as many on one worker as on another.
+pub fn deployment(name: &str, replicas: usize) -> Value {
+    let spread = json!({
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "DoNotSchedule",
+        "labelSelector": {"matchLabels": {"app": name}},
+    });
+    let spec = json!({"automountServiceAccountToken": false, "topologySpreadConstraints": [spread]});
+    pods("Deployment", name, json!({"replicas": replicas}), spec, json!({}))
+}
+
+/// What makes pods that answer with their names.
+fn pods(kind: &str, name: &str, spec: Value, pod: Value, container: Value) -> Value {
+    let labels = json!({"app": name});
+    let runs =
+        json!({"name": "probe", "image": IMAGE, "imagePullPolicy": "Never", "args": ["serve", PORT.to_string()]});
+    let pod_spec = json!({"terminationGracePeriodSeconds": 1, "containers": [with(runs, container)]});
+    let template = json!({"metadata": {"labels": labels}, "spec": with(pod_spec, pod)});
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": kind,
+        "metadata": {"name": name, "namespace": "default", "labels": labels},
+        "spec": with(json!({"selector": {"matchLabels": labels}, "template": template}), spec),
+    })
+}
+
+/// Leads to an app's pods; with node ports, one for each of these.
+pub fn service(name: &str, app: &str, node_ports: &[(Protocol, u16)], spec: Value) -> Value {
+    let to_pods = |number: usize, protocol: Protocol| json!({"name": format!("port-{number}"), "port": 80, "protocol": protocol.name(), "targetPort": PORT});
+    let outside = |(number, (protocol, port)): (usize, &(Protocol, u16))| {
+        with(to_pods(number, *protocol), json!({"nodePort": port}))
+    };
+    let (kind, ports) = match node_ports {
+        [] => ("ClusterIP", vec![to_pods(0, Protocol::Tcp)]),
+        ports => ("NodePort", ports.iter().enumerate().map(outside).collect()),
+    };
+    json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": "default", "labels": {"app": app}},
+        "spec": with(json!({"type": kind, "selector": {"app": app}, "ports": ports}), spec),
+    })
+}
+
+/// An object with the members of another one, too.
+fn with(mut object: Value, more: Value) -> Value {
+    if let (Value::Object(members), Value::Object(more)) = (&mut object, more) {
+        members.extend(more);
+    }
+    object
+}
+
+/// Has a pod made on every worker.
 pub fn start(master: &Switch) -> Result<()> {
-    manifest::apply(master, "probe", MANIFEST)
+    manifest::apply(master, NAME, &[daemon_set(NAME)])
 }
 
 /// Takes the pods away. They are named beside their owner, as the garbage collector of a control plane that has just begun
@@ -101,4 +160,25 @@ pub fn ask(from: &devices::Device, pod: &Pod) -> Result<()> {
 
 fn docker(arguments: &[&str]) -> Result<()> {
     Program::new("docker", "make the test image")?.args(arguments).read().map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pods_are_found_by_their_service_and_each_node_port_leads_to_them() {
+        let pods = deployment("served", 3);
+        assert_eq!((&pods["kind"], &pods["spec"]["replicas"]), (&json!("Deployment"), &json!(3)));
+        let service = service("sticky", "served", &[(Protocol::Tcp, 31091), (Protocol::Udp, 31092)], json!({"a": "b"}));
+        let labels = &pods["spec"]["template"]["metadata"]["labels"];
+        assert_eq!((labels, &pods["spec"]["selector"]["matchLabels"]), (&service["spec"]["selector"], labels));
+        let ports = service["spec"]["ports"].as_array().unwrap();
+        let told: Vec<_> =
+            ports.iter().map(|port| (&port["protocol"], &port["nodePort"], &port["targetPort"])).collect();
+        let (tcp, udp, target) = (json!("TCP"), json!("UDP"), json!(PORT));
+        assert_eq!(told, [(&tcp, &json!(31091), &target), (&udp, &json!(31092), &target)]);
+        assert_ne!(ports[0]["name"], ports[1]["name"]);
+        assert_eq!((&service["spec"]["type"], &service["spec"]["a"]), (&json!("NodePort"), &json!("b")));
+    }
 }

@@ -1,7 +1,6 @@
 //! One run of `topo-test`: brings up the topology, plays the scenarios, writes the report, takes everything away.
 
 use std::{
-    collections::BTreeMap,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -9,13 +8,13 @@ use std::{
 use anyhow::{Context, Result};
 use cluster::Cluster;
 use cluster_test::{
-    Parts, Recorder, Scenario, Scene, describe, engine,
+    LabGuard, Parts, Recorder, Scenario, Scene, describe, engine,
     record::{PlayOutcome, Run},
     report,
     wants::Obstacles,
 };
 use common::{Progress, digest::Sha256};
-use devices::{Capabilities, Driver, Lab, Options};
+use devices::{Capabilities, Driver, Flash, Options};
 use topology::Topology;
 
 use super::watch::Watch;
@@ -70,6 +69,7 @@ impl Play<'_> {
         without_logs.iter().for_each(|error| eprintln!("remark: {error:#}"));
         let written = self.report(Run { devices, ..run }, &recorder);
         if self.keep {
+            lab.keep();
             println!("the topology stays up; `cargo xtask topo-test --down` takes it away");
         } else {
             lab.down()?;
@@ -95,10 +95,10 @@ impl Play<'_> {
     }
 
     /// Bringing up the topology is the first scenario of every run.
-    fn up(&self, recorder: &Recorder<'_>, progress: &dyn Progress) -> Result<Lab> {
+    fn up(&self, recorder: &Recorder<'_>, progress: &dyn Progress) -> Result<LabGuard> {
         recorder.begin_scenario("up", "every device is there, on and wired");
         let options = Options { driver: self.driver.clone(), interrupted: interrupt::came, ..Options::default() };
-        let lab = Lab::up_with(self.topology, &BTreeMap::new(), &options, progress);
+        let lab = LabGuard::up(self.topology, &Flash::new(), &options, progress);
         recorder.end_scenario(PlayOutcome::of(&lab), vec![]);
         lab
     }

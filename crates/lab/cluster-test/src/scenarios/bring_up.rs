@@ -2,19 +2,21 @@
 
 use std::{net::Ipv4Addr, thread, time::Duration};
 
-use crate::{Switch, age_of_first_process, manifest};
 use anyhow::{Context, Result, anyhow};
 use devices::Device;
+use serde_json::json;
 
 use crate::{
-    Recorder, Scene, asking,
+    Recorder, Scene, Switch, age_of_first_process,
+    asking::{self, Protocol},
+    manifest,
     record::{BringUp, StageSpan},
     scene::{BRING_UP, Interrupted, eventually},
+    workload,
 };
 
 const NAME: &str = "first-answer";
 const NODE_PORT: u16 = 31080;
-const MANIFEST: &str = include_str!("manifests/first-answer.yaml");
 
 /// Moments that are counted from power-on.
 struct Moments {
@@ -29,7 +31,7 @@ pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     scene.step("the API server lists every worker as Ready", |scene| scene.wait_until_nodes_ready(BRING_UP))?;
     scene.step("ask every switch when each of its stages began and ended", |scene| {
         let switches = scene.switches()?;
-        switches.iter().try_for_each(|switch| record(scene, switch, installed))?;
+        switches.iter().try_for_each(|switch| record(scene, switch, "install", installed))?;
         let ages = switches.iter().map(|switch| age_of_first_process(switch));
         let oldest = ages.collect::<Result<Vec<_>>>()?.into_iter().max().context("the cluster has no switch")?;
         figures(scene, asker.host.name(), installed, scene.recorder.now() - oldest.as_secs_f64(), &moments);
@@ -64,8 +66,8 @@ fn figures(scene: &Scene<'_>, host: &str, installed: f64, powered_on: f64, momen
     scene.figure(&name, moments.first_answer - powered_on, "s", with_install);
 }
 
-/// Writes down how a switch that is ready became so. `began` is the end of the install, where no stage began before it.
-fn record(scene: &Scene<'_>, switch: &Switch<'_>, began: f64) -> Result<()> {
+/// Writes down how a switch that is ready became so. `began` is the end of what it came after, where no stage began before it.
+pub(super) fn record(scene: &Scene<'_>, switch: &Switch<'_>, occasion: &str, began: f64) -> Result<()> {
     let times = switch.stage_times()?;
     let now = scene.recorder.now();
     let moment = |before: Duration| now - before.as_secs_f64();
@@ -80,7 +82,7 @@ fn record(scene: &Scene<'_>, switch: &Switch<'_>, began: f64) -> Result<()> {
         .collect();
     let began = stages.iter().map(|stage| stage.began).fold(began, f64::min);
     let ready = stages.iter().map(|stage| stage.ended).reduce(f64::max);
-    let (device, occasion) = (switch.name().to_owned(), "install".to_owned());
+    let (device, occasion) = (switch.name().to_owned(), occasion.to_owned());
     scene.recorder.bring_up(BringUp { device, occasion, began, stages, ready });
     Ok(())
 }
@@ -109,8 +111,10 @@ impl<'a> Asker<'a> {
 
     /// Applies the objects as soon as the API server takes them, asks, and returns the moment of the first answer.
     fn apply_and_ask(&self) -> Result<f64> {
+        let node_port = [(Protocol::Tcp, NODE_PORT)];
+        let objects = [workload::deployment(NAME, 3), workload::service(NAME, NAME, &node_port, json!({}))];
         eventually(self.interrupted, "the API server takes the objects", BRING_UP, || {
-            manifest::apply(&self.master, NAME, MANIFEST)
+            manifest::apply(&self.master, NAME, &objects)
         })?;
         let to = (self.address, NODE_PORT).into();
         eventually(self.interrupted, "the Service answers", BRING_UP, || asking::by_tcp(&self.host, to))?;

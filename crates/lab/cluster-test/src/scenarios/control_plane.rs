@@ -4,7 +4,7 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::{Scene, operator::Operator};
+use crate::{Scene, extension, operator::Operator};
 
 const NAME: &str = "topo-test";
 const WORD: &str = "to-be-found-nowhere";
@@ -22,19 +22,31 @@ pub fn versions(scene: &mut Scene<'_>) -> Result<()> {
             Ok(())
         })?;
     }
-    scene.step("kubectl on a host is of the API server's version, and lists every node with it", |scene| {
-        let operator = Operator::of(scene)?;
-        let printed = operator.kubectl(&["version", "--output=json"])?;
-        let version: Value = serde_json::from_str(&printed).context("kubectl printed no JSON")?;
-        let (client, server) = (&version["clientVersion"], &version["serverVersion"]);
-        ensure!(client["gitVersion"].is_string() && client["gitVersion"] == server["gitVersion"], "not one: {printed}");
-        ensure!(server["platform"] == "linux/386", "the server's platform is not linux/386: {printed}");
-        let kubelets =
-            operator.kubectl(&["get", "nodes", "--output=jsonpath={.items[*].status.nodeInfo.kubeletVersion}"])?;
-        let all = kubelets.split(' ').filter(|kubelet| server["gitVersion"] == **kubelet).count();
-        ensure!(all == scene.worker_nodes().len(), "the kubelets are {kubelets}, the server is {server}");
-        Ok(())
-    })
+    scene.step(
+        "kubectl on a host is of the API server's version, which is the SWIX's, and lists every node with it",
+        |scene| {
+            let operator = Operator::of(scene)?;
+            let printed = operator.kubectl(&["version", "--output=json"])?;
+            let version: Value = serde_json::from_str(&printed).context("kubectl printed no JSON")?;
+            let (client, server) = (&version["clientVersion"], &version["serverVersion"]);
+            ensure!(
+                client["gitVersion"].is_string() && client["gitVersion"] == server["gitVersion"],
+                "not one: {printed}"
+            );
+            let package = extension::version(&scene.master()?)?;
+            let installed = package.rsplit_once('-').map(|(version, _)| format!("v{version}"));
+            ensure!(
+                server["gitVersion"].as_str() == installed.as_deref(),
+                "{package} is installed, and it is {server}"
+            );
+            ensure!(server["platform"] == "linux/386", "the server's platform is not linux/386: {printed}");
+            let kubelets =
+                operator.kubectl(&["get", "nodes", "--output=jsonpath={.items[*].status.nodeInfo.kubeletVersion}"])?;
+            let all = kubelets.split(' ').filter(|kubelet| server["gitVersion"] == **kubelet).count();
+            ensure!(all == scene.worker_nodes().len(), "the kubelets are {kubelets}, the server is {server}");
+            Ok(())
+        },
+    )
 }
 
 pub fn components(scene: &mut Scene<'_>) -> Result<()> {

@@ -8,12 +8,11 @@ use std::{
     time::Duration,
 };
 
-use crate::Switch;
 use anyhow::{Context, Result, ensure};
 use cluster::Node;
 use contract::places::{ADMIN_KUBECONFIG, FLANNELD};
 
-use crate::{Scene, answering, scene::BRING_UP};
+use crate::{Scene, Switch, answering, scene::BRING_UP};
 
 /// Where one is put that was given.
 const COPIED: &str = "/root/flanneld";

@@ -3,11 +3,10 @@
 
 use std::time::Duration;
 
-use crate::residue;
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use contract::places;
 
-use crate::{Scene, extension};
+use crate::{Scene, extension, residue};
 
 const BOOTED: Duration = Duration::from_secs(120);
 
@@ -42,6 +41,9 @@ pub fn uninstall(scene: &mut Scene<'_>) -> Result<()> {
             extension::remove(switch, &extension::booted_with(switch)?)?;
             let left = residue::everything(switch)?;
             ensure!(residue::flash(switch)? == flash, "what is on the flash is not what was");
+            if scene.cluster.master().name == switch.name() {
+                switch.exec_ok(["test", "-s", &format!("{}/member/snap/db", places::ETCD)]).context("etcd's data")?;
+            }
             extension::boot_with(switch, &[])?;
             Ok(left)
         })
@@ -49,7 +51,9 @@ pub fn uninstall(scene: &mut Scene<'_>) -> Result<()> {
     scene.step("reboot every switch without it", |scene| {
         scene.on_each_switch(|switch| {
             switch.reboot()?;
-            switch.wait_until_booted(BOOTED).map(drop)
+            let state = switch.wait_until_booted(BOOTED)?;
+            ensure!(state == "running", "systemd says {state}");
+            Ok(())
         })
     })?;
     for switch in scene.switches()? {

@@ -5,15 +5,15 @@ use devices::Capability;
 
 use crate::Scene;
 
-/// What the first port died of: the resizing of this table. The stand-in keeps what was written to it in a plain file.
-const HASH_SIZE: &str = "/sys/module/nf_conntrack/parameters/hashsize";
-const AS_BOOTED: &str = "8192";
+/// What the first port died of: the resizing of this table. The stand-in keeps what was written to these in plain files.
+const SIZES: [(&str, &str); 2] =
+    [("/sys/module/nf_conntrack/parameters/hashsize", "8192"), ("/proc/sys/net/netfilter/nf_conntrack_max", "262144")];
 
 /// What a kernel says when it is in trouble.
 const TROUBLE: [&str; 6] = ["BUG:", "Oops", "Call Trace", "scheduling while atomic", "WARNING: CPU", "Kernel panic"];
 
 pub fn play(scene: &mut Scene<'_>) -> Result<()> {
-    scene.step("conntrack's hash table has its size of the boot", |scene| hash_table_was_left_alone(scene))?;
+    scene.step("conntrack's table has its sizes of the boot", |scene| conntrack_was_left_alone(scene))?;
     scene.step("no switch's kernel has complained since the run began", |scene| {
         for switch in scene.switches()? {
             let uptime = switch.exec_ok(["cat", "/proc/uptime"])?;
@@ -27,11 +27,14 @@ pub fn play(scene: &mut Scene<'_>) -> Result<()> {
 }
 
 /// Of each switch, since it booted.
-pub(super) fn hash_table_was_left_alone(scene: &Scene<'_>) -> Result<()> {
+pub(super) fn conntrack_was_left_alone(scene: &Scene<'_>) -> Result<()> {
     for switch in scene.switches()? {
-        let size = switch.exec_ok(["cat", HASH_SIZE])?;
-        let is_trap = scene.capabilities.has(Capability::KernelTraps);
-        ensure!(!is_trap || size.trim() == AS_BOOTED, "{}: {HASH_SIZE} holds {}", switch.name(), size.trim());
+        if scene.capabilities.has(Capability::KernelTraps) {
+            for (file, as_booted) in SIZES {
+                let size = switch.exec_ok(["cat", file])?;
+                ensure!(size.trim() == as_booted, "{}: {file} holds {}", switch.name(), size.trim());
+            }
+        }
         let spoken = switch.sh("journalctl --boot --no-pager --unit=kube-proxy | grep -c hashsize || true")?;
         ensure!(spoken.trim() == "0", "{}'s kube-proxy speaks of hashsize in its log", switch.name());
     }

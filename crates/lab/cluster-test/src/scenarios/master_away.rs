@@ -2,16 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{Switch, workload};
 use anyhow::{Context, Result, ensure};
 use contract::services;
 
 use super::pods;
 use crate::{
-    Scene,
+    Scene, Switch,
     answering::{self, ANY_POD, Answer, Answers, OWN_POD},
     neighbours,
     scene::BRING_UP,
+    workload,
 };
 
 /// How long the cable is cut.

@@ -2,58 +2,66 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use crate::workload::{self, Pod};
 use anyhow::{Result, anyhow, ensure};
 
-use crate::Scene;
+use crate::{
+    Scene,
+    workload::{self, Pod},
+};
 
-const READY: Duration = Duration::from_secs(120);
+/// From a node's readiness until its pods run and are reached.
+const REACHED: Duration = Duration::from_secs(120);
 /// How often a pod asks another. A single lost packet of these costs one of them a second, and probe fails.
 const QUESTIONS: usize = 20;
-/// From a node's readiness until the routes of the others lead to its pods.
-const REACHED: Duration = Duration::from_secs(60);
 
 pub fn play(scene: &mut Scene<'_>) -> Result<()> {
-    let master = scene.master()?;
-    let pods = scene.step("run a pod on every worker", |scene| on_every_worker(scene))?;
-    scene.step("every switch asks every pod", |scene| {
-        for switch in scene.switches()? {
-            for pod in &pods {
-                let what = format!("{} is answered by {}", switch.name(), pod.name);
-                scene.eventually(&what, REACHED, || workload::ask(&switch, pod))?;
-            }
-        }
-        Ok(())
+    scene.step("run a pod on every worker", |scene| on_every_worker(scene))?;
+    scene.step("every switch is answered by every pod, and every pod by every other", |scene| all_reached(scene))?;
+    scene.step(format!("every pod asks every other {QUESTIONS} times, and each answer comes at once"), |scene| {
+        meet(scene, QUESTIONS)
     })?;
-    scene.step(format!("every pod asks every other {QUESTIONS} times, and each answer comes at once"), |_| {
-        for pod in &pods {
-            for other in pods.iter().filter(|other| other.name != pod.name) {
-                let (address, times) = (format!("{}:{}", other.address, workload::PORT), QUESTIONS.to_string());
-                let answers = master.kubectl(&["exec", &pod.name, "--", "/test-pod", "ask", &address, &times])?;
-                let right = answers.lines().filter(|answer| *answer == other.name).count();
-                ensure!(
-                    right == QUESTIONS,
-                    "{} asked {} {QUESTIONS} times, and these answered: {answers:?}",
-                    pod.name,
-                    other.name
-                );
-            }
-        }
-        Ok(())
-    })?;
-    scene.step("take the pods away", |_| workload::stop(&master))
+    scene.step("take the pods away", |scene| workload::stop(&scene.master()?))
 }
 
-/// Has new pods made, and waits until one is ready on every worker.
+/// Has pods made where they are not there, and waits until one is ready on every worker.
 pub(super) fn on_every_worker(scene: &Scene<'_>) -> Result<Vec<Pod>> {
-    let master = scene.master()?;
-    workload::start(&master)?;
-    scene
-        .eventually("a pod is ready on every worker", READY, || {
-            let pods = workload::ready_pods(&master)?;
-            let nodes: BTreeSet<&str> = pods.iter().map(|pod| pod.node.as_str()).collect();
-            ensure!(nodes.len() == scene.worker_nodes().len(), "there are pods on {nodes:?}");
-            Ok(pods)
-        })
-        .map_err(|error| anyhow!("{error:#}\n{}", workload::story(&master)))
+    workload::start(&scene.master()?)?;
+    eventually(scene, "a pod is ready on every worker", || ready(scene))
+}
+
+/// Waits until the pods on all workers reach each other. Those of a switch that was rebooted have other addresses.
+pub(super) fn all_reached(scene: &Scene<'_>) -> Result<()> {
+    eventually(scene, "there is a pod on every worker, and all reach each other", || meet(scene, 1))
+}
+
+/// With what the cluster says of its pods where they do not come.
+fn eventually<T>(scene: &Scene<'_>, what: &str, attempt: impl FnMut() -> Result<T>) -> Result<T> {
+    let told = |error| scene.master().map(|master| anyhow!("{error:#}\n{}", workload::story(&master)));
+    scene.eventually(what, REACHED, attempt).map_err(|error| told(error).unwrap_or_else(|lost| lost))
+}
+
+fn ready(scene: &Scene<'_>) -> Result<Vec<Pod>> {
+    let pods = workload::ready_pods(&scene.master()?)?;
+    let nodes: BTreeSet<&str> = pods.iter().map(|pod| pod.node.as_str()).collect();
+    ensure!(nodes.len() == scene.worker_nodes().len(), "there are pods on {nodes:?}");
+    Ok(pods)
+}
+
+/// Every switch asks every pod, and every pod asks all of them, itself too, so many times.
+fn meet(scene: &Scene<'_>, times: usize) -> Result<()> {
+    let (master, pods) = (scene.master()?, ready(scene)?);
+    for switch in scene.switches()? {
+        pods.iter().try_for_each(|pod| workload::ask(&switch, pod))?;
+    }
+    let asked_times = times.to_string();
+    for pod in &pods {
+        for other in &pods {
+            let address = format!("{}:{}", other.address, workload::PORT);
+            let answers = master.kubectl(&["exec", &pod.name, "--", "/test-pod", "ask", &address, &asked_times])?;
+            let right = answers.lines().filter(|answer| *answer == other.name).count();
+            let (pod, other) = (&pod.name, &other.name);
+            ensure!(right == times, "{pod} asked {other} {times} times, and these answered: {answers:?}");
+        }
+    }
+    Ok(())
 }

@@ -1,11 +1,10 @@
 //! Who may do what: the API server at the kubelets, a node at Secrets, and a stranger.
 
-use crate::{Switch, workload};
 use anyhow::{Context, Result, ensure};
-use contract::{Credential, places};
+use contract::{Credential, places, ports};
 
 use super::pods;
-use crate::Scene;
+use crate::{Scene, Switch, workload};
 
 const SECRET: &str = "for-no-pod";
 
@@ -15,7 +14,7 @@ pub fn play(scene: &mut Scene<'_>) -> Result<()> {
         let pods = pods::on_every_worker(scene)?;
         for pod in pods {
             let logs = master.kubectl(&["logs", &pod.name])?;
-            ensure!(logs.starts_with("serving on port"), "{} has other logs: {logs}", pod.name);
+            ensure!(logs.starts_with("serving on port 8080\n"), "{} has other logs: {logs}", pod.name);
             let own = format!("{}:{}", pod.address, workload::PORT);
             let asked = master.kubectl(&["exec", &pod.name, "--", "/test-pod", "ask", &own])?;
             ensure!(asked.trim() == pod.name, "{} is answered by {asked}", pod.name);
@@ -35,7 +34,18 @@ pub fn play(scene: &mut Scene<'_>) -> Result<()> {
                 let output = ["--output", "/dev/null", "--write-out", "%{http_code}", &url];
                 let code =
                     host.exec_ok([&["curl", "--insecure", "--silent", "--max-time", "10"][..], &output].concat())?;
-                ensure!(code == "401" || code == "403", "{} asked for {path}, and the answer was {code}", host.name());
+                ensure!(code == "403", "{} asked for {path}, and the answer was {code}", host.name());
+            }
+        }
+        Ok(())
+    })?;
+    scene.step("what is for no stranger does not answer one", |scene| {
+        let master = scene.cluster.master().address;
+        let etcd = format!("https://{master}:{}/health", ports::ETCD);
+        for host in scene.hosts() {
+            for closed in [format!("http://{master}:8080/"), format!("http://{master}:10255/pods"), etcd.clone()] {
+                let asked = host.exec(["curl", "--insecure", "--silent", "--max-time", "10", &closed])?;
+                ensure!(!asked.status.success(), "{} is answered by {closed}", host.name());
             }
         }
         Ok(())

@@ -1,17 +1,26 @@
-//! Switches are rebooted, each in turn or all at once, in random order: it is the same cluster afterwards, with its pods.
+//! Switches are rebooted or lose their power, each in turn or all at once, in random order: it is the same cluster afterwards,
+//! with its pods.
 
 use std::time::Instant;
 
-use crate::{ClusterIdentity, Switch};
 use anyhow::Result;
 
-use crate::{Scene, answering, scene::BRING_UP};
+use super::pods;
+use crate::{ClusterIdentity, Scene, Switch, answering, scene::BRING_UP};
 
 pub fn each(scene: &mut Scene<'_>) -> Result<()> {
-    around(scene, |scene, switches| {
+    in_turn(scene, "reboot", |switch| switch.shut_down())
+}
+
+pub fn each_by_power_cut(scene: &mut Scene<'_>) -> Result<()> {
+    in_turn(scene, "power cut", |switch| switch.cut_power())
+}
+
+fn in_turn(scene: &mut Scene<'_>, what: &str, switch_off: fn(&Switch<'_>) -> Result<()>) -> Result<()> {
+    around(scene, |scene, switches, before| {
         for switch in switches {
-            let took = scene.step(format!("reboot {}, and wait until it is ready", switch.name()), |scene| {
-                switch.shut_down()?;
+            let took = scene.step(format!("{what} of {}: wait until it is ready", switch.name()), |scene| {
+                switch_off(switch)?;
                 let began = Instant::now();
                 switch.power_on()?;
                 switch.wait_until_ready(BRING_UP)?;
@@ -19,16 +28,16 @@ pub fn each(scene: &mut Scene<'_>) -> Result<()> {
                 scene.wait_until_nodes_ready(BRING_UP)?;
                 Ok(took)
             })?;
-            let name = format!("reboot of {}", switch.name());
+            let name = format!("{what} of {}", switch.name());
             scene.figure(&name, took, "s", "from power-on until it says that it is ready");
-            scene.step("the Service answers at every worker", |scene| answering::wait(scene))?;
+            still_the_same(scene, before)?;
         }
         Ok(())
     })
 }
 
 pub fn all(scene: &mut Scene<'_>) -> Result<()> {
-    around(scene, |scene, switches| {
+    around(scene, |scene, switches, before| {
         let began = scene.step("shut all down, and switch all on", |scene| {
             scene.on_each_switch(|switch| switch.shut_down())?;
             let began = Instant::now();
@@ -39,16 +48,31 @@ pub fn all(scene: &mut Scene<'_>) -> Result<()> {
         let took = began.elapsed().as_secs_f64();
         scene.figure("reboot of all switches", took, "s", "from power-on until the last one says that it is ready");
         scene.step("every worker is Ready", |scene| scene.wait_until_nodes_ready(BRING_UP))?;
-        scene.step("the Service answers at every worker", |scene| answering::wait(scene))
+        still_the_same(scene, before)
     })
 }
 
-/// What is before and after both. The work has the switches in random order.
-fn around<'a>(scene: &mut Scene<'a>, work: impl FnOnce(&mut Scene<'a>, &[Switch<'a>]) -> Result<()>) -> Result<()> {
+/// What is before and after all of them. The work has the switches in random order.
+fn around<'a>(
+    scene: &mut Scene<'a>,
+    work: impl FnOnce(&mut Scene<'a>, &[Switch<'a>], &ClusterIdentity) -> Result<()>,
+) -> Result<()> {
     scene.step("a Service answers at every worker", |scene| answering::start(scene))?;
+    scene.step("a pod on every worker, and all reach each other", |scene| {
+        pods::on_every_worker(scene)?;
+        pods::all_reached(scene)
+    })?;
     let before = ClusterIdentity::of(&scene.master()?)?;
     let mut switches = scene.switches()?;
     scene.random.shuffle(&mut switches);
-    work(scene, &switches)?;
+    work(scene, &switches, &before)?;
+    scene.step("take the pods away", |scene| crate::workload::stop(&scene.master()?))
+}
+
+fn still_the_same(scene: &mut Scene<'_>, before: &ClusterIdentity) -> Result<()> {
+    scene.step("the Service answers at every worker, and the pods reach each other", |scene| {
+        answering::wait(scene)?;
+        pods::all_reached(scene)
+    })?;
     scene.step("it is the same cluster", |scene| before.has_stayed(&scene.master()?))
 }

@@ -1,34 +1,24 @@
 //! As much as a small cluster carries: 60 pods and 200 Services on it.
 
 use std::{
-    fmt::Write,
     net::{Ipv4Addr, SocketAddr},
     time::{Duration, Instant},
 };
 
-use crate::manifest;
 use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
 
 use super::kernel;
-use crate::{Scene, asking};
+use crate::{Scene, asking, manifest, workload};
 
 const NAME: &str = "many";
-/// A Deployment of PODS.
-const MANIFEST: &str = include_str!("manifests/scale.yaml");
 const PODS: usize = 60;
 const SERVICES: usize = 200;
 const LIMIT: Duration = Duration::from_secs(240);
 
-fn objects() -> String {
-    let mut text = MANIFEST.replace("PODS", &PODS.to_string());
-    for number in 1..=SERVICES {
-        let _ = write!(
-            text,
-            "---\napiVersion: v1\nkind: Service\nmetadata: {{name: {NAME}-{number}, namespace: default, labels: {{app: {NAME}}}}}\n\
-             spec: {{selector: {{app: {NAME}}}, ports: [{{port: 80, targetPort: 8080}}]}}\n"
-        );
-    }
-    text
+fn objects() -> Vec<Value> {
+    let service = |number| workload::service(&format!("{NAME}-{number}"), NAME, &[], json!({}));
+    [workload::deployment(NAME, PODS)].into_iter().chain((1..=SERVICES).map(service)).collect()
 }
 
 pub fn play(scene: &mut Scene<'_>) -> Result<()> {
@@ -57,7 +47,7 @@ pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     })?;
     let how = "from creating them until every pod was ready and every Service answered on every worker";
     scene.figure("200 Services and 60 pods", began.elapsed().as_secs_f64(), "s", how);
-    scene.step("conntrack's hash table has its size of the boot", |scene| kernel::hash_table_was_left_alone(scene))?;
+    scene.step("conntrack's table has its sizes of the boot", |scene| kernel::conntrack_was_left_alone(scene))?;
     scene.step("take them away", |scene| {
         // Not one after the other: kubectl would wait for each.
         master.kubectl(&["delete", "deployments,services", "--selector=app=many", "--wait=false"])?;

@@ -7,13 +7,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Switch, manifest};
 use anyhow::{Context, Result, ensure};
 use devices::Device;
+use serde_json::json;
 
 use crate::{
-    Scene,
+    Scene, Switch,
     asking::{self, Protocol},
+    manifest, workload,
 };
 
 const NAME: &str = "served";
@@ -25,12 +26,21 @@ const STARTED: Duration = Duration::from_secs(90);
 /// How often is asked where every pod has to have answered.
 const QUESTIONS: usize = 40;
 
-const MANIFEST: &str = include_str!("manifests/services.yaml");
-
 pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     let master = scene.master()?;
     let began = Instant::now();
-    scene.step("make a Deployment of three and its Services", |_| manifest::apply(&master, NAME, MANIFEST))?;
+    let any = [(Protocol::Tcp, NODE_PORT), (Protocol::Udp, UDP_PORT)];
+    let objects = [
+        workload::deployment(NAME, 3),
+        workload::service(NAME, NAME, &any, json!({})),
+        workload::service(
+            "served-sticky",
+            NAME,
+            &[(Protocol::Tcp, STICKY_PORT)],
+            json!({"sessionAffinity": "ClientIP"}),
+        ),
+    ];
+    scene.step("make a Deployment of three and its Services", |_| manifest::apply(&master, NAME, &objects))?;
     let hosts = scene.hosts();
     let last = hosts.last().context("the topology has no host")?;
     let at: Vec<Ipv4Addr> = scene.worker_nodes().iter().map(|node| node.address).collect();

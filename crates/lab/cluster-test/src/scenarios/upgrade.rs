@@ -1,11 +1,10 @@
 //! From one SWIX to the next, one switch after the other, the master first.
 
-use crate::ClusterIdentity;
 use anyhow::{Context, Result, ensure};
 use swix::extension::{name_with_release, next_release_of};
 
 use crate::{
-    Scene,
+    ClusterIdentity, Scene,
     answering::{self, OWN_POD},
     extension,
     scene::BRING_UP,

@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{ClusterIdentity, Switch, workload};
 use anyhow::{Context, Result, bail};
 use devices::Flash;
 
 use crate::{
-    Scene,
+    ClusterIdentity, Scene, Switch,
     answering::{self, ANY_POD, Answers},
     scene::BRING_UP,
+    workload,
 };
 
 /// How long questions have to be answered without a failure before the dead worker counts as out of the way.

@@ -2,22 +2,18 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use crate::manifest;
 use anyhow::{Result, ensure};
 
-use crate::{Scene, operator::Operator};
+use crate::{Scene, manifest, operator::Operator, workload};
 
 const NAME: &str = "spread";
 const LIMIT: Duration = Duration::from_secs(90);
-
-/// No two of its pods on one switch; REPLICAS of them.
-const MANIFEST: &str = include_str!("manifests/workload.yaml");
 
 pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     let master = scene.master()?;
     let workers = scene.worker_nodes().len();
     let pods = scene.step(format!("a Deployment of {workers} has a pod on every worker"), |scene| {
-        manifest::apply(&master, NAME, &MANIFEST.replace("REPLICAS", &workers.to_string()))?;
+        manifest::apply(&master, NAME, &[workload::deployment(NAME, workers)])?;
         scene.eventually("its pods are ready", LIMIT, || {
             let ready = master.kubectl(&["get", "deployment", NAME, "--output=jsonpath={.status.readyReplicas}"])?;
             ensure!(ready == workers.to_string(), "{ready} are");
@@ -29,17 +25,17 @@ pub fn play(scene: &mut Scene<'_>) -> Result<()> {
         ensure!(nodes.len() == workers, "they are not on {workers} switches:\n{listed}");
         Ok(pods.into_iter().map(str::to_owned).collect::<Vec<String>>())
     })?;
-    scene.step("every pod's logs can be read, and a command run in it", |_| {
+    let operator = Operator::of(scene)?;
+    scene.step("an operator reads every pod's logs, and runs a command in it", |_| {
         for pod in &pods {
-            let logs = master.kubectl(&["logs", pod])?;
-            ensure!(logs.starts_with("serving on port 8080"), "{pod} has other logs: {logs}");
-            let asked = master.kubectl(&["exec", pod, "--", "/test-pod", "ask", "127.0.0.1:8080"])?;
+            let logs = operator.kubectl(&["logs", pod])?;
+            ensure!(logs.starts_with("serving on port 8080\n"), "{pod} has other logs: {logs}");
+            let asked = operator.kubectl(&["exec", pod, "--", "/test-pod", "ask", "127.0.0.1:8080"])?;
             ensure!(asked.trim() == pod, "in {pod}, {asked} answered");
         }
         Ok(())
     })?;
-    scene.step("every pod answers an operator over a forwarded port", |scene| {
-        let operator = Operator::of(scene)?;
+    scene.step("every pod answers an operator over a forwarded port", |_| {
         for pod in &pods {
             let answer = operator.ask_by_port_forward(pod, 8080)?;
             ensure!(answer.trim() == pod, "{answer} answered in {pod}'s place");
