@@ -19,7 +19,7 @@ use devices::Device;
 use serde_json::json;
 
 use crate::{
-    Scene,
+    ClusterIdentity, Scene,
     asking::{self, Protocol},
     manifest, workload,
 };
@@ -69,6 +69,18 @@ pub fn start(scene: &Scene<'_>) -> Result<()> {
     let any = workload::service(NAME, NAME, &[(Protocol::Tcp, ANY_POD)], json!({}));
     manifest::apply(&scene.master()?, NAME, &[workload::daemon_set(NAME), any, own])?;
     wait(scene)
+}
+
+/// Does what a cluster has to outlive: a Service answers at every worker before it and after it, and it is the same cluster.
+pub fn outlived<T>(scene: &mut Scene<'_>, work: impl FnOnce(&mut Scene<'_>) -> Result<T>) -> Result<T> {
+    scene.step("a Service answers at every worker", |scene| start(scene))?;
+    let before = ClusterIdentity::of(&scene.master()?)?;
+    let worked = work(scene)?;
+    scene.step("the Service answers at every worker, and it is the same cluster", |scene| {
+        wait(scene)?;
+        before.has_stayed(&scene.master()?)
+    })?;
+    Ok(worked)
 }
 
 /// Waits until the Service answers at every worker.

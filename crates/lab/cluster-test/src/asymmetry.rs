@@ -83,8 +83,7 @@ impl<'a> Route<'a> {
     }
 
     fn configure(&self, no: &str) -> Result<()> {
-        let line = format!("enable\nconfigure\n{no}ip route {}/32 {}", self.to, self.next);
-        self.on.exec_ok(["FastCli", "-p", "15", "-c", &line]).map(drop)
+        self.on.cli(&format!("enable\nconfigure\n{no}ip route {}/32 {}", self.to, self.next)).map(drop)
     }
 }
 

@@ -48,7 +48,7 @@ pub fn booted_with(switch: &Switch) -> Result<String> {
 
 /// Fails where `show extensions` does not have it as installed.
 pub fn check_is_listed(switch: &Switch, name: &str) -> Result<()> {
-    let listed = switch.exec_ok(["FastCli", "-p", "15", "-c", "show extensions"])?;
+    let listed = switch.cli("show extensions")?;
     ensure!(is_installed(&listed, name), "{} does not list {name} as installed:\n{listed}", switch.name());
     Ok(())
 }

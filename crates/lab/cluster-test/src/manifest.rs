@@ -1,10 +1,9 @@
 //! Objects that a scenario needs: made on the master, and taken away again.
 
-use anyhow::{Context, Result};
-use common::files;
+use anyhow::Result;
 use serde_json::{Value, json};
 
-use crate::Switch;
+use crate::{Switch, switch};
 
 /// Where manifests are on the master, until its next boot.
 fn place(name: &str) -> String {
@@ -25,11 +24,8 @@ pub fn create(master: &Switch<'_>, name: &str, objects: &[Value]) -> Result<()> 
 
 /// Copies a manifest to the master, and returns kubectl's flag for it.
 fn put(master: &Switch<'_>, name: &str, objects: &[Value]) -> Result<String> {
-    let directory = tempfile::tempdir().context("cannot make a directory")?;
-    let file = directory.path().join("manifest.json");
-    files::write_atomically(&file, json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string())?;
     let place = place(name);
-    master.copy_in(&file, &place)?;
+    switch::put(master, json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string(), &place)?;
     Ok(format!("--filename={place}"))
 }
 

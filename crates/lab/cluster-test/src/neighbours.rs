@@ -16,6 +16,14 @@ pub struct EndHost {
     pub switch: String,
 }
 
+/// How many cables lead from a switch to other switches.
+pub fn cables_to_switches(topology: &Topology, switch: &str) -> usize {
+    let others = topology.switches().filter(|other| other.name != switch);
+    others
+        .map(|other| cables(topology).filter(|link| ends_at(link, switch) && ends_at(link, &other.name)).count())
+        .sum()
+}
+
 /// The workers that a cable leads to from the master's switch, each with the cable's name.
 pub fn cables_to_workers<'a>(topology: &Topology, cluster: &'a Cluster) -> Vec<(&'a Node, String)> {
     let workers = cluster.nodes.iter().filter(|node| node.worker && !node.master);

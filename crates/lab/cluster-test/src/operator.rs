@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use devices::Device;
 
-use crate::Scene;
+use crate::{Scene, switch::put};
 
 const KUBECTL: &str = "/usr/local/bin/kubectl";
 const ADMIN: &str = "/root/admin.kubeconfig";
@@ -24,10 +24,7 @@ impl<'a> Operator<'a> {
     /// Puts both on the topology's first host.
     pub fn of(scene: &Scene<'a>) -> Result<Self> {
         let host = scene.hosts().into_iter().next().context("the topology has no host")?;
-        let directory = tempfile::tempdir().context("cannot make a directory")?;
-        let admin = directory.path().join("admin.kubeconfig");
-        scene.master()?.copy_out(contract::places::ADMIN_KUBECONFIG, &admin)?;
-        host.copy_in(&admin, ADMIN)?;
+        put(&host, scene.master()?.admin_kubeconfig()?, ADMIN)?;
         host.copy_program_in(&built_kubectl(scene)?, KUBECTL)?;
         Ok(Operator { host })
     }

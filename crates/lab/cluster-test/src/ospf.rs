@@ -3,30 +3,20 @@
 use std::net::Ipv4Addr;
 
 use anyhow::{Context, Result};
-use devices::Device;
-use topology::format::{DeviceKind, LinkDriver};
 
-use crate::Scene;
+use crate::Switch;
 
 /// The states of a switch's neighbours, in capitals: `FULL` where all is well.
-pub fn neighbour_states(switch: &Device<'_>) -> Result<Vec<String>> {
-    let printed = switch.exec_ok(["FastCli", "-p", "15", "-c", "show ip ospf neighbor"])?;
+pub fn neighbour_states(switch: &Switch<'_>) -> Result<Vec<String>> {
+    let printed = switch.cli("show ip ospf neighbor")?;
     Ok(states(&printed))
 }
 
 /// The address at the other end of the cable to a neighbour that has this router ID: its loopback address.
-pub fn neighbour_address(switch: &Device<'_>, router: Ipv4Addr) -> Result<Ipv4Addr> {
-    let printed = switch.exec_ok(["FastCli", "-p", "15", "-c", "show ip ospf neighbor"])?;
+pub fn neighbour_address(switch: &Switch<'_>, router: Ipv4Addr) -> Result<Ipv4Addr> {
+    let printed = switch.cli("show ip ospf neighbor")?;
     let found = address_of(&printed, router);
     found.with_context(|| format!("{} has no OSPF neighbour {router}:\n{printed}", switch.name()))
-}
-
-/// How many cables lead from a switch to other switches.
-pub fn cables_to_switches(scene: &Scene<'_>, switch: &str) -> usize {
-    let is_switch = |name: &str| scene.lab.device(name).is_ok_and(|device| device.kind() == DeviceKind::Switch);
-    let links = scene.lab.topology().links.iter().filter(|link| link.driver == LinkDriver::Veth);
-    let ours = links.filter(|link| link.endpoints.iter().any(|end| end.device == switch));
-    ours.filter(|link| link.endpoints.iter().all(|end| is_switch(&end.device))).count()
 }
 
 /// A line for each neighbour begins with its router ID and has its state in a word of its own: `FULL`, `FULL/DR`, `Full/-`.

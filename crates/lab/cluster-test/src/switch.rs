@@ -3,7 +3,7 @@
 use std::{ops::Deref, time::Duration};
 
 use anyhow::{Context, Result, anyhow, bail};
-use common::retry;
+use common::{files, retry};
 use contract::{
     places::{ADMIN_KUBECONFIG, ETCDCTL, K8S_NODE, KUBECTL, PKI},
     ports,
@@ -29,6 +29,14 @@ impl<'a> From<Device<'a>> for Switch<'a> {
     fn from(device: Device<'a>) -> Self {
         Switch(device)
     }
+}
+
+/// Writes a file on a device.
+pub fn put(device: &Device<'_>, contents: impl AsRef<[u8]>, place: &str) -> Result<()> {
+    let directory = tempfile::tempdir().context("cannot make a directory")?;
+    let file = directory.path().join("file");
+    files::write_atomically(&file, contents)?;
+    device.copy_in(&file, place)
 }
 
 impl Switch<'_> {
@@ -82,6 +90,11 @@ impl Switch<'_> {
         serde_json::from_str(&printed).with_context(|| format!("kubectl {} printed no JSON", arguments.join(" ")))
     }
 
+    /// What the operator's kubectl is told.
+    pub fn admin_kubeconfig(&self) -> Result<String> {
+        self.exec_ok(["cat", ADMIN_KUBECONFIG])
+    }
+
     /// The bytes that etcd holds under a key.
     pub fn etcd_value(&self, key: &str) -> Result<Vec<u8>> {
         let file = |option: &str, name: &str| format!("--{option}={PKI}/{name}");
@@ -101,6 +114,11 @@ impl Switch<'_> {
             bail!("etcdctl get {key} failed: {}", String::from_utf8_lossy(&output.stderr));
         }
         Ok(output.stdout)
+    }
+
+    /// Runs lines on EOS' command line.
+    pub fn cli(&self, lines: &str) -> Result<String> {
+        self.exec_ok(["FastCli", "-p", "15", "-c", lines])
     }
 
     /// Runs shell text on the switch that has to succeed, and returns what it printed.

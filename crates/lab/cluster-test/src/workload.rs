@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use common::command::Program;
 use devices::Flash;
 use serde_json::{Value, json};
@@ -20,7 +20,8 @@ pub const PORT: u16 = 8080;
 /// Where an operator puts archives of images, below /mnt/flash.
 const ON_FLASH: &str = "k8s/images/probe.tar";
 
-const NAME: &str = "probe";
+/// Of the pods on all workers.
+pub const NAME: &str = "probe";
 
 /// A pod that is ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,9 +124,9 @@ pub fn stop(master: &Switch) -> Result<()> {
     master.kubectl(&["delete", "pods", "--selector=app=probe", "--force", "--grace-period=0"]).map(drop)
 }
 
-/// The pods that are ready now.
-pub fn ready_pods(master: &Switch) -> Result<Vec<Pod>> {
-    let listed = master.kubectl_json(&["get", "pods", "--selector=app=probe"])?;
+/// The pods of an app that are ready now.
+pub fn ready_pods(master: &Switch, app: &str) -> Result<Vec<Pod>> {
+    let listed = master.kubectl_json(&["get", "pods", &format!("--selector=app={app}")])?;
     let items = listed["items"].as_array().context("kubectl listed no items")?;
     let pod = |item: &serde_json::Value| -> Option<Pod> {
         let conditions = item["status"]["conditions"].as_array()?;
@@ -148,14 +149,6 @@ pub fn story(master: &Switch) -> String {
         told(&["get", "events", "--sort-by=.lastTimestamp"]),
     ]
     .join("\n")
-}
-
-/// Asks a pod from a device; fails where it does not answer with its own name.
-pub fn ask(from: &devices::Device, pod: &Pod) -> Result<()> {
-    let url = format!("http://{}:{PORT}/", pod.address);
-    let asked = from.exec_ok(["curl", "--silent", "--show-error", "--max-time", "3", &url])?;
-    ensure!(asked.trim() == pod.name, "{url} is answered by {asked}");
-    Ok(())
 }
 
 fn docker(arguments: &[&str]) -> Result<()> {

@@ -8,11 +8,11 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use cluster::Node;
-use contract::places::{ADMIN_KUBECONFIG, FLANNELD};
+use contract::places::FLANNELD;
 
-use crate::{Scene, Switch, answering, scene::BRING_UP};
+use crate::{Scene, Switch, answering, scene::BRING_UP, switch::put};
 
 /// Where one is put that was given.
 const COPIED: &str = "/root/flanneld";
@@ -25,16 +25,18 @@ const KUBECONFIG: &str = "/root/flanneld.kubeconfig";
 const ROUTED: Duration = Duration::from_secs(60);
 
 pub fn play(scene: &mut Scene<'_>) -> Result<()> {
+    answering::outlived(scene, by_flannel)
+}
+
+fn by_flannel(scene: &mut Scene<'_>) -> Result<()> {
     let given = scene.parts.flanneld.clone();
     let switches = scene.workers()?;
-    scene.step("a Service answers at every worker", |scene| answering::start(scene))?;
     let played = with_flannel(scene, &switches, given);
     scene.step("take flannel away, and bring the static routes back", |scene| {
         switches.iter().try_for_each(|switch| without_flannel(scene, switch))?;
         scene.wait_until_nodes_ready(BRING_UP)
     })?;
-    played?;
-    scene.step("the Service answers at every worker", |scene| answering::wait(scene))
+    played
 }
 
 fn with_flannel(scene: &mut Scene<'_>, switches: &[Switch<'_>], given: Option<PathBuf>) -> Result<()> {
@@ -76,18 +78,10 @@ fn start(scene: &Scene<'_>, switch: &Switch<'_>, given: Option<&Path>) -> Result
         }
         None => FLANNELD,
     };
-    let directory = tempfile::tempdir().context("cannot make a directory")?;
-    let put = |name: &str, contents: String, to: &str| -> Result<()> {
-        let file = directory.path().join(name);
-        common::files::write_atomically(&file, contents)?;
-        switch.copy_in(&file, to)
-    };
     let config = serde_json::json!({"Network": scene.cluster.pod_cidr, "Backend": {"Type": "vxlan"}});
     switch.exec_ok(["mkdir", "-p", "/etc/kube-flannel"])?;
-    put("net-conf.json", config.to_string(), CONFIG)?;
-    let admin = directory.path().join("admin.kubeconfig");
-    scene.master()?.copy_out(ADMIN_KUBECONFIG, &admin)?;
-    switch.copy_in(&admin, KUBECONFIG)?;
+    put(switch, config.to_string(), CONFIG)?;
+    put(switch, scene.master()?.admin_kubeconfig()?, KUBECONFIG)?;
     let interface = format!("--iface={}", switch.management_address()?);
     let node = format!("--setenv=NODE_NAME={}", switch.name());
     let unit = format!("--unit={UNIT}");
@@ -114,8 +108,7 @@ fn without_flannel(scene: &Scene<'_>, switch: &Switch<'_>) -> Result<()> {
 /// The static routes of the bring-up: with `no ` in front, away.
 fn routes(scene: &Scene<'_>, switch: &Switch<'_>, no: &str) -> Result<()> {
     for other in others(scene, switch) {
-        let line = format!("enable\nconfigure\n{no}ip route {} {}", other.pod_cidr, other.address);
-        switch.exec_ok(["FastCli", "-p", "15", "-c", &line])?;
+        switch.cli(&format!("enable\nconfigure\n{no}ip route {} {}", other.pod_cidr, other.address))?;
     }
     Ok(())
 }

@@ -21,11 +21,14 @@ const REROUTED: Duration = Duration::from_secs(10);
 const CONVERGED: Duration = Duration::from_secs(90);
 
 pub fn play(scene: &mut Scene<'_>) -> Result<()> {
+    answering::outlived(scene, cut)
+}
+
+fn cut(scene: &mut Scene<'_>) -> Result<()> {
     let cables = neighbours::cables_to_workers(scene.lab.topology(), scene.cluster);
     let (worker, cable) = cables.last().context("no cable leads from the master's switch to a worker")?;
     let (master, address) = (&scene.cluster.master().name, worker.address);
     let host = scene.host_of(master)?;
-    scene.step("a Service answers at every worker", |scene| answering::start(scene))?;
 
     let pinged = format!("{} pings {address} while {cable} is cut for {} s", host.name(), CUT.as_secs());
     if neighbours::another_way(scene.lab.topology(), master, &worker.name, cable) {
@@ -49,7 +52,6 @@ pub fn play(scene: &mut Scene<'_>) -> Result<()> {
         })?;
         figure(scene, &lost, lost.cut, &format!("less the {:.2} s of the cut itself", lost.cut.as_secs_f64()));
     }
-    scene.step("the Service answers at every worker again", |scene| answering::wait(scene))?;
     scene.step("every worker is Ready", |scene| scene.wait_until_nodes_ready(CONVERGED))
 }
 

@@ -21,8 +21,11 @@ const CUT: Duration = Duration::from_secs(10);
 const RESTARTED: Duration = Duration::from_secs(30);
 
 pub fn play(scene: &mut Scene<'_>) -> Result<()> {
+    answering::outlived(scene, away)
+}
+
+fn away(scene: &mut Scene<'_>) -> Result<()> {
     let workers = scene.workers_beside_master()?;
-    scene.step("a Service answers at every worker", |scene| answering::start(scene))?;
     let questions = answering::questions(scene, workers.iter().map(|worker| worker.name()), &[ANY_POD, OWN_POD])?;
     answering::while_asked(scene, &questions, |scene, answers| {
         let absent = control_plane_absent(scene, answers, &workers);
@@ -49,8 +52,7 @@ pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     scene.step("every kubelet takes orders again: a new pod runs on every worker", |scene| {
         pods::on_every_worker(scene)?;
         workload::stop(&scene.master()?)
-    })?;
-    scene.step("the Service answers at every worker", |scene| answering::wait(scene))
+    })
 }
 
 /// When a cable was cut, and when every switch had ways to the others again.

@@ -1,11 +1,11 @@
 //! A pod on every worker, and every pod and every switch reaches every other pod.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
 use anyhow::{Result, anyhow, ensure};
 
 use crate::{
-    Scene,
+    Scene, asking,
     workload::{self, Pod},
 };
 
@@ -26,7 +26,7 @@ pub fn play(scene: &mut Scene<'_>) -> Result<()> {
 /// Has pods made where they are not there, and waits until one is ready on every worker.
 pub(super) fn on_every_worker(scene: &Scene<'_>) -> Result<Vec<Pod>> {
     workload::start(&scene.master()?)?;
-    eventually(scene, "a pod is ready on every worker", || ready(scene))
+    eventually(scene, "a pod is ready on every worker", || on_each_worker(scene, workload::NAME))
 }
 
 /// Waits until the pods on all workers reach each other. Those of a switch that was rebooted have other addresses.
@@ -40,8 +40,9 @@ fn eventually<T>(scene: &Scene<'_>, what: &str, attempt: impl FnMut() -> Result<
     scene.eventually(what, REACHED, attempt).map_err(|error| told(error).unwrap_or_else(|lost| lost))
 }
 
-fn ready(scene: &Scene<'_>) -> Result<Vec<Pod>> {
-    let pods = workload::ready_pods(&scene.master()?)?;
+/// The pods of an app, of which there has to be one that is ready on every worker.
+pub(super) fn on_each_worker(scene: &Scene<'_>, app: &str) -> Result<Vec<Pod>> {
+    let pods = workload::ready_pods(&scene.master()?, app)?;
     let nodes: BTreeSet<&str> = pods.iter().map(|pod| pod.node.as_str()).collect();
     ensure!(nodes.len() == scene.worker_nodes().len(), "there are pods on {nodes:?}");
     Ok(pods)
@@ -49,14 +50,17 @@ fn ready(scene: &Scene<'_>) -> Result<Vec<Pod>> {
 
 /// Every switch asks every pod, and every pod asks all of them, itself too, so many times.
 fn meet(scene: &Scene<'_>, times: usize) -> Result<()> {
-    let (master, pods) = (scene.master()?, ready(scene)?);
+    let (master, pods) = (scene.master()?, on_each_worker(scene, workload::NAME)?);
+    let addresses: Vec<SocketAddr> = pods.iter().map(|pod| (pod.address, workload::PORT).into()).collect();
     for switch in scene.switches()? {
-        pods.iter().try_for_each(|pod| workload::ask(&switch, pod))?;
+        let answers = asking::from_switch(&switch, &addresses)?;
+        let right = answers.iter().eq(pods.iter().map(|pod| &pod.name));
+        ensure!(right, "{} asked {pods:?}, and these answered: {answers:?}", switch.name());
     }
     let asked_times = times.to_string();
     for pod in &pods {
         for other in &pods {
-            let address = format!("{}:{}", other.address, workload::PORT);
+            let address = SocketAddr::from((other.address, workload::PORT)).to_string();
             let answers = master.kubectl(&["exec", &pod.name, "--", "/test-pod", "ask", &address, &asked_times])?;
             let right = answers.lines().filter(|answer| *answer == other.name).count();
             let (pod, other) = (&pod.name, &other.name);

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use super::pods;
-use crate::{ClusterIdentity, Scene, Switch, answering, scene::BRING_UP};
+use crate::{ClusterIdentity, Scene, Switch, answering, scene::BRING_UP, workload};
 
 pub fn each(scene: &mut Scene<'_>) -> Result<()> {
     in_turn(scene, "reboot", |switch| switch.shut_down())
@@ -57,8 +57,8 @@ fn around<'a>(
     scene: &mut Scene<'a>,
     work: impl FnOnce(&mut Scene<'a>, &[Switch<'a>], &ClusterIdentity) -> Result<()>,
 ) -> Result<()> {
-    scene.step("a Service answers at every worker", |scene| answering::start(scene))?;
-    scene.step("a pod on every worker, and all reach each other", |scene| {
+    scene.step("a Service answers at every worker, and the pods on all workers reach each other", |scene| {
+        answering::start(scene)?;
         pods::on_every_worker(scene)?;
         pods::all_reached(scene)
     })?;
@@ -66,13 +66,13 @@ fn around<'a>(
     let mut switches = scene.switches()?;
     scene.random.shuffle(&mut switches);
     work(scene, &switches, &before)?;
-    scene.step("take the pods away", |scene| crate::workload::stop(&scene.master()?))
+    scene.step("take the pods away", |scene| workload::stop(&scene.master()?))
 }
 
 fn still_the_same(scene: &mut Scene<'_>, before: &ClusterIdentity) -> Result<()> {
-    scene.step("the Service answers at every worker, and the pods reach each other", |scene| {
+    scene.step("the Service answers at every worker, the pods reach each other, and it is the same cluster", |scene| {
         answering::wait(scene)?;
-        pods::all_reached(scene)
-    })?;
-    scene.step("it is the same cluster", |scene| before.has_stayed(&scene.master()?))
+        pods::all_reached(scene)?;
+        before.has_stayed(&scene.master()?)
+    })
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use crate::{Scene, ospf};
+use crate::{Scene, neighbours, ospf};
 
 /// From power-on, where the machine is busy.
 const CONVERGED: Duration = Duration::from_secs(120);
@@ -12,7 +12,7 @@ const CONVERGED: Duration = Duration::from_secs(120);
 pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     scene.step("OSPF is full on every cable between switches", |scene| {
         for switch in scene.switches()? {
-            let cables = ospf::cables_to_switches(scene, switch.name());
+            let cables = neighbours::cables_to_switches(scene.lab.topology(), switch.name());
             let what = format!("{} has {cables} neighbours, and is full with each", switch.name());
             scene.eventually(&what, CONVERGED, || {
                 let states = ospf::neighbour_states(&switch)?;

@@ -27,8 +27,8 @@ pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     scene.step(format!("make {PODS} pods and {SERVICES} Services"), |_| manifest::create(&master, NAME, &objects()))?;
     scene.step("every pod is ready", |scene| {
         scene.eventually(&format!("{PODS} pods are ready"), LIMIT, || {
-            let ready = master.kubectl(&["get", "deployment", NAME, "--output=jsonpath={.status.readyReplicas}"])?;
-            ensure!(ready == PODS.to_string(), "{ready} are");
+            let ready = workload::ready_pods(&master, NAME)?.len();
+            ensure!(ready == PODS, "{ready} are");
             Ok(())
         })
     })?;
