@@ -171,6 +171,7 @@ impl TopoTest {
                 cluster: &cluster,
                 parts: &parts,
                 driver: &driver,
+                suite: self.suite,
                 scenarios: &scenarios,
                 obstacles: &obstacles,
                 capabilities: &offers.capabilities,

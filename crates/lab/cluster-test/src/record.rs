@@ -13,6 +13,8 @@ pub struct Run {
     pub took: f64,
     /// The user ended it before it was done.
     pub interrupted: bool,
+    /// Which table the scenarios are of.
+    pub suite: String,
     /// What brought up the topology: `docker-topo` or `built-in`.
     pub driver: String,
     /// The topology's file and the prefix that its devices bear.

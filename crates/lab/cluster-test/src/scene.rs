@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use cluster::{Cluster, Node};
 use common::retry::{self, Failed};
-use devices::{Capabilities, Device, Lab};
+use devices::{Capabilities, Device, Flash, Lab};
 use topology::format::DeviceKind;
 
 use crate::{
@@ -24,6 +24,9 @@ use crate::{
 pub const BRING_UP: Duration = Duration::from_secs(240);
 
 const INTERVAL: Duration = Duration::from_millis(500);
+
+/// Where the archive of the test pods' image is, below /mnt/flash.
+const ON_FLASH: &str = "k8s/images/probe.tar";
 
 /// What comes from this machine.
 #[derive(Debug, Clone)]
@@ -38,6 +41,14 @@ pub struct Parts {
     pub next_swix: Option<PathBuf>,
     /// flanneld for linux/386; none for the SWIX' own.
     pub flanneld: Option<PathBuf>,
+}
+
+impl Parts {
+    /// What an operator puts on every switch's flash: cluster.toml, the SWIX as a boot extension, and images.
+    pub fn flash(&self) -> Result<Flash> {
+        let flash = Flash::new().with_boot_extension(&self.swix)?.with_file("cluster.toml", &self.cluster_toml);
+        Ok(flash.with_file(ON_FLASH, &self.probe_image))
+    }
 }
 
 /// Whether the user wants it to end.

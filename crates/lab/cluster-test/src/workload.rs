@@ -7,7 +7,6 @@ use std::{
 
 use anyhow::{Context, Result};
 use common::command::Program;
-use devices::Flash;
 use serde_json::{Value, json};
 
 use crate::{Switch, asking::Protocol, manifest};
@@ -16,9 +15,6 @@ const IMAGE: &str = "example.com/probe:1";
 
 /// Where the pods answer.
 pub const PORT: u16 = 8080;
-
-/// Where an operator puts archives of images, below /mnt/flash.
-const ON_FLASH: &str = "k8s/images/probe.tar";
 
 /// Of the pods on all workers.
 pub const NAME: &str = "probe";
@@ -47,10 +43,6 @@ pub fn archive(repository: &Path, directory: &Path) -> Result<PathBuf> {
     docker(&["save", "--output", &archive.display().to_string(), IMAGE])?;
     docker(&["image", "rm", IMAGE])?;
     Ok(archive)
-}
-
-pub fn on_flash(flash: Flash, archive: &Path) -> Flash {
-    flash.with_file(ON_FLASH, archive)
 }
 
 /// A pod on every worker, ready once it answers.

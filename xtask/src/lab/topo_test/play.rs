@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result};
 use cluster::Cluster;
 use cluster_test::{
-    LabGuard, Parts, Recorder, Scenario, Scene, describe, engine,
+    LabGuard, Parts, Recorder, Scenario, Scene, Suite, describe, engine,
     record::{PlayOutcome, Run},
     report,
     wants::Obstacles,
@@ -27,6 +27,7 @@ pub struct Play<'a> {
     pub cluster: &'a Cluster,
     pub parts: &'a Parts,
     pub driver: &'a Driver,
+    pub suite: &'a Suite,
     pub scenarios: &'a [&'static Scenario],
     /// Why some of them cannot be played here.
     pub obstacles: &'a Obstacles,
@@ -82,6 +83,7 @@ impl Play<'_> {
         let digest = Sha256::of_file(swix).with_context(|| format!("cannot read {}", swix.display()))?;
         Ok(Run {
             began: recorder.began(),
+            suite: self.suite.name.to_owned(),
             driver: self.driver.name().to_owned(),
             topology: self.file.display().to_string(),
             prefix: self.topology.prefix.clone(),

@@ -74,6 +74,7 @@ pub fn failed() -> Run {
         began: "2026-11-25T12:00:00Z".to_owned(),
         took: 80.0,
         interrupted: false,
+        suite: "cluster".to_owned(),
         driver: "built-in".to_owned(),
         topology: "topo/k8s.yml".to_owned(),
         prefix: "k".to_owned(),

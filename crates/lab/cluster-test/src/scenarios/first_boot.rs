@@ -9,31 +9,20 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use contract::{
-    places::{CLUSTER_TOML, STATE},
+    places::STATE,
     services,
     status::{StageState, Status},
 };
 use devices::Flash;
 
 use super::bring_up;
-use crate::{Parts, Scene, Switch, power_cuts, scene::BRING_UP, workload};
+use crate::{Scene, Switch, power_cuts, scene::BRING_UP};
 
 /// From one attempt of the bring-up to the next, on a busy machine.
 const NEXT_ATTEMPT: Duration = Duration::from_secs(90);
 
-/// cluster.toml, the SWIX as a boot extension, and the test pods' image: what an operator puts on every switch's flash.
-pub fn flash(parts: &Parts) -> Result<Flash> {
-    let flash = Flash::new().with_boot_extension(&parts.swix)?.with_file(on_flash(CLUSTER_TOML)?, &parts.cluster_toml);
-    Ok(workload::on_flash(flash, &parts.probe_image))
-}
-
-/// A place of a switch as a flash names it.
-fn on_flash(place: &str) -> Result<&str> {
-    place.strip_prefix("/mnt/flash/").with_context(|| format!("{place} is not on the flash"))
-}
-
 pub fn boot(scene: &mut Scene<'_>) -> Result<()> {
-    let flash = flash(scene.parts)?;
+    let flash = scene.parts.flash()?;
     scene.step("switch every switch on for the first time, with all that it needs on its flash", |scene| {
         scene.on_each_switch(|switch| switch.replace(&flash))
     })?;
@@ -114,7 +103,7 @@ fn everything(switch: &Switch<'_>, units: &[&str]) -> Result<String> {
 }
 
 pub fn power_cuts(scene: &mut Scene<'_>) -> Result<()> {
-    let flash = flash(scene.parts)?;
+    let flash = scene.parts.flash()?;
     let switch = alone(scene, &flash)?;
     let mut random = scene.random.fork();
     scene.step(

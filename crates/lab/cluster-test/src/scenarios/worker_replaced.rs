@@ -3,13 +3,11 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use devices::Flash;
 
 use crate::{
     Scene, Switch,
     answering::{self, ANY_POD, Answers},
     scene::BRING_UP,
-    workload,
 };
 
 /// How long questions have to be answered without a failure before the dead worker counts as out of the way.
@@ -44,9 +42,7 @@ fn replaced(scene: &mut Scene<'_>) -> Result<()> {
     scene.step(
         format!("another {} comes up with an empty flash, cluster.toml and the SWIX", worker.name()),
         |scene| {
-            let flash = Flash::new().with_boot_extension(&scene.parts.swix)?;
-            let flash = flash.with_file("cluster.toml", &scene.parts.cluster_toml);
-            worker.replace(&workload::on_flash(flash, &scene.parts.probe_image))?;
+            worker.replace(&scene.parts.flash()?)?;
             worker.wait_until_ready(BRING_UP).map(drop)
         },
     )?;

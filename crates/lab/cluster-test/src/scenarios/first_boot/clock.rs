@@ -8,21 +8,21 @@ use cluster::pki;
 use common::files;
 use contract::{Stage, places::PKI};
 
-use super::{alone, flash, on_flash, ready_without_a_word};
+use super::{alone, ready_without_a_word};
 use crate::{Scene, state::State};
 
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
 pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     let made = tempfile::tempdir().context("cannot make a directory")?;
-    let mut flash = flash(scene.parts)?;
+    let mut flash = scene.parts.flash()?;
     let key = scene.step("make the PKI of a clock that is a year ahead", |scene| {
         let all = pki::whole_cluster(made.path(), scene.cluster, None, SystemTime::now() + YEAR)?;
         let master = &scene.cluster.master().name;
         let own = all.into_iter().find(|made| made.node == *master).context("none was made for the master")?;
         for file in own.directory.read_dir().context("cannot read the PKI")? {
             let file = file?;
-            let place = format!("{}/{}", on_flash(PKI)?, file.file_name().display());
+            let place = format!("k8s/pki/{}", file.file_name().display());
             flash = std::mem::take(&mut flash).with_file(place, file.path());
         }
         files::read(&own.directory.join("ca-key.pem"))

@@ -9,7 +9,7 @@ use contract::{
     status::{NodeState, Status},
 };
 
-use super::{NEXT_ATTEMPT, alone, flash, ready_without_a_word};
+use super::{NEXT_ATTEMPT, alone, ready_without_a_word};
 use crate::{Scene, Switch, scene::BRING_UP, state::State};
 
 const LOST: [&str; 2] = ["pki/ca-key.pem", "encryption-config.yaml"];
@@ -17,7 +17,7 @@ const MADE_AGAIN: [&str; 2] = ["pki/etcd.pem", "kubeconfigs/kube-scheduler.kubec
 const MADE_AGAIN_AT_ONCE: [&str; 3] = ["pki/kube-apiserver.pem", "pki/node-key.pem", "kubeconfigs/node.kubeconfig"];
 
 pub fn play(scene: &mut Scene<'_>) -> Result<()> {
-    let switch = alone(scene, &flash(scene.parts)?)?;
+    let switch = alone(scene, &scene.parts.flash()?)?;
     scene.step("it becomes ready, and complains of nothing", |_| ready_without_a_word(&switch))?;
     let authority = State::copy_of(&switch)?.ca_fingerprint()?;
     scene.step("make a Secret, cut files in half, and reboot", |_| {

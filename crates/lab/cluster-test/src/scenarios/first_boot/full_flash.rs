@@ -3,20 +3,20 @@
 
 use anyhow::{Result, ensure};
 use contract::{
-    places::{CLUSTER_TOML, K8S_NODE},
+    places::K8S_NODE,
     services::BOOTSTRAP,
     status::{NodeState, Status},
 };
 use devices::Flash;
 
-use super::{NEXT_ATTEMPT, alone, on_flash};
+use super::{NEXT_ATTEMPT, alone};
 use crate::{Scene, Switch, extension, scene::BRING_UP};
 
 const SWIX: &str = "kubernetes.swix";
 
 pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     let parts = scene.parts;
-    let flash = Flash::new().with_file(SWIX, &parts.swix).with_file(on_flash(CLUSTER_TOML)?, &parts.cluster_toml);
+    let flash = Flash::new().with_file(SWIX, &parts.swix).with_file("cluster.toml", &parts.cluster_toml);
     let switch = alone(scene, &flash)?;
     scene.step("make its flash read-only, and install: it says so", |_| {
         switch.wait_until_booted(BRING_UP)?;
