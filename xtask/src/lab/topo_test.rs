@@ -61,7 +61,7 @@ pub struct TopoTest {
     pub expect: Option<usize>,
     /// Bring the topology up under this prefix, beside one that is up; what an earlier run left under it is taken away
     /// [default: the file's]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = prefix)]
     pub prefix: Option<String>,
     /// How often to bring up the topology and play the scenarios, each time anew
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "keep")]
@@ -202,6 +202,15 @@ fn suite(name: &str) -> Result<&'static Suite, String> {
     Suite::named(name).map_err(|error| error.to_string())
 }
 
+/// A prefix as docker-topo takes one: it names containers, networks and directories.
+fn prefix(name: &str) -> Result<String, String> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    match name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(is_plain) {
+        true => Ok(name.to_owned()),
+        false => Err("a prefix is made of letters, digits, - and _, and begins with a letter or digit".to_owned()),
+    }
+}
+
 /// Fails where a scenario that was asked for by name cannot be played.
 fn check_possible(asked: &[String], obstacles: &Obstacles) -> Result<()> {
     match asked.iter().find_map(|name| Some((name, obstacles.get(name.as_str())?))) {
@@ -244,5 +253,18 @@ fn lock_report(directory: &Path) -> Result<Lock> {
             "another topo-test writes its report into {}: wait for it, or use another --report",
             directory.display()
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_leads_to_no_other_directory_than_its_own() {
+        assert_eq!(prefix("first-1"), Ok("first-1".to_owned()));
+        for bad in ["", ".", "..", "a/b", "-a", "a b"] {
+            assert!(prefix(bad).is_err(), "{bad:?} is taken");
+        }
     }
 }
