@@ -112,17 +112,18 @@ fn accompanied(
     Ok(Carried { pings: pings.sent, ..carried })
 }
 
-/// A switch whose kernel has no table `raw` has to track everything, and is not asked.
+/// It is kube-proxy that leaves it untracked, which a master that is no worker has not. A switch whose kernel has no table `raw`
+/// has to track everything, and is not asked.
 fn untracked(scene: &mut Scene<'_>, pairs: &[[EndHost; 2]]) -> Result<()> {
     let (mut able, mut unable) = (Vec::new(), Vec::new());
-    for switch in scene.switches()? {
+    for switch in scene.workers()? {
         match invalid::can_leave_untracked(&switch)? {
             true => able.push(switch),
             false => unable.push(switch.name().to_owned()),
         }
     }
     if !able.is_empty() {
-        scene.step("conntrack knows nothing of what passes through", |_| {
+        scene.step("no worker's conntrack knows anything of what passes through", |_| {
             able.iter().try_for_each(|switch| invalid::tracks_none_of(switch, pairs))
         })?;
     }
