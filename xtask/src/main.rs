@@ -1,7 +1,11 @@
 //! `cargo xtask`: the table of verbs. Each verb's file has its flags, and turns them into a typed request to a library.
 //!
-//! Without the feature `lab`, as `cargo xtask` compiles it, this is what a build needs; the other verbs are handed over
-//! to the whole xtask.
+//! Without the features `lab` and `formats`, as `cargo xtask` compiles it, this is what a build needs; the other verbs are
+//! handed over to an xtask with more.
+
+#[cfg_attr(feature = "lab", macro_use(print))]
+#[macro_use(eprintln, println)]
+extern crate common;
 
 #[cfg(feature = "lab")]
 mod bench;
@@ -77,11 +81,14 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    #[cfg(not(feature = "lab"))]
-    if handed_over::is_help() {
-        return end(handed_over::hand_over());
-    }
-    end(Xtask::parse().verb.run())
+    common::output::when_not_written(interrupt::not_written);
+    interrupt::until_not_written(|| {
+        #[cfg(not(feature = "lab"))]
+        if handed_over::is_help() {
+            return end(handed_over::hand_over());
+        }
+        end(Xtask::parse().verb.run())
+    })
 }
 
 impl Verb {

@@ -4,7 +4,8 @@
 use std::{
     ffi::OsStr,
     fs,
-    io::{self, Write},
+    io::{self, BufRead, BufReader, Write},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Output, Stdio},
 };
@@ -120,6 +121,25 @@ impl Program {
         Err(self.failed(status, &text)).with_context(|| format!("the whole log is {}", log.display()))
     }
 
+    /// Runs the program to its end and hands over each line of its standard output as it comes; standard error is
+    /// appended to `log`.
+    pub fn follow(mut self, log: &Path, mut line: impl FnMut(&str)) -> Result<()> {
+        let file = fs::OpenOptions::new().create(true).append(true).open(log);
+        let file = file.with_context(|| format!("cannot write the log {}", log.display()))?;
+        self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(file);
+        let mut child = self.command.spawn().map_err(|error| self.not_run(error))?;
+        for said in child.stdout.take().into_iter().flat_map(|output| BufReader::new(output).lines()) {
+            // What cannot be read any more is told by how the program ends.
+            let Ok(said) = said else { break };
+            line(&said);
+        }
+        let status = child.wait().with_context(|| format!("cannot wait for `{}`", self.text()))?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(self.failed(status, &fs::read(log).unwrap_or_default()).into())
+    }
+
     /// Runs the program and returns its standard output; what it says on standard error goes into the error.
     pub fn read(mut self) -> Result<String> {
         let output = self.output()?;
@@ -158,7 +178,12 @@ pub fn cargo_variables() -> impl Iterator<Item = String> {
 /// The first program of that name on PATH.
 pub fn find_on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|directory| directory.join(name)).find(|file| file.is_file())
+    std::env::split_paths(&path).map(|directory| directory.join(name)).find(|file| is_program(file))
+}
+
+/// A file that may not be run is passed over, as a shell does.
+fn is_program(file: &Path) -> bool {
+    file.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(test)]
@@ -183,6 +208,27 @@ mod tests {
     fn a_program_that_is_not_there_says_what_it_is_needed_for() {
         let error = Program::new("no-such-program", "prove a point").unwrap().read().unwrap_err().to_string();
         assert!(error.contains("no-such-program is required to prove a point"), "{error}");
+    }
+
+    #[test]
+    fn a_followed_program_s_lines_are_handed_over_and_what_it_says_last_is_in_the_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut lines = Vec::new();
+        let failing = Program::new("sh", "speak").unwrap().args(["-c", "echo one; echo two; echo why >&2; exit 3"]);
+        let error = failing.follow(&dir.path().join("log"), |line| lines.push(line.to_owned())).unwrap_err();
+        assert_eq!(lines, ["one", "two"]);
+        assert!(error.to_string().ends_with("exit status: 3\n    why"), "{error}");
+    }
+
+    #[test]
+    fn what_may_not_be_run_is_no_program() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("program");
+        for (mode, is) in [(0o644, false), (0o755, true)] {
+            fs::write(&file, "").unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!((is_program(&file), is_program(directory.path())), (is, false), "{mode:o}");
+        }
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! The progress sink. Libraries are given one and report to it; they neither print nor know a terminal.
 
+use serde::{Deserialize, Serialize};
+
 /// What a task's amounts count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Unit {
     Bytes,
     Items,

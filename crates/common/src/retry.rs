@@ -17,13 +17,17 @@ pub struct RetryPolicy {
     /// The pause before the second try.
     pub pause: Duration,
     pub pauses: Pauses,
+    /// The part of a pause that is left out at random at most, so that those who failed together do not come together.
+    pub jitter: f32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pauses {
     Equal,
-    /// Each is twice as long as the one before.
-    Doubled,
+    /// Each is twice as long as the one before, up to the longest.
+    Doubled {
+        longest: Duration,
+    },
 }
 
 /// Why one try got nothing. `?` makes any error one that may pass.
@@ -43,20 +47,40 @@ impl<E: Into<Error>> From<E> for Failed {
 impl RetryPolicy {
     /// A number of tries with equal pauses between them.
     pub const fn times(tries: u32, pause: Duration) -> Self {
-        RetryPolicy { tries, limit: Duration::MAX, pause, pauses: Pauses::Equal }
+        RetryPolicy { tries, limit: Duration::MAX, pause, pauses: Pauses::Equal, jitter: 0.0 }
     }
 
     /// As many tries as there is time for.
     pub const fn within(limit: Duration, pause: Duration) -> Self {
-        RetryPolicy { tries: u32::MAX, limit, pause, pauses: Pauses::Equal }
+        RetryPolicy { limit, ..RetryPolicy::times(u32::MAX, pause) }
+    }
+
+    /// Tries without end, ever more seldom.
+    pub const fn backoff(first: Duration, longest: Duration, jitter: f32) -> Self {
+        RetryPolicy { pauses: Pauses::Doubled { longest }, jitter, ..RetryPolicy::times(u32::MAX, first) }
     }
 
     /// How long to wait after that many failures in a row.
     pub fn pause_after(&self, failures: u32) -> Duration {
-        match self.pauses {
+        let whole = match self.pauses {
             Pauses::Equal => self.pause,
-            Pauses::Doubled => self.pause * 2u32.saturating_pow(failures.saturating_sub(1)),
-        }
+            Pauses::Doubled { longest } => {
+                self.pause.saturating_mul(2u32.saturating_pow(failures.saturating_sub(1))).min(longest)
+            }
+        };
+        self.shortened(whole)
+    }
+
+    /// The pause after a failure that calls for the longest.
+    pub fn longest_pause(&self) -> Duration {
+        self.shortened(match self.pauses {
+            Pauses::Equal => self.pause,
+            Pauses::Doubled { longest } => longest,
+        })
+    }
+
+    fn shortened(&self, pause: Duration) -> Duration {
+        pause.saturating_sub(pause.mul_f32(self.jitter * fastrand::f32()))
     }
 
     /// Tries until it works. `what` is what is waited for: it begins the error of who waited in vain.
@@ -126,10 +150,19 @@ mod tests {
     #[test]
     fn the_pauses_are_equal_or_doubled_and_the_number_of_tries_is_kept() {
         let equal = RetryPolicy::times(2, 10 * MOMENT);
-        let doubled = RetryPolicy { pauses: Pauses::Doubled, ..equal };
+        let doubled = RetryPolicy::backoff(10 * MOMENT, 30 * MOMENT, 0.0);
         assert_eq!([1, 2, 3].map(|failures| equal.pause_after(failures)), [10 * MOMENT; 3]);
-        assert_eq!([1, 2, 3].map(|failures| doubled.pause_after(failures)), [10 * MOMENT, 20 * MOMENT, 40 * MOMENT]);
+        assert_eq!([1, 2, 3].map(|failures| doubled.pause_after(failures)), [10 * MOMENT, 20 * MOMENT, 30 * MOMENT]);
+        assert_eq!(doubled.pause_after(u32::MAX), doubled.longest_pause());
         let error = equal.run("x", || -> Result<(), Failed> { Err(anyhow!("no").into()) }).unwrap_err();
         assert!(format!("{error:#}").contains("(2 tries): no"), "{error:#}");
+    }
+
+    #[test]
+    fn a_part_of_each_pause_is_left_out_at_random() {
+        let policy = RetryPolicy::backoff(100 * MOMENT, 100 * MOMENT, 0.25);
+        let pauses: Vec<Duration> = (0..200).map(|_| policy.pause_after(1)).collect();
+        assert!(pauses.iter().all(|pause| (75 * MOMENT..=100 * MOMENT).contains(pause)), "{pauses:?}");
+        assert!(pauses.iter().any(|pause| *pause < 90 * MOMENT) && pauses.iter().any(|pause| *pause > 90 * MOMENT));
     }
 }

@@ -1,11 +1,14 @@
 //! `test`: every test of the project, in the order in which a mistake is found fastest, and a clear
 //! word on what had to be skipped.
 
+mod filters;
+mod left_out;
+
 use std::{ffi::OsString, fs, path::PathBuf, time::Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Parser, ValueEnum};
-use common::command::{Program, cargo_variables, find_on_path};
+use common::command::{cargo_variables, find_on_path};
 use xshell::{Cmd, Shell, cmd};
 
 use super::doctor;
@@ -90,6 +93,7 @@ impl TestFlags {
             (tests.run)(&shell).with_context(|| format!("{} failed", tests.name))?;
             println!("== {}: passed in {:.1} s", tests.name, began.elapsed().as_secs_f64());
         }
+        left_out::tell(self.long);
         let no_skip = self.no_skip || std::env::var_os("CI").is_some_and(|value| !value.is_empty());
         match skipped.as_slice() {
             [] => println!("everything passed"),
@@ -105,9 +109,20 @@ impl TestFlags {
         let tests = |of, name, obstacle, run| Tests { of, name, obstacle, run };
         let mut all = vec![
             tests(Fast, "formatting", None, |shell| cargo(shell, "fmt --all --check")),
-            tests(Fast, "lints", None, |shell| cargo(shell, "clippy --workspace --all-targets --quiet -- -D warnings")),
+            tests(Fast, "lints", None, |shell| {
+                cargo(shell, "clippy --workspace --all-targets --quiet -- -D warnings")?;
+                // As `cargo xtask` compiles it.
+                cargo(shell, "clippy --package xtask --no-default-features --quiet -- -D warnings")
+            }),
             tests(Fast, "fast tests", None, |shell| cargo(shell, "test --workspace --quiet")),
-            tests(RealTools, "scripts", lacking(&["shellcheck"]), scripts),
+            // Compiled as a project of its own, with its lock file; to run them takes cargo-fuzz.
+            tests(Fast, "fuzz targets", None, |shell| {
+                cargo(
+                    shell,
+                    "clippy --manifest-path fuzz/Cargo.toml --target-dir target --locked --no-default-features --quiet -- -D warnings",
+                )
+            }),
+            tests(RealTools, "scripts", no_shellcheck(), scripts),
             // Tests marked `#[ignore]` are those that need root, the network or real tools.
             tests(RealTools, "tests with the real tools", real_tools(), |shell| {
                 cargo(
@@ -116,18 +131,13 @@ impl TestFlags {
                 )
             }),
         ];
-        if find_on_path("docker-topo").is_none() {
-            println!("docker-topo is not on PATH: the built-in driver is not compared with it");
-        } else {
+        if left_out::has_docker_topo() {
             // Its tests and nothing else's have this name.
             all.push(tests(RealTools, "the built-in driver against docker-topo", real_tools(), |shell| {
                 cargo_with_images(shell, "test --package devices --quiet -- --ignored --test-threads=1 drivers::")
             }));
         }
-        // It comes with containerlab's sources.
-        if std::env::var_os("KOE_CLAB_SCHEMA").is_none() {
-            println!("KOE_CLAB_SCHEMA names no schema: what is written for containerlab is not held against it");
-        } else {
+        if left_out::has_containerlab_s_schema() {
             all.push(tests(RealTools, "containerlab's schema", None, |shell| {
                 cargo(shell, "test --package topology --quiet -- --ignored containerlab_s_schema")
             }));
@@ -154,8 +164,13 @@ impl TestFlags {
 }
 
 fn cargo(shell: &Shell, words: &str) -> Result<()> {
-    let cargo = cmd!(shell, "cargo").args(words.split(' '));
-    Ok(cargo_variables().fold(cargo, Cmd::env_remove).run()?)
+    filters::check(shell, words)?;
+    Ok(command(shell, words).run()?)
+}
+
+/// Cargo, as from a shell.
+fn command<'a>(shell: &'a Shell, words: &str) -> Cmd<'a> {
+    cargo_variables().fold(cmd!(shell, "cargo").args(words.split(' ')), Cmd::env_remove)
 }
 
 /// How a shell script begins, also one that is a part of something else.
@@ -190,25 +205,12 @@ fn cargo_with_images(shell: &Shell, words: &str) -> Result<()> {
     cargo(shell, words)
 }
 
-fn lacking(programs: &[&str]) -> Option<String> {
-    let missing: Vec<&str> = programs.iter().copied().filter(|name| find_on_path(name).is_none()).collect();
-    (!missing.is_empty())
-        .then(|| format!("{} not found; `cargo xtask doctor` says how to get them", missing.join(", ")))
-}
-
 fn real_tools() -> Option<String> {
-    let programs: Vec<&str> = doctor::TEST.iter().map(|need| need.program).collect();
-    lacking(&programs).or_else(not_root).or_else(no_docker_engine)
+    doctor::obstacle("test")
 }
 
-fn not_root() -> Option<String> {
-    let user = Program::new("id", "know the user").and_then(|id| id.arg("-u").read()).unwrap_or_default();
-    (user.trim() != "0").then(|| "they mount images and install packages into a root: run this as root".to_owned())
-}
-
-fn no_docker_engine() -> Option<String> {
-    let answer = Program::new("docker", "ask the Docker engine").and_then(|docker| docker.arg("info").read());
-    answer.is_err().then(|| "no Docker engine answers `docker info`: start dockerd".to_owned())
+fn no_shellcheck() -> Option<String> {
+    find_on_path("shellcheck").is_none().then(|| "shellcheck is not on PATH: apt-get install shellcheck".to_owned())
 }
 
 fn no_swix() -> Option<String> {

@@ -109,10 +109,13 @@ impl TopoTest {
             println!("{word} of the topology {}", topology.prefix);
             return Ok(());
         }
-        let cluster = Cluster::parse(&files::read_text(&self.cluster)?, &self.cluster.display().to_string())?;
-        if let Some(node) = cluster.nodes.iter().find(|node| topology.switches().all(|switch| switch.name != node.name))
-        {
-            bail!("{} names the node {}, and the topology has no such switch", self.cluster.display(), node.name);
+        let mut cluster = Cluster::parse(&files::read_text(&self.cluster)?, &self.cluster.display().to_string())?;
+        // A switch has one name in the scenarios: that of its device, which may have capitals.
+        for node in &mut cluster.nodes {
+            let Some(switch) = topology.switch_of_node(&node.name) else {
+                bail!("{} names the node {}, and the topology has no such switch", self.cluster.display(), node.name);
+            };
+            node.name.clone_from(&switch.name);
         }
         report::check_replaceable(&self.report)?;
         for file in [&self.swix, &self.next_swix].into_iter().flatten() {

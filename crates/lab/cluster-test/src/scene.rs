@@ -182,7 +182,7 @@ impl<'a> Scene<'a> {
     }
 }
 
-/// Fails where `kubectl get nodes` lists other nodes than the workers, or one that is not Ready.
+/// Fails where `kubectl get nodes` lists other nodes than the workers, or one that is not Ready. Devices may have capitals.
 fn are_ready(listed: &str, cluster: &Cluster) -> Result<()> {
     let state = |line: &'_ str| -> Option<(String, bool)> {
         let mut words = line.split_whitespace();
@@ -190,7 +190,7 @@ fn are_ready(listed: &str, cluster: &Cluster) -> Result<()> {
     };
     let nodes: BTreeMap<String, bool> = listed.lines().filter_map(state).collect();
     let workers = cluster.nodes.iter().filter(|node| node.worker);
-    ensure!(nodes == workers.map(|node| (node.name.clone(), true)).collect(), "they are:\n{listed}");
+    ensure!(nodes == workers.map(|node| (node.name.to_lowercase(), true)).collect(), "they are:\n{listed}");
     Ok(())
 }
 
@@ -220,6 +220,9 @@ mod tests {
         let workers = "veos-l1   Ready      <none>   2m   v1.20.2\nveos-l2   Ready      <none>   1m   v1.20.2\n";
         let all = format!("{master}{workers}");
         are_ready(&all, &both).unwrap();
+        let mut capitals = both.clone();
+        capitals.nodes[0].name = "vEOS-b".to_owned();
+        are_ready(&all, &capitals).unwrap();
         are_ready(workers, &alone).unwrap();
         assert!(are_ready(workers, &both).is_err(), "a worker is not there");
         assert!(are_ready(&all, &alone).is_err(), "a master that is no worker is there");

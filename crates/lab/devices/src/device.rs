@@ -39,6 +39,11 @@ impl Device<'_> {
         &self.node.name
     }
 
+    /// What the switch is called as a node of a cluster.
+    pub fn node_name(&self) -> String {
+        self.node.node_name()
+    }
+
     pub fn kind(&self) -> DeviceKind {
         self.node.kind
     }
@@ -64,11 +69,10 @@ impl Device<'_> {
     /// Where this machine reaches it: its address on its first network.
     pub fn management_address(&self) -> Result<String> {
         let container = self.lab.docker.find(self.name())?.with_context(|| format!("{} is not there", self.name()))?;
-        let networks = container.network_settings.networks;
-        let addresses = networks.into_values().map(|attached| attached.address);
-        let mut found: Vec<String> = addresses.filter(|address| !address.is_empty()).collect();
-        found.sort();
-        found.into_iter().next().with_context(|| format!("{} is on no bridge, or off, and has no address", self.name()))
+        let network = self.lab.topology.first_network(self.name()).map(|link| self.lab.docker.name(&link.name));
+        let attached = network.and_then(|network| container.network_settings.networks.get(&network));
+        let address = attached.map(|attached| attached.address.clone()).filter(|address| !address.is_empty());
+        address.with_context(|| format!("{} is on no bridge, or off, and has no address", self.name()))
     }
 
     /// Runs a command on the device, as root, and returns how it ended and what it printed.

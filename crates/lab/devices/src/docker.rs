@@ -81,6 +81,9 @@ pub(super) struct Attachment {
     pub mac: String,
     #[serde(rename = "IPAddress")]
     pub address: String,
+    /// This machine on that network.
+    #[serde(rename = "Gateway", default)]
+    pub gateway: String,
 }
 
 impl Container {

@@ -15,6 +15,7 @@
 //! Everything bears docker-topo's label, whose name is the topology's prefix; what has no such label is not touched.
 
 mod access;
+mod built_in;
 mod capability;
 mod device;
 mod docker;

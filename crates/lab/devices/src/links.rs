@@ -1,14 +1,18 @@
 //! The links of a lab: made when their devices are on, cut and repaired.
 
-use std::sync::PoisonError;
+use std::{net::Ipv4Addr, sync::PoisonError, time::Duration};
 
 use anyhow::{Context, Result, bail};
+use common::retry::{Failed, RetryPolicy};
 
 use super::{
     Lab,
     wires::{self, Carrier},
 };
 use topology::format::{DeviceKind, Endpoint, Link, LinkDriver, TopologyNode};
+
+/// How often an end host is told that an interface has come.
+const TELLING: RetryPolicy = RetryPolicy::times(20, Duration::from_millis(100));
 
 impl Lab {
     /// A link by docker-topo's name, its number, or one of its ends: `net-1`, `1`, `veos-b:eth2`.
@@ -80,13 +84,10 @@ impl Lab {
     /// After a device has been started: without a way out of the lab, on all its networks, and wired to those that are
     /// on, too.
     pub(super) fn wire(&self, node: &TopologyNode) -> Result<()> {
-        let bridges = self.topology.links_of(&node.name).filter(|link| link.driver != LinkDriver::Veth);
-        // Docker calls them eth0, eth1, ... as they come; docker-topo, too, goes by the interfaces' names.
-        let mut further: Vec<&Link> = bridges.skip(1).collect();
-        further.sort_by_key(|link| interface_of(link, &node.name));
-        for link in further {
+        for link in self.topology.networks_of(&node.name).into_iter().skip(1) {
             self.docker.connect(&link.name, &node.name)?;
         }
+        self.give_addresses(node)?;
         self.close(node)?;
         let _wiring = self.wiring.lock().unwrap_or_else(PoisonError::into_inner);
         for link in self.topology.links_of(&node.name).filter(|link| link.driver == LinkDriver::Veth) {
@@ -97,8 +98,8 @@ impl Lab {
             }
             let [one, other] = ends[..] else { continue };
             wires::connect(one, other).with_context(|| format!("cannot make the link {}", link.name))?;
-            for end in &link.endpoints {
-                self.give_address(&end.device)?;
+            for end in self.topology.devices.iter().filter(|node| link.ends_at(&node.name)) {
+                self.give_addresses(end)?;
             }
         }
         Ok(())
@@ -106,28 +107,40 @@ impl Lab {
 
     /// Takes away what leads out of the lab.
     pub(super) fn close(&self, node: &TopologyNode) -> Result<()> {
-        let Some(process) = self.docker.find(&node.name)?.and_then(|container| container.process()) else {
+        let container = self.docker.find(&node.name)?.filter(|container| container.process().is_some());
+        let Some(container) = container else {
             bail!("{} ended as soon as it was started: docker logs {}", node.name, self.docker.name(&node.name));
         };
-        wires::drop_default_routes(process, &self.cables(&node.name)).with_context(|| format!("on {}", node.name))
+        let cables = self.cables(&node.name);
+        let gateways: Vec<Ipv4Addr> =
+            container.network_settings.networks.values().filter_map(|network| network.gateway.parse().ok()).collect();
+        // An end host's own network may be a bridge, with a gateway among the devices on it.
+        let own = |interface: &str| node.addresses.iter().any(|(name, _)| name == interface);
+        let kept = |interface: &str, gateway: Option<Ipv4Addr>| {
+            let of_docker = gateway.is_some_and(|gateway| gateways.contains(&gateway));
+            cables.contains(&interface) || own(interface) && !of_docker
+        };
+        let process = container.process().unwrap_or_default();
+        wires::drop_default_routes(process, &kept).with_context(|| format!("on {}", node.name))
     }
 
     /// The interfaces of a device that cables end at.
     pub(super) fn cables(&self, device: &str) -> Vec<&str> {
         let links = self.topology.links_of(device).filter(|link| link.driver == LinkDriver::Veth);
-        links.map(|link| interface_of(link, device)).collect()
+        let ends = links.flat_map(|link| &link.endpoints).filter(|end| end.device == device);
+        ends.map(|end| end.interface.as_str()).collect()
     }
 
     /// An end host has no startup-config that waits for interfaces: it is told that one has come.
-    fn give_address(&self, device: &str) -> Result<()> {
-        let host = self.topology.node(device).is_some_and(|node| node.kind == DeviceKind::Host);
-        if !host {
+    fn give_addresses(&self, node: &TopologyNode) -> Result<()> {
+        if node.kind != DeviceKind::Host || node.addresses.is_empty() {
             return Ok(());
         }
-        self.device(device)?.exec_ok(["/set_ips.sh"]).map(drop)
+        let host = self.device(&node.name)?;
+        // docker-topo's own end host writes the program as it starts.
+        TELLING.run(&format!("{} takes its addresses", node.name), || {
+            host.exec_ok(["/set_ips.sh"]).map(drop).map_err(Failed::NotYet)
+        })?;
+        self.close(node)
     }
-}
-
-fn interface_of<'a>(link: &'a Link, device: &str) -> &'a str {
-    link.endpoints.iter().find(|end| end.device == device).map_or("", |end| end.interface.as_str())
 }

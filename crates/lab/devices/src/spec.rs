@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::docker::{Docker, docker};
 use crate::faults::explain;
-use topology::format::{LinkDriver, Model, Topology, TopologyNode};
+use topology::format::{Model, Topology, TopologyNode};
 
 /// Where the flash is, in a device that has it as a volume.
 pub(super) const FLASH: &str = "/mnt/flash";
@@ -44,7 +44,7 @@ impl Docker {
         if parts.own_label {
             command = command.args(["--label", &self.own_label()]);
         }
-        let network = first_network(topology, node).map(|network| self.name(network));
+        let network = topology.first_network(&node.name).map(|link| self.name(&link.name));
         command = command.args(["--network", network.as_deref().unwrap_or("none")]);
         for port in &node.ports {
             command = command.args(["--publish", &port.to_string()]);
@@ -60,12 +60,6 @@ impl Docker {
         }
         command.arg(&parts.image).args(arguments(node)).read().map(drop).map_err(explain)
     }
-}
-
-/// The network that a container is made on: that of the first link, unless that is a cable.
-pub(super) fn first_network<'a>(topology: &'a Topology, node: &TopologyNode) -> Option<&'a str> {
-    let first = topology.links_of(&node.name).next();
-    first.filter(|link| link.driver != LinkDriver::Veth).map(|link| link.name.as_str())
 }
 
 fn bind(config: &Path) -> String {

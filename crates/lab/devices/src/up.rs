@@ -7,10 +7,10 @@ use anyhow::{Context, Result, bail, ensure};
 use common::{Progress, files, progress::Unit};
 
 use super::{
-    Driver, Flash, Lab, Options,
+    Driver, Flash, Lab, Options, built_in,
     docker::{Container, Docker, LABEL, Sort},
     lock,
-    spec::{self, ContainerParts, FLASH, STARTUP_CONFIG},
+    spec::{ContainerParts, FLASH, STARTUP_CONFIG},
 };
 use topology::format::{self, DeviceKind, Topology, TopologyNode};
 
@@ -27,7 +27,11 @@ impl Lab {
         let lock = lock::of_prefix(&topology.prefix)?;
         let lab = Lab::of(topology, options.access.clone(), Some(lock));
         lab.can_come_up(flash, &options.driver)?;
-        topology.remarks.iter().for_each(|remark| progress.note(&format!("remark: {remark}")));
+        let mut own = topology.remarks_in_docker();
+        if options.driver == Driver::BuiltIn {
+            own.extend(built_in::remarks(topology));
+        }
+        topology.remarks.iter().chain(&own).for_each(|remark| progress.note(&format!("remark: {remark}")));
         if let Err(error) = lab.make(flash, options, progress) {
             lab.remove_everything().context("cannot take away what was made before it failed").map_err(|left| {
                 let words = format!("{left:#}");
@@ -52,7 +56,7 @@ impl Lab {
             bail!("there are files for the flash of {stranger}, and the topology {prefix} has no such switch");
         }
         if *driver == Driver::BuiltIn {
-            check_built_in(topology)?;
+            built_in::check(topology)?;
         }
         let devices = topology.devices.iter().map(|node| (Sort::Container, &node.name));
         let networks = topology.links.iter().filter(|link| link.driver != format::LinkDriver::Veth);
@@ -94,8 +98,10 @@ impl Lab {
 
     /// `doing` is told of each step, and may refuse it.
     fn make_built_in(&self, flash: &BTreeMap<String, Flash>, doing: impl Fn(&str) -> Result<()>) -> Result<()> {
-        for link in self.topology.links.iter().filter(|link| link.driver == format::LinkDriver::Bridge) {
-            self.docker.create_network(&link.name, &link.options)?;
+        for link in self.topology.links.iter().filter(|link| link.driver != format::LinkDriver::Veth) {
+            // What is no bridge is a macvlan that leads nowhere, and its options are none of a bridge's.
+            let options = if link.driver == format::LinkDriver::Bridge { &link.options[..] } else { &[] };
+            self.docker.create_network(&link.name, options)?;
         }
         for node in &self.topology.devices {
             doing(&format!("making {}", node.name))?;
@@ -205,65 +211,4 @@ fn parts_of(old: &Container, flash: Option<String>) -> ContainerParts {
     let startup_config = old.mount(STARTUP_CONFIG).map(|mount| mount.source.clone());
     let own_label = old.config.labels.contains_key(LABEL);
     ContainerParts { image: old.image_id.clone(), flash, startup_config, own_label }
-}
-
-/// What docker-topo may know how to bring up, and the built-in driver does not.
-fn check_built_in(topology: &Topology) -> Result<()> {
-    const HOW: &str = "the built-in driver cannot bring it up; use docker-topo itself: --driver docker-topo";
-    for node in &topology.devices {
-        if node.model.only_by_docker_topo() {
-            bail!("{} is a machine in the container of {}: {HOW}", node.name, node.image);
-        }
-        let mut drivers = topology.links_of(&node.name).map(|link| link.driver);
-        if drivers.by_ref().any(|driver| driver == format::LinkDriver::Veth)
-            && drivers.any(|driver| driver != format::LinkDriver::Veth)
-        {
-            bail!(
-                "{}'s first link is a cable and a later one a bridge: put the bridges first in the topology",
-                node.name
-            );
-        }
-    }
-    if let Some(link) = topology.links.iter().find(|link| link.driver == format::LinkDriver::Macvlan) {
-        bail!("{} is a macvlan: {HOW}", link.name);
-    }
-    if let Some(node) = topology.switches().find(|node| !node.ports.is_empty() && !is_reachable(topology, node)) {
-        let explicit = node.ports.iter().any(|port| port.inside != "443/tcp");
-        if explicit {
-            bail!("{} has no bridge, so that its ports cannot be published: PUBLISH_BASE needs one", node.name);
-        }
-    }
-    Ok(())
-}
-
-fn is_reachable(topology: &Topology, node: &TopologyNode) -> bool {
-    spec::first_network(topology, node).is_some()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::*;
-
-    fn refusal(links: &str) -> String {
-        let text = format!("VERSION: 2\nlinks:\n{links}");
-        let topology = Topology::parse(&text, "t.yml", Path::new("/"), &|_| None).unwrap();
-        check_built_in(&topology).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn what_only_docker_topo_raises_is_refused_by_name() {
-        let told = refusal("  - endpoints: [\"veos-1:eth0\", \"vmx:eth0\"]\n");
-        assert!(
-            told.contains("vmx is a machine in the container of vrnetlab/vr-vmx") && told.contains("--driver"),
-            "{told}"
-        );
-        let told = refusal("  - endpoints: [\"veos-1:eth0\"]\n    driver: macvlan\n    driver_opts: {parent: eth0}\n");
-        assert!(told.contains("net-0 is a macvlan"), "{told}");
-        let told = refusal(
-            "  - endpoints: [\"veos-1:eth1\", \"veos-2:eth1\"]\n    driver: veth\n  - endpoints: [\"veos-1:eth0\"]\n",
-        );
-        assert!(told.contains("put the bridges first"), "{told}");
-    }
 }

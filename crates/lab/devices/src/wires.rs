@@ -1,16 +1,16 @@
 //! Cables: veth pairs between the network namespaces of two processes, made, cut and repaired by rtnetlink. And the
 //! routes that must not be there.
 
-use std::time::Duration;
+use std::{net::Ipv4Addr, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use common::retry::{Failed, RetryPolicy};
 use futures::TryStreamExt;
 use rtnetlink::{
     Handle, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder,
     packet_route::{
         link::{InfoData, InfoKind, InfoVeth, LinkAttribute, LinkInfo, LinkMessage},
-        route::{RouteAttribute, RouteMessage},
+        route::{RouteAddress, RouteAttribute, RouteMessage},
     },
 };
 
@@ -27,6 +27,9 @@ pub(super) enum Carrier {
 
 /// How often a cable is tried to be made while another is in its place.
 const MAKING: RetryPolicy = RetryPolicy::times(20, Duration::from_millis(100));
+
+/// What a macvlan's other end would be: cutting that would cut off the machine.
+const NOT_A_CABLE: &str = "it is on an interface of this machine's, which is not cut";
 
 /// Makes a cable and switches both ends on. Both ends are made where they belong, under their own names, so
 /// a device that ends in the meantime leaves nothing behind.
@@ -90,9 +93,10 @@ pub(super) fn set(end: End, carrier: Carrier) -> Result<()> {
 pub(super) fn set_other_end(process: u32, mac: &[u8], carrier: Carrier) -> Result<()> {
     let found = inside(Some(process), async |handle| {
         let links: Vec<LinkMessage> = handle.link().get().execute().try_collect().await?;
-        Ok(links.into_iter().find(|link| has_address(link, mac)).and_then(|link| other_index(&link)))
+        let found = links.into_iter().find(|link| has_address(link, mac));
+        found.map(|link| if is_veth(&link) { Ok(other_index(&link)) } else { Err(anyhow!(NOT_A_CABLE)) }).transpose()
     })?;
-    let index = found.context("the device has no such interface any more")?;
+    let index = found.flatten().context("the device has no such interface any more")?;
     inside(None, async move |handle| {
         let link = LinkUnspec::new_with_index(index);
         let link = if carrier == Carrier::Up { link.up() } else { link.down() }.build();
@@ -100,19 +104,18 @@ pub(super) fn set_other_end(process: u32, mac: &[u8], carrier: Carrier) -> Resul
     })
 }
 
-/// Takes away the default routes that Docker gives, which are on every interface but those `of_cables`.
-pub(super) fn drop_default_routes(process: u32, of_cables: &[&str]) -> Result<()> {
+/// Which default routes a device keeps: by the interface's name, and the gateway's address where the route has one.
+pub(super) type Kept<'a> = dyn Fn(&str, Option<Ipv4Addr>) -> bool + Sync + 'a;
+
+/// Takes away all default routes but those that are kept.
+pub(super) fn drop_default_routes(process: u32, kept: &Kept) -> Result<()> {
     let done = inside(Some(process), async |handle| {
         let links: Vec<LinkMessage> = handle.link().get().execute().try_collect().await?;
-        let kept: Vec<u32> = links
-            .iter()
-            .filter(|link| name_of(link).is_some_and(|name| of_cables.contains(&name)))
-            .map(|link| link.header.index)
-            .collect();
-        let all = RouteMessageBuilder::<std::net::Ipv4Addr>::new().build();
+        let all = RouteMessageBuilder::<Ipv4Addr>::new().build();
         let routes: Vec<RouteMessage> = handle.route().get(all).execute().try_collect().await?;
         for route in routes.into_iter().filter(|route| route.header.destination_prefix_length == 0) {
-            if !out_of(&route).is_some_and(|index| kept.contains(&index)) {
+            let out = out_of(&route).and_then(|index| links.iter().find(|link| link.header.index == index));
+            if !out.and_then(name_of).is_some_and(|name| kept(name, gateway_of(&route))) {
                 handle.route().del(route).execute().await?;
             }
         }
@@ -189,6 +192,13 @@ fn other_index(link: &LinkMessage) -> Option<u32> {
 fn is_veth(link: &LinkMessage) -> bool {
     link.attributes.iter().any(|attribute| {
         matches!(attribute, LinkAttribute::LinkInfo(infos) if infos.contains(&LinkInfo::Kind(InfoKind::Veth)))
+    })
+}
+
+fn gateway_of(route: &RouteMessage) -> Option<Ipv4Addr> {
+    route.attributes.iter().find_map(|attribute| match attribute {
+        RouteAttribute::Gateway(RouteAddress::Inet(address)) => Some(*address),
+        _ => None,
     })
 }
 

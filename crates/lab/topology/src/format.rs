@@ -1,13 +1,16 @@
-//! docker-topo's version 2 file format, as a checked value.
+//! docker-topo's file format, in both its versions, as a checked value.
 //!
 //! What a device is, its name says, by docker-topo's rules ([`model`]). Settings come from the file, then from the
-//! environment, then from docker-topo's defaults. What only docker-topo can bring up (other makers' devices, macvlan) is
-//! read like all else; the built-in driver refuses it.
+//! environment, then from docker-topo's defaults. What docker-topo passes over, or makes something else of than the file
+//! says, is remarked. What only docker-topo can bring up (other makers' devices, macvlan) is read like all else; the
+//! built-in driver refuses it.
 
 mod check;
 mod endpoint;
 mod file;
+mod links;
 mod model;
+mod names;
 mod ports;
 
 use std::path::{Path, PathBuf};
@@ -34,7 +37,7 @@ pub struct Topology {
     pub config_prefix: String,
     pub devices: Vec<TopologyNode>,
     pub links: Vec<Link>,
-    /// What in the file works, and is hardly meant.
+    /// What in the file works, and is hardly meant, or is passed over.
     pub remarks: Vec<String>,
 }
 
@@ -45,7 +48,8 @@ pub struct TopologyNode {
     pub kind: DeviceKind,
     pub model: Model,
     pub image: String,
-    /// What the file says of an end host's addresses: interface and address with its length.
+    /// What the file says of an end host's addresses: the interface, as its container calls it, and the address with its
+    /// length.
     pub addresses: Vec<(String, String)>,
     pub ports: Vec<Publish>,
 }
@@ -87,8 +91,14 @@ pub enum TopologyError {
     Key { key: String, known: String },
     #[error("{key} is {value}; expected {expected}")]
     Value { key: String, value: String, expected: &'static str },
-    #[error("VERSION is {0}; expected `VERSION: 2`, the format that is known")]
+    #[error("link {link}: {key} is no key of docker-topo's: {known} is meant?")]
+    LinkKey { link: usize, key: String, known: String },
+    #[error("VERSION is {0}; docker-topo knows 1 and 2")]
     Version(String),
+    #[error("link {link} is as version 2 has it, and VERSION is 1, also where a file says none; expected `VERSION: 2`")]
+    LinkOfVersion2 { link: usize },
+    #[error("link {link} is a bare list, as version 1 has it, and VERSION is 2; expected `- endpoints: [...]`")]
+    LinkOfVersion1 { link: usize },
     #[error("PREFIX {0:?} cannot begin the names of containers: expected letters, digits, `-` and `_`")]
     Prefix(String),
     #[error("link {link}: {problem}")]
@@ -99,12 +109,12 @@ pub enum TopologyError {
     VethEndpoints { link: usize, count: usize },
     #[error("link {link} has no endpoints")]
     NoEndpoints { link: usize },
+    #[error("link {link} has {device} at two ends, and Docker puts a container on a network once")]
+    Twice { link: usize, device: String },
     #[error(
         "link {link}: {device} is no end host, and only those are given addresses; a switch has them in its startup-config"
     )]
     NoHost { link: usize, device: String },
-    #[error("link {link}: a macvlan needs the interface that it is on; expected `driver_opts: {{parent: eth0}}`")]
-    Parent { link: usize },
 }
 
 impl Topology {
@@ -126,11 +136,8 @@ impl Topology {
         directory: &Path,
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, TopologyError> {
-        let file: file::File = serde_saphyr::from_str(text).map_err(|error| {
-            // Version 1 has other links.
-            file::other_version(text).map_or_else(|| TopologyError::Syntax(Box::new(error)), TopologyError::Version)
-        })?;
-        check::check(&file, &check::Place { name, directory, environment })
+        let (version, file) = file::read(text, environment)?;
+        check::check(version, &file, &check::Place { name, directory, environment })
     }
 
     /// The same devices, links and startup-configs under another prefix, so that they can be beside the first. This
@@ -145,15 +152,11 @@ impl Topology {
         self.config_directory.join(format!("{}_{switch}", self.config_prefix))
     }
 
-    pub fn node(&self, name: &str) -> Option<&TopologyNode> {
-        self.devices.iter().find(|device| device.name == name)
-    }
-
     pub fn switches(&self) -> impl Iterator<Item = &TopologyNode> {
         self.devices.iter().filter(|device| device.kind == DeviceKind::Switch)
     }
 
     pub fn links_of(&self, device: &str) -> impl Iterator<Item = &Link> {
-        self.links.iter().filter(move |link| link.endpoints.iter().any(|end| end.device == device))
+        self.links.iter().filter(move |link| link.ends_at(device))
     }
 }

@@ -155,10 +155,14 @@ fn conf_dir_is_beside_the_file_where_there_is_such_a_directory() {
 
 #[test]
 fn a_later_link_takes_an_interface_from_an_earlier_one_and_a_remark_says_so() {
+    let earlier = "veos-a:eth1\", \"host-b:eth2\"]\n  - endpoints: [\"veos-a:eth1";
+    let topology = parse(&GOOD.replace("veos-a:eth1", earlier)).unwrap();
+    assert_eq!(topology.links[1].endpoints.len(), 1);
+    assert_eq!(topology.links[2].endpoints.len(), 2);
+    assert_eq!(topology.remarks, ["link 2 takes veos-a's interface eth1 from link 1"]);
     let topology = parse(&GOOD.replace("veos-a:eth1", "veos-a:eth0")).unwrap();
-    assert_eq!(topology.links[0].endpoints.len(), 1);
-    assert_eq!(topology.links[1].endpoints.len(), 2);
-    assert_eq!(topology.remarks, ["link 1 takes veos-a's interface eth0 from link 0"]);
+    assert_eq!(topology.links_of("veos-a").count(), 2, "a container stays on the network that it is made on");
+    assert_eq!(topology.remarks, ["link 1 has veos-a's interface eth0 too, which stays on link 0"]);
     let topology = parse(&GOOD.replace("host-a:eth0", "veos-a:eth0")).unwrap();
     assert_eq!(topology.remarks, ["link 0 has veos-a's interface eth0 at two ends"]);
     assert_eq!(parse(GOOD).unwrap().remarks, [""; 0]);
@@ -177,13 +181,15 @@ fn options_for_a_network_s_driver_are_kept() {
 fn each_mistake_is_named_with_what_is_expected() {
     assert!(parse(GOOD).is_ok());
     let faults = [
-        (GOOD.replace("VERSION: 2", "VERSION: 1"), "VERSION is 1; expected `VERSION: 2`"),
-        (GOOD.replace("VERSION: 2\n", ""), "VERSION is 1"),
-        (GOOD.replace("VERSION: 2", "VERSION: 2\nPUBLISH_BASE: x"), "PUBLISH_BASE is \"x\"; expected a first port"),
+        (GOOD.replace("VERSION: 2", "VERSION: 1"), "link 0 is as version 2 has it, and VERSION is 1"),
+        (GOOD.replace("VERSION: 2\n", ""), "link 0 is as version 2 has it, and VERSION is 1"),
+        (GOOD.replace("VERSION: 2", "VERSION: 3"), "VERSION is 3; docker-topo knows 1 and 2"),
+        (GOOD.replace("VERSION: 2", "VERSION: \"2.0\""), "VERSION is \"2.0\"; docker-topo knows 1 and 2"),
+        ("VERSION: 2\nlinks:\n  - [\"a:eth0\", \"b:eth0\"]\n".to_owned(), "link 0 is a bare list, as version 1 has it"),
+        (GOOD.replace("VERSION: 2", "VERSION: 2\nPUBLISH_BASE: -1"), "PUBLISH_BASE is -1; expected a first port"),
         (GOOD.replace("VERSION: 2", "VERSION: 2\nCUSTOM_IMAGE: x"), "line"),
         (GOOD.replace("PREFIX: t", "PREFIX: a/b"), "PREFIX \"a/b\""),
         (GOOD.replace("driver: veth", "driver: vxlan"), "link 1: the driver \"vxlan\" is none of docker-topo's"),
-        (GOOD.replace("driver: veth", "driver: macvlan"), "link 1: a macvlan needs the interface"),
         (GOOD.replace("driver: veth", "drivr: veth"), "drivr is no key of docker-topo's: driver is meant?"),
         (
             GOOD.replace("host-a:eth1:10.0.0.1/31\"", "host-a:eth1\", \"host-b:eth1\""),
@@ -196,7 +202,9 @@ fn each_mistake_is_named_with_what_is_expected() {
             "link 0: a veth link joins two endpoints, and this one has 1",
         ),
         (GOOD.replace("[\"veos-a:eth0\", \"host-a:eth0\"]", "[]"), "link 0 has no endpoints"),
-        ("links:\n  - [\"a:eth0\", \"b:eth0\"]\n".to_owned(), "VERSION is 1"),
+        (GOOD.replace("endpoints", "Endpoints"), "link 0: Endpoints is no key of docker-topo's: endpoints is meant?"),
+        (GOOD.replace("driver: bridge", "drivr: bridge"), "link 0: drivr is no key of docker-topo's: driver is meant?"),
+        (GOOD.replace("host-a:eth0", "veos-a:eth2"), "link 0 has veos-a at two ends, and Docker puts a container"),
         (GOOD.replace("veos-a:eth1", "veos-a:eth1:10.0.0.0/31"), "link 1: veos-a is no end host"),
         (GOOD.replace("10.0.0.1/31", "10.0.0.1"), "link 1: \"10.0.0.1\" is not an address"),
         (GOOD.replace("links:", "links"), "line"),

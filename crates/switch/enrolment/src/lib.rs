@@ -55,7 +55,7 @@ mod worker;
 pub use error::{EnrolError, Retry};
 pub use event::Event;
 pub use exchange::Signer;
-pub use retry::{Backoff, FailedAttempt, enrol_until_answered};
+pub use retry::{FailedAttempt, enrol_until_answered};
 pub use server::{Server, ServerError, ServerLimits, Stop};
 pub use token::{Token, TokenError};
 pub use worker::{Enrolled, Request, enrol};

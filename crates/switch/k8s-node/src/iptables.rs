@@ -3,16 +3,15 @@
 use std::{
     io::Write,
     process::{Command, Stdio},
-    thread,
     time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
 use cluster::{BRIDGE, Cluster, KubeProxyImplementation, Node};
-use common::command::Program;
+use common::{command::Program, retry::RetryPolicy};
 use contract::ports;
 
-const RESTORE_TRIES: u32 = 10;
+const RESTORE: RetryPolicy = RetryPolicy::times(10, Duration::from_millis(300));
 /// What iptables says where the kernel has no such table.
 const NO_TABLE: &str = "can't initialize iptables table";
 
@@ -200,13 +199,7 @@ fn removal(listed: &str) -> String {
 
 /// Old versions of iptables-restore cannot wait for whoever else is at it, so it is tried again.
 fn restore(text: &str) -> Result<()> {
-    for _ in 1..RESTORE_TRIES {
-        if try_restore(text).is_ok() {
-            return Ok(());
-        }
-        thread::sleep(Duration::from_millis(300));
-    }
-    try_restore(text)
+    RESTORE.run("iptables-restore", || Ok(try_restore(text)?))
 }
 
 fn try_restore(text: &str) -> Result<()> {

@@ -5,17 +5,16 @@
 //! waits for its turn before it asks the master: the time by its place in cluster.toml, the same at every boot and after
 //! whatever happens to the timer. A switch whose certificates are not due asks nobody and waits for nothing.
 
-use std::{
-    thread,
-    time::{Duration, Instant},
-};
+use std::{thread, time::Duration};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use cluster::{Cluster, Node, units::Docker};
+use common::retry;
 
 use crate::{containers, health, service, stage, switch::Switch};
 
 const LIMIT: Duration = Duration::from_secs(180);
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// The turns of a cluster's switches lie within this time.
 const TURNS: Duration = Duration::from_secs(15 * 60);
@@ -57,17 +56,8 @@ fn turn(cluster: &Cluster, node: &Node) -> Duration {
 }
 
 fn wait_for(name: &str) -> Result<()> {
-    let deadline = Instant::now() + LIMIT;
-    while let Err(error) = health::service(name) {
-        if Instant::now() > deadline {
-            bail!(
-                "{name} is not healthy {} s after its restart: {error:#}; see `k8s-node logs {name}`",
-                LIMIT.as_secs()
-            );
-        }
-        thread::sleep(Duration::from_millis(500));
-    }
-    Ok(())
+    retry::until(&format!("{name}, healthy after its restart"), LIMIT, PAUSE, || Ok(health::service(name)?))
+        .with_context(|| format!("see `k8s-node logs {name}`"))
 }
 
 #[cfg(test)]

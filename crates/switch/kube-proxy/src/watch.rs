@@ -18,7 +18,7 @@ use kube::{Api, Client};
 
 use crate::objects::Reader;
 use crate::syncer::News;
-use follow::{Backoff, Ended, follow};
+use follow::{ASK_AGAIN, Ended, follow};
 use gather::{EndpointsGatherer, ServicesGatherer};
 
 /// Watches for ever, or until nobody listens at `news`. Without `slices`, Endpoints are watched whatever there is.
@@ -49,18 +49,17 @@ async fn watch_endpoints(client: Client, reader: Arc<Reader>, slices: bool, news
 
 /// Asks until the API server answers.
 async fn has_endpoint_slices(client: &Client) -> bool {
-    let mut backoff = Backoff::default();
-    let mut said = false;
+    let mut failures: u32 = 0;
     loop {
         match client.list_api_group_resources("discovery.k8s.io/v1").await {
             Ok(list) => return list.resources.iter().any(|resource| resource.name == "endpointslices"),
             Err(kube::Error::Api(status)) if status.code == 404 => return false,
-            Err(error) if !said => {
-                said = true;
+            Err(error) if failures == 0 => {
                 tracing::warn!(error = %client::causes(&error), "the API server does not answer; asking until it does");
             }
             Err(_) => {}
         }
-        backoff.wait().await;
+        failures = failures.saturating_add(1);
+        tokio::time::sleep(ASK_AGAIN.pause_after(failures)).await;
     }
 }

@@ -1,6 +1,9 @@
 //! Decides what has to run, and runs it: steps that do not need each other side by side.
 
+mod schedule;
+
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -125,7 +128,9 @@ impl Engine<'_> {
             }
         }
         let cached = statuses.iter().filter(|status| matches!(status, StepStatus::Cached)).count();
-        let board = Board { state: Mutex::new(State { waiting: to_run, ..State::default() }), changed: Condvar::new() };
+        let ways = schedule::ways_to_the_end(steps);
+        let board =
+            Board { ways, state: Mutex::new(State { waiting: to_run, ..State::default() }), changed: Condvar::new() };
         std::thread::scope(|scope| {
             for _ in 0..self.jobs.max(1) {
                 scope.spawn(|| self.work_off(steps, &board));
@@ -144,7 +149,7 @@ impl Engine<'_> {
         let name = format!("fetch-{}", tree.source.name);
         let step = steps.iter().find(|step| step.name == name).context("a tree has no fetch in the plan")?;
         let entry = self.usable(step, Trust::Presence).map_err(|miss| anyhow::anyhow!("{name}: {miss}"))?;
-        sources::unpack(&work::fetch::read(&entry)?, self.fetcher.store(), into)
+        sources::unpack(&work::fetch::read(&entry)?, self.fetcher.store(), into).map(drop)
     }
 
     /// One worker: takes steps whose needs are done until none is left or one has failed.
@@ -195,6 +200,8 @@ impl Engine<'_> {
 
 /// What the workers share.
 struct Board {
+    /// How far each step is from the end.
+    ways: Vec<u32>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -213,7 +220,7 @@ impl Board {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// The first step that can begin; waits for one while others are under way.
+    /// Of the steps that can begin, the one that is farthest from the end; waits for one while others are under way.
     fn take(&self, steps: &[Step]) -> Option<usize> {
         let mut state = self.lock();
         loop {
@@ -223,8 +230,8 @@ impl Board {
             let blocked = |i: usize| {
                 steps[i].needs.iter().any(|(name, _)| state.waiting.iter().any(|&other| steps[other].name == *name))
             };
-            let next = state.waiting.iter().copied().find(|&i| !state.running.contains(&i) && !blocked(i));
-            if let Some(i) = next {
+            let ready = state.waiting.iter().copied().filter(|&i| !state.running.contains(&i) && !blocked(i));
+            if let Some(i) = ready.max_by_key(|&i| (self.ways[i], schedule::seconds(&steps[i].work), Reverse(i))) {
                 state.running.insert(i);
                 return Some(i);
             }

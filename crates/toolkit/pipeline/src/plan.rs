@@ -15,10 +15,10 @@ use swix::release::{self, Probe, ReleaseInfo};
 use crate::{
     rust_files,
     step::{
-        Checks, ContainerImage, Crates, Fetch, GoBuild, ImageBuild, ImageItem, InputFile, PackageBuild, RustBuild,
-        Step, Sysroot, TreeBuild, Unpack, Work,
+        Checks, ContainerImage, Crates, Fetch, GoBuild, ImageBuild, ImageItem, InputFile, PackageBuild, Packer,
+        RustBuild, Step, Sysroot, TreeBuild, Unpack, Work,
     },
-    work::{container_image::ARCHIVE, sysroot::NO_UNWIND},
+    work::{container_image::ARCHIVE, packer::STEP as PACKER, sysroot::NO_UNWIND},
 };
 
 /// Everything that a build depends on besides the recipes.
@@ -101,6 +101,9 @@ impl Planner<'_> {
                 self.program(component, program)?;
             }
         }
+        let workspace = self.request.workspace.clone();
+        let packer = Packer { files: rust_files::of_package(&workspace, "swix")?, workspace };
+        self.add(PACKER, Work::Packer(packer), &[]);
         let image = self.image()?;
         self.add("image", Work::Image(image.0), &image.1);
         let rootfs_directory = self.request.workspace.join("rootfs");
@@ -109,11 +112,10 @@ impl Planner<'_> {
             revision: release.revision,
             arch: self.request.arch,
             source_date: release.source_date,
-            metadata: swix::extension::metadata_digest(),
             rootfs: input_files(&rootfs_directory)?,
             rootfs_directory,
         };
-        self.add("rpm", Work::Package(rootfs), &["image".into()]);
+        self.add("rpm", Work::Package(rootfs), &["image".into(), PACKER.into()]);
         self.publishing()
     }
 
@@ -228,7 +230,7 @@ impl Planner<'_> {
     /// The image, and the steps that it takes its contents from. A program goes in only when its check has passed.
     fn image(&self) -> Result<(ImageBuild, Vec<String>)> {
         let mut items = Vec::new();
-        let mut needs = Vec::new();
+        let mut needs = vec![PACKER.to_owned()];
         for (_, program) in self.release.programs() {
             let Some(install) = &program.install else { continue };
             items.push(ImageItem {

@@ -72,6 +72,7 @@ pub enum Work {
     Check(Checks),
     ContainerImage(ContainerImage),
     Image(ImageBuild),
+    Packer(Packer),
     Package(PackageBuild),
     Swix(SwixBuild),
     Sbom(Sbom),
@@ -167,6 +168,15 @@ pub struct ContainerImage {
     pub source_date: u32,
 }
 
+/// Compiles the program that writes the image, the RPM and the SWIX.
+#[derive(Debug, Clone, Serialize)]
+pub struct Packer {
+    /// Its own files, so that what they would write otherwise is written anew.
+    pub files: Vec<InputFile>,
+    #[serde(skip)]
+    pub workspace: PathBuf,
+}
+
 /// The squashfs of everything that is read-only on the switch.
 #[derive(Debug, Clone, Serialize)]
 pub struct ImageBuild {
@@ -193,8 +203,6 @@ pub struct PackageBuild {
     pub revision: u32,
     pub arch: Arch,
     pub source_date: u32,
-    /// What the package says and runs besides its files.
-    pub metadata: Sha256,
     /// What the package puts on the switch as it is; names are absolute paths there without the first slash.
     pub rootfs: Vec<InputFile>,
     #[serde(skip)]

@@ -8,6 +8,7 @@ pub(crate) mod container_image;
 pub(crate) mod go;
 mod image;
 mod package;
+pub(crate) mod packer;
 mod record;
 mod rust;
 mod sbom;
@@ -78,6 +79,7 @@ pub(crate) fn execute(job: &Job, sources: &mut BTreeMap<String, Fetched>) -> Res
         Work::Check(work) => check::run(job, work),
         Work::ContainerImage(work) => container_image::run(job, work),
         Work::Image(work) => image::run(job, work),
+        Work::Packer(work) => packer::run(job, work),
         Work::Package(work) => package::rpm(job, work),
         Work::Swix(work) => package::swix(job, work),
         Work::Sbom(work) => sbom::run(job, work),

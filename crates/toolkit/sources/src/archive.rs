@@ -63,7 +63,9 @@ impl<'a> Unpacker<'a> {
         Ok(Unpacker { root, directories: HashSet::new(), links: Vec::new() })
     }
 
-    pub(crate) fn unpack<R: Read>(&mut self, mut archive: tar::Archive<R>) -> Result<()> {
+    /// Returns the paths of everything in it that is no directory.
+    pub(crate) fn unpack<R: Read>(&mut self, mut archive: tar::Archive<R>) -> Result<Vec<PathBuf>> {
+        let mut files = Vec::new();
         for entry in archive.entries().context("cannot read the archive")? {
             let mut entry = entry.context("cannot read the archive")?;
             let named = entry.path().context("cannot read the archive")?.into_owned();
@@ -73,8 +75,11 @@ impl<'a> Unpacker<'a> {
             }
             let Some(path) = inner_path(&named)? else { continue };
             self.entry(&mut entry, kind, &path).with_context(|| format!("cannot unpack {}", path.display()))?;
+            if !kind.is_dir() {
+                files.push(path);
+            }
         }
-        Ok(())
+        Ok(files)
     }
 
     fn entry<R: Read>(&mut self, entry: &mut tar::Entry<R>, kind: EntryType, path: &Path) -> Result<()> {

@@ -35,7 +35,7 @@ pub struct Timeouts {
 impl Default for Timeouts {
     fn default() -> Self {
         let second = Duration::from_secs(1);
-        let retry = RetryPolicy { pauses: Pauses::Doubled, ..RetryPolicy::times(3, second) };
+        let retry = RetryPolicy { pauses: Pauses::Doubled { longest: Duration::MAX }, ..RetryPolicy::times(3, second) };
         Timeouts { connect: 10 * second, stall: 30 * second, retry }
     }
 }

@@ -27,4 +27,4 @@ pub use fetch::{FetchMode, Fetcher};
 pub use fetched::{Answer, AnsweredBy, BlobFile, Fetched, FetchedPackage, Form};
 pub use https::Timeouts;
 pub use store::{Partial, Store};
-pub use unpack::unpack;
+pub use unpack::{PackageFiles, unpack};

@@ -13,18 +13,22 @@ use recipes::RelativePath;
 
 use crate::{
     archive::{Unpacker, open_tar},
-    fetched::{BlobFile, Fetched, Form},
+    fetched::{BlobFile, Fetched, FetchedPackage, Form},
     patch,
     store::Store,
 };
 
-/// Unpacks into `into`, which must not be there yet or be empty.
-pub fn unpack(fetched: &Fetched, store: &Store, into: &Path) -> Result<()> {
+/// The files of a Debian package, as it has them.
+pub type PackageFiles = (FetchedPackage, Vec<PathBuf>);
+
+/// Unpacks into `into`, which must not be there yet or be empty. Says which Debian package had which files.
+pub fn unpack(fetched: &Fetched, store: &Store, into: &Path) -> Result<Vec<PackageFiles>> {
     let beside = into.parent().context("a tree cannot be unpacked in place of the root directory")?;
     files::create_dir(beside)?;
     let staging = tempfile::Builder::new().prefix(".unpack-").tempdir_in(beside).context("cannot make a directory")?;
     let tree = staging.path().join("tree");
     files::create_dir(&tree)?;
+    let mut owned = Vec::new();
     let made = match &fetched.form {
         Form::Tree => unpack_tree(&fetched.files, store, &tree, Top::Kept).and_then(|top| below(&top, None)),
         Form::Archive { root } => {
@@ -32,14 +36,15 @@ pub fn unpack(fetched: &Fetched, store: &Store, into: &Path) -> Result<()> {
         }
         Form::DebianSource { patches } => debian_source(&fetched.files, patches, store, &tree),
         Form::DebianPackages { root } => {
-            packages(&fetched.files, store, &tree).and_then(|()| below(&tree, root.as_ref()))
+            packages(&fetched.files, store, &tree, &mut owned).and_then(|()| below(&tree, root.as_ref()))
         }
     };
     let made = made.with_context(|| format!("cannot unpack {} {}", fetched.name, fetched.version))?;
     if into.is_dir() {
         fs::remove_dir(into).with_context(|| format!("{} is in the way and not empty", into.display()))?;
     }
-    fs::rename(&made, into).with_context(|| format!("cannot move the tree to {}", into.display()))
+    fs::rename(&made, into).with_context(|| format!("cannot move the tree to {}", into.display()))?;
+    Ok(owned)
 }
 
 /// Whether the one directory that an archive holds stands for the tree.
@@ -85,11 +90,12 @@ fn below(tree: &Path, root: Option<&RelativePath>) -> Result<PathBuf> {
     Ok(directory)
 }
 
-fn packages(files: &[BlobFile], store: &Store, root: &Path) -> Result<()> {
+fn packages(files: &[BlobFile], store: &Store, root: &Path, owned: &mut Vec<PackageFiles>) -> Result<()> {
     let mut unpacker = Unpacker::new(root)?;
     for file in files {
         let data = package_data(open(file, store)?).with_context(|| file.name.clone())?;
-        unpacker.unpack(open_tar(data)?).with_context(|| file.name.clone())?;
+        let unpacked = unpacker.unpack(open_tar(data)?).with_context(|| file.name.clone())?;
+        owned.extend(file.package.clone().map(|package| (package, unpacked)));
     }
     Ok(())
 }

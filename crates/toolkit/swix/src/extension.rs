@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use common::{Arch, Sha256, files};
+use common::{Arch, files};
 
 use crate::{
     SourceDate, archive,
@@ -27,11 +27,6 @@ const PREUN: &str = include_str!("../scriptlets/preun.sh");
 
 fn description() -> String {
     format!("{DESCRIPTION}{MOUNT_POINT}.")
-}
-
-/// Changes whenever the package says or runs something else, whatever its files are.
-pub fn metadata_digest() -> Sha256 {
-    Sha256::of_bytes([&description(), POST, PREUN].concat())
 }
 
 /// What the package is made of.

@@ -8,18 +8,27 @@
 //! - [`extension`]: our package: its names, its places on the switch, its scriptlets
 //! - [`dist`]: where a build publishes, and the newest SWIX there
 //! - [`release`]: what an image says about itself, shared by its writer and its reader
+//! - [`packing`]: what the pipeline has packed, by the program `swix-pack`
 //! - [`inspect`](mod@inspect): a SWIX verified to its last byte, and a report of what is in it
+//!
+//! Without the feature `formats` there is only what it takes to plan a build and to order its packing.
 //!
 //! Everything written is a function of what goes in and of a [`SourceDate`]: the machine, its clock,
 //! its users and its number of processors leave no trace.
 
+#[cfg(feature = "formats")]
 pub mod archive;
 pub mod dist;
 pub mod elf;
+#[cfg(feature = "formats")]
 pub mod extension;
+#[cfg(feature = "formats")]
 pub mod inspect;
+pub mod packing;
 pub mod release;
+#[cfg(feature = "formats")]
 pub mod rpm;
+#[cfg(feature = "formats")]
 pub mod squashfs;
 pub mod tree;
 

@@ -7,15 +7,16 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// Where it will be: `bin/etcd`.
     pub path: String,
     pub kind: Kind,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     File { from: PathBuf, mode: u16 },
     Symlink { target: String },
@@ -68,7 +69,7 @@ pub fn below(directory: &Path, prefix: &str) -> Result<Vec<Entry>> {
 
 /// The entries in the order of their paths, with the directories that they are in; each path plain and
 /// named once.
-pub(crate) fn complete(entries: &[Entry]) -> Result<Vec<Entry>> {
+pub fn complete(entries: &[Entry]) -> Result<Vec<Entry>> {
     let mut all: Vec<Entry> = entries.to_vec();
     for entry in entries {
         let path = Path::new(&entry.path);

@@ -44,7 +44,7 @@ pub fn boot(scene: &mut Scene<'_>) -> Result<()> {
 
 fn ready_without_a_word(switch: &Switch<'_>) -> Result<()> {
     let status = switch.wait_until_ready(BRING_UP)?;
-    ensure!(status.node == switch.name(), "{} says that it is {}", switch.name(), status.node);
+    ensure!(status.node == switch.node_name(), "{} says that it is {}", switch.name(), status.node);
     let complaints = status.complaints();
     ensure!(complaints.is_empty(), "{} is ready, and complains: {complaints}", switch.name());
     Ok(())

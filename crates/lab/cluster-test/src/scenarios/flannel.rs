@@ -44,7 +44,8 @@ fn with_flannel(scene: &mut Scene<'_>, switches: &[Switch<'_>], given: Option<Pa
         let master = scene.master()?;
         for node in scene.worker_nodes() {
             let patch = serde_json::json!({"spec": {"podCIDR": node.pod_cidr, "podCIDRs": [node.pod_cidr]}});
-            master.kubectl(&["patch", "node", &node.name, "--patch", &patch.to_string()])?;
+            let name = scene.switch(&node.name)?.node_name();
+            master.kubectl(&["patch", "node", &name, "--patch", &patch.to_string()])?;
         }
         Ok(())
     })?;
@@ -83,7 +84,7 @@ fn start(scene: &Scene<'_>, switch: &Switch<'_>, given: Option<&Path>) -> Result
     put(switch, config.to_string(), CONFIG)?;
     put(switch, scene.master()?.admin_kubeconfig()?, KUBECONFIG)?;
     let interface = format!("--iface={}", switch.management_address()?);
-    let node = format!("--setenv=NODE_NAME={}", switch.name());
+    let node = format!("--setenv=NODE_NAME={}", switch.node_name());
     let unit = format!("--unit={UNIT}");
     let kubeconfig = format!("--kubeconfig-file={KUBECONFIG}");
     // It does not end by itself when it is told to.

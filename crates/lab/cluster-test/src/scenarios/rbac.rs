@@ -57,7 +57,7 @@ fn node_is_limited(switch: &Switch<'_>) -> Result<()> {
     let kubeconfig = format!("{}/{}", places::KUBECONFIGS, Credential::Node.kubeconfig_file());
     let asked =
         |what: &[&str]| switch.exec([&[places::KUBECTL, "--kubeconfig", &kubeconfig, "get"][..], what].concat());
-    let own = asked(&["node", switch.name()])?;
+    let own = asked(&["node", &switch.node_name()])?;
     let said = String::from_utf8_lossy(&own.stderr).into_owned();
     ensure!(own.status.success(), "{} may not read its own Node object: {said}", switch.name());
     for what in [&["secret", SECRET][..], &["secrets", "--all-namespaces"]] {

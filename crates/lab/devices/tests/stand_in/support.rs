@@ -36,6 +36,13 @@ impl Drop for TestLab {
 }
 
 impl TestLab {
+    /// Brings up a topology of the test's own. Where it has switches, their image is there by now.
+    pub fn of(topology: &Topology) -> TestLab {
+        make_host_image();
+        Lab::ensure_down(topology).unwrap();
+        TestLab { lab: Some(Lab::up(topology, &BTreeMap::new(), &Silent).unwrap()) }
+    }
+
     /// Brings up a topology of this repository under a prefix of its own, and waits until every switch has booted.
     pub fn up(file: &str, prefix: &str, flash: &BTreeMap<String, Flash>) -> TestLab {
         make_images();
@@ -70,13 +77,19 @@ pub fn repository() -> PathBuf {
 
 pub fn make_images() {
     static MADE: Once = Once::new();
-    MADE.call_once(|| {
-        let directory = tempfile::tempdir().unwrap();
-        for name in ["veos", "host"] {
-            let recipe = ImageRecipe::load(&repository().join("docker").join(name)).unwrap();
-            recipe.build(&repository(), &directory.path().join("log"), &Silent).unwrap();
-        }
-    });
+    make_host_image();
+    MADE.call_once(|| make_image("veos"));
+}
+
+pub fn make_host_image() {
+    static MADE: Once = Once::new();
+    MADE.call_once(|| make_image("host"));
+}
+
+fn make_image(name: &str) {
+    let directory = tempfile::tempdir().unwrap();
+    let recipe = ImageRecipe::load(&repository().join("docker").join(name)).unwrap();
+    recipe.build(&repository(), &directory.path().join("log"), &Silent).unwrap();
 }
 
 /// Fails where Docker has a container or a network of that prefix.

@@ -2,12 +2,12 @@
 //! may, and then docker-topo's own defaults.
 
 use indexmap::IndexMap;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::TopologyError;
 
-/// The top level's keys, as docker-topo has them.
+/// The top level's keys, as docker-topo has them, but for those that [`File`] has a field for.
 const KEYS: [&str; 11] = [
     "VERSION",
     "PREFIX",
@@ -22,12 +22,17 @@ const KEYS: [&str; 11] = [
     "driver",
 ];
 
+const LINK_KEYS: [&str; 3] = ["driver", "driver_opts", "endpoints"];
+
 /// docker-topo passes over keys that it does not know; one that differs from a known one by this little is a mistake.
 const SLIP: usize = 2;
 
+/// What a program may find in the environment.
+pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
 #[derive(Debug, Deserialize)]
-pub(super) struct File {
-    pub links: Option<Vec<FileLink>>,
+pub(super) struct File<L> {
+    pub links: Option<Vec<L>>,
     /// By itself, because its order counts.
     #[serde(rename = "CUSTOM_IMAGE")]
     custom_image: Option<IndexMap<String, Value>>,
@@ -35,29 +40,94 @@ pub(super) struct File {
     rest: IndexMap<String, Value>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// A link as version 2 has it.
+#[derive(Debug, Default, Deserialize)]
 pub(super) struct FileLink {
-    pub driver: Option<String>,
+    /// `null` is something else than nothing: the file's own driver does not count then.
+    #[serde(default, deserialize_with = "present")]
+    pub driver: Option<Value>,
     pub driver_opts: Option<IndexMap<String, Value>>,
     pub endpoints: Option<Vec<String>>,
+    #[serde(flatten)]
+    rest: IndexMap<String, Value>,
 }
 
-impl File {
-    /// Finds a key that is one of docker-topo's but for a slip.
-    pub(super) fn check_keys(&self) -> Result<(), TopologyError> {
-        for key in self.rest.keys().filter(|key| !KEYS.contains(&key.as_str())) {
-            let near =
-                KEYS.iter().chain(&["links", "CUSTOM_IMAGE"]).find(|known| strsim::levenshtein(known, key) <= SLIP);
-            if let Some(known) = near {
-                return Err(TopologyError::Key { key: key.clone(), known: (*known).to_owned() });
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
+/// docker-topo's versions of the format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Version {
+    /// A link is a list of endpoints, and a bridge.
+    One,
+    Two,
+}
+
+/// Reads a file of either version; a link of version 1 is one of version 2 that has endpoints alone.
+pub(super) fn read(yaml: &str, environment: Environment) -> Result<(Version, File<FileLink>), TopologyError> {
+    let all: IndexMap<String, Value> = parse(yaml)?;
+    let version = Version::of(all.get("VERSION"), environment)?;
+    let links = all.get("links").and_then(Value::as_array);
+    for (link, value) in links.into_iter().flatten().enumerate() {
+        match version {
+            Version::One if value.is_object() => return Err(TopologyError::LinkOfVersion2 { link }),
+            Version::Two if value.is_array() => return Err(TopologyError::LinkOfVersion1 { link }),
+            _ => {}
+        }
+    }
+    let file = match version {
+        Version::One => {
+            let File { links, custom_image, rest } = parse::<File<Vec<String>>>(yaml)?;
+            let link = |endpoints| FileLink { endpoints: Some(endpoints), ..FileLink::default() };
+            File { links: links.map(|links| links.into_iter().map(link).collect()), custom_image, rest }
+        }
+        Version::Two => parse(yaml)?,
+    };
+    Ok((version, file))
+}
+
+fn parse<T: DeserializeOwned>(yaml: &str) -> Result<T, TopologyError> {
+    serde_saphyr::from_str(yaml).map_err(|error| TopologyError::Syntax(Box::new(error)))
+}
+
+impl Version {
+    /// As Python's `int` has it: what is behind a number's point does not count.
+    fn of(written: Option<&Value>, environment: Environment) -> Result<Version, TopologyError> {
+        let value = written.cloned().or_else(|| environment("VERSION").map(Value::String));
+        let value = value.unwrap_or(Value::from(1));
+        let number = match &value {
+            Value::Number(number) => number.as_f64().map(f64::trunc),
+            Value::String(text) => text.trim().parse::<u32>().ok().map(f64::from),
+            _ => None,
+        };
+        match number {
+            Some(1.0) => Ok(Version::One),
+            Some(2.0) => Ok(Version::Two),
+            _ => Err(TopologyError::Version(value.to_string())),
+        }
+    }
+}
+
+impl File<FileLink> {
+    /// What docker-topo passes over; a key that is one of its own but for a slip is an error.
+    pub(super) fn unknown_keys(&self) -> Result<Vec<String>, TopologyError> {
+        let known = [&KEYS[..], &["links", "CUSTOM_IMAGE"]].concat();
+        let mut remarks = Vec::new();
+        for key in unknown(&self.rest, &KEYS) {
+            match meant(key, &known) {
+                Some(known) => return Err(TopologyError::Key { key: key.to_owned(), known: known.to_owned() }),
+                None => remarks.push(format!("{key} is no key of docker-topo's, and is passed over")),
             }
         }
-        Ok(())
+        if self.rest.contains_key("OOB_PREFIX") {
+            remarks.push("OOB_PREFIX is passed over, as docker-topo itself does".to_owned());
+        }
+        Ok(remarks)
     }
 
     /// What the file says, or else the environment. A value in the environment is read as YAML.
-    pub(super) fn value(&self, key: &str, environment: &dyn Fn(&str) -> Option<String>) -> Option<Value> {
+    pub(super) fn value(&self, key: &str, environment: Environment) -> Option<Value> {
         let written = self.rest.get(key).cloned();
         written.or_else(|| {
             let text = environment(key)?;
@@ -66,10 +136,7 @@ impl File {
     }
 
     /// A word in a device's name -> the image that it runs.
-    pub(super) fn custom_image(
-        &self,
-        environment: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<IndexMap<String, String>, TopologyError> {
+    pub(super) fn custom_image(&self, environment: Environment) -> Result<IndexMap<String, String>, TopologyError> {
         let key = "CUSTOM_IMAGE";
         let map = match (&self.custom_image, environment(key)) {
             (Some(map), _) => map.clone(),
@@ -83,17 +150,30 @@ impl File {
         map.into_iter().map(|(word, image)| Ok((word, text(key, image)?))).collect()
     }
 
-    pub(super) fn driver(&self) -> Result<Option<String>, TopologyError> {
-        self.rest.get("driver").filter(|value| !value.is_null()).map(|value| text("driver", value.clone())).transpose()
+    /// The driver of the links that name none.
+    pub(super) fn driver(&self) -> Option<&Value> {
+        self.rest.get("driver")
     }
 }
 
-/// The version of a file that has links, and says another version than 2; none says 1.
-pub(super) fn other_version(yaml: &str) -> Option<String> {
-    let values: IndexMap<String, Value> = serde_saphyr::from_str(yaml).ok()?;
-    values.get("links")?.as_array()?;
-    let version = values.get("VERSION").map_or(Ok("1".to_owned()), |value| text("VERSION", value.clone())).ok()?;
-    (version != "2").then_some(version)
+impl FileLink {
+    /// What docker-topo passes over of the link of that number.
+    pub(super) fn unknown_keys(&self, link: usize) -> Result<Vec<String>, TopologyError> {
+        let remark = |key| match meant(key, &LINK_KEYS) {
+            Some(known) => Err(TopologyError::LinkKey { link, key: key.to_owned(), known: known.to_owned() }),
+            None => Ok(format!("link {link}: {key} is no key of docker-topo's, and is passed over")),
+        };
+        unknown(&self.rest, &LINK_KEYS).map(remark).collect()
+    }
+}
+
+fn unknown<'a>(keys: &'a IndexMap<String, Value>, known: &'a [&str]) -> impl Iterator<Item = &'a str> {
+    keys.keys().map(String::as_str).filter(|key| !known.contains(key))
+}
+
+fn meant<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
+    let near = |known: &str| known.eq_ignore_ascii_case(key) || strsim::levenshtein(known, key) <= SLIP;
+    known.iter().copied().find(|known| near(known))
 }
 
 /// A value that has to be text; YAML reads some text as numbers.

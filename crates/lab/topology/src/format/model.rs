@@ -57,6 +57,11 @@ pub(super) struct Images {
 }
 
 impl Images {
+    pub(super) fn remarks(&self) -> Vec<String> {
+        let capitals = self.custom.keys().filter(|word| word.contains(|c: char| c.is_ascii_uppercase()));
+        capitals.map(|word| format!("CUSTOM_IMAGE: {word} fits no device: names count in small letters")).collect()
+    }
+
     /// In docker-topo's order: its own words, then the file's, then `host`; whatever is left is a cEOS.
     pub(super) fn of(&self, device: &str) -> (Model, String) {
         let name = device.to_lowercase();

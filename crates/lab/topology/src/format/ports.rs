@@ -6,6 +6,8 @@ use serde_json::Value;
 
 use super::TopologyError;
 
+const EXPECTED: &str = "a first port such as 8000, or a map such as {443/tcp: 8000, 22/tcp: [127.0.0.1, 2000]}";
+
 /// One of a device's ports, as it is seen on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Publish {
@@ -30,14 +32,39 @@ impl fmt::Display for Publish {
 }
 
 /// The ports of the switch that is `place`th by name. A number publishes HTTPS from there on; a map says for each port
-/// where its numbers begin; 0 publishes nothing.
+/// where its numbers begin; anything else publishes nothing, as docker-topo has it.
 pub(super) fn published(base: &Value, place: u16) -> Result<Vec<Publish>, TopologyError> {
     match base {
-        Value::Number(number) if number.as_u64() == Some(0) => Ok(vec![]),
+        Value::Number(number) if number.as_u64() == Some(0) || number.is_f64() => Ok(vec![]),
         Value::Number(_) => Ok(vec![publish("443/tcp", base, place)?]),
         Value::Object(map) => map.iter().map(|(inside, outside)| publish(inside, outside, place)).collect(),
-        Value::Null => Ok(vec![]),
-        other => Err(bad(other)),
+        _ => Ok(vec![]),
+    }
+}
+
+/// Says where docker-topo makes something else of a value than whoever wrote it may have meant.
+pub(super) fn remarks(base: &Value) -> Vec<String> {
+    match base {
+        Value::Object(map) => {
+            let random = map.iter().filter(|(_, outside)| means_something_else(outside));
+            random
+                .map(|(inside, outside)| {
+                    format!("PUBLISH_BASE: {outside} is no number, so that any free port leads to {inside}")
+                })
+                .collect()
+        }
+        Value::Number(number) if !number.is_f64() => vec![],
+        Value::Null | Value::Bool(false) => vec![],
+        other => vec![format!("PUBLISH_BASE is {other}, which publishes nothing; {EXPECTED} would")],
+    }
+}
+
+/// docker-topo's own `None` is text in YAML.
+fn means_something_else(outside: &Value) -> bool {
+    match outside {
+        Value::String(text) => text != "None",
+        Value::Number(number) => number.is_f64(),
+        other => !matches!(other, Value::Null | Value::Array(_)),
     }
 }
 
@@ -48,23 +75,18 @@ fn publish(inside: &str, outside: &Value, place: u16) -> Result<Publish, Topolog
     };
     let inside = if inside.contains('/') { inside.to_owned() } else { format!("{inside}/tcp") };
     let (address, outside) = match outside {
-        Value::Number(_) => (None, Some(number(outside)?)),
+        Value::Number(written) if !written.is_f64() => (None, Some(number(outside)?)),
         Value::Array(parts) => match parts.as_slice() {
             [Value::String(address), first] => (Some(address.clone()), Some(number(first)?)),
             _ => return Err(bad(outside)),
         },
-        // docker-topo's own `None` is text in YAML.
         _ => (None, None),
     };
     Ok(Publish { inside, address, outside })
 }
 
 fn bad(value: &Value) -> TopologyError {
-    TopologyError::Value {
-        key: "PUBLISH_BASE".to_owned(),
-        value: value.to_string(),
-        expected: "a first port such as 8000, or a map such as {443/tcp: 8000, 22/tcp: [127.0.0.1, 2000]}",
-    }
+    TopologyError::Value { key: "PUBLISH_BASE".to_owned(), value: value.to_string(), expected: EXPECTED }
 }
 
 #[cfg(test)]
@@ -92,10 +114,29 @@ mod tests {
         ] {
             assert!(all.contains(&desired), "{desired:?}");
         }
-        for wrong in [json!("x"), json!(65536), json!({"22/tcp": [1]})] {
+        for wrong in [json!(65536), json!(-1), json!({"22/tcp": [1]})] {
             assert!(published(&wrong, 0).unwrap_err().to_string().contains("PUBLISH_BASE"), "{wrong}");
         }
         assert!(published(&json!(65535), 1).is_err());
+    }
+
+    #[test]
+    fn what_docker_topo_publishes_nothing_for_is_published_nothing_for_and_said() {
+        for (base, said) in [
+            (json!("8000"), "PUBLISH_BASE is \"8000\", which publishes nothing"),
+            (json!(true), "PUBLISH_BASE is true, which publishes nothing"),
+            (json!(8000.0), "PUBLISH_BASE is 8000.0, which publishes nothing"),
+            (json!([8000]), "PUBLISH_BASE is [8000], which publishes nothing"),
+        ] {
+            assert_eq!(published(&base, 0).unwrap(), []);
+            assert!(remarks(&base)[0].starts_with(said), "{:?}", remarks(&base));
+        }
+        for meant in [json!(false), json!(null), json!(0)] {
+            assert_eq!((published(&meant, 0).unwrap(), remarks(&meant)), (vec![], vec![]));
+        }
+        let map = json!({"22/tcp": "2000", "443/tcp": "None"});
+        assert!(published(&map, 0).unwrap().iter().all(|port| port.outside.is_none()));
+        assert_eq!(remarks(&map), ["PUBLISH_BASE: \"2000\" is no number, so that any free port leads to 22/tcp"]);
     }
 
     #[test]

@@ -7,12 +7,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use enrolment::{Backoff, EnrolError, Enrolled, Request, Retry, ServerLimits, Token, enrol_until_answered};
+use common::retry::RetryPolicy;
+use enrolment::{EnrolError, Enrolled, Request, Retry, ServerLimits, Token, enrol_until_answered};
 
 use crate::{
     peer::{Peer, Seen, body},
     support::{Master, NAME, OTHER_TOKEN, TOKEN, csrs, enrol_with, free_address, issued, token},
 };
+
+const BACKOFF: RetryPolicy = RetryPolicy::backoff(Duration::from_secs(1), Duration::from_secs(30), 0.5);
 
 /// Enrols with a clock that only `sleep` moves; the pauses and their errors come back too.
 fn patiently(
@@ -25,7 +28,7 @@ fn patiently(
     let mut failures = vec![];
     let enrolled = enrol_until_answered(
         &request,
-        &Backoff::default(),
+        &BACKOFF,
         sleep,
         |attempt| {
             failures.push((attempt.pause, attempt.error.retry(), attempt.error.to_string()));
@@ -174,8 +177,7 @@ fn a_request_that_can_never_be_sent_is_not_tried_again() {
         timeout: Duration::from_secs(10),
     };
     let never = |_: Duration| panic!("it waits");
-    let error =
-        enrol_until_answered(&request, &Backoff::default(), never, |_| {}, &AtomicBool::new(false)).unwrap_err();
+    let error = enrol_until_answered(&request, &BACKOFF, never, |_| {}, &AtomicBool::new(false)).unwrap_err();
     assert!(matches!(error, EnrolError::Request { .. }), "{error}");
 }
 

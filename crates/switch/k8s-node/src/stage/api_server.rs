@@ -1,11 +1,9 @@
 //! The wait for the API server, which the other switches' kubelets and the stages behind this one ask.
 
-use std::{
-    thread,
-    time::{Duration, Instant, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use common::retry::{self, Failed};
 use contract::Stage;
 
 use super::waiting_for;
@@ -16,13 +14,13 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 pub fn api_server() -> Result<String> {
     let (begun, mut said) = (SystemTime::now(), String::new());
-    let deadline = Instant::now() + LIMIT;
-    while let Err(error) = health::service("kube-apiserver") {
-        if Instant::now() > deadline {
-            return Err(error.context("the API server does not answer; see `k8s-node logs kube-apiserver`"));
+    retry::until("a healthy API server", LIMIT, PAUSE, || {
+        let healthy = health::service("kube-apiserver");
+        if healthy.is_err() {
+            waiting_for(Stage::ApiServer, begun, &mut said, "waiting for the API server").map_err(Failed::Stop)?;
         }
-        waiting_for(Stage::ApiServer, begun, &mut said, "waiting for the API server")?;
-        thread::sleep(PAUSE);
-    }
+        Ok(healthy?)
+    })
+    .context("the API server does not answer; see `k8s-node logs kube-apiserver`")?;
     Ok("the API server answers".into())
 }

@@ -3,31 +3,24 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
+use common::retry;
 use contract::places;
 
 use crate::{containers, image_archive, systemd};
 
 const LIMIT: Duration = Duration::from_secs(120);
+const PAUSE: Duration = Duration::from_millis(200);
 
 pub fn docker() -> Result<String> {
-    let begun = Instant::now();
     if !systemd::is_active("docker.service")? {
         systemd::start("docker.service").context("Docker cannot be started: is it in this version of EOS?")?;
     }
-    loop {
-        match containers::version() {
-            Ok(version) => return Ok(format!("Docker {version} answers")),
-            Err(error) if begun.elapsed() > LIMIT => {
-                return Err(error.context(format!("Docker did not answer for {} s", LIMIT.as_secs())));
-            }
-            Err(_) => thread::sleep(Duration::from_millis(200)),
-        }
-    }
+    let version = retry::until("an answer of Docker's", LIMIT, PAUSE, || Ok(containers::version()?))?;
+    Ok(format!("Docker {version} answers"))
 }
 
 pub fn images() -> Result<String> {

@@ -10,8 +10,9 @@ use std::{
 
 use anyhow::{Context, Result};
 use cluster::pki::{self, Credential, Outcome, PkiError, SignedCertificates};
+use common::retry::RetryPolicy;
 use contract::{Stage, places, ports, services};
-use enrolment::{Backoff, Enrolled, FailedAttempt, Token};
+use enrolment::{Enrolled, FailedAttempt, Token};
 
 use super::waiting_for;
 use crate::{service, switch::Switch, systemd};
@@ -20,7 +21,7 @@ use crate::{service, switch::Switch, systemd};
 const TRY: Duration = Duration::from_secs(10);
 
 /// Between tries: a master is a minute or so behind its workers when all are powered up together.
-const BACKOFF: Backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(15) };
+const BACKOFF: RetryPolicy = RetryPolicy::backoff(Duration::from_secs(1), Duration::from_secs(15), 0.5);
 
 /// A worker and the master that sign for each other have to agree on the time, more or less.
 const CLOCKS_APART: Duration = Duration::from_secs(3600);

@@ -1,11 +1,9 @@
 //! The end of the bring-up: every component says that it is healthy, and the node is Ready.
 
-use std::{
-    thread,
-    time::{Duration, Instant, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow};
+use common::retry::{self, Failed};
 use contract::Stage;
 
 use super::waiting_for;
@@ -16,21 +14,21 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 pub fn ready(switch: &Switch) -> Result<String> {
     let (begun, mut said) = (SystemTime::now(), String::new());
-    let deadline = Instant::now() + LIMIT;
     let services: Vec<&str> = service::of(switch).collect();
-    loop {
+    let mut waited_for = "";
+    let healthy = retry::until("a healthy node", LIMIT, PAUSE, || {
         let missing = missing(switch, &services);
-        let Some((what, error)) = missing.first() else {
-            break;
-        };
-        if Instant::now() > deadline {
-            let tail = systemd::tail(&format!("{what}.service"), 5);
-            bail!("{what} is not healthy after {} s: {error:#}\n{}", LIMIT.as_secs(), tail.trim_end());
-        }
         let names: Vec<&str> = missing.iter().map(|(name, _)| *name).collect();
-        waiting_for(Stage::Ready, begun, &mut said, &format!("waiting for {}", names.join(", ")))?;
-        thread::sleep(PAUSE);
-    }
+        let Some((name, error)) = missing.into_iter().next() else { return Ok(()) };
+        waited_for = name;
+        waiting_for(Stage::Ready, begun, &mut said, &format!("waiting for {}", names.join(", ")))
+            .map_err(Failed::Stop)?;
+        Err(error.context(format!("{name} is not healthy")).into())
+    });
+    healthy.map_err(|error| {
+        let tail = systemd::tail(&format!("{waited_for}.service"), 5);
+        anyhow!("{error:#}\n{}", tail.trim_end())
+    })?;
     let node = if switch.node.worker { ", the node is Ready" } else { "" };
     Ok(format!("{} are healthy{node}", services.join(", ")))
 }

@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
+use common::retry::RetryPolicy;
 use futures::StreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Resource};
@@ -13,6 +14,9 @@ use super::client::{CONNECT_TIMEOUT, WATCH_SECONDS, causes};
 
 /// Objects in one answer to a list: large enough that a list takes few round trips, small enough that one answer is small.
 const PAGE_SIZE: u32 = 250;
+
+/// How an API server that does not answer is asked again, endlessly.
+pub const ASK_AGAIN: RetryPolicy = RetryPolicy::backoff(Duration::from_millis(50), Duration::from_secs(1), 0.25);
 
 /// Not ours to serve: headless Services, and those for another proxy.
 const SELECTOR: &str = "!service.kubernetes.io/headless,!service.kubernetes.io/service-proxy-name";
@@ -89,12 +93,12 @@ fn code(error: &watcher::Error) -> Option<u16> {
 struct Loss {
     what: &'static str,
     since: Option<Instant>,
-    backoff: Backoff,
+    failures: u32,
 }
 
 impl Loss {
     fn new(what: &'static str) -> Self {
-        Self { what, since: None, backoff: Backoff::default() }
+        Self { what, since: None, failures: 0 }
     }
 
     fn lasts(&self) -> bool {
@@ -107,31 +111,14 @@ impl Loss {
             let error = causes(error);
             tracing::warn!(%error, "cannot watch {}; what is programmed stays, and the watch is tried again", self.what);
         }
-        self.backoff.wait().await;
+        self.failures = self.failures.saturating_add(1);
+        tokio::time::sleep(ASK_AGAIN.pause_after(self.failures)).await;
     }
 
     fn is_over(&mut self) {
-        self.backoff = Backoff::default();
+        self.failures = 0;
         if let Some(since) = self.since.take() {
             tracing::info!("watching {} again, after {:.1} s", self.what, since.elapsed().as_secs_f32());
         }
-    }
-}
-
-/// Waits longer each time, and not as long as others do.
-pub struct Backoff(Duration);
-
-impl Default for Backoff {
-    fn default() -> Self {
-        Self(Duration::from_millis(50))
-    }
-}
-
-impl Backoff {
-    const LONGEST: Duration = Duration::from_secs(1);
-
-    pub async fn wait(&mut self) {
-        tokio::time::sleep(self.0.mul_f32(0.75 + fastrand::f32() / 4.0)).await;
-        self.0 = (self.0 * 2).min(Self::LONGEST);
     }
 }

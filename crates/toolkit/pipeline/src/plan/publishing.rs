@@ -5,7 +5,10 @@ use common::Arch;
 use recipes::{Component, ProgramRecipe, Release};
 
 use super::{Artifact, Plan, Planner, step_of};
-use crate::step::{Record, Sbom, SbomComponent, SwixBuild, Work};
+use crate::{
+    step::{Record, Sbom, SbomComponent, SwixBuild, Work},
+    work::packer::STEP as PACKER,
+};
 
 impl Plan {
     /// The same steps, with one program and its checks as all that is desired of them.
@@ -46,7 +49,7 @@ impl Planner<'_> {
 
         let file_name = format!("{base}.swix");
         publish("swix", &file_name, &file_name);
-        self.add("swix", Work::Swix(SwixBuild { file_name }), &["rpm".into()]);
+        self.add("swix", Work::Swix(SwixBuild { file_name }), &["rpm".into(), PACKER.into()]);
 
         let programs: Vec<String> = release.programs().map(|(_, program)| step_of(program)).collect();
         let file_name = format!("{base}.cdx.json");

@@ -4,11 +4,16 @@
 use anyhow::Result;
 use common::files;
 use swix::{
-    SourceDate, release, squashfs,
+    SourceDate,
+    packing::Order,
+    release,
     tree::{Entry, Kind},
 };
 
-use crate::{step::ImageBuild, work::Job};
+use crate::{
+    step::ImageBuild,
+    work::{Job, packer::pack},
+};
 
 /// Where the image is in the step's output.
 pub(crate) const IMAGE: &str = "programs.squashfs";
@@ -39,7 +44,7 @@ pub(crate) fn run(job: &Job, work: &ImageBuild) -> Result<()> {
     let info = job.workshop.scratch().join("release.json");
     files::write_atomically(&info, work.info.to_json()?)?;
     entries.push(Entry::file(release::PATH, info));
-    squashfs::write(&entries, &job.out().join(IMAGE), SourceDate(work.source_date), job.engine.progress)
+    pack(job, &Order::Image { entries, to: job.out().join(IMAGE), date: SourceDate(work.source_date) })
 }
 
 /// The target of a link at `link` to `path`, both below the same root.

@@ -2,41 +2,29 @@
 
 use std::fs;
 
-use anyhow::{Context, Result, bail};
-use swix::{
-    SourceDate, archive,
-    extension::{self, ExtensionParts},
-    inspect::{ProbeOutcome, Probes, inspect},
-};
+use anyhow::{Context, Result};
+use swix::{SourceDate, packing::Order};
 
 use crate::{
     step::{PackageBuild, SwixBuild},
-    work::{Job, image::IMAGE},
+    work::{Job, image::IMAGE, packer::pack},
 };
 
 pub(crate) fn rpm(job: &Job, work: &PackageBuild) -> Result<()> {
-    let image = job.need("image")?.join(IMAGE);
-    let parts = ExtensionParts {
-        version: &work.version,
+    let order = Order::Package {
+        version: work.version.clone(),
         revision: work.revision,
         arch: work.arch,
-        image: &image,
-        rootfs: &work.rootfs_directory,
+        image: job.need("image")?.join(IMAGE),
+        rootfs: work.rootfs_directory.clone(),
+        directory: job.out(),
         date: SourceDate(work.source_date),
     };
-    let package = extension::package(&parts)?;
-    package.write(&job.out().join(package.file_name()))
+    pack(job, &order)
 }
 
 /// Writes the SWIX and reads it back: what does not pass `inspect` never reaches dist/.
 pub(crate) fn swix(job: &Job, work: &SwixBuild) -> Result<()> {
     let rpm = fs::read_dir(job.need("rpm")?)?.next().context("the rpm step left no package")??.path();
-    let file = job.out().join(&work.file_name);
-    archive::write(&[rpm], &file)?;
-    let report = inspect(&file, Probes::Run, job.engine.progress)?;
-    let wrong = report.probes.iter().find(|probed| probed.outcome != ProbeOutcome::AsExpected);
-    match wrong {
-        None => Ok(()),
-        Some(wrong) => bail!("the SWIX was built, but its {} does not work: {:?}", wrong.probe.program, wrong.outcome),
-    }
+    pack(job, &Order::Swix { rpm, to: job.out().join(&work.file_name) })
 }

@@ -98,7 +98,7 @@ pub(crate) fn run(job: &Job, work: &RustBuild) -> Result<()> {
     files::write_atomically(&job.out().join("modules.json"), serde_json::to_vec_pretty(&crates)?)
 }
 
-fn offline(job: &Job) -> Option<&'static str> {
+pub(crate) fn offline(job: &Job) -> Option<&'static str> {
     (job.engine.mode == FetchMode::Offline).then_some("--offline")
 }
 

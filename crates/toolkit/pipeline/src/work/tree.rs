@@ -3,9 +3,9 @@
 use std::{fs, io::Read, os::unix::fs::symlink, path::Path};
 
 use anyhow::{Context, Result, bail};
-use common::{command::Program, files};
+use common::files;
 use recipes::Prepare;
-use sources::Fetched;
+use sources::PackageFiles;
 
 use crate::{
     modules::{OWNERS, Owners},
@@ -17,8 +17,7 @@ pub(crate) fn unpack(job: &Job, work: &Unpack) -> Result<()> {
     let task = job.busy();
     task.doing("unpacking");
     let fetched = fetch::read(job.entry(&format!("fetch-{}", work.source.name))?)?;
-    sources::unpack(&fetched, job.engine.fetcher.store(), &job.out())?;
-    let owners = owners(job, &fetched)?;
+    let owners = owners(&sources::unpack(&fetched, job.engine.fetcher.store(), &job.out())?);
     if !owners.is_empty() {
         files::write_atomically(&job.out().join(OWNERS), serde_json::to_vec(&owners)?)?;
     }
@@ -26,23 +25,16 @@ pub(crate) fn unpack(job: &Job, work: &Unpack) -> Result<()> {
 }
 
 /// Which of Debian's packages has which directory of Go code.
-fn owners(job: &Job, fetched: &Fetched) -> Result<Owners> {
-    const GOCODE: &str = "./usr/share/gocode/";
+fn owners(unpacked: &[PackageFiles]) -> Owners {
+    const GOCODE: &str = "usr/share/gocode";
     let mut owners = Owners::new();
-    for file in &fetched.files {
-        let Some(package) = file.package.as_ref().filter(|package| package.name.starts_with("golang-")) else {
-            continue;
-        };
-        let blob = job.engine.fetcher.store().path(&file.sha256);
-        let listing = Program::new("dpkg-deb", "list a Debian package")?.arg("--contents").arg(&blob).read()?;
-        for line in listing.lines().filter(|line| line.ends_with(".go")) {
-            let directory = line.split_once(GOCODE).and_then(|(_, path)| path.rsplit_once('/'));
-            if let Some((directory, _)) = directory {
-                owners.insert(directory.to_owned(), (package.name.clone(), package.version.clone()));
-            }
+    for (package, files) in unpacked.iter().filter(|(package, _)| package.name.starts_with("golang-")) {
+        let code = files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "go"));
+        for directory in code.filter_map(|file| file.strip_prefix(GOCODE).ok()?.parent()?.to_str()) {
+            owners.insert(directory.to_owned(), (package.name.clone(), package.version.clone()));
         }
     }
-    Ok(owners)
+    owners
 }
 
 pub(crate) fn run(job: &Job, work: &TreeBuild) -> Result<()> {

@@ -6,7 +6,7 @@ use common::{Sha256, progress::Silent};
 use recipes::{DebianFile, DebianPackage, DebianPackages, DebianSource, Moving, Origin};
 use sources::{AnsweredBy, Fetched, NoOrigin, PinMismatch, Store, unpack};
 
-use crate::support::{Notes, assert_success, fetcher, name, source};
+use crate::support::{Notes, assert_passed, fetcher, name, source};
 
 const POPT: &str = "1.19+dfsg-1";
 const POPT_AMD64: &str = "6f94b488255acd996254f775c77ff3956557c61f860a3c9caeaf65457554194f";
@@ -74,7 +74,7 @@ fn a_source_package_is_unpacked_with_those_of_debian_s_patches_that_are_desired(
     let unpacked = |number: &str, patches: &[&str]| {
         let fetched = fetch(cache.path(), popt_source(patches)).unwrap();
         let tree = cache.path().join(number);
-        unpack(&fetched, &Store::open(cache.path()).unwrap(), &tree).map(|()| Sha256::of_tree(&tree).unwrap())
+        unpack(&fetched, &Store::open(cache.path()).unwrap(), &tree).map(|_| Sha256::of_tree(&tree).unwrap())
     };
     let plain = unpacked("plain", &[]).unwrap();
     assert!(cache.path().join("plain/src/popt.c").is_file());
@@ -152,5 +152,5 @@ fn it_works_for_a_user_without_privileges() {
     }
     command.arg(&program).args(["--exact", test, "--ignored", "--nocapture"]).current_dir(dir.path());
     command.env("TEST_CACHE", dir.path().join("cache")).env("HOME", dir.path());
-    assert_success(&command.output().unwrap());
+    assert_passed(&command.output().unwrap());
 }

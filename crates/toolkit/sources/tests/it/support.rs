@@ -55,7 +55,10 @@ pub(crate) fn git(url: &str, commit: &str) -> Origin {
 }
 
 pub(crate) fn fetcher<'a>(cache: &Path, progress: &'a dyn Progress) -> Fetcher<'a> {
-    let retry = RetryPolicy { pauses: Pauses::Doubled, ..RetryPolicy::times(3, Duration::from_millis(10)) };
+    let retry = RetryPolicy {
+        pauses: Pauses::Doubled { longest: Duration::MAX },
+        ..RetryPolicy::times(3, Duration::from_millis(10))
+    };
     let timeouts = Timeouts { connect: Duration::from_secs(5), stall: Duration::from_millis(500), retry };
     Fetcher::new(Store::open(cache).unwrap(), progress).timeouts(timeouts)
 }
@@ -88,6 +91,13 @@ pub(crate) fn again(test: &str, env: &[(&str, &str)]) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", test, "--nocapture"]).envs(env.iter().copied());
     command
+}
+
+/// That one test ran to its end: there may be none of the name any more.
+pub(crate) fn assert_passed(output: &Output) {
+    assert_success(output);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("test result: ok. 1 passed;"), "no test ran: {said}");
 }
 
 pub(crate) fn assert_success(output: &Output) {

@@ -1,0 +1,62 @@
+//! Which of the steps that can begin is begun first: the one behind which the longest work waits.
+
+use std::collections::BTreeMap;
+
+use crate::step::{Step, Work};
+
+/// For each step, how long it is from its beginning to the end of the last step that waits for it, in seconds.
+pub(super) fn ways_to_the_end(steps: &[Step]) -> Vec<u32> {
+    let index: BTreeMap<&str, usize> = steps.iter().enumerate().map(|(i, step)| (step.name.as_str(), i)).collect();
+    let mut ways: Vec<u32> = steps.iter().map(|step| seconds(&step.work)).collect();
+    for i in (0..steps.len()).rev() {
+        for (name, _) in &steps[i].needs {
+            let need = index[name.as_str()];
+            ways[need] = ways[need].max(seconds(&steps[need].work) + ways[i]);
+        }
+    }
+    ways
+}
+
+/// How long such a step takes on two quiet cores, roughly: what counts is which are long. The short ones count for nothing, so
+/// that those for one program do not get in the way of another that can be compiled.
+pub(super) fn seconds(work: &Work) -> u32 {
+    match work {
+        Work::Rust(_) => 150,
+        Work::Go(_) | Work::Sysroot(_) => 80,
+        Work::Image(_) => 40,
+        Work::Packer(_) => 20,
+        Work::Tree(tree) if !tree.prepare.is_empty() => 10,
+        Work::Swix(_) => 5,
+        Work::Fetch(_)
+        | Work::Unpack(_)
+        | Work::Tree(_)
+        | Work::Crates(_)
+        | Work::Check(_)
+        | Work::ContainerImage(_)
+        | Work::Package(_)
+        | Work::Sbom(_)
+        | Work::Record(_) => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::step::{Sbom, Sysroot};
+
+    #[test]
+    fn what_the_longest_work_waits_for_is_the_farthest_from_the_end() {
+        let sysroot =
+            Sysroot { toolchain: "rust".into(), arch: common::Arch::I386, no_unwind: common::Sha256::of_bytes([]) };
+        let long = Step::new("long", Work::Sysroot(sysroot.clone()), &[]);
+        let after = Step::new("after", Work::Sysroot(sysroot), &[&long]);
+        let steps = [sbom("alone", &[]), long, after, sbom("last", &[])];
+        let steps = [steps.as_slice(), &[sbom("end", &[&steps[2], &steps[3]])]].concat();
+        assert_eq!(ways_to_the_end(&steps), [0, 160, 80, 0, 0]);
+    }
+
+    fn sbom(name: &str, needs: &[&Step]) -> Step {
+        let sbom = Sbom { file_name: String::new(), version: String::new(), source_date: 0, components: vec![] };
+        Step::new(name, Work::Sbom(sbom), needs)
+    }
+}
