@@ -1,5 +1,5 @@
-//! Ctrl-C, a polite end, and a reader who has gone, for verbs that have something to take away first. The programs that are
-//! running are ended by the same keys; whoever started them sees them fail.
+//! Ctrl-C, a polite end, and a reader who has gone. The programs that are running are ended with all that they have started.
+//! A verb that has something to take away first sees them fail, and takes it away; a second Ctrl-C ends that, too.
 
 use std::{
     io::{self, ErrorKind},
@@ -10,6 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use common::command::end_all;
 
 static WATCHED: AtomicBool = AtomicBool::new(false);
 static CAME: AtomicBool = AtomicBool::new(false);
@@ -20,12 +21,23 @@ struct NotWritten(u8);
 /// As a shell has it of a program that SIGPIPE ended.
 const BROKEN_PIPE: u8 = 128 + 13;
 
-/// From now on it does not end this process.
-pub fn watch() -> Result<()> {
-    if WATCHED.swap(true, Ordering::Relaxed) {
-        return Ok(());
-    }
-    ctrlc::set_handler(|| CAME.store(true, Ordering::Relaxed)).context("cannot watch for Ctrl-C")
+/// As a shell has it of a program that SIGINT ended.
+const INTERRUPTED: i32 = 128 + 2;
+
+/// Sees to it, from the start of the program on.
+pub fn handle() -> Result<()> {
+    let handler = || {
+        end_all();
+        if !WATCHED.load(Ordering::Relaxed) || CAME.swap(true, Ordering::Relaxed) {
+            process::exit(INTERRUPTED);
+        }
+    };
+    ctrlc::set_handler(handler).context("cannot watch for Ctrl-C")
+}
+
+/// From now on the first one does not end this process.
+pub fn watch() {
+    WATCHED.store(true, Ordering::Relaxed);
 }
 
 /// Whether it came.

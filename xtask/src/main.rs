@@ -87,7 +87,7 @@ fn main() -> ExitCode {
         if handed_over::is_help() {
             return end(handed_over::hand_over());
         }
-        end(Xtask::parse().verb.run())
+        end(interrupt::handle().and_then(|()| Xtask::parse().verb.run()))
     })
 }
 

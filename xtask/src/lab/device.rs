@@ -143,7 +143,7 @@ fn up(topology: &Topology, driver: Driver, swix: Option<&Path>, cluster: Option<
         Driver::BuiltIn => println!("brought up by the built-in driver"),
         Driver::DockerTopo(program) => println!("brought up by {}", program.display()),
     }
-    interrupt::watch()?;
+    interrupt::watch();
     let options = Options { driver, interrupted: interrupt::came, ..Options::default() };
     let lab = Lab::up_with(topology, &flash, &options, &*progress::for_stderr())?;
     match swix {

@@ -159,7 +159,7 @@ impl TopoTest {
         let work = tempfile::tempdir().context("cannot make a directory")?;
         let probe_image = cluster_test::workload::archive(&workspace(), work.path())?;
         let parts = Parts { swix, cluster_toml: self.cluster, probe_image, next_swix: self.next_swix, flanneld };
-        interrupt::watch()?;
+        interrupt::watch();
         let directory = self.report;
         let _alone = lock_report(&directory)?;
         files::remove_tree(&directory)?;

@@ -13,8 +13,7 @@ use super::{
 use crate::workspace::workspace;
 
 /// What is everywhere: of Debian's essential packages, with cargo, or with a package that is named for another program.
-const COMES_ALONG: [&str; 10] =
-    ["apt-config", "cargo", "date", "docker", "id", "nsenter", "runc", "rustc", "setpriv", "timeout"];
+const COMES_ALONG: [&str; 9] = ["apt-config", "cargo", "date", "docker", "id", "nsenter", "runc", "rustc", "setpriv"];
 
 /// How a program is named where it is run.
 const RUN: [&str; 4] = ["Program::new(\"", "Command::new(\"", "cmd!(shell, \"", " tool(\""];
