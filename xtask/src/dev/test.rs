@@ -4,15 +4,16 @@
 mod filters;
 mod left_out;
 
-use std::{fs, path::PathBuf, time::Instant};
+use std::{ffi::OsString, fs, path::PathBuf, time::Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use clap::{Args, ValueEnum};
+use clap::{Args, Parser, ValueEnum};
 use common::command::{cargo_variables, find_on_path};
 use xshell::{Cmd, Shell, cmd};
 
 use super::doctor;
 use crate::{
+    Xtask,
     lab::{device, image},
     workspace::workspace,
 };
@@ -51,6 +52,24 @@ struct Tests {
     obstacle: Option<String>,
     run: fn(&Shell) -> Result<()>,
 }
+
+/// What of the suite first-boot is played on one switch, and what on three.
+const ON_ONE: [&str; 12] = [
+    "components",
+    "versions",
+    "secrets",
+    "rbac",
+    "workload",
+    "again",
+    "kernel",
+    "uninstall",
+    "clock",
+    "damage",
+    "full-flash",
+    "power-cuts",
+];
+const ON_THREE: [&str; 4] = ["versions", "pod-network", "workload", "reboot-all"];
+const ON_THREE_LONG: [&str; 2] = ["reboot-each", "power-cut-each"];
 
 impl TestFlags {
     pub fn run(self) -> Result<()> {
@@ -108,7 +127,7 @@ impl TestFlags {
             tests(RealTools, "tests with the real tools", real_tools(), |shell| {
                 cargo(
                     shell,
-                    "test --workspace --exclude proof --exclude kube-proxy-diff --quiet -- --ignored --skip swix_in_dist --skip drivers:: --skip containerlab_s_schema",
+                    "test --workspace --exclude kube-proxy-diff --quiet -- --ignored --skip swix_in_dist --skip drivers:: --skip containerlab_s_schema",
                 )
             }),
         ];
@@ -123,11 +142,9 @@ impl TestFlags {
                 cargo(shell, "test --package topology --quiet -- --ignored containerlab_s_schema")
             }));
         }
-        let first_boot: fn(&Shell) -> Result<()> = match self.long {
-            true => |shell| cargo_with_images(shell, "test --package proof --quiet -- --ignored --test-threads=1"),
-            false => |shell| {
-                cargo_with_images(shell, "test --package proof --quiet -- --ignored --test-threads=1 --skip long::")
-            },
+        let on_three: fn(&Shell) -> Result<()> = match self.long {
+            true => |_| first_boots("k8s.yml", "cluster.toml", &[&ON_THREE[..], &ON_THREE_LONG].concat()),
+            false => |_| first_boots("k8s.yml", "cluster.toml", &ON_THREE),
         };
         all.extend([
             tests(RealTools, "tests of the SWIX in dist/", no_swix(), |shell| {
@@ -137,7 +154,10 @@ impl TestFlags {
             tests(RealTools, "kube-proxy against upstream's", no_swix(), |shell| {
                 cargo(shell, "test --package kube-proxy-diff --quiet -- --ignored --test-threads=1")
             }),
-            tests(FirstBoot, "first boot on the stand-in", no_swix(), first_boot),
+            tests(FirstBoot, "first boots of one switch", no_swix(), |_| {
+                first_boots("one.yml", "cluster-one.toml", &ON_ONE)
+            }),
+            tests(FirstBoot, "first boots of three switches", no_swix(), on_three),
         ]);
         all
     }
@@ -167,6 +187,18 @@ fn scripts(shell: &Shell) -> Result<()> {
     Ok(cmd!(shell, "shellcheck {scripts...}").run()?)
 }
 
+/// Plays scenarios of the suite first-boot, and leaves a report beside that of topo-test.
+fn first_boots(topology: &str, cluster: &str, scenarios: &[&str]) -> Result<()> {
+    let topo = workspace().join("topo");
+    let words = ["cargo xtask", "topo-test", "--suite", "first-boot", "--prefix", "first", "--topology"];
+    let report = format!("dist/first-boot-{}", topology.trim_end_matches(".yml"));
+    let files =
+        [topo.join(topology), "--cluster".into(), topo.join(cluster), "--report".into(), workspace().join(report)];
+    let named = scenarios.iter().flat_map(|name| ["--scenario", name]);
+    let words = words.map(OsString::from).into_iter().chain(files.map(OsString::from)).chain(named.map(OsString::from));
+    Xtask::parse_from(words).verb.run()
+}
+
 /// Labs run one after another: each takes the whole machine.
 fn cargo_with_images(shell: &Shell, words: &str) -> Result<()> {
     image::make_all()?;
@@ -185,5 +217,24 @@ fn no_swix() -> Option<String> {
     match device::newest_swix() {
         Ok(_) => real_tools(),
         Err(none) => Some(none.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use cluster_test::Suite;
+
+    use super::*;
+
+    #[test]
+    fn every_scenario_of_a_first_boot_is_played_on_one_switch_or_on_three() {
+        let suite = Suite::named("first-boot").unwrap();
+        let played = [&ON_ONE[..], &ON_THREE, &ON_THREE_LONG].concat();
+        let played: Vec<String> = played.iter().map(|name| (*name).to_owned()).collect();
+        let names: BTreeSet<&str> = suite.scenarios.iter().map(|scenario| scenario.name).collect();
+        let selected = suite.select(&played).unwrap();
+        assert_eq!(selected.iter().map(|scenario| scenario.name).collect::<BTreeSet<_>>(), names);
     }
 }
