@@ -81,7 +81,7 @@ fn rpm2cpio_and_cpio_unpack_the_image_as_it_was() {
         tool(name);
     }
     let pipe = "rpm2cpio \"$1\" | cpio --quiet -idm";
-    run(tool("sh").args(["-ec", pipe, "sh"]).arg(&sample.rpm).dir(directory.path()));
+    run(tool("bash").args(["-o", "pipefail", "-ec", pipe, "bash"]).arg(&sample.rpm).dir(directory.path()));
     let unpacked = directory.path().join(extension::IMAGE.trim_start_matches('/'));
     assert!(fs::read(unpacked).unwrap() == fs::read(&sample.image).unwrap());
 }
