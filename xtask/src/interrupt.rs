@@ -1,18 +1,68 @@
-//! Ctrl-C, and a polite end, for verbs that have something to take away first. The programs that are running are ended
-//! by the same keys; whoever started them sees them fail.
+//! Ctrl-C, a polite end, and a reader who has gone. The programs that are running are ended with all that they have started.
+//! A verb that has something to take away first sees them fail, and takes it away; a second Ctrl-C ends that, too.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    io::{self, ErrorKind},
+    panic::{self, AssertUnwindSafe},
+    process::{self, ExitCode},
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
 
 use anyhow::{Context, Result};
+use common::command::end_all;
 
+static WATCHED: AtomicBool = AtomicBool::new(false);
 static CAME: AtomicBool = AtomicBool::new(false);
 
-/// From now on it does not end this process.
-pub fn watch() -> Result<()> {
-    ctrlc::set_handler(|| CAME.store(true, Ordering::Relaxed)).context("cannot watch for Ctrl-C")
+/// With this exit code.
+struct NotWritten(u8);
+
+/// As a shell has it of a program that SIGPIPE ended.
+const BROKEN_PIPE: u8 = 128 + 13;
+
+/// As a shell has it of a program that SIGINT ended.
+const INTERRUPTED: i32 = 128 + 2;
+
+/// Sees to it, from the start of the program on.
+pub fn handle() -> Result<()> {
+    let handler = || {
+        end_all();
+        if !WATCHED.load(Ordering::Relaxed) || CAME.swap(true, Ordering::Relaxed) {
+            process::exit(INTERRUPTED);
+        }
+    };
+    ctrlc::set_handler(handler).context("cannot watch for Ctrl-C")
+}
+
+/// From now on the first one does not end this process.
+pub fn watch() {
+    WATCHED.store(true, Ordering::Relaxed);
 }
 
 /// Whether it came.
 pub fn came() -> bool {
     CAME.load(Ordering::Relaxed)
+}
+
+/// What is printed cannot be written, because nobody reads any more or the disk is full. Who watches takes that as Ctrl-C;
+/// every other verb is left from where it is, and takes away what it has there.
+pub fn not_written(error: &io::Error) {
+    let not_written = NotWritten(if error.kind() == ErrorKind::BrokenPipe { BROKEN_PIPE } else { 1 });
+    if WATCHED.load(Ordering::Relaxed) {
+        CAME.store(true, Ordering::Relaxed);
+    } else if thread::current().name() != Some("main") {
+        process::exit(not_written.0.into());
+    } else if !thread::panicking() {
+        // No panic, which would be told: only the way out.
+        panic::resume_unwind(Box::new(not_written));
+    }
+}
+
+/// Runs a verb to its end, or until what it prints cannot be written.
+pub fn until_not_written(verb: impl FnOnce() -> ExitCode) -> ExitCode {
+    panic::catch_unwind(AssertUnwindSafe(verb)).unwrap_or_else(|left| match left.downcast::<NotWritten>() {
+        Ok(not_written) => not_written.0.into(),
+        Err(panic) => panic::resume_unwind(panic),
+    })
 }

@@ -3,6 +3,10 @@
 //! Without the features `lab` and `formats`, as `cargo xtask` compiles it, this is what a build needs; the other verbs are
 //! handed over to an xtask with more.
 
+#[cfg_attr(feature = "lab", macro_use(print))]
+#[macro_use(eprintln, println)]
+extern crate common;
+
 #[cfg(feature = "lab")]
 mod bench;
 mod build;
@@ -77,11 +81,14 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    #[cfg(not(feature = "lab"))]
-    if handed_over::is_help() {
-        return end(handed_over::hand_over());
-    }
-    end(Xtask::parse().verb.run())
+    common::output::when_not_written(interrupt::not_written);
+    interrupt::until_not_written(|| {
+        #[cfg(not(feature = "lab"))]
+        if handed_over::is_help() {
+            return end(handed_over::hand_over());
+        }
+        end(interrupt::handle().and_then(|()| Xtask::parse().verb.run()))
+    })
 }
 
 impl Verb {

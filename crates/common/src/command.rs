@@ -1,19 +1,30 @@
-//! Programs run as argument lists: never as shell text, always with a log, and with an error that
+//! Programs run as argument lists: never as shell text, always with a log and a limit, and with an error that
 //! names the command, how it ended and the last lines that it printed.
+
+mod child;
 
 use std::{
     ffi::OsStr,
     fs,
-    io::{self, BufRead, BufReader, Write},
+    io::{self, Write},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Output, Stdio},
+    time::Duration,
 };
 
 use anyhow::{Context, Result};
 use xshell::Shell;
 
+pub use self::child::end_all;
+use self::child::{Ended, Running};
+
 /// How many of a failed program's last lines its error repeats.
 const TAIL_LINES: usize = 20;
+
+/// How long a program may take whose output is read, and one that writes a log: compilers do.
+const READ: Duration = Duration::from_secs(10 * 60);
+const LOGGED: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// A program to run, with its arguments, environment and directory.
 #[derive(Debug)]
@@ -21,6 +32,7 @@ pub struct Program {
     argv: Vec<String>,
     command: Command,
     purpose: String,
+    limit: Option<Duration>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +41,8 @@ pub enum Failure {
     NotRun { program: String, purpose: String, error: io::Error },
     #[error("cannot {purpose}: `{command}` ended with {status}{tail}")]
     Failed { command: String, purpose: String, status: ExitStatus, tail: String },
+    #[error("cannot {purpose}: `{command}` was ended, as it was not done after {} s{tail}", limit.as_secs_f64())]
+    AtLimit { command: String, purpose: String, limit: Duration, tail: String },
 }
 
 impl Program {
@@ -40,6 +54,7 @@ impl Program {
             argv: vec![name.to_string_lossy().into_owned()],
             command: shell.cmd(name).into(),
             purpose: purpose.to_owned(),
+            limit: None,
         })
     }
 
@@ -86,6 +101,12 @@ impl Program {
         self
     }
 
+    /// How long it may take; otherwise ten minutes, or two hours where it writes a log.
+    pub fn limit(mut self, limit: Duration) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
     pub fn dir(mut self, directory: &Path) -> Self {
         self.command.current_dir(directory);
         self
@@ -106,37 +127,34 @@ impl Program {
 
     /// Runs the program to its end with both outputs appended to `log`.
     pub fn run_logged(mut self, log: &Path) -> Result<()> {
-        let mut file = fs::OpenOptions::new().create(true).append(true).open(log);
-        if let Ok(file) = &mut file {
-            writeln!(file, "$ {}", self.text()).with_context(|| format!("cannot write {}", log.display()))?;
-        }
-        let file = file.with_context(|| format!("cannot write the log {}", log.display()))?;
+        let mut file = append_to(log)?;
+        writeln!(file, "$ {}", self.text()).with_context(|| format!("cannot write {}", log.display()))?;
         self.command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
-        let status = self.command.status().map_err(|error| self.not_run(error))?;
-        if status.success() {
-            return Ok(());
-        }
-        let text = fs::read(log).unwrap_or_default();
-        Err(self.failed(status, &text)).with_context(|| format!("the whole log is {}", log.display()))
+        let running = self.start(LOGGED)?;
+        self.succeed(running, log).with_context(|| format!("the whole log is {}", log.display()))
     }
 
     /// Runs the program to its end and hands over each line of its standard output as it comes; standard error is
     /// appended to `log`.
     pub fn follow(mut self, log: &Path, mut line: impl FnMut(&str)) -> Result<()> {
-        let file = fs::OpenOptions::new().create(true).append(true).open(log);
-        let file = file.with_context(|| format!("cannot write the log {}", log.display()))?;
-        self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(file);
-        let mut child = self.command.spawn().map_err(|error| self.not_run(error))?;
-        for said in child.stdout.take().into_iter().flat_map(|output| BufReader::new(output).lines()) {
-            // What cannot be read any more is told by how the program ends.
-            let Ok(said) = said else { break };
-            line(&said);
+        self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(append_to(log)?);
+        let mut running = self.start(LOGGED)?;
+        let (stdout, _) = running.outputs();
+        let mut said = Vec::new();
+        while let Some(piece) = running.next(&stdout) {
+            said.extend(piece);
+            while let Some(end) = said.iter().position(|byte| *byte == b'\n') {
+                line(&String::from_utf8_lossy(&said[..end]));
+                said.drain(..=end);
+            }
         }
-        let status = child.wait().with_context(|| format!("cannot wait for `{}`", self.text()))?;
-        if status.success() {
-            return Ok(());
-        }
-        Err(self.failed(status, &fs::read(log).unwrap_or_default()).into())
+        self.succeed(running, log)
+    }
+
+    fn succeed(&self, running: Running, log: &Path) -> Result<()> {
+        let said = || fs::read(log).unwrap_or_default();
+        let status = self.end_of(running, said)?;
+        if status.success() { Ok(()) } else { Err(self.failed(status, &said()).into()) }
     }
 
     /// Runs the program and returns its standard output; what it says on standard error goes into the error.
@@ -150,8 +168,30 @@ impl Program {
 
     /// Runs the program and returns how it ended and what it printed, for callers that expect more than success.
     pub fn output(&mut self) -> Result<Output> {
-        self.command.stdin(Stdio::null());
-        Ok(self.command.output().map_err(|error| self.not_run(error))?)
+        self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut running = self.start(READ)?;
+        let (stdout, stderr) = running.outputs();
+        let [stdout, stderr] =
+            [stdout, stderr].map(|pieces| std::iter::from_fn(|| running.next(&pieces)).flatten().collect::<Vec<u8>>());
+        let status = self.end_of(running, || [stdout.as_slice(), &stderr].concat())?;
+        Ok(Output { status, stdout, stderr })
+    }
+
+    fn start(&mut self, usual: Duration) -> Result<Running> {
+        let limit = self.limit.unwrap_or(usual);
+        Ok(Running::start(&mut self.command, limit).map_err(|error| self.not_run(error))?)
+    }
+
+    /// Waits until it has ended by itself.
+    fn end_of(&self, running: Running, said: impl Fn() -> Vec<u8>) -> Result<ExitStatus> {
+        let limit = running.limit;
+        match running.wait().with_context(|| format!("cannot wait for `{}`", self.text()))? {
+            Ended::By(status) => Ok(status),
+            Ended::AtLimit => {
+                let (command, purpose) = (self.text(), self.purpose.clone());
+                Err(Failure::AtLimit { command, purpose, limit, tail: tail(&said()) }.into())
+            }
+        }
     }
 
     fn not_run(&self, error: io::Error) -> Failure {
@@ -159,12 +199,20 @@ impl Program {
     }
 
     fn failed(&self, status: ExitStatus, printed: &[u8]) -> Failure {
-        let printed = String::from_utf8_lossy(printed);
-        let lines: Vec<&str> = printed.trim_end().lines().collect();
-        let tail: String =
-            lines[lines.len().saturating_sub(TAIL_LINES)..].iter().map(|line| format!("\n    {line}")).collect();
-        Failure::Failed { command: self.text(), purpose: self.purpose.clone(), status, tail }
+        Failure::Failed { command: self.text(), purpose: self.purpose.clone(), status, tail: tail(printed) }
     }
+}
+
+fn append_to(log: &Path) -> Result<fs::File> {
+    let file = fs::OpenOptions::new().create(true).append(true).open(log);
+    file.with_context(|| format!("cannot write the log {}", log.display()))
+}
+
+/// The last lines, each on a line of its own.
+fn tail(printed: &[u8]) -> String {
+    let printed = String::from_utf8_lossy(printed);
+    let lines: Vec<&str> = printed.trim_end().lines().collect();
+    lines[lines.len().saturating_sub(TAIL_LINES)..].iter().map(|line| format!("\n    {line}")).collect()
 }
 
 /// What `cargo run` and `cargo test` tell a program of its package. Another cargo must not inherit it from that program: build
@@ -177,48 +225,13 @@ pub fn cargo_variables() -> impl Iterator<Item = String> {
 /// The first program of that name on PATH.
 pub fn find_on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|directory| directory.join(name)).find(|file| file.is_file())
+    std::env::split_paths(&path).map(|directory| directory.join(name)).find(|file| is_program(file))
+}
+
+/// A file that may not be run is passed over, as a shell does.
+fn is_program(file: &Path) -> bool {
+    file.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_program_that_fails_is_named_with_its_last_lines() {
-        let failing = Program::new("ls", "list a directory").unwrap().arg("/no/such directory");
-        let error = format!("{:#}", failing.read().unwrap_err());
-        assert!(error.contains("cannot list a directory: `ls '/no/such directory'` ended with"), "{error}");
-        assert!(error.contains("No such file"), "{error}");
-    }
-
-    #[test]
-    fn what_cargo_tells_this_test_is_not_handed_on_and_where_its_files_are_is() {
-        let names: Vec<String> = cargo_variables().collect();
-        assert!(names.iter().any(|name| name == "CARGO_PKG_NAME") && names.iter().all(|name| name != "CARGO_HOME"));
-    }
-
-    #[test]
-    fn a_program_that_is_not_there_says_what_it_is_needed_for() {
-        let error = Program::new("no-such-program", "prove a point").unwrap().read().unwrap_err().to_string();
-        assert!(error.contains("no-such-program is required to prove a point"), "{error}");
-    }
-
-    #[test]
-    fn a_followed_program_s_lines_are_handed_over_and_what_it_says_last_is_in_the_error() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut lines = Vec::new();
-        let failing = Program::new("sh", "speak").unwrap().args(["-c", "echo one; echo two; echo why >&2; exit 3"]);
-        let error = failing.follow(&dir.path().join("log"), |line| lines.push(line.to_owned())).unwrap_err();
-        assert_eq!(lines, ["one", "two"]);
-        assert!(error.to_string().ends_with("exit status: 3\n    why"), "{error}");
-    }
-
-    #[test]
-    fn a_logged_program_leaves_command_and_output_in_the_log() {
-        let dir = tempfile::tempdir().unwrap();
-        let log = dir.path().join("log");
-        Program::new("echo", "speak").unwrap().arg("hello").run_logged(&log).unwrap();
-        assert_eq!(fs::read_to_string(&log).unwrap(), "$ echo hello\nhello\n");
-    }
-}
+mod tests;

@@ -25,7 +25,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 }
 
 pub fn read_text(path: &Path) -> Result<String> {
-    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+    String::from_utf8(read(path)?).ok().with_context(|| format!("{} is no text: it is not UTF-8", path.display()))
 }
 
 /// Writes a file of mode 0644 so that readers, also after a power cut, find the old one or the new one.

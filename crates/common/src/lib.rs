@@ -7,8 +7,10 @@
 //! - [`mounts`]: what is mounted where
 //! - [`netns`]: work in another network namespace
 //! - [`command`]: programs run as argument lists, with a log and an error that says enough
+//! - [`output`]: `println!` and its kin, for a reader who may have gone
 //! - [`progress`]: the sink that libraries report to; they never print
 //! - [`retry`]: trying again what may fail for a while, with a name for what is waited for
+//! - [`wording`]: what is wrong in a file, without a library's words
 
 pub mod arch;
 pub mod command;
@@ -17,9 +19,11 @@ pub mod files;
 pub mod lock;
 pub mod mounts;
 pub mod netns;
+pub mod output;
 pub mod progress;
 mod removal;
 pub mod retry;
+pub mod wording;
 
 pub use arch::Arch;
 pub use digest::Sha256;

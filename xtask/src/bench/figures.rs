@@ -1,10 +1,11 @@
 //! Two ways of doing the same thing, timed in turns: what `bench` says about them.
 
-use std::{fmt, fs, time::Duration};
+use std::{fmt, time::Duration};
 
 use anyhow::Result;
 use common::command::Program;
 
+use super::quiet::Load;
 use crate::workspace::workspace;
 
 /// The shortest, the middle and the longest of some times.
@@ -41,10 +42,8 @@ impl fmt::Display for Spread {
 
 /// What is measured on which machine, and how busy that was with whatever ran on it before this is called.
 pub fn machine() -> String {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let load = load.split_whitespace().next().unwrap_or("unknown").to_owned();
-    format!("{cores} cores, with a load average of {load} before it began; {}", commit())
+    let load = Load::now().map_or_else(|error| error.to_string(), |load| load.to_string());
+    format!("{load}; {}", commit())
 }
 
 /// The commit of the repository's directory.

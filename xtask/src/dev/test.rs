@@ -1,15 +1,19 @@
 //! `test`: every test of the project, in the order in which a mistake is found fastest, and a clear
 //! word on what had to be skipped.
 
-use std::{fs, path::PathBuf, time::Instant};
+mod filters;
+mod left_out;
+
+use std::{ffi::OsString, fs, path::PathBuf, time::Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use clap::{Args, ValueEnum};
-use common::command::{Program, cargo_variables, find_on_path};
+use clap::{Args, Parser, ValueEnum};
+use common::command::{cargo_variables, find_on_path};
 use xshell::{Cmd, Shell, cmd};
 
 use super::doctor;
 use crate::{
+    Xtask,
     lab::{device, image},
     workspace::workspace,
 };
@@ -49,6 +53,24 @@ struct Tests {
     run: fn(&Shell) -> Result<()>,
 }
 
+/// What of the suite first-boot is played on one switch, and what on three.
+const ON_ONE: [&str; 12] = [
+    "components",
+    "versions",
+    "secrets",
+    "rbac",
+    "workload",
+    "again",
+    "kernel",
+    "uninstall",
+    "clock",
+    "damage",
+    "full-flash",
+    "power-cuts",
+];
+const ON_THREE: [&str; 4] = ["versions", "pod-network", "workload", "reboot-all"];
+const ON_THREE_LONG: [&str; 2] = ["reboot-each", "power-cut-each"];
+
 impl TestFlags {
     pub fn run(self) -> Result<()> {
         let shell = Shell::new()?;
@@ -71,6 +93,7 @@ impl TestFlags {
             (tests.run)(&shell).with_context(|| format!("{} failed", tests.name))?;
             println!("== {}: passed in {:.1} s", tests.name, began.elapsed().as_secs_f64());
         }
+        left_out::tell(self.long);
         let no_skip = self.no_skip || std::env::var_os("CI").is_some_and(|value| !value.is_empty());
         match skipped.as_slice() {
             [] => println!("everything passed"),
@@ -86,38 +109,42 @@ impl TestFlags {
         let tests = |of, name, obstacle, run| Tests { of, name, obstacle, run };
         let mut all = vec![
             tests(Fast, "formatting", None, |shell| cargo(shell, "fmt --all --check")),
-            tests(Fast, "lints", None, |shell| cargo(shell, "clippy --workspace --all-targets --quiet -- -D warnings")),
+            tests(Fast, "lints", None, |shell| {
+                cargo(shell, "clippy --workspace --all-targets --quiet -- -D warnings")?;
+                // As `cargo xtask` compiles it.
+                cargo(shell, "clippy --package xtask --no-default-features --quiet -- -D warnings")
+            }),
             tests(Fast, "fast tests", None, |shell| cargo(shell, "test --workspace --quiet")),
-            tests(RealTools, "scripts", lacking(&["shellcheck"]), scripts),
+            // Compiled as a project of its own, with its lock file; to run them takes cargo-fuzz.
+            tests(Fast, "fuzz targets", None, |shell| {
+                cargo(
+                    shell,
+                    "clippy --manifest-path fuzz/Cargo.toml --target-dir target --locked --no-default-features --quiet -- -D warnings",
+                )
+            }),
+            tests(RealTools, "scripts", no_shellcheck(), scripts),
             // Tests marked `#[ignore]` are those that need root, the network or real tools.
             tests(RealTools, "tests with the real tools", real_tools(), |shell| {
                 cargo(
                     shell,
-                    "test --workspace --exclude proof --exclude kube-proxy-diff --quiet -- --ignored --skip swix_in_dist --skip drivers:: --skip containerlab_s_schema",
+                    "test --workspace --exclude kube-proxy-diff --quiet -- --ignored --skip swix_in_dist --skip drivers:: --skip containerlab_s_schema",
                 )
             }),
         ];
-        if find_on_path("docker-topo").is_none() {
-            println!("docker-topo is not on PATH: the built-in driver is not compared with it");
-        } else {
+        if left_out::has_docker_topo() {
             // Its tests and nothing else's have this name.
             all.push(tests(RealTools, "the built-in driver against docker-topo", real_tools(), |shell| {
                 cargo_with_images(shell, "test --package devices --quiet -- --ignored --test-threads=1 drivers::")
             }));
         }
-        // It comes with containerlab's sources.
-        if std::env::var_os("KOE_CLAB_SCHEMA").is_none() {
-            println!("KOE_CLAB_SCHEMA names no schema: what is written for containerlab is not held against it");
-        } else {
+        if left_out::has_containerlab_s_schema() {
             all.push(tests(RealTools, "containerlab's schema", None, |shell| {
                 cargo(shell, "test --package topology --quiet -- --ignored containerlab_s_schema")
             }));
         }
-        let first_boot: fn(&Shell) -> Result<()> = match self.long {
-            true => |shell| cargo_with_images(shell, "test --package proof --quiet -- --ignored --test-threads=1"),
-            false => |shell| {
-                cargo_with_images(shell, "test --package proof --quiet -- --ignored --test-threads=1 --skip long::")
-            },
+        let on_three: fn(&Shell) -> Result<()> = match self.long {
+            true => |_| first_boots("k8s.yml", "cluster.toml", &[&ON_THREE[..], &ON_THREE_LONG].concat()),
+            false => |_| first_boots("k8s.yml", "cluster.toml", &ON_THREE),
         };
         all.extend([
             tests(RealTools, "tests of the SWIX in dist/", no_swix(), |shell| {
@@ -127,15 +154,23 @@ impl TestFlags {
             tests(RealTools, "kube-proxy against upstream's", no_swix(), |shell| {
                 cargo(shell, "test --package kube-proxy-diff --quiet -- --ignored --test-threads=1")
             }),
-            tests(FirstBoot, "first boot on the stand-in", no_swix(), first_boot),
+            tests(FirstBoot, "first boots of one switch", no_swix(), |_| {
+                first_boots("one.yml", "cluster-one.toml", &ON_ONE)
+            }),
+            tests(FirstBoot, "first boots of three switches", no_swix(), on_three),
         ]);
         all
     }
 }
 
 fn cargo(shell: &Shell, words: &str) -> Result<()> {
-    let cargo = cmd!(shell, "cargo").args(words.split(' '));
-    Ok(cargo_variables().fold(cargo, Cmd::env_remove).run()?)
+    filters::check(shell, words)?;
+    Ok(command(shell, words).run()?)
+}
+
+/// Cargo, as from a shell.
+fn command<'a>(shell: &'a Shell, words: &str) -> Cmd<'a> {
+    cargo_variables().fold(cmd!(shell, "cargo").args(words.split(' ')), Cmd::env_remove)
 }
 
 /// How a shell script begins, also one that is a part of something else.
@@ -152,36 +187,54 @@ fn scripts(shell: &Shell) -> Result<()> {
     Ok(cmd!(shell, "shellcheck {scripts...}").run()?)
 }
 
+/// Plays scenarios of the suite first-boot, and leaves a report beside that of topo-test.
+fn first_boots(topology: &str, cluster: &str, scenarios: &[&str]) -> Result<()> {
+    let topo = workspace().join("topo");
+    let words = ["cargo xtask", "topo-test", "--suite", "first-boot", "--prefix", "first", "--topology"];
+    let report = format!("dist/first-boot-{}", topology.trim_end_matches(".yml"));
+    let files =
+        [topo.join(topology), "--cluster".into(), topo.join(cluster), "--report".into(), workspace().join(report)];
+    let named = scenarios.iter().flat_map(|name| ["--scenario", name]);
+    let words = words.map(OsString::from).into_iter().chain(files.map(OsString::from)).chain(named.map(OsString::from));
+    Xtask::parse_from(words).verb.run()
+}
+
 /// Labs run one after another: each takes the whole machine.
 fn cargo_with_images(shell: &Shell, words: &str) -> Result<()> {
     image::make_all()?;
     cargo(shell, words)
 }
 
-fn lacking(programs: &[&str]) -> Option<String> {
-    let missing: Vec<&str> = programs.iter().copied().filter(|name| find_on_path(name).is_none()).collect();
-    (!missing.is_empty())
-        .then(|| format!("{} not found; `cargo xtask doctor` says how to get them", missing.join(", ")))
-}
-
 fn real_tools() -> Option<String> {
-    let programs: Vec<&str> = doctor::TEST.iter().map(|need| need.program).collect();
-    lacking(&programs).or_else(not_root).or_else(no_docker_engine)
+    doctor::obstacle("test")
 }
 
-fn not_root() -> Option<String> {
-    let user = Program::new("id", "know the user").and_then(|id| id.arg("-u").read()).unwrap_or_default();
-    (user.trim() != "0").then(|| "they mount images and install packages into a root: run this as root".to_owned())
-}
-
-fn no_docker_engine() -> Option<String> {
-    let answer = Program::new("docker", "ask the Docker engine").and_then(|docker| docker.arg("info").read());
-    answer.is_err().then(|| "no Docker engine answers `docker info`: start dockerd".to_owned())
+fn no_shellcheck() -> Option<String> {
+    find_on_path("shellcheck").is_none().then(|| "shellcheck is not on PATH: apt-get install shellcheck".to_owned())
 }
 
 fn no_swix() -> Option<String> {
     match device::newest_swix() {
         Ok(_) => real_tools(),
         Err(none) => Some(none.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use cluster_test::Suite;
+
+    use super::*;
+
+    #[test]
+    fn every_scenario_of_a_first_boot_is_played_on_one_switch_or_on_three() {
+        let suite = Suite::named("first-boot").unwrap();
+        let played = [&ON_ONE[..], &ON_THREE, &ON_THREE_LONG].concat();
+        let played: Vec<String> = played.iter().map(|name| (*name).to_owned()).collect();
+        let names: BTreeSet<&str> = suite.scenarios.iter().map(|scenario| scenario.name).collect();
+        let selected = suite.select(&played).unwrap();
+        assert_eq!(selected.iter().map(|scenario| scenario.name).collect::<BTreeSet<_>>(), names);
     }
 }

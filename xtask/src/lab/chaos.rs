@@ -16,7 +16,7 @@ use crate::{progress, workspace::workspace};
 #[derive(Args)]
 pub struct Chaos {
     /// How long, e.g. 10m; every disturbance comes at least once
-    #[arg(long = "for", value_name = "DURATION", default_value = "1m", value_parser = humantime::parse_duration)]
+    #[arg(long = "for", value_name = "DURATION", default_value = "1m", value_parser = duration)]
     pub duration: Duration,
     /// Take the course of an earlier run [default: another each time]
     #[arg(long, value_name = "S")]
@@ -27,6 +27,10 @@ pub struct Chaos {
     /// How the kube-proxy proxies: iptables or userspace
     #[arg(long, default_value = "iptables", value_parser = word::<BackendMode>)]
     pub mode: BackendMode,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|_| "expected a number with its unit, e.g. 90s, 10m or 1h".to_owned())
 }
 
 impl Chaos {

@@ -46,20 +46,33 @@ pub enum DeviceAction {
         docker_topo: Option<PathBuf>,
     },
     /// Shut a device down and start it again: a new root, the same flash
-    Reboot { name: String },
+    Reboot {
+        /// As the topology has it
+        name: String,
+    },
     /// Cut a device's power: all its processes end at once
-    Kill { name: String },
+    Kill {
+        /// As the topology has it
+        name: String,
+    },
     /// Switch on a device that is off
-    Start { name: String },
+    Start {
+        /// As the topology has it
+        name: String,
+    },
     /// Run a command on a device
     Exec {
+        /// As the topology has it
         name: String,
         /// The command and its arguments
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         argv: Vec<OsString>,
     },
     /// Open a shell on a device
-    Shell { name: String },
+    Shell {
+        /// As the topology has it
+        name: String,
+    },
     /// Say which devices are on
     Status,
     /// Take the topology away, flash too
@@ -92,6 +105,7 @@ impl DeviceFlags {
             }
             return Ok(());
         }
+        Lab::check_engine()?;
         let attached = Lab::attach(&topology)
             .with_context(|| format!("start it with `cargo xtask device up --topology {}`", self.topology.display()))?;
         match self.action {
@@ -129,7 +143,7 @@ fn up(topology: &Topology, driver: Driver, swix: Option<&Path>, cluster: Option<
         Driver::BuiltIn => println!("brought up by the built-in driver"),
         Driver::DockerTopo(program) => println!("brought up by {}", program.display()),
     }
-    interrupt::watch()?;
+    interrupt::watch();
     let options = Options { driver, interrupted: interrupt::came, ..Options::default() };
     let lab = Lab::up_with(topology, &flash, &options, &*progress::for_stderr())?;
     match swix {

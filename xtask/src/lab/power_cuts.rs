@@ -2,16 +2,21 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args;
-use proof::{
-    lab::LabParts,
+use cluster_test::{
+    LabGuard, Switch,
     power_cuts::{self, Boot, PowerCutReport, PowerCutRequest},
     state::Reached,
 };
+use devices::{Flash, Lab, Options};
+use topology::{Topology, format::DeviceKind};
 
-use super::image;
+use super::{device, image};
 use crate::{progress, workspace::workspace};
+
+/// Keeps it apart from other labs.
+const PREFIX: &str = "power-cuts";
 
 #[derive(Args)]
 pub struct PowerCuts {
@@ -37,22 +42,27 @@ pub struct PowerCuts {
 
 impl PowerCuts {
     pub fn run(self) -> Result<()> {
-        image::make_all()?;
+        let swix = self.swix.map_or_else(device::newest_swix, Ok)?;
+        let options = Options { stand_ins: image::make_all()?, ..Options::default() };
         let seed = self.seed.unwrap_or_else(|| fastrand::u32(..).into());
         println!("seed {seed}; the switch is a stand-in for EOS");
-        let parts = match self.swix {
-            Some(swix) => LabParts { repository: workspace(), swix },
-            None => LabParts::of_dist(&workspace(), &workspace().join("dist"))?,
-        };
+        let cluster = workspace().join("topo/cluster-one.toml");
+        let flash = Flash::new().with_boot_extension(&swix)?.with_file("cluster.toml", cluster);
+        let topology = Topology::load(&workspace().join("topo/one.yml"))?.under_prefix(PREFIX);
+        // What an earlier run left that was killed.
+        Lab::ensure_down(&topology)?;
+        let progress = progress::for_stderr();
+        let lab = LabGuard::up(&topology, &flash, &options, &*progress)?;
+        let device = lab.devices().find(|device| device.kind() == DeviceKind::Switch);
+        let switch = Switch::from(device.context("topo/one.yml has no switch")?);
         let request = PowerCutRequest {
-            parts,
             first_boots: self.first_boot,
             later_boots: self.later,
-            seed,
             latest: self.latest.map(Duration::from_secs),
             limit: Duration::from_secs(self.limit),
         };
-        let report = power_cuts::run(&request, &*progress::for_stderr())?;
+        let mut random = fastrand::Rng::with_seed(seed);
+        let report = power_cuts::run(&request, &switch, &flash, &mut random, &|line| progress.note(line))?;
         print(&report);
         let failed = report.failed().count();
         for cut in report.failed() {

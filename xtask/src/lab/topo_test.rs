@@ -12,13 +12,18 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser};
 use cluster::Cluster;
+use cluster_test::{
+    Parts, Suite, report,
+    wants::{Obstacles, Offers, Want},
+};
 use common::{
     files,
     lock::{After, Lock, Tried},
+    progress::Silent,
 };
+use contract::places::FLANNELD;
 use devices::Lab;
 use swix::extension;
-use topo_test::{Parts, report, scenario};
 use topology::Topology;
 
 use self::play::Play;
@@ -30,6 +35,9 @@ use crate::{Xtask, interrupt, workspace::workspace};
 
 #[derive(Args)]
 pub struct TopoTest {
+    /// The scenarios to choose from: cluster, a cluster end to end; first-boot, switches that find all on their flash
+    #[arg(long, value_name = "NAME", default_value = "cluster", value_parser = suite)]
+    pub suite: &'static Suite,
     /// The topology, in docker-topo's format [default: topo/k8s.yml]
     #[arg(long, value_name = "FILE", default_value_os_t = workspace().join("topo/k8s.yml"), hide_default_value = true)]
     pub topology: PathBuf,
@@ -48,6 +56,13 @@ pub struct TopoTest {
     /// Only this scenario and what it needs; may be given again
     #[arg(long, value_name = "NAME")]
     pub scenario: Vec<String>,
+    /// Fail unless exactly so many scenarios can be played here
+    #[arg(long, value_name = "N")]
+    pub expect: Option<usize>,
+    /// Bring the topology up under this prefix, beside one that is up; what an earlier run left under it is taken away
+    /// [default: the file's]
+    #[arg(long, value_name = "NAME", value_parser = prefix)]
+    pub prefix: Option<String>,
     /// How often to bring up the topology and play the scenarios, each time anew
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "keep")]
     pub repeat: u32,
@@ -79,12 +94,15 @@ pub struct TopoTest {
 
 impl TopoTest {
     pub fn run(self) -> Result<()> {
-        let scenarios = scenario::select(&self.scenario)?;
+        let scenarios = self.suite.select(&self.scenario)?;
         if self.list {
             scenarios.iter().for_each(|scenario| println!("{:16} {}", scenario.name, scenario.purpose));
             return Ok(());
         }
-        let topology = Topology::load(&self.topology)?;
+        let mut topology = Topology::load(&self.topology)?;
+        if let Some(prefix) = &self.prefix {
+            topology = topology.under_prefix(prefix);
+        }
         if self.down {
             let there = Lab::ensure_down(&topology)?;
             let word = if there { "took away what was there" } else { "nothing was there" };
@@ -123,12 +141,25 @@ impl TopoTest {
         {
             bail!("{} is of the same release as {}: there is nothing to upgrade to", next.display(), swix.display());
         }
+        let capabilities = driver.capabilities(&topology)?;
+        let flanneld_there = flanneld.is_some()
+            || (scenarios.iter().any(|scenario| scenario.wants.contains(&Want::Flanneld)) && has_flanneld(&swix)?);
+        let offers = Offers { topology: &topology, cluster: &cluster, capabilities, flanneld: flanneld_there };
+        let obstacles = offers.obstacles(&scenarios);
+        check_possible(&self.scenario, &obstacles)?;
+        let possible = scenarios.len() - obstacles.len();
+        if let Some(expected) = self.expect.filter(|expected| *expected != possible) {
+            bail!("{possible} scenarios can be played here, and --expect says {expected}; {}", told(&obstacles));
+        }
         let stand_ins = image::make_all()?;
+        if self.prefix.is_some() {
+            Lab::ensure_down(&topology)?;
+        }
 
         let work = tempfile::tempdir().context("cannot make a directory")?;
-        let probe_image = proof::workload::archive(&workspace(), work.path())?;
+        let probe_image = cluster_test::workload::archive(&workspace(), work.path())?;
         let parts = Parts { swix, cluster_toml: self.cluster, probe_image, next_swix: self.next_swix, flanneld };
-        interrupt::watch()?;
+        interrupt::watch();
         let directory = self.report;
         let _alone = lock_report(&directory)?;
         files::remove_tree(&directory)?;
@@ -144,7 +175,10 @@ impl TopoTest {
                 parts: &parts,
                 driver: &driver,
                 stand_ins: &stand_ins,
+                suite: self.suite,
                 scenarios: &scenarios,
+                obstacles: &obstacles,
+                capabilities: &offers.capabilities,
                 seed,
                 master_away: Duration::from_secs(self.master_away),
                 keep: self.keep,
@@ -158,13 +192,47 @@ impl TopoTest {
             if run.interrupted {
                 bail!("interrupted");
             }
-            failed += u32::from(!run.has_passed() || run.has_skipped(&self.scenario));
+            failed += u32::from(!run.has_passed());
         }
         match failed {
             0 => Ok(()),
             _ => bail!("not everything passed in {failed} of {} runs, the first seed was {first_seed}", self.repeat),
         }
     }
+}
+
+/// A suite by its name, for clap.
+fn suite(name: &str) -> Result<&'static Suite, String> {
+    Suite::named(name).map_err(|error| error.to_string())
+}
+
+/// A prefix as docker-topo takes one: it names containers, networks and directories.
+fn prefix(name: &str) -> Result<String, String> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    match name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(is_plain) {
+        true => Ok(name.to_owned()),
+        false => Err("a prefix is made of letters, digits, - and _, and begins with a letter or digit".to_owned()),
+    }
+}
+
+/// Fails where a scenario that was asked for by name cannot be played.
+fn check_possible(asked: &[String], obstacles: &Obstacles) -> Result<()> {
+    match asked.iter().find_map(|name| Some((name, obstacles.get(name.as_str())?))) {
+        Some((name, why)) => bail!("{name} is not possible here: {why}"),
+        None => Ok(()),
+    }
+}
+
+fn told(obstacles: &Obstacles) -> String {
+    let each = obstacles.iter().map(|(name, why)| format!("{name} is not possible here: {why}"));
+    each.collect::<Vec<_>>().join("; ")
+}
+
+/// Whether a SWIX has a flanneld.
+fn has_flanneld(swix: &Path) -> Result<bool> {
+    let inside = swix::inspect::inspect(swix, swix::inspect::Probes::Skip, &Silent)?.image;
+    let path = |entry: &swix::inspect::ImageEntry| Path::new(extension::MOUNT_POINT).join(&entry.path);
+    Ok(inside.iter().any(|entry| path(entry) == Path::new(FLANNELD)))
 }
 
 /// The newest SWIX of dist/, which is built where there is none.
@@ -189,5 +257,18 @@ fn lock_report(directory: &Path) -> Result<Lock> {
             "another topo-test writes its report into {}: wait for it, or use another --report",
             directory.display()
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_leads_to_no_other_directory_than_its_own() {
+        assert_eq!(prefix("first-1"), Ok("first-1".to_owned()));
+        for bad in ["", ".", "..", "a/b", "-a", "a b"] {
+            assert!(prefix(bad).is_err(), "{bad:?} is taken");
+        }
     }
 }

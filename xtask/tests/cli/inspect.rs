@@ -16,7 +16,7 @@ use swix::{
 use crate::support::{assert_says, refused, succeeds, xtask};
 
 /// A whole SWIX with no program in it.
-fn sample(directory: &Path) -> PathBuf {
+pub(crate) fn sample(directory: &Path) -> PathBuf {
     let info = ReleaseInfo {
         name: "9.9".into(),
         version: "9.9.1".into(),

@@ -1,6 +1,12 @@
-//! `kill -9` at any moment: the next run goes on, and nothing of the killed one stays.
+//! `kill -9` at any moment, and Ctrl-C: the next run goes on, and nothing of the killed one stays.
 
-use std::{fs, fs::File, thread, time::Duration};
+use std::{
+    fs,
+    fs::File,
+    os::unix::fs::PermissionsExt,
+    thread,
+    time::{Duration, Instant},
+};
 
 use common::{Sha256, command::Program};
 
@@ -103,4 +109,28 @@ fn a_repository_that_a_killed_git_left_locked_is_fetched_anew() {
     succeeds(place.xtask().args(place.fetch(&["go"])));
     assert!(!repository.exists());
     assert_nothing_stale(&place.cache());
+}
+
+#[test]
+fn an_interrupted_build_ends_its_compiler_and_what_that_has_started() {
+    let place = Place::new(&nowhere(), &nowhere());
+    let [begun, alive] = ["begun", "alive"].map(|name| place.path(name));
+    let compiler = format!("#!/bin/sh\n(sleep 3; touch {}) &\ntouch {}\nwait\n", alive.display(), begun.display());
+    place.write("go", "bin/go", &compiler);
+    place.write("go", "VERSION", "go1.19\n");
+    fs::set_permissions(place.path("go/bin/go"), fs::Permissions::from_mode(0o755)).unwrap();
+    for signal in ["-INT", "-TERM"] {
+        let mut arguments = place.fetch(&["go", "thing"]);
+        arguments[0] = "build-swix".into();
+        let mut running = process(&place.cache()).args(arguments).args(["--program", "thing"]).spawn().unwrap();
+        wait_until("the compiler runs", || begun.exists());
+        Program::new("kill", "interrupt").unwrap().args([signal, &running.id().to_string()]).read().unwrap();
+        let since = Instant::now();
+        let status = running.wait().unwrap();
+        assert!(since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
+        assert_eq!(status.code(), Some(130), "{status}");
+        fs::remove_file(&begun).unwrap();
+    }
+    thread::sleep(Duration::from_millis(3500));
+    assert!(!alive.exists(), "what the compiler had started went on");
 }

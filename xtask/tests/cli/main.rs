@@ -2,14 +2,17 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod doctor;
 mod full_disk;
 mod handed_over;
 mod help;
 mod inspect;
 mod killed;
 mod network;
+mod output;
 mod plan;
 mod release_check;
 mod selection;
 mod support;
 mod topo_test;
+mod words;

@@ -1,6 +1,6 @@
-//! `plan` needs no network, touches nothing and is quick.
+//! `plan` needs no network and touches nothing.
 
-use std::{path::Path, time::Instant};
+use std::path::Path;
 
 use crate::support::{assert_says, files, succeeds, xtask};
 
@@ -11,17 +11,13 @@ const NO_PROXY_HERE: &str = "http://127.0.0.1:9";
 fn both_releases_are_planned_for_both_architectures_without_network_or_traces() {
     let directory = tempfile::tempdir().unwrap();
     let recipes = Path::new(env!("CARGO_MANIFEST_DIR")).join("../recipes");
-    let mut quickest = None;
     for release in ["1.20", "1.12"] {
         for arch in ["386", "amd64"] {
             let mut command = xtask(directory.path());
             for name in ["http_proxy", "https_proxy", "all_proxy"] {
                 command.env(name, NO_PROXY_HERE);
             }
-            let began = Instant::now();
             let plan = succeeds(command.args(["plan", "--release", release, "--arch", arch]));
-            let took = began.elapsed();
-            quickest = quickest.min(Some(took)).or(Some(took));
             assert_eq!(plan.err, "");
             assert_says(&plan.out, &[&format!("release {release}, linux/{arch}\n")]);
             let loaded = recipes::load(&recipes, Some(release)).unwrap();
@@ -35,9 +31,6 @@ fn both_releases_are_planned_for_both_architectures_without_network_or_traces() 
             assert_eq!(files(directory.path()), Vec::<String>::new());
         }
     }
-    // The slower ones shared the machine with something else.
-    let quickest = quickest.unwrap();
-    assert!(quickest.as_millis() < 1000, "the quickest of four took {quickest:?}");
 }
 
 #[test]

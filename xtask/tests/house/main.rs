@@ -5,6 +5,7 @@
 mod files;
 mod imports;
 mod licences;
+mod named_tests;
 mod rust_version;
 mod tree;
 

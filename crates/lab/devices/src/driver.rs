@@ -42,6 +42,14 @@ impl Default for Options {
 const HINT: &str = "`cargo xtask doctor` says how to get it";
 
 impl Driver {
+    /// As a report names it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Driver::BuiltIn => "built-in",
+            Driver::DockerTopo(_) => "docker-topo",
+        }
+    }
+
     /// docker-topo where it is on PATH, else the built-in driver.
     pub fn automatic() -> Driver {
         find_on_path("docker-topo").map_or(Driver::BuiltIn, Driver::DockerTopo)

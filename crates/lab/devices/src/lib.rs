@@ -3,7 +3,8 @@
 //! 1. [`Lab::up`] makes a container of each device of a [`Topology`], fills the switches' flash, starts them and wires
 //!    the links. [`Lab::attach`] finds a lab that is up, [`Lab::down`] takes it away.
 //! 2. A [`Device`] is what a test holds on to: commands, files, reboot, power cut.
-//! 3. [`images`] makes what they run where the real thing is not to be had.
+//! 3. [`Driver::capabilities`] says beforehand what can be done to them.
+//! 4. [`images`] makes what they run where the real thing is not to be had.
 //!
 //! A device is a container as docker-topo makes it, by docker-topo or by the built-in driver. The root of a stand-in and
 //! of an end host is new at every power-on; a switch's flash is a volume that lasts until the lab is taken down. Bridges are
@@ -15,6 +16,7 @@
 
 mod access;
 mod built_in;
+mod capability;
 mod device;
 mod docker;
 mod docker_topo;
@@ -42,6 +44,7 @@ use topology::Topology;
 
 pub use self::{
     access::{DeviceAccess, Ssh},
+    capability::{Capabilities, Capability},
     device::{Device, Power},
     driver::{Driver, Options},
     flash::Flash,

@@ -87,7 +87,9 @@ impl Report {
         let late = self.converged.iter().filter(|(_, after)| *after > self.limit);
         let late = late.map(|(disturbance, after)| format!("{disturbance}: right again after {after:.1?}"));
         let broken = self.broken.iter().map(|how| format!("a connection broke: {how}"));
-        late.chain(broken).chain(self.given_up.clone()).collect()
+        let unused = (self.answers == 0).then(|| "nothing was answered on the open connections".to_owned());
+        let still = self.converged.is_empty().then(|| "nothing went wrong, so nothing was shown".to_owned());
+        late.chain(broken).chain(self.given_up.clone()).chain(unused).chain(still).collect()
     }
 
     /// For each disturbance that there was, how long it took each time until the state was right, the shortest first.
@@ -246,5 +248,17 @@ impl<'a> Stage<'a> {
             }
         }
         Ok(wrong)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_in_which_nothing_was_disturbed_or_answered_is_at_fault() {
+        assert_eq!(Report::default().faults().len(), 2);
+        let converged = vec![(Disturbance::ALL[0], Duration::ZERO)];
+        assert_eq!(Report { converged, answers: 1, ..Report::default() }.faults(), [""; 0]);
     }
 }

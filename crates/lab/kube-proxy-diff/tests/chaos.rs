@@ -1,6 +1,6 @@
 //! Chaos at the size that every run of the tests can afford; `cargo xtask chaos` goes on for as long as one likes.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! The figures at a small size: every one is measured, for both.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use std::{path::Path, time::Duration};
 

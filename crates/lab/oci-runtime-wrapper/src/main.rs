@@ -23,7 +23,8 @@ fn main() {
         Ok(()) => anyhow::Error::from(Command::new("runc").args(&arguments).exec()).context("cannot run runc"),
         Err(error) => error,
     };
-    eprintln!("oci-runtime-wrapper: {error:#}");
+    // Whoever started it may not read that.
+    let _ = writeln!(std::io::stderr(), "oci-runtime-wrapper: {error:#}");
     std::process::exit(1);
 }
 

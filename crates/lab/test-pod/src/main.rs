@@ -4,6 +4,9 @@
 //!     probe ask HOST:PORT         ask another one by HTTP, and print its answer
 //!     probe ask HOST:PORT TIMES   the same so many times; fails where an answer is not there at once
 
+#[macro_use(eprintln, print, println)]
+extern crate common;
+
 use std::{
     env, fs,
     io::{self, Read, Write},

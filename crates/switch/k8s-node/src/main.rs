@@ -1,5 +1,8 @@
 //! `k8s-node`: what the first-boot script calls on a switch, stage by stage, and what the person at the switch asks.
 
+#[macro_use(eprintln, print, println)]
+extern crate common;
+
 mod api;
 mod arguments;
 mod collect;

@@ -1,6 +1,6 @@
 //! Forgetting the cluster on this switch: everything stopped, and what the bring-up has put on the flash removed.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 
 use anyhow::{Context, Result, bail};
 use common::files;
@@ -40,7 +40,6 @@ fn confirm() -> Result<()> {
         "Stops Kubernetes on {hostname} and removes its keys, certificates, and etcd's data: on the master the whole \
          cluster.\nType the switch's name to go on: "
     );
-    io::stdout().flush()?;
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).context("cannot read the answer")?;
     if answer.trim() != hostname {

@@ -31,7 +31,11 @@ pub fn run(arguments: &[OsString]) -> Result<()> {
             process::exit(1);
         }
     });
-    carry(&mut &connection, &mut io::stdout().lock()).context("the connection broke")
+    match carry(&mut &connection, &mut io::stdout().lock()) {
+        // Whoever asked has gone.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        carried => carried.context("the connection broke"),
+    }
 }
 
 /// Hands on at once what comes, as whoever waits for it may not say more before.

@@ -1,6 +1,9 @@
 //! `kube-proxy`: makes Services work on this node.
 
-use std::io::Write as _;
+#[macro_use(eprintln, print, println)]
+extern crate common;
+
+use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -61,7 +64,11 @@ fn print_rules(options: &Options) -> anyhow::Result<()> {
     let model = runtime()?.block_on(run::model_of_now(options, TIMEOUT))?;
     let settings = run::iptables_settings(options, iptables::Features::all());
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    iptables::print_rules(&model, &settings, &mut out).and_then(|()| out.flush()).context("cannot write the rules")
+    match iptables::print_rules(&model, &settings, &mut out).and_then(|()| out.flush()) {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("cannot write the rules"),
+    }
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

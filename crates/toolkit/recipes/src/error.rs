@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use common::wording;
+
 #[derive(Debug, thiserror::Error)]
 #[error("{}{}: {message}", file.display(), line.map(|line| format!(":{line}")).unwrap_or_default())]
 pub struct RecipeError {
@@ -26,9 +28,10 @@ impl RecipeError {
     }
 
     pub(crate) fn from_toml(file: &Path, text: &str, error: &toml::de::Error) -> Self {
+        let message = wording::of_serde(error.message());
         match error.span() {
-            Some(place) => Self::at(file, text, place, error.message()),
-            None => Self::about(file, error.message()),
+            Some(place) => Self::at(file, text, place, message),
+            None => Self::about(file, message),
         }
     }
 }

@@ -4,12 +4,12 @@
 //! checks every object against the commit; what the attributes in the tree would change on the way
 //! into an archive is switched off, so that the archive is the tree and the same everywhere.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Context, Result};
 use common::{
     Progress,
-    command::Program,
+    command::{Failure, Program},
     files,
     lock::{After, Lock},
     progress::Unit,
@@ -24,8 +24,8 @@ use crate::{
     watch::watch,
 };
 
-/// How long a repository may take to say that it is there, in seconds.
-const ANSWER_SECONDS: &str = "20";
+/// How long a repository may take to say that it is there; git itself waits for minutes where a firewall swallows its packets.
+const ANSWER: Duration = Duration::from_secs(20);
 
 /// What is known of a commit that has been fetched.
 #[derive(Serialize, Deserialize)]
@@ -36,13 +36,9 @@ struct Record {
 
 /// git, reading nothing of the repository that this process may run in.
 pub(crate) fn git(purpose: &str) -> Result<Program> {
-    Ok(in_no_repository(Program::new("git", purpose)?))
-}
-
-fn in_no_repository(program: Program) -> Program {
     let own = ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE", "GIT_PREFIX"];
-    let program = own.into_iter().fold(program, Program::env_remove);
-    program.env("GIT_TERMINAL_PROMPT", "0").env("GIT_ATTR_NOSYSTEM", "1").env("LC_ALL", "C")
+    let program = own.into_iter().fold(Program::new("git", purpose)?, Program::env_remove);
+    Ok(program.env("GIT_TERMINAL_PROMPT", "0").env("GIT_ATTR_NOSYSTEM", "1").env("LC_ALL", "C"))
 }
 
 /// The URL that git really uses, by the user's `url.<base>.insteadOf`.
@@ -82,14 +78,14 @@ fn record_path(store: &Store, commit: &Commit) -> std::path::PathBuf {
 
 /// Asks for one ref, which tells an absent host or repository from one that lacks the commit.
 fn answers(url: &str) -> Result<(), Trouble> {
-    // Git itself waits for minutes where a firewall swallows its packets.
-    git("fetch from Git repositories")?.arg("--version").output().map_err(Trouble::of_tool)?;
-    let asking = in_no_repository(Program::new("timeout", "wait for a Git repository")?);
-    let mut asking = asking.arg(ANSWER_SECONDS).args(["git", "ls-remote", "--quiet", "--", url, "HEAD"]);
-    let output = asking.output().map_err(Trouble::of_tool)?;
+    let mut asking =
+        git("fetch from Git repositories")?.limit(ANSWER).args(["ls-remote", "--quiet", "--", url, "HEAD"]);
+    let output = asking.output().map_err(|error| match error.downcast_ref() {
+        Some(Failure::AtLimit { .. }) => Trouble::OutOfReach(format!("no answer in {} seconds", ANSWER.as_secs())),
+        _ => Trouble::of_tool(error),
+    })?;
     match output.status.code() {
         Some(0) => Ok(()),
-        Some(124) => Err(Trouble::OutOfReach(format!("no answer in {ANSWER_SECONDS} seconds"))),
         _ => {
             let why = said(&output.stderr);
             let dead = ["resolve host", "connect to", "timed out", "refused"].iter().any(|sign| why.contains(sign));

@@ -3,6 +3,7 @@
 use std::{
     env,
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use anyhow::{Context, Result};
@@ -18,10 +19,14 @@ pub fn newest_swix(dist: &Path) -> Result<PathBuf> {
     let none = || format!("there is no SWIX in {}: run `cargo xtask build-swix` first", dist.display());
     let files = dist.read_dir().with_context(none)?.flatten().map(|entry| entry.path());
     let swixes = files.filter(|path| path.extension().is_some_and(|extension| extension == "swix"));
-    swixes.max_by_key(|path| path.metadata().and_then(|data| data.modified()).ok()).with_context(none)
+    swixes.max_by_key(|path| modified(path)).with_context(none)
 }
 
-/// A program that is published beside it, `NAME-VERSION-PLATFORM`: where there are several, the last by name.
+fn modified(path: &Path) -> Option<SystemTime> {
+    path.metadata().and_then(|data| data.modified()).ok()
+}
+
+/// A program that is published beside it, `NAME-VERSION-PLATFORM`: where there are several, the last one.
 pub fn program(dist: &Path, name: &str, platform: &str) -> Option<PathBuf> {
     let files = dist.read_dir().ok()?.flatten().map(|entry| entry.path());
     let (begin, end) = (format!("{name}-"), format!("-{platform}"));
@@ -29,12 +34,12 @@ pub fn program(dist: &Path, name: &str, platform: &str) -> Option<PathBuf> {
         let file = path.file_name().unwrap_or_default().to_string_lossy();
         file.starts_with(&begin) && file.ends_with(&end)
     };
-    files.filter(is_it).max()
+    files.filter(is_it).max_by_key(|path| modified(path))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, time::SystemTime};
+    use std::fs;
 
     use super::*;
 
@@ -53,11 +58,14 @@ mod tests {
     #[test]
     fn a_program_beside_the_swix_is_found_by_its_name_and_platform() {
         let dist = tempfile::tempdir().unwrap();
-        for name in ["kubectl-v1.20.1-linux-amd64", "kubectl-v1.20.2-linux-amd64", "kubectl-v1.20.3-linux-386"] {
-            fs::write(dist.path().join(name), "").unwrap();
+        for (name, age) in
+            [("kubectl-1.9.1-linux-amd64", 10), ("kubectl-1.20.2-linux-amd64", 5), ("kubectl-1.20.3-linux-386", 0)]
+        {
+            let file = fs::File::create(dist.path().join(name)).unwrap();
+            file.set_modified(SystemTime::now() - std::time::Duration::from_secs(age)).unwrap();
         }
         let found = program(dist.path(), "kubectl", "linux-amd64").unwrap();
-        assert_eq!(found, dist.path().join("kubectl-v1.20.2-linux-amd64"));
+        assert_eq!(found, dist.path().join("kubectl-1.20.2-linux-amd64"));
         assert_eq!(program(dist.path(), "flanneld", "linux-386"), None);
         assert_eq!(program(&dist.path().join("nowhere"), "kubectl", "linux-386"), None);
     }

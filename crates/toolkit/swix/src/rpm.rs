@@ -4,6 +4,7 @@
 //! root. Of the directories on the way to a file, a package owns those from the first one on that is called
 //! like the package; the ones above belong to the system.
 
+mod payload_size;
 mod read;
 mod rerelease;
 
@@ -13,6 +14,7 @@ use ::rpm::{BuildConfig, CompressionWithLevel, FileOptions, PackageBuilder, Scri
 use anyhow::{Context, Result};
 use common::{Arch, files};
 
+use self::payload_size::with_payload_size;
 pub use self::read::{Contents, File, FileKind, Header, Rpm, RpmError, Scriptlets, parse};
 use crate::{
     SourceDate,
@@ -50,8 +52,13 @@ impl Package {
     }
 
     pub fn write(&self, to: &Path) -> Result<()> {
-        let package = self.build().with_context(|| format!("cannot make the package {}", self.file_name()))?;
-        files::replace(to, |file| package.write(&mut std::io::BufWriter::new(file)).map_err(std::io::Error::other))
+        let made = || {
+            let mut bytes = Vec::new();
+            self.build()?.write(&mut bytes)?;
+            with_payload_size(&bytes)
+        };
+        let package = made().with_context(|| format!("cannot make the package {}", self.file_name()))?;
+        files::write_atomically(to, package)
     }
 
     fn build(&self) -> Result<::rpm::Package> {

@@ -1,5 +1,7 @@
 //! The program that packs, run as the pipeline runs it.
 
+#![allow(clippy::unwrap_used)]
+
 use std::{
     fs,
     path::Path,

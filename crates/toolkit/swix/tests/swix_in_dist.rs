@@ -51,7 +51,7 @@ fn open() -> Opened {
         tool(name);
     }
     let pipe = "rpm2cpio \"$1\" | cpio --quiet -idm";
-    run(tool("sh").args(["-ec", pipe, "sh"]).arg(&rpm).dir(directory.path()));
+    run(tool("bash").args(["-o", "pipefail", "-ec", pipe, "bash"]).arg(&rpm).dir(directory.path()));
     let image = directory.path().join(extension::IMAGE.trim_start_matches('/'));
     Opened { directory, swix, rpm, image, report }
 }

@@ -4,8 +4,9 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Result};
-use devices::Flash;
-use proof::{LabSize, NodeLab, Switch};
+use cluster_test::{LabGuard, Switch};
+use devices::{Flash, Lab, Options};
+use topology::{Topology, format::DeviceKind};
 
 use crate::{progress, workspace::workspace};
 
@@ -17,7 +18,7 @@ const BOOT: Duration = Duration::from_secs(120);
 const SCRIPT_FILE: &str = "switch.sh";
 const SWIX_FILE: &str = "bench.swix";
 
-pub struct BenchSwitch(NodeLab);
+pub struct BenchSwitch(LabGuard);
 
 /// What became healthy, after what time.
 pub struct Healthy {
@@ -38,14 +39,16 @@ impl BenchSwitch {
             .with_file(SWIX_FILE, swix)
             .with_file("cluster.toml", cluster)
             .with_bytes(SCRIPT_FILE, SCRIPT.as_bytes());
-        let lab = NodeLab::up(&workspace(), LabSize::OneSwitch, PREFIX, &flash, &*progress::for_stderr())?;
-        let switch = BenchSwitch(lab);
+        let topology = Topology::load(&workspace().join("topo/one.yml"))?.under_prefix(PREFIX);
+        Lab::ensure_down(&topology)?;
+        let switch = BenchSwitch(LabGuard::up(&topology, &flash, &Options::default(), &*progress::for_stderr())?);
         switch.install()?;
         Ok(switch)
     }
 
     pub fn device(&self) -> Result<Switch<'_>> {
-        self.0.switches()?.into_iter().next().context("topo/one.yml has no switch")
+        let switch = self.0.devices().find(|device| device.kind() == DeviceKind::Switch);
+        Ok(Switch::from(switch.context("topo/one.yml has no switch")?))
     }
 
     /// A new root, the same flash, and the SWIX installed again.

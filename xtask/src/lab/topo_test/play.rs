@@ -1,20 +1,20 @@
 //! One run of `topo-test`: brings up the topology, plays the scenarios, writes the report, takes everything away.
 
 use std::{
-    collections::BTreeMap,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use anyhow::{Context, Result};
 use cluster::Cluster;
-use common::{Progress, digest::Sha256};
-use devices::{Driver, Lab, Options, images::StandIns};
-use topo_test::{
-    Parts, Recorder, Scenario, Scene, describe, engine,
+use cluster_test::{
+    LabGuard, Parts, Recorder, Scenario, Scene, Suite, describe, engine,
     record::{PlayOutcome, Run},
     report,
+    wants::Obstacles,
 };
+use common::{Progress, digest::Sha256};
+use devices::{Capabilities, Driver, Flash, Options, images::StandIns};
 use topology::Topology;
 
 use super::watch::Watch;
@@ -28,7 +28,11 @@ pub struct Play<'a> {
     pub parts: &'a Parts,
     pub driver: &'a Driver,
     pub stand_ins: &'a StandIns,
+    pub suite: &'a Suite,
     pub scenarios: &'a [&'static Scenario],
+    /// Why some of them cannot be played here.
+    pub obstacles: &'a Obstacles,
+    pub capabilities: &'a Capabilities,
     pub seed: u64,
     pub master_away: Duration,
     /// The topology stays up.
@@ -54,6 +58,7 @@ impl Play<'_> {
             lab: &lab,
             cluster: self.cluster,
             parts: self.parts,
+            capabilities: self.capabilities,
             recorder: &recorder,
             seed: self.seed,
             random: fastrand::Rng::with_seed(self.seed),
@@ -61,11 +66,12 @@ impl Play<'_> {
             long_lived: vec![],
             interrupted: &interrupt::came,
         };
-        watch.over(&lab, || engine::run(self.scenarios, &mut scene));
+        watch.over(&lab, || engine::run(self.scenarios, self.obstacles, &mut scene));
         let (devices, without_logs) = describe::of_lab(&lab, &recorder, &self.directory);
         without_logs.iter().for_each(|error| eprintln!("remark: {error:#}"));
         let written = self.report(Run { devices, ..run }, &recorder);
         if self.keep {
+            lab.keep();
             println!("the topology stays up; `cargo xtask topo-test --down` takes it away");
         } else {
             lab.down()?;
@@ -76,13 +82,10 @@ impl Play<'_> {
     fn not_yet_played(&self, recorder: &Recorder<'_>) -> Result<Run> {
         let swix = &self.parts.swix;
         let digest = Sha256::of_file(swix).with_context(|| format!("cannot read {}", swix.display()))?;
-        let driver = match self.driver {
-            Driver::BuiltIn => "built-in",
-            Driver::DockerTopo(_) => "docker-topo",
-        };
         Ok(Run {
             began: recorder.began(),
-            driver: driver.to_owned(),
+            suite: self.suite.name.to_owned(),
+            driver: self.driver.name().to_owned(),
             topology: self.file.display().to_string(),
             prefix: self.topology.prefix.clone(),
             swix: swix.file_name().unwrap_or_default().to_string_lossy().into_owned(),
@@ -95,7 +98,7 @@ impl Play<'_> {
     }
 
     /// Bringing up the topology is the first scenario of every run.
-    fn up(&self, recorder: &Recorder<'_>, progress: &dyn Progress) -> Result<Lab> {
+    fn up(&self, recorder: &Recorder<'_>, progress: &dyn Progress) -> Result<LabGuard> {
         recorder.begin_scenario("up", "every device is there, on and wired");
         let options = Options {
             driver: self.driver.clone(),
@@ -103,7 +106,7 @@ impl Play<'_> {
             interrupted: interrupt::came,
             ..Options::default()
         };
-        let lab = Lab::up_with(self.topology, &BTreeMap::new(), &options, progress);
+        let lab = LabGuard::up(self.topology, &Flash::new(), &options, progress);
         recorder.end_scenario(PlayOutcome::of(&lab), vec![]);
         lab
     }

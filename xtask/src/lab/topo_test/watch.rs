@@ -11,13 +11,10 @@ use std::{
     time::Duration,
 };
 
+use cluster_test::{Observer, look, record::ScenarioRecord};
 use common::Progress;
 use devices::Lab;
 use indicatif::{MultiProgress, ProgressBar};
-use topo_test::{
-    Observer, look,
-    record::{PlayOutcome, ScenarioRecord},
-};
 
 use crate::progress;
 
@@ -133,10 +130,10 @@ impl Observer for Watch {
         if let Watch::Terminal(terminal) = self {
             terminal.put(None);
         }
-        let end = match &scenario.outcome {
-            PlayOutcome::Passed => "passed".to_owned(),
-            PlayOutcome::Failed(why) => format!("FAILED: {why}"),
-            PlayOutcome::Skipped(why) => format!("skipped: {why}"),
+        let end = match scenario.outcome.told() {
+            (word, "") => word.to_owned(),
+            (word, why) if scenario.outcome.is_failure() => format!("{}: {why}", word.to_uppercase()),
+            (word, why) => format!("{word}: {why}"),
         };
         self.say(&format!("== {}: after {:.1} s {end}", scenario.name, scenario.took));
     }

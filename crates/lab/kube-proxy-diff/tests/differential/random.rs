@@ -18,6 +18,7 @@ fn states(iptables: IptablesVariant, by: By, usual: usize) {
     let clock = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     let seed = number("KOE_RANDOM_SEED").unwrap_or(clock.as_secs());
     let plan = RandomPlan { seed, states: number("KOE_RANDOM_STATES").unwrap_or(usual), by };
+    assert!(plan.states > 0, "KOE_RANDOM_STATES=0 compares nothing");
     let (programs, api) = start();
     let divergences = random::states(plan, cases::main(iptables).setting, &api, &programs, &Printed).unwrap();
     let shown: String = divergences.iter().take(3).map(ToString::to_string).collect();

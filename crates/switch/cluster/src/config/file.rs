@@ -1,5 +1,6 @@
 //! The file as it is written: TOML with a place for every value, and no key that nobody knows.
 
+use common::wording;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -73,13 +74,13 @@ pub(super) fn parse(text: &str) -> Result<File, ConfigError> {
         ));
     }
     toml::from_str(text).map_err(|error| {
-        let message = error.message();
-        let fix = fix_for(message);
+        let fix = fix_for(error.message());
+        let problem = wording::of_serde(error.message());
         match error.span() {
             Some(place) if !(place.start == 0 && place.end >= text.trim_end().len()) => {
-                ConfigError::at(text, place, message, fix)
+                ConfigError::at(text, place, problem, fix)
             }
-            _ => ConfigError::missing(message, fix),
+            _ => ConfigError::missing(problem, fix),
         }
     })
 }

@@ -9,7 +9,7 @@ const BEFORE: [&str; 6] = ["127.0.0.1:", "0.0.0.0:", "localhost:", "port=", "--d
 
 #[test]
 fn every_port_in_scripts_and_units_is_one_that_the_contract_names() {
-    let mut seen = 0;
+    let (mut seen, mut ranges) = (0, 0);
     let mut problems = Vec::new();
     for Text { name, text } in no_rust() {
         for before in BEFORE {
@@ -29,6 +29,7 @@ fn every_port_in_scripts_and_units_is_one_that_the_contract_names() {
         }
         let (first, last) = ports::NODE_PORTS;
         for (line, _, behind) in found(&text, "--service-node-port-range=") {
+            ranges += 1;
             if !behind.starts_with(&format!("{first}-{last} ")) {
                 problems
                     .push(format!("{name}:{line}: these are not contract::ports::NODE_PORTS; make the two the same"));
@@ -36,5 +37,5 @@ fn every_port_in_scripts_and_units_is_one_that_the_contract_names() {
         }
     }
     none_of(&problems);
-    assert!(seen > 5, "only {seen} ports were found: this looks in the wrong places");
+    assert!(seen > 5 && ranges > 0, "only {seen} ports and {ranges} ranges were found: this looks in the wrong places");
 }

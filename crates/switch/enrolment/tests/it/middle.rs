@@ -39,6 +39,7 @@ fn relaying_every_frame_unchanged_ends_in_a_refusal_on_both_sides() {
     assert!(matches!(&master.events_of(1)[0], Event::WrongToken { name, .. } if name == NAME));
     assert_eq!(master.signed(), 0);
     let seen = middle.join().unwrap();
+    assert_eq!(seen.len(), 4);
     assert!(seen.iter().all(|frame| !String::from_utf8_lossy(frame).contains(TOKEN)));
 }
 

@@ -6,7 +6,7 @@ use common::{Sha256, progress::Silent};
 use recipes::{DebianFile, DebianPackage, DebianPackages, DebianSource, Moving, Origin};
 use sources::{AnsweredBy, Fetched, NoOrigin, PinMismatch, Store, unpack};
 
-use crate::support::{Notes, assert_success, fetcher, name, source};
+use crate::support::{Notes, assert_passed, fetcher, name, source};
 
 const POPT: &str = "1.19+dfsg-1";
 const POPT_AMD64: &str = "6f94b488255acd996254f775c77ff3956557c61f860a3c9caeaf65457554194f";
@@ -152,5 +152,5 @@ fn it_works_for_a_user_without_privileges() {
     }
     command.arg(&program).args(["--exact", test, "--ignored", "--nocapture"]).current_dir(dir.path());
     command.env("TEST_CACHE", dir.path().join("cache")).env("HOME", dir.path());
-    assert_success(&command.output().unwrap());
+    assert_passed(&command.output().unwrap());
 }

@@ -5,7 +5,7 @@ use std::{env, fs, path::Path, process::Command};
 use common::progress::Silent;
 use sources::{AnsweredBy, PinMismatch, Store, unpack};
 
-use crate::support::{Notes, again, assert_success, fetcher, git, source};
+use crate::support::{Notes, again, assert_passed, assert_success, fetcher, git, source};
 
 const URL: &str = "https://code.example.invalid/thing.git";
 
@@ -43,7 +43,7 @@ fn with_mirror(test: &str) -> bool {
     let mirror = dir.path().join("mirror").display().to_string();
     fs::write(&config, format!("[url \"{mirror}\"]\n\tinsteadOf = {URL}\n[core]\n\tautocrlf = true\n")).unwrap();
     let env = [("GIT_CONFIG_GLOBAL", config.to_str().unwrap()), ("TEST_COMMIT", &commit)];
-    assert_success(&again(&format!("git::{test}"), &env).output().unwrap());
+    assert_passed(&again(&format!("git::{test}"), &env).output().unwrap());
     false
 }
 

@@ -93,6 +93,13 @@ pub(crate) fn again(test: &str, env: &[(&str, &str)]) -> Command {
     command
 }
 
+/// That one test ran to its end: there may be none of the name any more.
+pub(crate) fn assert_passed(output: &Output) {
+    assert_success(output);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("test result: ok. 1 passed;"), "no test ran: {said}");
+}
+
 pub(crate) fn assert_success(output: &Output) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));

@@ -1,5 +1,8 @@
 //! `swix-pack ORDER`: packs what a file orders, for the pipeline, which compiles this program when it needs it.
 
+#[macro_use(eprintln)]
+extern crate common;
+
 use std::{env, io, process::ExitCode};
 
 use anyhow::{Context, Result};

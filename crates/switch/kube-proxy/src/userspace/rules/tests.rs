@@ -55,6 +55,14 @@ fn rendered(service: &Service, endpoints: &[Endpoint]) -> String {
     rendered_with(&conditions(), service, endpoints)
 }
 
+#[track_caller]
+fn assert_each_ends_with(text: &str, end: &str) {
+    assert!(
+        !text.is_empty() && text.lines().all(|line| line.ends_with(end)),
+        "not each of these ends with {end}: {text}"
+    );
+}
+
 #[test]
 fn a_cluster_ip_is_redirected_from_everywhere() {
     let expected = "\
@@ -68,7 +76,7 @@ KUBE-PORTALS-HOST -d 10.10.0.1/32 -p tcp -m tcp --dport 80 -j REDIRECT --to-port
 fn a_bind_address_is_sent_to_by_dnat() {
     let conditions = Conditions { address: Ipv4Addr::new(192, 168, 50, 1), ..conditions() };
     let text = rendered_with(&conditions, &service(), &[endpoint(Place::OtherNode)]);
-    assert!(text.lines().all(|line| line.ends_with("-j DNAT --to-destination 192.168.50.1:40001")), "{text}");
+    assert_each_ends_with(&text, "-j DNAT --to-destination 192.168.50.1:40001");
 }
 
 #[test]
@@ -83,9 +91,9 @@ KUBE-NODEPORT-NON-LOCAL -p tcp -m tcp --dport 30080 -j REJECT --reject-with tcp-
     let udp: Vec<_> =
         service.ports.iter().map(|port| ServicePort { protocol: Protocol::Udp, ..port.clone() }).collect();
     let text = rendered(&Service { ports: udp.into(), ..service.clone() }, &[]);
-    assert!(text.lines().all(|line| line.ends_with("-j REJECT --reject-with icmp-port-unreachable")), "{text}");
+    assert_each_ends_with(&text, "-j REJECT --reject-with icmp-port-unreachable");
     let without = Conditions { features: Features::NONE, ..conditions() };
-    assert!(rendered_with(&without, &service, &[]).lines().all(|line| line.ends_with("-j DROP")));
+    assert_each_ends_with(&rendered_with(&without, &service, &[]), "-j DROP");
 }
 
 #[test]
@@ -129,7 +137,7 @@ fn internal_policy_local_drops_where_this_node_has_no_endpoint() {
     let dropped = "KUBE-PORTALS-REFUSED -d 10.10.0.1/32 -p tcp -m tcp --dport 80 -j DROP\n";
     assert_eq!(rendered(&service, &[endpoint(Place::OtherNode)]), dropped);
     let text = rendered(&service, &[endpoint(Place::ThisNode)]);
-    assert!(text.lines().all(|line| line.ends_with("-j REDIRECT --to-ports 40002")), "{text}");
+    assert_each_ends_with(&text, "-j REDIRECT --to-ports 40002");
 }
 
 #[test]

@@ -1,0 +1,143 @@
+//! A child process with a limit. It leads a process group, so that what it started ends with it, and it does not outlive who
+//! waits for it.
+
+use std::{
+    collections::BTreeSet,
+    io::{self, Read},
+    os::unix::process::CommandExt,
+    process::{Child, Command, ExitStatus},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        mpsc::{self, Receiver, RecvTimeoutError, Sender},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    io::Errno,
+    process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, set_parent_process_death_signal, waitid},
+};
+
+/// How long what a child has written may take to arrive when it has ended.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// The groups of the children that are running. One is in it as long as its number is surely its own.
+static RUNNING: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
+
+fn running() -> MutexGuard<'static, BTreeSet<i32>> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Ends every program that is being run now, with all that it has started. Whoever waits for it sees it fail.
+pub fn end_all() {
+    for group in running().iter() {
+        end(*group);
+    }
+}
+
+fn end(group: i32) {
+    if let Some(group) = Pid::from_raw(group) {
+        // One that has just ended is no longer there.
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+}
+
+/// How a child ended.
+pub(super) enum Ended {
+    By(ExitStatus),
+    /// It was ended at its limit.
+    AtLimit,
+}
+
+/// A child, and a thread that ends it at its limit.
+pub(super) struct Running {
+    child: Child,
+    pub(super) limit: Duration,
+    deadline: Instant,
+    /// Dropped when the child has ended.
+    over: Sender<()>,
+    watchdog: thread::JoinHandle<bool>,
+}
+
+impl Running {
+    pub(super) fn start(command: &mut Command, limit: Duration) -> io::Result<Self> {
+        command.process_group(0);
+        // SAFETY: between fork and exec there is one system call, prctl, which neither allocates nor takes a lock.
+        unsafe {
+            command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::KILL))?));
+        }
+        // The lock is held, so that nobody who ends all misses one that is just being started.
+        let mut groups = running();
+        let child = command.spawn()?;
+        let group = child.id() as i32;
+        groups.insert(group);
+        drop(groups);
+        let (over, is_over) = mpsc::channel();
+        let watchdog = thread::spawn(move || {
+            if is_over.recv_timeout(limit) != Err(RecvTimeoutError::Timeout) {
+                return false;
+            }
+            // It may have ended, and only what it has started keeps its output open.
+            let late = !has_ended(group, WaitIdOptions::NOHANG);
+            let groups = running();
+            if groups.contains(&group) {
+                end(group);
+            }
+            late
+        });
+        Ok(Running { child, limit, deadline: Instant::now() + limit, over, watchdog })
+    }
+
+    /// What it writes to standard output and to standard error, as far as they are piped.
+    pub(super) fn outputs(&mut self) -> (Receiver<Vec<u8>>, Receiver<Vec<u8>>) {
+        (pieces_of(self.child.stdout.take()), pieces_of(self.child.stderr.take()))
+    }
+
+    /// The next piece; none at the end. Something that the child left behind may keep its output open for ever, so there is a
+    /// limit here as well.
+    pub(super) fn next(&self, pieces: &Receiver<Vec<u8>>) -> Option<Vec<u8>> {
+        let left = (self.deadline + GRACE).saturating_duration_since(Instant::now());
+        pieces.recv_timeout(left).ok()
+    }
+
+    pub(super) fn wait(mut self) -> io::Result<Ended> {
+        let group = self.child.id() as i32;
+        has_ended(group, WaitIdOptions::empty());
+        running().remove(&group);
+        drop(self.over);
+        let late = self.watchdog.join().unwrap_or(false);
+        let status = self.child.wait()?;
+        Ok(if late { Ended::AtLimit } else { Ended::By(status) })
+    }
+}
+
+/// Its number stays its own until it is waited for in earnest.
+fn has_ended(child: i32, how: WaitIdOptions) -> bool {
+    let Some(pid) = Pid::from_raw(child) else { return true };
+    loop {
+        match waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | how) {
+            Err(Errno::INTR) => {}
+            Ok(None) => return false,
+            Ok(Some(_)) | Err(_) => return true,
+        }
+    }
+}
+
+/// A thread reads, so that whoever waits for a piece can stop waiting.
+fn pieces_of(output: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel();
+    if let Some(mut output) = output {
+        thread::spawn(move || {
+            let mut piece = vec![0; 64 * 1024];
+            loop {
+                match output.read(&mut piece) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Ok(length) if length > 0 && sender.send(piece[..length].to_vec()).is_ok() => {}
+                    _ => break,
+                }
+            }
+        });
+    }
+    receiver
+}

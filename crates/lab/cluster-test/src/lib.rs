@@ -1,0 +1,50 @@
+//! The SWIX proved on labs of switches and hosts: a switch's first boots by themselves, and a cluster end to end.
+//!
+//! 1. A [`Scenario`] has a name, a purpose, what has to have passed before it, and a function that acts on a [`Scene`]
+//!    step by step; a [`Suite`] is a table of them, in the order in which they are run, of which a run may take some.
+//! 2. What a scenario wants that is not there is known before anything is brought up: [`wants`].
+//! 3. [`engine::run`] plays them, one after the other, on a lab that is up, and tells an [`Observer`] what happens.
+//! 4. What happened is a [`record::Run`], which [`report`] writes for people and for machines.
+//! 5. A [`Switch`] is asked for its status, waited for, and told to run kubectl; [`state`] judges what is on its flash with
+//!    openssl, [`residue`] is what the extension must not leave behind.
+
+mod answering;
+mod asking;
+mod asymmetry;
+pub mod describe;
+pub mod engine;
+mod extension;
+mod identity;
+mod invalid;
+pub mod lab;
+pub mod logs;
+pub mod look;
+mod manifest;
+mod neighbours;
+mod operator;
+mod ospf;
+pub mod passing;
+mod pinging;
+pub mod power_cuts;
+pub mod record;
+pub mod recorder;
+pub mod report;
+mod residue;
+pub mod scenario;
+pub mod scenarios;
+pub mod scene;
+pub mod state;
+mod switch;
+mod timing;
+pub mod wants;
+pub mod workload;
+
+pub use self::{
+    identity::ClusterIdentity,
+    lab::LabGuard,
+    recorder::{Observer, Recorder},
+    scenario::{Scenario, Suite},
+    scene::{Parts, Scene},
+    switch::Switch,
+    timing::age_of_first_process,
+};

@@ -1,0 +1,215 @@
+//! The tables of scenarios, in the order in which they are played. Each leaves the cluster up and ready.
+
+mod bring_up;
+mod control_plane;
+mod first_boot;
+mod flannel;
+mod install;
+mod kernel;
+mod link_cut;
+mod master_away;
+mod pods;
+mod rbac;
+mod reboot;
+mod routing;
+mod scale;
+mod services;
+mod transit;
+mod upgrade;
+mod worker_replaced;
+mod workload;
+
+use devices::Capability::{CableControl, PowerControl, SocketsOnDevices, SpareSwitch};
+
+use crate::{
+    Scenario,
+    scenario::Suite,
+    wants::Want::{
+        self, CableToWorker, Flanneld, Host, HostAtEachWorker, HostAtMaster, HostsApart, Of, WorkerBesideMaster,
+        Workers,
+    },
+};
+
+pub const SUITES: [Suite; 2] =
+    [Suite { name: "cluster", scenarios: CLUSTER }, Suite { name: "first-boot", scenarios: FIRST_BOOT }];
+
+// What both prove.
+const VERSIONS: Scenario = Scenario::new(
+    "versions",
+    "the API server tells every host that it is linux/386, and the kubectl of the build its version",
+    control_plane::versions,
+)
+.wants(&[Host]);
+const COMPONENTS: Scenario =
+    Scenario::new("components", "every component of the control plane is healthy", control_plane::components);
+const SECRETS: Scenario =
+    Scenario::new("secrets", "etcd holds a Secret encrypted, and the API server gives it back", control_plane::secrets);
+const POD_NETWORK: Scenario =
+    Scenario::new("pod-network", "a pod on every worker, and each reaches each, across switches", pods::play);
+const RBAC: Scenario = Scenario::new(
+    "rbac",
+    "the API server may reach kubelets, a node may not read others' Secrets, a stranger gets nothing",
+    rbac::play,
+);
+const WORKLOAD: Scenario = Scenario::new(
+    "workload",
+    "a Deployment spreads over the workers; logs, exec and port-forward work",
+    workload::play,
+)
+.wants(&[Host]);
+const KERNEL: Scenario = Scenario::new(
+    "kernel",
+    "conntrack's hash table was left alone on every switch, and no kernel warning was logged",
+    kernel::play,
+);
+const REBOOT_EACH: Scenario = Scenario::new(
+    "reboot-each",
+    "each switch that is rebooted comes back as the node that it was, with its pods",
+    reboot::each,
+)
+.wants(&[HostAtEachWorker, Of(PowerControl), Of(SocketsOnDevices)]);
+const REBOOT_ALL: Scenario = Scenario::new(
+    "reboot-all",
+    "switches that are all rebooted at once become the same cluster again, with its pods",
+    reboot::all,
+)
+.wants(&[HostAtEachWorker, Of(PowerControl), Of(SocketsOnDevices)]);
+const UNINSTALL: Scenario = Scenario::new(
+    "uninstall",
+    "what the extension leaves on a switch is its flash and nothing else",
+    install::uninstall,
+)
+.wants(&[Of(PowerControl)]);
+
+/// The SWIX is installed by hand on switches that run, and all is tried that a cluster is for.
+const CLUSTER: &[Scenario] = &[
+    Scenario::new("routing", "OSPF is full, and every switch's loopback answers every host", routing::play),
+    Scenario::new(
+        "long-lived",
+        "hosts connect to each other across the switches before anything is installed, and go on until transit",
+        transit::begin_long_lived,
+    )
+    .needs(&["routing"])
+    .wants(&[HostsApart, Of(SocketsOnDevices)]),
+    Scenario::new(
+        "install",
+        "the SWIX installs on every switch and stays listed as an extension",
+        install::install,
+    )
+    .needs(&["routing"]),
+    Scenario::new("bring-up", "the switches become the nodes of one cluster by themselves", bring_up::play)
+        .needs(&["install"])
+        .wants(&[Host, Of(SocketsOnDevices)]),
+    VERSIONS.needs(&["bring-up"]),
+    COMPONENTS.needs(&["bring-up"]),
+    SECRETS.needs(&["bring-up"]),
+    POD_NETWORK.needs(&["bring-up"]),
+    RBAC.needs(&["pod-network"]),
+    WORKLOAD.needs(&["bring-up"]),
+    Scenario::new(
+        "services",
+        "ClusterIP, NodePort from every host at every worker, UDP, affinity, endpoints that come and go",
+        services::play,
+    )
+    .needs(&["pod-network"])
+    .wants(&[Host, Of(SocketsOnDevices)]),
+    Scenario::new(
+        "transit",
+        "every packet between hosts that passes through switches arrives, whichever way it goes, and is not tracked",
+        transit::transit,
+    )
+    .needs(&["long-lived", "bring-up"])
+    .wants(&[HostsApart, Of(SocketsOnDevices)]),
+    Scenario::new("scale", "200 Services and 60 pods on the workers", scale::play).needs(&["services"]),
+    Scenario::new(
+        "link-cut",
+        "a worker whose cable is cut is away, or reached by another path where there is one; repaired, all is as before",
+        link_cut::play,
+    )
+    .needs(&["bring-up"])
+    .wants(&[CableToWorker, HostAtMaster, HostAtEachWorker, Of(CableControl), Of(SocketsOnDevices)]),
+    REBOOT_EACH.needs(&["bring-up"]),
+    REBOOT_ALL.needs(&["bring-up"]),
+    Scenario::new(
+        "worker-replaced",
+        "Services do without a worker that died, and another switch of its name takes its place by itself",
+        worker_replaced::play,
+    )
+    .needs(&["bring-up"])
+    .wants(&[WorkerBesideMaster, Workers(2), HostAtEachWorker, Of(PowerControl), Of(SpareSwitch), Of(SocketsOnDevices)]),
+    Scenario::new(
+        "master-away",
+        "workers keep serving while the control plane is away, whatever happens to them meanwhile",
+        master_away::play,
+    )
+    .needs(&["bring-up"])
+    .wants(&[CableToWorker, HostAtEachWorker, Of(CableControl), Of(SocketsOnDevices)]),
+    Scenario::new(
+        "upgrade",
+        "the next SWIX is installed switch by switch, while the other switches' pods keep answering",
+        upgrade::play,
+    )
+    .needs(&["bring-up"])
+    .wants(&[Workers(2), HostAtEachWorker, Of(SocketsOnDevices)]),
+    Scenario::new(
+        "flannel",
+        "pods of different switches reach each other by flannel instead of by static routes",
+        flannel::play,
+    )
+    .needs(&["bring-up"])
+    .wants(&[Flanneld, Workers(2), HostAtEachWorker, Of(SocketsOnDevices)]),
+    KERNEL.needs(&["services"]),
+    UNINSTALL.needs(&["bring-up"]),
+];
+
+/// The SWIX is on the flash of switches that are switched on for the first time.
+const FIRST_BOOT: &[Scenario] = &[
+    Scenario::new("boot", "switches that find all on their flash become one cluster by themselves", first_boot::boot)
+        .wants(&[Of(SpareSwitch)]),
+    COMPONENTS.needs(&["boot"]),
+    VERSIONS.needs(&["boot"]),
+    SECRETS.needs(&["boot"]),
+    POD_NETWORK.needs(&["boot"]),
+    RBAC.needs(&["pod-network"]),
+    WORKLOAD.needs(&["boot"]),
+    Scenario::new("again", "a second bring-up finds all as it should be, and changes nothing", first_boot::again)
+        .needs(&["boot"]),
+    REBOOT_ALL.needs(&["boot"]),
+    REBOOT_EACH.needs(&["boot"]),
+    Scenario::new(
+        "power-cut-each",
+        "each switch that loses its power comes back as the node that it was, with its pods",
+        reboot::each_by_power_cut,
+    )
+    .needs(&["boot"])
+    .wants(REBOOT_EACH.wants),
+    KERNEL.needs(&["pod-network"]),
+    UNINSTALL.needs(&["boot"]),
+    Scenario::new(
+        "clock",
+        "certificates of a clock that was a year ahead are issued again for the same authority",
+        first_boot::clock::play,
+    )
+    .wants(ALONE),
+    Scenario::new(
+        "damage",
+        "damaged files are made again, and what cannot be is asked for by name",
+        first_boot::damage::play,
+    )
+    .wants(ALONE),
+    Scenario::new(
+        "full-flash",
+        "a flash that is read-only or full is named, and the bring-up goes on once it is repaired",
+        first_boot::full_flash::play,
+    )
+    .wants(ALONE),
+    Scenario::new(
+        "power-cuts",
+        "a switch whose power is cut while it boots is whole after the next boot",
+        first_boot::power_cuts,
+    )
+    .wants(ALONE),
+];
+
+/// Of those that begin with a new switch, and no other one on.
+const ALONE: &[Want] = &[Of(SpareSwitch), Of(PowerControl)];

@@ -1,0 +1,119 @@
+//! flannel in the place of the static routes to other switches' pods.
+//!
+//! It keeps to the network that all switches' management ports are on: its vxlan goes out of one interface, and a switch
+//! has several that lead to others.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Result, ensure};
+use cluster::Node;
+use contract::places::FLANNELD;
+
+use crate::{Scene, Switch, answering, scene::BRING_UP, switch::put};
+
+/// Where one is put that was given.
+const COPIED: &str = "/root/flanneld";
+const UNIT: &str = "flanneld-of-topo-test";
+const INTERFACE: &str = "flannel.1";
+const CONFIG: &str = "/etc/kube-flannel/net-conf.json";
+const KUBECONFIG: &str = "/root/flanneld.kubeconfig";
+
+/// How long the routes of the switches to each other's pods may take.
+const ROUTED: Duration = Duration::from_secs(60);
+
+pub fn play(scene: &mut Scene<'_>) -> Result<()> {
+    answering::outlived(scene, by_flannel)
+}
+
+fn by_flannel(scene: &mut Scene<'_>) -> Result<()> {
+    let given = scene.parts.flanneld.clone();
+    let switches = scene.workers()?;
+    let played = with_flannel(scene, &switches, given);
+    scene.step("take flannel away, and bring the static routes back", |scene| {
+        switches.iter().try_for_each(|switch| without_flannel(scene, switch))?;
+        scene.wait_until_nodes_ready(BRING_UP)
+    })?;
+    played
+}
+
+fn with_flannel(scene: &mut Scene<'_>, switches: &[Switch<'_>], given: Option<PathBuf>) -> Result<()> {
+    scene.step("give every node its range of pods, which flannel takes from there", |scene| {
+        let master = scene.master()?;
+        for node in scene.worker_nodes() {
+            let patch = serde_json::json!({"spec": {"podCIDR": node.pod_cidr, "podCIDRs": [node.pod_cidr]}});
+            let name = scene.switch(&node.name)?.node_name();
+            master.kubectl(&["patch", "node", &name, "--patch", &patch.to_string()])?;
+        }
+        Ok(())
+    })?;
+    for switch in switches {
+        scene.step(format!("start flanneld on {}, and take its static routes away", switch.name()), |scene| {
+            start(scene, switch, given.as_deref())?;
+            routes(scene, switch, "no ")
+        })?;
+    }
+    scene.step("every switch has flannel's routes to the others' pods", |scene| {
+        for switch in switches {
+            for other in others(scene, switch) {
+                let range = other.pod_cidr.to_string();
+                scene.eventually(&format!("{}'s route to {range} is flannel's", switch.name()), ROUTED, || {
+                    let routes = switch.exec_ok(["ip", "-4", "route", "show", "exact", &range])?;
+                    ensure!(routes.lines().count() == 1 && routes.contains(INTERFACE), "there is {routes:?}");
+                    Ok(())
+                })?;
+            }
+        }
+        Ok(())
+    })?;
+    scene.step("the Service answers at every worker, from every switch's pods", |scene| answering::wait(scene))
+}
+
+fn start(scene: &Scene<'_>, switch: &Switch<'_>, given: Option<&Path>) -> Result<()> {
+    let program = match given {
+        Some(file) => {
+            switch.copy_program_in(file, COPIED)?;
+            COPIED
+        }
+        None => FLANNELD,
+    };
+    let config = serde_json::json!({"Network": scene.cluster.pod_cidr, "Backend": {"Type": "vxlan"}});
+    switch.exec_ok(["mkdir", "-p", "/etc/kube-flannel"])?;
+    put(switch, config.to_string(), CONFIG)?;
+    put(switch, scene.master()?.admin_kubeconfig()?, KUBECONFIG)?;
+    let interface = format!("--iface={}", switch.management_address()?);
+    let node = format!("--setenv=NODE_NAME={}", switch.node_name());
+    let unit = format!("--unit={UNIT}");
+    let kubeconfig = format!("--kubeconfig-file={KUBECONFIG}");
+    // It does not end by itself when it is told to.
+    let kill = "--property=KillSignal=SIGKILL";
+    let run = ["systemd-run", &unit, kill, &node, program, "--kube-subnet-mgr", &kubeconfig, &interface];
+    switch.exec_ok(run).map(drop)
+}
+
+fn without_flannel(scene: &Scene<'_>, switch: &Switch<'_>) -> Result<()> {
+    // What did not come to be there need not be taken away.
+    switch.exec(["systemctl", "stop", UNIT])?;
+    switch.exec(["systemctl", "reset-failed", UNIT])?;
+    switch.exec(["ip", "link", "delete", INTERFACE])?;
+    let range = scene.cluster.pod_cidr.to_string();
+    for direction in ["-s", "-d"] {
+        switch.exec(["iptables", "-w", "-D", "FORWARD", direction, &range, "-j", "ACCEPT"])?;
+    }
+    switch.exec_ok(["rm", "-rf", "/etc/kube-flannel", COPIED, KUBECONFIG])?;
+    routes(scene, switch, "")
+}
+
+/// The static routes of the bring-up: with `no ` in front, away.
+fn routes(scene: &Scene<'_>, switch: &Switch<'_>, no: &str) -> Result<()> {
+    for other in others(scene, switch) {
+        switch.cli(&format!("enable\nconfigure\n{no}ip route {} {}", other.pod_cidr, other.address))?;
+    }
+    Ok(())
+}
+
+fn others<'a>(scene: &Scene<'a>, switch: &Switch<'_>) -> Vec<&'a Node> {
+    scene.worker_nodes().into_iter().filter(|node| node.name != switch.name()).collect()
+}

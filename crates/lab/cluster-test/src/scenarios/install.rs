@@ -1,0 +1,70 @@
+//! The operator's part: two files on the flash, `extension`, and `boot-extensions`. And its end: the extension is removed
+//! everywhere, and every switch compared with what it is when it boots without it.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use contract::places;
+
+use crate::{Scene, extension, residue};
+
+const BOOTED: Duration = Duration::from_secs(120);
+
+/// From the boot until routing has settled.
+const SETTLED: Duration = Duration::from_secs(90);
+
+pub fn install(scene: &mut Scene<'_>) -> Result<()> {
+    let parts = scene.parts;
+    let name = extension::name(&parts.swix)?;
+    for switch in scene.switches()? {
+        scene.step(format!("copy cluster.toml, the SWIX and an image to {}'s flash", switch.name()), |_| {
+            switch.sh(&format!("mkdir -p {}", places::OWN_IMAGES))?;
+            switch.copy_in(&parts.cluster_toml, places::CLUSTER_TOML)?;
+            switch.copy_in(&parts.probe_image, &format!("{}/probe.tar", places::OWN_IMAGES))?;
+            extension::copy_in(&switch, &parts.swix, &name)
+        })?;
+    }
+    for switch in scene.switches()? {
+        scene.step(format!("install it on {}", switch.name()), |_| {
+            extension::install(&switch, &name)?;
+            extension::boot_with(&switch, &[&name])?;
+            extension::check_is_listed(&switch, &name)
+        })?;
+    }
+    Ok(())
+}
+
+pub fn uninstall(scene: &mut Scene<'_>) -> Result<()> {
+    let removed = scene.step("remove the extension from every switch", |scene| {
+        scene.on_each_switch(|switch| {
+            let flash = residue::flash(switch)?;
+            extension::remove(switch, &extension::booted_with(switch)?)?;
+            let left = residue::everything(switch)?;
+            ensure!(residue::flash(switch)? == flash, "what is on the flash is not what was");
+            if scene.cluster.master().name == switch.name() {
+                switch.exec_ok(["test", "-s", &format!("{}/member/snap/db", places::ETCD)]).context("etcd's data")?;
+            }
+            extension::boot_with(switch, &[])?;
+            Ok(left)
+        })
+    })?;
+    scene.step("reboot every switch without it", |scene| {
+        scene.on_each_switch(|switch| {
+            switch.reboot()?;
+            let state = switch.wait_until_booted(BOOTED)?;
+            ensure!(state == "running", "systemd says {state}");
+            Ok(())
+        })
+    })?;
+    for switch in scene.switches()? {
+        scene.step(format!("what was on {} is what is on it without the extension", switch.name()), |scene| {
+            let left = &removed[switch.name()];
+            scene.eventually("the two are the same", SETTLED, || {
+                let plain = residue::everything(&switch)?;
+                ensure!(*left == plain, "{}", residue::difference(left, &plain));
+                Ok(())
+            })
+        })?;
+    }
+    Ok(())
+}
