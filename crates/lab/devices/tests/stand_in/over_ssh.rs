@@ -52,6 +52,10 @@ fn a_switch_is_handled_over_ssh_as_it_is_through_docker() {
         .unwrap();
     switch.copy_out("/mnt/flash/f", &directory.path().join("f")).unwrap();
     assert_eq!(fs::read(directory.path().join("f/secret")).unwrap(), bytes);
+    let secret = directory.path().join("secret");
+    assert!(switch.copy_out_if_there("/mnt/flash/f/secret", &secret).unwrap());
+    assert_eq!(fs::read(&secret).unwrap(), bytes);
+    assert!(!switch.copy_out_if_there("/mnt/flash/f/other", &secret).unwrap());
 
     switch.exec_ok(["touch", "/etc/forgotten"]).unwrap();
     switch.reboot().unwrap();
