@@ -98,7 +98,7 @@ fn make_image(name: &str) -> Image {
 /// Fails where Docker has a container or a network of that prefix, or this machine a file of its lab.
 pub fn nothing_is_left(prefix: &str) {
     nothing_is_in_docker(prefix);
-    let find = Program::new("find", "look for what was left").unwrap().arg("/run/kubernetes-on-eos");
+    let find = Program::new("find", "look for what was left").unwrap().args(["/run", "-maxdepth", "3"]);
     assert_eq!(find.args(["-name", prefix]).read().unwrap(), "");
 }
 
