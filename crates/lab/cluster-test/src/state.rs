@@ -44,13 +44,14 @@ impl State {
     /// Takes the copy; the device may be off.
     pub fn copy_of(device: &Device) -> Result<State> {
         let directory = tempfile::tempdir().context("cannot make a directory for the flash's files")?;
-        let there = |name: &str| device.copy_out(&format!("{STATE}/{name}"), &directory.path().join(name)).is_ok();
-        let pki = there("pki");
-        there("kubeconfigs");
-        there("encryption-config.yaml");
+        let there = |name: &str| device.copy_out_if_there(&format!("{STATE}/{name}"), &directory.path().join(name));
+        let pki = there("pki")?;
+        there("kubeconfigs")?;
+        there("encryption-config.yaml")?;
         // The last file that is made of the PKI.
-        let admin = there("admin.kubeconfig");
-        let etcd = device.copy_out(&format!("{STATE}/etcd/member/snap/db"), &directory.path().join("etcd.db")).is_ok();
+        let admin = there("admin.kubeconfig")?;
+        let etcd =
+            device.copy_out_if_there(&format!("{STATE}/etcd/member/snap/db"), &directory.path().join("etcd.db"))?;
         let reached = match (pki, admin, etcd) {
             (_, _, true) => Reached::Etcd,
             (_, true, _) => Reached::PkiComplete,

@@ -39,9 +39,7 @@ pub fn archive(repository: &Path, directory: &Path) -> Result<PathBuf> {
         .arg(parent)
         .arg("test-pod")
         .read()?;
-    docker(&["import", "--change", r#"ENTRYPOINT ["/test-pod"]"#, &tar.display().to_string(), IMAGE])?;
-    docker(&["save", "--output", &archive.display().to_string(), IMAGE])?;
-    docker(&["image", "rm", IMAGE])?;
+    devices::images::archive::write(&tar, r#"ENTRYPOINT ["/test-pod"]"#, IMAGE, &archive)?;
     Ok(archive)
 }
 
@@ -141,10 +139,6 @@ pub fn story(master: &Switch) -> String {
         told(&["get", "events", "--sort-by=.lastTimestamp"]),
     ]
     .join("\n")
-}
-
-fn docker(arguments: &[&str]) -> Result<()> {
-    Program::new("docker", "make the test image")?.args(arguments).read().map(drop)
 }
 
 #[cfg(test)]

@@ -10,8 +10,9 @@ use common::{
 };
 
 /// What is known of labs and does not survive a reboot of this machine. Directories and locks of prefixes are each in a
-/// directory of their own, so that a prefix may be called as anything else here.
-const DIRECTORY: &str = "/run/kubernetes-on-eos";
+/// directory of their own, so that a prefix may be called as anything else here. It is not the switch's own, which a test of
+/// what runs on a switch may remove from this machine.
+const DIRECTORY: &str = "/run/kubernetes-on-eos-lab";
 
 /// The directory for what a lab of that prefix needs while it is up.
 pub(super) fn directory(prefix: &str) -> PathBuf {
