@@ -70,9 +70,6 @@ const RUNS: usize = 5;
 
 impl BenchFlags {
     pub fn run(self) -> Result<()> {
-        if !self.busy {
-            quiet::wait()?;
-        }
         match self.what {
             BenchSubject::Build => build_figures(&self),
             BenchSubject::FirstBoot => first_boot::run(&self),
@@ -82,8 +79,16 @@ impl BenchFlags {
     }
 }
 
+impl BenchFlags {
+    /// Once all else that a benchmark needs is there.
+    fn wait_for_quiet(&self) -> Result<()> {
+        if self.busy { Ok(()) } else { quiet::wait() }
+    }
+}
+
 fn build_figures(flags: &BenchFlags) -> Result<()> {
     let session = Session::open(flags.selection.clone())?;
+    flags.wait_for_quiet()?;
     let release = &session.release;
     let mut text = format!(
         "# Figures of the build\n\nWritten by `cargo xtask bench build{}{}`; run it again to repeat them, every run replaces this \

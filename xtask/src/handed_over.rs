@@ -7,13 +7,14 @@ use std::{
     ffi::OsString,
     os::unix::process::CommandExt,
     process::Command,
+    sync::mpsc::{self, RecvTimeoutError},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail};
 use clap::{Args, CommandFactory};
-use common::command::cargo_variables;
+use common::command::{Program, cargo_variables};
 
 use crate::{Xtask, workspace::workspace};
 
@@ -62,32 +63,24 @@ pub fn is_help() -> bool {
 pub fn hand_over() -> Result<()> {
     let formats_do = env::args_os().skip(1).find(|word| word != "help").is_some_and(|verb| verb == FORMATS_VERB);
     let features: &[&str] = if formats_do { &["--no-default-features", "--features", "formats"] } else { &[] };
-    let cargo = |verb| {
-        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        for name in cargo_variables() {
-            cargo.env_remove(name);
+    let manifest = workspace().join("Cargo.toml");
+    let arguments = ["--quiet", "--package", "xtask", "--manifest-path"];
+    let (compiled, is_compiled) = mpsc::channel::<()>();
+    let telling = thread::spawn(move || {
+        if is_compiled.recv_timeout(QUIET) == Err(RecvTimeoutError::Timeout) {
+            let time = if formats_do { "a minute or two" } else { "some minutes" };
+            eprintln!("compiling what this verb needs; the first time takes {time}");
         }
-        cargo.args([verb, "--quiet", "--package", "xtask", "--manifest-path"]).arg(workspace().join("Cargo.toml"));
-        cargo.args(features);
-        cargo
-    };
-    let mut compiling = cargo("build").spawn().context("cargo cannot be run")?;
-    let began = Instant::now();
-    let mut told = false;
-    let status = loop {
-        if let Some(status) = compiling.try_wait().context("cargo cannot be waited for")? {
-            break status;
-        }
-        if !told && began.elapsed() > QUIET {
-            eprintln!(
-                "compiling what this verb needs; the first time takes {}",
-                if formats_do { "a moment" } else { "some minutes" }
-            );
-            told = true;
-        }
-        thread::sleep(Duration::from_millis(20));
-    };
-    ensure!(status.success(), "the xtask that this verb needs does not compile");
-    let error = cargo("run").arg("--").args(env::args_os().skip(1)).exec();
-    bail!("cargo cannot be run: {error}")
+    });
+    let cargo = Program::cargo("compile the xtask that this verb needs")?;
+    let ended = cargo.arg("build").args(arguments).arg(&manifest).args(features).run_shown();
+    drop(compiled);
+    let _ = telling.join();
+    ended?;
+    let mut cargo = Command::new("cargo");
+    for name in cargo_variables() {
+        cargo.env_remove(name);
+    }
+    cargo.arg("run").args(arguments).arg(manifest).args(features).arg("--").args(env::args_os().skip(1));
+    bail!("cargo cannot be run: {}", cargo.exec())
 }

@@ -21,11 +21,19 @@ struct NotWritten(u8);
 /// As a shell has it of a program that SIGPIPE ended.
 const BROKEN_PIPE: u8 = 128 + 13;
 
-/// As a shell has it of a program that SIGINT ended.
+/// As a shell has it of a program that SIGINT ended; also for the other signals.
 const INTERRUPTED: i32 = 128 + 2;
 
-/// Sees to it, from the start of the program on.
+/// SIGHUP, SIGINT and SIGTERM, in a set of signals as the kernel prints it.
+const ENDING: u64 = 1 << 0 | 1 << 1 | 1 << 14;
+
+/// Sees to it, from the start of the program on; not where whoever started it has it ignore such a signal, as nohup does.
 pub fn handle() -> Result<()> {
+    let status = std::fs::read_to_string("/proc/self/status").context("cannot tell which signals are ignored")?;
+    let ignored = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
+    if ignored.is_some_and(|ignored| ignored & ENDING != 0) {
+        return Ok(());
+    }
     let handler = || {
         end_all();
         if !WATCHED.load(Ordering::Relaxed) || CAME.swap(true, Ordering::Relaxed) {
@@ -52,6 +60,7 @@ pub fn not_written(error: &io::Error) {
     if WATCHED.load(Ordering::Relaxed) {
         CAME.store(true, Ordering::Relaxed);
     } else if thread::current().name() != Some("main") {
+        end_all();
         process::exit(not_written.0.into());
     } else if !thread::panicking() {
         // No panic, which would be told: only the way out.

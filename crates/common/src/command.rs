@@ -22,9 +22,10 @@ use self::child::{Ended, Running};
 /// How many of a failed program's last lines its error repeats.
 const TAIL_LINES: usize = 20;
 
-/// How long a program may take whose output is read, and one that writes a log: compilers do.
+/// How long a program may take whose output is read.
 const READ: Duration = Duration::from_secs(10 * 60);
-const LOGGED: Duration = Duration::from_secs(2 * 60 * 60);
+/// How long one may take that writes a log, as compilers do, or downloads.
+pub const LONG: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// A program to run, with its arguments, environment and directory.
 #[derive(Debug)]
@@ -127,18 +128,18 @@ impl Program {
 
     /// Runs the program to its end with both outputs appended to `log`.
     pub fn run_logged(mut self, log: &Path) -> Result<()> {
-        let mut file = append_to(log)?;
-        writeln!(file, "$ {}", self.text()).with_context(|| format!("cannot write {}", log.display()))?;
+        let file = self.begin_log(log)?;
         self.command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
-        let running = self.start(LOGGED)?;
-        self.succeed(running, log).with_context(|| format!("the whole log is {}", log.display()))
+        let running = self.start(LONG)?;
+        self.succeed(running, log)
     }
 
     /// Runs the program to its end and hands over each line of its standard output as it comes; standard error is
     /// appended to `log`.
     pub fn follow(mut self, log: &Path, mut line: impl FnMut(&str)) -> Result<()> {
-        self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(append_to(log)?);
-        let mut running = self.start(LOGGED)?;
+        let file = self.begin_log(log)?;
+        self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(file);
+        let mut running = self.start(LONG)?;
         let (stdout, _) = running.outputs();
         let mut said = Vec::new();
         while let Some(piece) = running.next(&stdout) {
@@ -148,13 +149,33 @@ impl Program {
                 said.drain(..=end);
             }
         }
+        if !said.is_empty() {
+            line(&String::from_utf8_lossy(&said));
+        }
         self.succeed(running, log)
+    }
+
+    /// Runs the program to its end with this program's outputs.
+    pub fn run_shown(mut self) -> Result<()> {
+        self.command.stdin(Stdio::null());
+        let running = self.start(LONG)?;
+        let status = self.end_of(running, Vec::new)?;
+        if status.success() { Ok(()) } else { Err(self.failed(status, b"").into()) }
+    }
+
+    fn begin_log(&self, log: &Path) -> Result<fs::File> {
+        let mut file = append_to(log)?;
+        writeln!(file, "$ {}", self.text()).with_context(|| format!("cannot write {}", log.display()))?;
+        Ok(file)
     }
 
     fn succeed(&self, running: Running, log: &Path) -> Result<()> {
         let said = || fs::read(log).unwrap_or_default();
-        let status = self.end_of(running, said)?;
-        if status.success() { Ok(()) } else { Err(self.failed(status, &said()).into()) }
+        let ended = self.end_of(running, said).and_then(|status| match status.success() {
+            true => Ok(()),
+            false => Err(self.failed(status, &said()).into()),
+        });
+        ended.with_context(|| format!("the whole log is {}", log.display()))
     }
 
     /// Runs the program and returns its standard output; what it says on standard error goes into the error.

@@ -22,7 +22,7 @@ fn all_that_run_are_ended_at_once_with_what_they_have_started() {
     }
     end_all();
     let error = waits.join().unwrap().to_string();
-    assert!(error.contains("signal: 9"), "{error}");
+    assert!(error.contains("signal: 15"), "{error}");
     thread::sleep(Duration::from_millis(1200));
     assert!(!alive.exists(), "what it started went on");
 }

@@ -40,6 +40,7 @@ pub fn run(flags: &BenchFlags) -> Result<()> {
     let rounds = flags.rounds.map_or(ROUNDS, usize::from);
     let (one, three) = (workspace().join("topo/cluster-one.toml"), workspace().join("topo/cluster.toml"));
 
+    flags.wait_for_quiet()?;
     let machine = machine();
     println!("memory of the enrolment server, and a first run that is not timed");
     let memory = {

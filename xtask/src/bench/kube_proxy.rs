@@ -21,6 +21,7 @@ pub fn run(flags: &BenchFlags) -> Result<()> {
         elf::require(program, Arch::I386).context("both kube-proxies are measured as linux/386 programs")?;
     }
     let rounds = flags.rounds.map_or(ROUNDS, usize::from);
+    flags.wait_for_quiet()?;
     let machine = machine();
     let rows = figures::run(&programs, FiguresRequest::whole(rounds), &*progress::for_stderr())?;
     let text = report(&rows, rounds, &machine)?;

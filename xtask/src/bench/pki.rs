@@ -36,6 +36,7 @@ const KEYS: [(&str, f64); 2] = [("ecdsa-p256", 5.0), ("rsa-2048", 1.0)];
 pub fn run(flags: &BenchFlags) -> Result<()> {
     ensure!(runs_linux_386(), "this machine's kernel does not run linux/386 programs: take one that does");
     let programs = Programs::get(&Session::open(flags.selection.clone())?)?;
+    flags.wait_for_quiet()?;
     let rounds = flags.rounds.map_or(ROUNDS, usize::from);
     let template = files::read_text(&workspace().join("topo/cluster.toml"))?;
     let mut text = format!(include_str!("pki.txt"), rounds = rounds, machine = machine());

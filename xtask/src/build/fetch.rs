@@ -2,11 +2,13 @@
 
 use anyhow::Result;
 use clap::Args;
+use common::command::{LONG, Program};
 
 use super::{
     Selection,
     session::{Session, default_jobs},
 };
+use crate::workspace::workspace;
 
 #[derive(Args)]
 pub struct Fetch {
@@ -22,6 +24,12 @@ impl Fetch {
             session.require_sources(engine, &goals)?;
             engine.run(&session.plan.steps, &goals)
         })?;
+        // That they came once does not say that they are in this cargo's cache; what packs the SWIX is compiled from it, too.
+        if goals.iter().any(|goal| goal.starts_with("crates-")) {
+            let fetch = Program::cargo("bring the Rust programs' crates")?.limit(LONG).dir(&workspace());
+            let offline = session.selection.offline.then_some("--offline");
+            fetch.args(["fetch", "--locked", "--target", session.selection.arch.rust_triple()]).args(offline).read()?;
+        }
         println!(
             "release {}: {} sources fetched, {} were there",
             session.release.name,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use common::Progress;
 use pipeline::{
     cache::{self, Cache},
@@ -37,6 +37,13 @@ impl Session {
     }
 
     pub fn open_in(selection: Selection, root: PathBuf) -> Result<Self> {
+        for directory in [&root, &workspace()] {
+            ensure!(
+                directory.to_str().is_some(),
+                "{} is not UTF-8, which a build cannot hand on: use a directory that is",
+                directory.display()
+            );
+        }
         let release = recipes::load(&selection.recipes, selection.release.as_deref())?;
         let cache = Cache::open(&root)?;
         let store = Store::open(&root)?;

@@ -4,13 +4,16 @@ use std::{
     fs,
     fs::File,
     os::unix::fs::PermissionsExt,
+    process::Stdio,
     thread,
     time::{Duration, Instant},
 };
 
 use common::{Sha256, command::Program};
 
-use crate::support::{Place, Server, assert_nothing_stale, files, https, nowhere, process, succeeds, wait_until};
+use crate::support::{
+    Place, Server, assert_nothing_stale, environment, files, https, nowhere, process, succeeds, wait_until,
+};
 
 #[test]
 fn a_download_that_was_killed_is_resumed() {
@@ -133,4 +136,25 @@ fn an_interrupted_build_ends_its_compiler_and_what_that_has_started() {
     }
     thread::sleep(Duration::from_millis(3500));
     assert!(!alive.exists(), "what the compiler had started went on");
+}
+
+#[test]
+fn who_has_interrupts_ignored_as_nohup_does_is_not_ended_by_them() {
+    let place = Place::new(&nowhere(), &nowhere());
+    let begun = place.path("begun");
+    place.write("go", "bin/go", &format!("#!/bin/sh\ntouch {}\nexec sleep 60\n", begun.display()));
+    place.write("go", "VERSION", "go1.19\n");
+    fs::set_permissions(place.path("go/bin/go"), fs::Permissions::from_mode(0o755)).unwrap();
+    let mut arguments = place.fetch(&["go", "thing"]);
+    arguments[0] = "build-swix".into();
+    let mut shell = std::process::Command::new("sh");
+    shell.envs(environment(&place.cache())).args(["-c", "trap '' HUP; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_xtask")]);
+    let mut running = shell.args(arguments).args(["--program", "thing"]).stderr(Stdio::null()).spawn().unwrap();
+    wait_until("the compiler runs", || begun.exists());
+    let number = running.id().to_string();
+    Program::new("kill", "end it").unwrap().args(["-HUP", &number]).read().unwrap();
+    thread::sleep(Duration::from_millis(500));
+    assert_eq!(running.try_wait().unwrap().map(|status| status.to_string()), None);
+    running.kill().unwrap();
+    running.wait().unwrap();
 }

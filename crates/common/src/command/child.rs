@@ -1,5 +1,5 @@
-//! A child process with a limit. It leads a process group, so that what it started ends with it, and it does not outlive who
-//! waits for it.
+//! A child process with a limit. It leads a session, so that what it started ends with it, and it ends itself where who waits
+//! for it is killed.
 
 use std::{
     collections::BTreeSet,
@@ -16,11 +16,23 @@ use std::{
 
 use rustix::{
     io::Errno,
-    process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, set_parent_process_death_signal, waitid},
+    process::{
+        Pid, Signal, WaitId, WaitIdOptions, getpid, getppid, kill_process_group, set_parent_process_death_signal,
+        setsid, waitid,
+    },
 };
 
 /// How long what a child has written may take to arrive when it has ended.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// How long it may take to end when it is asked to.
+const POLITE: Duration = Duration::from_secs(1);
+
+/// How often it is seen whether it has ended while its output is open.
+const INTERVAL: Duration = Duration::from_millis(200);
+
+/// Longer than any limit.
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The groups of the children that are running. One is in it as long as its number is surely its own.
 static RUNNING: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
@@ -31,16 +43,24 @@ fn running() -> MutexGuard<'static, BTreeSet<i32>> {
 
 /// Ends every program that is being run now, with all that it has started. Whoever waits for it sees it fail.
 pub fn end_all() {
-    for group in running().iter() {
-        end(*group);
-    }
+    end(&running());
 }
 
-fn end(group: i32) {
-    if let Some(group) = Pid::from_raw(group) {
-        // One that has just ended is no longer there.
-        let _ = kill_process_group(group, Signal::KILL);
+/// Politely first, so that a program that runs others in groups of their own ends those.
+fn end(groups: &BTreeSet<i32>) {
+    let groups = || groups.iter().filter_map(|group| Pid::from_raw(*group));
+    let send = |signal| {
+        for group in groups() {
+            // One that has just ended is no longer there.
+            let _ = kill_process_group(group, signal);
+        }
+    };
+    send(Signal::TERM);
+    let since = Instant::now();
+    while since.elapsed() < POLITE && groups().any(|group| !has_ended(group, WaitIdOptions::NOHANG)) {
+        thread::sleep(POLITE / 50);
     }
+    send(Signal::KILL);
 }
 
 /// How a child ended.
@@ -62,10 +82,15 @@ pub(super) struct Running {
 
 impl Running {
     pub(super) fn start(command: &mut Command, limit: Duration) -> io::Result<Self> {
-        command.process_group(0);
-        // SAFETY: between fork and exec there is one system call, prctl, which neither allocates nor takes a lock.
+        let (limit, parent) = (limit.min(YEAR), getpid());
+        // In a session of its own it has no terminal: what would ask there fails instead of waiting for an answer.
+        // SAFETY: between fork and exec there are three system calls, which neither allocate nor take a lock.
         unsafe {
-            command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::KILL))?));
+            command.pre_exec(move || {
+                setsid()?;
+                set_parent_process_death_signal(Some(Signal::KILL))?;
+                if getppid() == Some(parent) { Ok(()) } else { Err(Errno::SRCH.into()) }
+            });
         }
         // The lock is held, so that nobody who ends all misses one that is just being started.
         let mut groups = running();
@@ -79,10 +104,10 @@ impl Running {
                 return false;
             }
             // It may have ended, and only what it has started keeps its output open.
-            let late = !has_ended(group, WaitIdOptions::NOHANG);
+            let late = Pid::from_raw(group).is_some_and(|group| !has_ended(group, WaitIdOptions::NOHANG));
             let groups = running();
             if groups.contains(&group) {
-                end(group);
+                end(&BTreeSet::from([group]));
             }
             late
         });
@@ -97,14 +122,30 @@ impl Running {
     /// The next piece; none at the end. Something that the child left behind may keep its output open for ever, so there is a
     /// limit here as well.
     pub(super) fn next(&self, pieces: &Receiver<Vec<u8>>) -> Option<Vec<u8>> {
-        let left = (self.deadline + GRACE).saturating_duration_since(Instant::now());
-        pieces.recv_timeout(left).ok()
+        let mut until = self.deadline + GRACE;
+        let mut ended = false;
+        loop {
+            match pieces.recv_timeout(INTERVAL) {
+                Ok(piece) => return Some(piece),
+                Err(RecvTimeoutError::Timeout) if Instant::now() < until => {}
+                Err(_) => return None,
+            }
+            if !ended && self.group().is_none_or(|group| has_ended(group, WaitIdOptions::NOHANG)) {
+                ended = true;
+                until = until.min(Instant::now() + GRACE);
+            }
+        }
+    }
+
+    fn group(&self) -> Option<Pid> {
+        i32::try_from(self.child.id()).ok().and_then(Pid::from_raw)
     }
 
     pub(super) fn wait(mut self) -> io::Result<Ended> {
-        let group = self.child.id() as i32;
-        has_ended(group, WaitIdOptions::empty());
-        running().remove(&group);
+        if let Some(group) = self.group() {
+            has_ended(group, WaitIdOptions::empty());
+            running().remove(&group.as_raw_nonzero().get());
+        }
         drop(self.over);
         let late = self.watchdog.join().unwrap_or(false);
         let status = self.child.wait()?;
@@ -113,10 +154,9 @@ impl Running {
 }
 
 /// Its number stays its own until it is waited for in earnest.
-fn has_ended(child: i32, how: WaitIdOptions) -> bool {
-    let Some(pid) = Pid::from_raw(child) else { return true };
+fn has_ended(child: Pid, how: WaitIdOptions) -> bool {
     loop {
-        match waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | how) {
+        match waitid(WaitId::Pid(child), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | how) {
             Err(Errno::INTR) => {}
             Ok(None) => return false,
             Ok(Some(_)) | Err(_) => return true,

@@ -31,7 +31,12 @@ fn a_followed_program_s_lines_are_handed_over_and_what_it_says_last_is_in_the_er
     let failing = Program::new("sh", "speak").unwrap().args(["-c", "echo one; echo two; echo why >&2; exit 3"]);
     let error = failing.follow(&dir.path().join("log"), |line| lines.push(line.to_owned())).unwrap_err();
     assert_eq!(lines, ["one", "two"]);
-    assert!(error.to_string().ends_with("exit status: 3\n    why"), "{error}");
+    let error = format!("{error:#}");
+    assert!(
+        error.starts_with("the whole log is ")
+            && error.ends_with("exit status: 3\n    $ sh -c 'echo one; echo two; echo why >&2; exit 3'\n    why"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn turn(cluster: &Cluster, node: &Node) -> Duration {
 }
 
 fn wait_for(name: &str) -> Result<()> {
-    retry::until(&format!("{name}, healthy after its restart"), LIMIT, PAUSE, || Ok(health::service(name)?))
+    retry::until(&format!("{name} is healthy after its restart"), LIMIT, PAUSE, || Ok(health::service(name)?))
         .with_context(|| format!("see `k8s-node logs {name}`"))
 }
 

@@ -128,7 +128,7 @@ impl Engine<'_> {
             }
         }
         let cached = statuses.iter().filter(|status| matches!(status, StepStatus::Cached)).count();
-        let ways = schedule::ways_to_the_end(steps);
+        let ways = schedule::ways_to_the_end(steps, &to_run);
         let board =
             Board { ways, state: Mutex::new(State { waiting: to_run, ..State::default() }), changed: Condvar::new() };
         std::thread::scope(|scope| {

@@ -9,7 +9,7 @@ use std::{fs, path::Path, time::Duration};
 use anyhow::{Context, Result};
 use common::{
     Progress,
-    command::{Failure, Program},
+    command::{Failure, LONG, Program},
     files,
     lock::{After, Lock},
     progress::Unit,
@@ -106,7 +106,8 @@ fn fetch_commit(origin: &Git, repository: &Path) -> Result<(), Trouble> {
     git("make a repository")?.args(["init", "--quiet", "--bare", "--template="]).arg(repository).read()?;
     let fetch = |specs: &[&str]| -> Result<std::process::Output> {
         let slow = ["-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=60", "-c", "gc.auto=0"];
-        let program = git("fetch a commit")?.dir(repository).args(slow).args(["fetch", "--quiet", "--no-tags"]);
+        let program =
+            git("fetch a commit")?.limit(LONG).dir(repository).args(slow).args(["fetch", "--quiet", "--no-tags"]);
         program.args(specs).output()
     };
     if !fetch(&["--depth=1", "--", &origin.url, commit])?.status.success() {

@@ -44,7 +44,6 @@ pub const BUILD: &[Need] = &[
     need("ld", "link the Rust programs", "binutils"),
     need("ar", "pack a library for them", "binutils"),
     need("apt-get", "fetch Debian's packages, without installing them", "apt"),
-    need("dpkg-deb", "unpack Debian's packages", "dpkg"),
     Need::Suite { name: "bookworm", of: "Debian 12" },
     Need::Suite { name: "bookworm-security", of: "Debian 12's security suite" },
     Need::Linux386,

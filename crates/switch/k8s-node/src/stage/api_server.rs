@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use common::retry::{self, Failed};
 use contract::Stage;
 
@@ -14,13 +14,10 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 pub fn api_server() -> Result<String> {
     let (begun, mut said) = (SystemTime::now(), String::new());
-    retry::until("a healthy API server", LIMIT, PAUSE, || {
-        let healthy = health::service("kube-apiserver");
-        if healthy.is_err() {
-            waiting_for(Stage::ApiServer, begun, &mut said, "waiting for the API server").map_err(Failed::Stop)?;
-        }
-        Ok(healthy?)
-    })
-    .context("the API server does not answer; see `k8s-node logs kube-apiserver`")?;
+    retry::until("the API server is healthy", LIMIT, PAUSE, || {
+        let Err(error) = health::service("kube-apiserver") else { return Ok(()) };
+        waiting_for(Stage::ApiServer, begun, &mut said, "waiting for the API server").map_err(Failed::Stop)?;
+        Err(error.context("it does not answer; see `k8s-node logs kube-apiserver`").into())
+    })?;
     Ok("the API server answers".into())
 }

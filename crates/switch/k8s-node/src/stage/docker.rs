@@ -19,7 +19,7 @@ pub fn docker() -> Result<String> {
     if !systemd::is_active("docker.service")? {
         systemd::start("docker.service").context("Docker cannot be started: is it in this version of EOS?")?;
     }
-    let version = retry::until("an answer of Docker's", LIMIT, PAUSE, || Ok(containers::version()?))?;
+    let version = retry::until("Docker answers", LIMIT, PAUSE, || Ok(containers::version()?))?;
     Ok(format!("Docker {version} answers"))
 }
 

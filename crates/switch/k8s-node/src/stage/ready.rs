@@ -15,19 +15,23 @@ const PAUSE: Duration = Duration::from_millis(250);
 pub fn ready(switch: &Switch) -> Result<String> {
     let (begun, mut said) = (SystemTime::now(), String::new());
     let services: Vec<&str> = service::of(switch).collect();
-    let mut waited_for = "";
-    let healthy = retry::until("a healthy node", LIMIT, PAUSE, || {
+    let mut unhealthy = None;
+    let healthy = retry::until("the node is healthy", LIMIT, PAUSE, || {
         let missing = missing(switch, &services);
         let names: Vec<&str> = missing.iter().map(|(name, _)| *name).collect();
         let Some((name, error)) = missing.into_iter().next() else { return Ok(()) };
-        waited_for = name;
+        unhealthy = None;
         waiting_for(Stage::Ready, begun, &mut said, &format!("waiting for {}", names.join(", ")))
             .map_err(Failed::Stop)?;
+        unhealthy = Some(name);
         Err(error.context(format!("{name} is not healthy")).into())
     });
-    healthy.map_err(|error| {
-        let tail = systemd::tail(&format!("{waited_for}.service"), 5);
-        anyhow!("{error:#}\n{}", tail.trim_end())
+    healthy.map_err(|error| match unhealthy {
+        Some(name) => {
+            let tail = systemd::tail(&format!("{name}.service"), 5);
+            anyhow!("{error:#}\n{}", tail.trim_end())
+        }
+        None => error,
     })?;
     let node = if switch.node.worker { ", the node is Ready" } else { "" };
     Ok(format!("{} are healthy{node}", services.join(", ")))

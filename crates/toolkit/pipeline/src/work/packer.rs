@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use cargo_metadata::Message;
 use common::{command::Program, files, progress::Task};
+use sources::FetchMode;
 use swix::packing::{Order, Report};
 
 use crate::{
@@ -19,17 +20,24 @@ const PROGRAM: &str = "swix-pack";
 pub(crate) fn run(job: &Job, work: &Packer) -> Result<()> {
     let task = job.busy();
     task.doing("compiling");
-    let said = Program::cargo("compile what packs the SWIX")?
+    let mut made = None;
+    let compiled = Program::cargo("compile what packs the SWIX")?
         .args(["build", "--locked", "--message-format=json-render-diagnostics"])
         .args(["--package", "swix", "--features", "formats", "--bin", PROGRAM])
         .args(offline(job))
         .dir(&work.workspace)
-        .read()?;
-    let made = Message::parse_stream(said.as_bytes()).filter_map(|message| match message {
-        Ok(Message::CompilerArtifact(artifact)) if artifact.target.name == PROGRAM => artifact.executable,
-        _ => None,
-    });
-    let made = made.last().context("cargo compiled what packs the SWIX, and does not say where it is")?;
+        .follow(job.log, |line| {
+            if let Ok(Message::CompilerArtifact(artifact)) = serde_json::from_str(line)
+                && artifact.target.name == PROGRAM
+            {
+                made = artifact.executable;
+            }
+        });
+    compiled.with_context(|| match job.engine.mode {
+        FetchMode::Offline => "it is compiled from what is there: run `cargo xtask fetch` where there is a network",
+        FetchMode::Online => "what packs the SWIX is compiled for this machine",
+    })?;
+    let made = made.context("cargo compiled what packs the SWIX, and does not say where it is")?;
     files::copy_atomically(made.as_std_path(), &job.out().join(PROGRAM))
 }
 

@@ -13,7 +13,7 @@ use std::{
 use anyhow::Result;
 use common::{
     Sha256,
-    command::Program,
+    command::{LONG, Program},
     files,
     lock::{After, Lock},
 };
@@ -95,7 +95,8 @@ impl Apt {
 
     /// apt with this configuration, for a program that is told where it is.
     pub(crate) fn program(&self, name: impl AsRef<std::ffi::OsStr>, purpose: &str) -> Result<Program> {
-        let program = Program::new(name, purpose)?.env("LC_ALL", "C").env("DEBIAN_FRONTEND", "noninteractive");
+        let program =
+            Program::new(name, purpose)?.limit(LONG).env("LC_ALL", "C").env("DEBIAN_FRONTEND", "noninteractive");
         Ok(program.arg(format!("-c={}", self.directory.join("apt.conf").display())))
     }
 }
