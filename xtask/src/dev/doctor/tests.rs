@@ -13,7 +13,8 @@ use super::{
 use crate::workspace::workspace;
 
 /// What is everywhere: of Debian's essential packages, with cargo, or with a package that is named for another program.
-const COMES_ALONG: [&str; 9] = ["apt-config", "cargo", "date", "docker", "id", "nsenter", "runc", "rustc", "setpriv"];
+const COMES_ALONG: [&str; 10] =
+    ["apt-config", "cargo", "date", "docker", "id", "nsenter", "runc", "rustc", "setpriv", "umount"];
 
 /// How a program is named where it is run.
 const RUN: [&str; 4] = ["Program::new(\"", "Command::new(\"", "cmd!(shell, \"", " tool(\""];
