@@ -51,9 +51,11 @@ impl Program {
     pub fn new(program: impl AsRef<OsStr>, purpose: &str) -> Result<Self> {
         let shell = Shell::new().context("cannot tell the current directory")?;
         let name = program.as_ref();
+        let mut command = shell.cmd(name).into();
+        child::prepare(&mut command);
         Ok(Program {
             argv: vec![name.to_string_lossy().into_owned()],
-            command: shell.cmd(name).into(),
+            command,
             purpose: purpose.to_owned(),
             limit: None,
         })
@@ -131,7 +133,7 @@ impl Program {
         let file = self.begin_log(log)?;
         self.command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
         let running = self.start(LONG)?;
-        self.succeed(running, log)
+        self.succeed_logged(running, log)
     }
 
     /// Runs the program to its end and hands over each line of its standard output as it comes; standard error is
@@ -152,15 +154,14 @@ impl Program {
         if !said.is_empty() {
             line(&String::from_utf8_lossy(&said));
         }
-        self.succeed(running, log)
+        self.succeed_logged(running, log)
     }
 
     /// Runs the program to its end with this program's outputs.
     pub fn run_shown(mut self) -> Result<()> {
         self.command.stdin(Stdio::null());
         let running = self.start(LONG)?;
-        let status = self.end_of(running, Vec::new)?;
-        if status.success() { Ok(()) } else { Err(self.failed(status, b"").into()) }
+        self.succeed(running, Vec::new)
     }
 
     fn begin_log(&self, log: &Path) -> Result<fs::File> {
@@ -169,13 +170,14 @@ impl Program {
         Ok(file)
     }
 
-    fn succeed(&self, running: Running, log: &Path) -> Result<()> {
-        let said = || fs::read(log).unwrap_or_default();
-        let ended = self.end_of(running, said).and_then(|status| match status.success() {
-            true => Ok(()),
-            false => Err(self.failed(status, &said()).into()),
-        });
+    fn succeed_logged(&self, running: Running, log: &Path) -> Result<()> {
+        let ended = self.succeed(running, || fs::read(log).unwrap_or_default());
         ended.with_context(|| format!("the whole log is {}", log.display()))
+    }
+
+    fn succeed(&self, running: Running, said: impl Fn() -> Vec<u8>) -> Result<()> {
+        let status = self.end_of(running, &said)?;
+        if status.success() { Ok(()) } else { Err(self.failed(status, &said()).into()) }
     }
 
     /// Runs the program and returns its standard output; what it says on standard error goes into the error.

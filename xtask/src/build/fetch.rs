@@ -3,6 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 use common::command::{LONG, Program};
+use pipeline::step::Work;
 
 use super::{
     Selection,
@@ -25,7 +26,7 @@ impl Fetch {
             engine.run(&session.plan.steps, &goals)
         })?;
         // That they came once does not say that they are in this cargo's cache; what packs the SWIX is compiled from it, too.
-        if goals.iter().any(|goal| goal.starts_with("crates-")) {
+        if session.plan.steps.iter().any(|step| matches!(step.work, Work::Crates(_))) {
             let fetch = Program::cargo("bring the Rust programs' crates")?.limit(LONG).dir(&workspace());
             let offline = session.selection.offline.then_some("--offline");
             fetch.args(["fetch", "--locked", "--target", session.selection.arch.rust_triple()]).args(offline).read()?;

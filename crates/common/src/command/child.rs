@@ -2,7 +2,6 @@
 //! for it is killed.
 
 use std::{
-    collections::BTreeSet,
     io::{self, Read},
     os::unix::process::CommandExt,
     process::{Child, Command, ExitStatus},
@@ -35,9 +34,9 @@ const INTERVAL: Duration = Duration::from_millis(200);
 const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The groups of the children that are running. One is in it as long as its number is surely its own.
-static RUNNING: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
+static RUNNING: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
-fn running() -> MutexGuard<'static, BTreeSet<i32>> {
+fn running() -> MutexGuard<'static, Vec<Pid>> {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -47,17 +46,16 @@ pub fn end_all() {
 }
 
 /// Politely first, so that a program that runs others in groups of their own ends those.
-fn end(groups: &BTreeSet<i32>) {
-    let groups = || groups.iter().filter_map(|group| Pid::from_raw(*group));
+fn end(groups: &[Pid]) {
     let send = |signal| {
-        for group in groups() {
+        for group in groups {
             // One that has just ended is no longer there.
-            let _ = kill_process_group(group, signal);
+            let _ = kill_process_group(*group, signal);
         }
     };
     send(Signal::TERM);
     let since = Instant::now();
-    while since.elapsed() < POLITE && groups().any(|group| !has_ended(group, WaitIdOptions::NOHANG)) {
+    while since.elapsed() < POLITE && !groups.iter().all(|group| has_ended(*group, WaitIdOptions::NOHANG)) {
         thread::sleep(POLITE / 50);
     }
     send(Signal::KILL);
@@ -80,23 +78,29 @@ pub(super) struct Running {
     watchdog: thread::JoinHandle<bool>,
 }
 
+/// Once for a command, however often it is run: each child leads a session of its own. It has no terminal there, so that
+/// what would ask at one fails instead of waiting for an answer.
+pub(super) fn prepare(command: &mut Command) {
+    let parent = getpid();
+    // SAFETY: between fork and exec there are three system calls, which neither allocate nor take a lock.
+    unsafe {
+        command.pre_exec(move || {
+            setsid()?;
+            set_parent_process_death_signal(Some(Signal::KILL))?;
+            if getppid() == Some(parent) { Ok(()) } else { Err(Errno::SRCH.into()) }
+        });
+    }
+}
+
 impl Running {
+    /// Starts a command that has been prepared.
     pub(super) fn start(command: &mut Command, limit: Duration) -> io::Result<Self> {
-        let (limit, parent) = (limit.min(YEAR), getpid());
-        // In a session of its own it has no terminal: what would ask there fails instead of waiting for an answer.
-        // SAFETY: between fork and exec there are three system calls, which neither allocate nor take a lock.
-        unsafe {
-            command.pre_exec(move || {
-                setsid()?;
-                set_parent_process_death_signal(Some(Signal::KILL))?;
-                if getppid() == Some(parent) { Ok(()) } else { Err(Errno::SRCH.into()) }
-            });
-        }
+        let limit = limit.min(YEAR);
         // The lock is held, so that nobody who ends all misses one that is just being started.
         let mut groups = running();
         let child = command.spawn()?;
-        let group = child.id() as i32;
-        groups.insert(group);
+        let group = Pid::from_child(&child);
+        groups.push(group);
         drop(groups);
         let (over, is_over) = mpsc::channel();
         let watchdog = thread::spawn(move || {
@@ -104,10 +108,10 @@ impl Running {
                 return false;
             }
             // It may have ended, and only what it has started keeps its output open.
-            let late = Pid::from_raw(group).is_some_and(|group| !has_ended(group, WaitIdOptions::NOHANG));
+            let late = !has_ended(group, WaitIdOptions::NOHANG);
             let groups = running();
             if groups.contains(&group) {
-                end(&BTreeSet::from([group]));
+                end(&[group]);
             }
             late
         });
@@ -130,22 +134,17 @@ impl Running {
                 Err(RecvTimeoutError::Timeout) if Instant::now() < until => {}
                 Err(_) => return None,
             }
-            if !ended && self.group().is_none_or(|group| has_ended(group, WaitIdOptions::NOHANG)) {
+            if !ended && has_ended(Pid::from_child(&self.child), WaitIdOptions::NOHANG) {
                 ended = true;
                 until = until.min(Instant::now() + GRACE);
             }
         }
     }
 
-    fn group(&self) -> Option<Pid> {
-        i32::try_from(self.child.id()).ok().and_then(Pid::from_raw)
-    }
-
     pub(super) fn wait(mut self) -> io::Result<Ended> {
-        if let Some(group) = self.group() {
-            has_ended(group, WaitIdOptions::empty());
-            running().remove(&group.as_raw_nonzero().get());
-        }
+        let group = Pid::from_child(&self.child);
+        has_ended(group, WaitIdOptions::empty());
+        running().retain(|other| *other != group);
         drop(self.over);
         let late = self.watchdog.join().unwrap_or(false);
         let status = self.child.wait()?;

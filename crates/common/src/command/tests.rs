@@ -83,3 +83,10 @@ fn who_left_its_output_open_is_not_waited_for_longer_than_the_limit() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), "done\n");
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
 }
+
+#[test]
+fn a_program_can_be_run_again() {
+    let mut program = Program::new("echo", "speak").unwrap().arg("hello");
+    assert_eq!(program.output().unwrap().stdout, b"hello\n");
+    assert_eq!(program.read().unwrap(), "hello\n");
+}

@@ -1,7 +1,5 @@
 //! The program `swix-pack`: compiled for this machine, and run for the steps that pack.
 
-use std::path::PathBuf;
-
 use anyhow::{Context, Result};
 use cargo_metadata::Message;
 use common::{command::Program, files, progress::Task};
@@ -43,7 +41,7 @@ pub(crate) fn run(job: &Job, work: &Packer) -> Result<()> {
 
 /// Has something packed, and shows how that goes on.
 pub(crate) fn pack(job: &Job, order: &Order) -> Result<()> {
-    let program: PathBuf = job.need(STEP)?.join(PROGRAM);
+    let program = job.need(STEP)?.join(PROGRAM);
     let file = job.workshop.scratch().join("order.json");
     files::write_atomically(
         &file,
