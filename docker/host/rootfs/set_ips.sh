@@ -35,7 +35,10 @@ while IFS=: read -r interface address; do
     case $address in
         # No network: whoever is on the link is asked for everything.
         */32) by= ;;
-        *) by=$(gateway "$address") && [ -n "$by" ] || continue ;;
+        *)
+            by=$(gateway "$address")
+            [ -n "$by" ] || continue
+            ;;
     esac
     if [ -z "$routed" ]; then
         ip route replace default ${by:+via "$by"} dev "$interface"
