@@ -4,13 +4,12 @@
 //! The output is `<program>` and `modules.json`: the crates that the program is made of.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result};
-use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
 use common::{Arch, files};
 use sources::FetchMode;
 
@@ -94,7 +93,7 @@ pub(crate) fn run(job: &Job, work: &RustBuild) -> Result<()> {
     swix::elf::require(&program, work.arch)?;
 
     task.doing("listing its crates");
-    let crates = crates_of(&work.workspace, &work.package, triple)?;
+    let crates = crates_of(&compiler, &home, &work.workspace, &work.package, triple)?;
     files::write_atomically(&job.out().join("modules.json"), serde_json::to_vec_pretty(&crates)?)
 }
 
@@ -109,36 +108,54 @@ fn cargo_home() -> Result<PathBuf> {
     home.context("neither CARGO_HOME nor HOME is set: set HOME")
 }
 
-/// The crates of the lock file that are compiled into a program; not those that only build it.
-fn crates_of(workspace: &Path, package: &str, triple: &str) -> Result<Vec<Module>> {
-    let metadata = MetadataCommand::new()
-        .current_dir(workspace)
-        .other_options(["--filter-platform", triple, "--locked", "--offline"].map(String::from).to_vec())
-        .exec()
-        .context("cargo cannot tell which crates the program is made of")?;
-    let reached = reached(&metadata, package)?;
-    let crates = metadata.packages.iter().filter(|found| reached.contains(&found.id) && found.source.is_some());
-    let crates = crates.map(|found| Module {
-        path: found.name.to_string(),
-        version: Some(found.version.to_string()),
-        purl: format!("pkg:cargo/{}@{}", found.name, found.version),
-    });
-    Ok(crates.collect::<BTreeSet<_>>().into_iter().collect())
+/// The crates of registries that a program is made of; not those that only build it. Cargo is asked for this program alone:
+/// for its `metadata` it wants crates that nothing here has fetched.
+fn crates_of(compiler: &Compiler, home: &Path, workspace: &Path, package: &str, triple: &str) -> Result<Vec<Module>> {
+    let listed = compiler
+        .cargo(&[], &format!("list the crates in {package}"))?
+        .env("CARGO_HOME", home)
+        .args(listing(package, triple))
+        .dir(workspace)
+        .read()?;
+    let crates: BTreeSet<Module> = listed.lines().filter_map(module).collect();
+    Ok(crates.into_iter().collect())
 }
 
-fn reached(metadata: &Metadata, package: &str) -> Result<BTreeSet<PackageId>> {
-    let resolve = metadata.resolve.as_ref().context("cargo resolved no dependencies")?;
-    let nodes: BTreeMap<&PackageId, _> = resolve.nodes.iter().map(|node| (&node.id, node)).collect();
-    let first = metadata.workspace_packages().into_iter().find(|found| found.name == package);
-    let mut open = vec![first.with_context(|| format!("the workspace has no package {package}"))?.id.clone()];
-    let mut reached = BTreeSet::new();
-    while let Some(id) = open.pop() {
-        if !reached.insert(id.clone()) {
-            continue;
+fn listing<'a>(package: &'a str, triple: &'a str) -> Vec<&'a str> {
+    let of = ["tree", "--locked", "--offline", "--package", package, "--target", triple];
+    let how = ["--edges", "normal,no-proc-macro", "--prefix", "none", "--no-dedupe", "--format", "{p}"];
+    [of, how].concat()
+}
+
+/// `serde v1.0.228`; what is in this workspace has its directory behind it.
+fn module(line: &str) -> Option<Module> {
+    let (name, version) = line.split_once(" v").filter(|_| !line.ends_with(')'))?;
+    Some(Module {
+        path: name.to_owned(),
+        version: Some(version.to_owned()),
+        purl: format!("pkg:cargo/{name}@{version}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use common::command::Program;
+
+    #[test]
+    #[ignore = "fetches crates"]
+    fn what_was_fetched_to_compile_a_program_is_enough_to_list_its_crates() {
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
+        let triple = Arch::I386.rust_triple();
+        let home = tempfile::tempdir().unwrap();
+        if let Ok(config) = fs::read(cargo_home().unwrap().join("config.toml")) {
+            fs::write(home.path().join("config.toml"), config).unwrap();
         }
-        let dependencies = nodes.get(&id).into_iter().flat_map(|node| &node.deps);
-        let normal = dependencies.filter(|dep| dep.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal));
-        open.extend(normal.map(|dep| dep.pkg.clone()));
+        let cargo = |purpose: &str| Program::cargo(purpose).unwrap().env("CARGO_HOME", home.path()).dir(&workspace);
+        cargo("fetch").args(["fetch", "--quiet", "--locked", "--target", triple]).read().unwrap();
+        let listed = cargo("list").args(listing("k8s-node", triple)).read().unwrap();
+        let names: Vec<String> = listed.lines().filter_map(module).map(|module| module.path).collect();
+        assert!(names.contains(&"rcgen".to_owned()) && !names.contains(&"k8s-node".to_owned()), "{names:?}");
+        assert!(!names.contains(&"serde_derive".to_owned()), "it is not in the program: {names:?}");
     }
-    Ok(reached)
 }
