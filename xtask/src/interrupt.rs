@@ -10,10 +10,9 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use common::command::end_all;
+use common::{command::end_all, stop};
 
 static WATCHED: AtomicBool = AtomicBool::new(false);
-static CAME: AtomicBool = AtomicBool::new(false);
 
 /// With this exit code.
 struct NotWritten(u8);
@@ -35,8 +34,10 @@ pub fn handle() -> Result<()> {
         return Ok(());
     }
     let handler = || {
+        // First, so that nobody tries again what is ended here.
+        let last = !WATCHED.load(Ordering::Relaxed) || stop::interrupt();
         end_all();
-        if !WATCHED.load(Ordering::Relaxed) || CAME.swap(true, Ordering::Relaxed) {
+        if last {
             process::exit(INTERRUPTED);
         }
     };
@@ -48,9 +49,9 @@ pub fn watch() {
     WATCHED.store(true, Ordering::Relaxed);
 }
 
-/// Whether it came.
+/// Whether it came: every wait ends then.
 pub fn came() -> bool {
-    CAME.load(Ordering::Relaxed)
+    stop::is_interrupted()
 }
 
 /// What is printed cannot be written, because nobody reads any more or the disk is full. Who watches takes that as Ctrl-C;
@@ -58,7 +59,7 @@ pub fn came() -> bool {
 pub fn not_written(error: &io::Error) {
     let not_written = NotWritten(if error.kind() == ErrorKind::BrokenPipe { BROKEN_PIPE } else { 1 });
     if WATCHED.load(Ordering::Relaxed) {
-        CAME.store(true, Ordering::Relaxed);
+        stop::interrupt();
     } else if thread::current().name() != Some("main") {
         end_all();
         process::exit(not_written.0.into());

@@ -16,8 +16,14 @@ use kube_proxy_diff::programs::Programs;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 
 pub use self::{
-    against_upstream::AgainstUpstream, chaos::Chaos, device::DeviceFlags, image::ImageFlags, pki::Pki,
-    power_cuts::PowerCuts, topo::Topo, topo_test::TopoTest,
+    against_upstream::AgainstUpstream,
+    chaos::Chaos,
+    device::DeviceFlags,
+    image::ImageFlags,
+    pki::Pki,
+    power_cuts::PowerCuts,
+    topo::Topo,
+    topo_test::{Conduct, TopoTest},
 };
 
 /// The programs that kube-proxies are compared with, out of a SWIX of `dist`, in a directory that is the user's own.

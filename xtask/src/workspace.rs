@@ -9,3 +9,8 @@ pub fn workspace() -> PathBuf {
     let xtask = std::env::var_os("CARGO_MANIFEST_DIR").map_or(xtask, PathBuf::from);
     xtask.parent().map_or(xtask.clone(), PathBuf::from)
 }
+
+/// Where what was built is looked for: `$KOE_DIST`, else the dist/ of this repository.
+pub fn dist() -> PathBuf {
+    std::env::var_os("KOE_DIST").map_or_else(|| workspace().join("dist"), PathBuf::from)
+}

@@ -10,6 +10,7 @@
 //! - [`output`]: `println!` and its kin, for a reader who may have gone
 //! - [`progress`]: the sink that libraries report to; they never print
 //! - [`retry`]: trying again what may fail for a while, with a name for what is waited for
+//! - [`stop`]: whether whoever waits is to give up
 //! - [`wording`]: what is wrong in a file, without a library's words
 
 pub mod arch;
@@ -23,6 +24,7 @@ pub mod output;
 pub mod progress;
 mod removal;
 pub mod retry;
+pub mod stop;
 pub mod wording;
 
 pub use arch::Arch;

@@ -1,11 +1,10 @@
 //! Trying again what may fail for a while. Who gives up says what was waited for, how long, and what was wrong last.
 
-use std::{
-    thread,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use anyhow::{Error, Result};
+
+use crate::stop;
 
 /// When something is tried again, and when no longer.
 #[derive(Debug, Clone, Copy)]
@@ -98,7 +97,10 @@ impl RetryPolicy {
                 return Err(error.context(format!("{what}: not within {:.1} s ({tries})", waited.as_secs_f64())));
             }
             // The last try is at the limit, not one pause after it.
-            thread::sleep(self.pause_after(failures).min(self.limit.saturating_sub(waited)));
+            let pause = self.pause_after(failures).min(self.limit.saturating_sub(waited));
+            if let Err(why) = stop::pause(pause) {
+                return Err(error.context(format!("{why} while this was waited for: {what}")));
+            }
         }
         unreachable!("the tries are counted and limited")
     }

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use common::{command::Program, files};
-use xshell::{Shell, cmd};
 
 use super::{BuildSwix, Selection};
 use crate::workspace::workspace;
@@ -15,14 +14,15 @@ const IMAGE: &str = "kubernetes-on-eos/builder";
 const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 pub fn run(flags: &BuildSwix) -> Result<()> {
-    let shell = Shell::new()?;
     let repository = workspace();
     let cache = pipeline::cache::default_directory()?;
     files::create_dir(&cache)?;
     files::create_dir(&flags.dist)?;
     let recipes = flags.selection.recipes.canonicalize().context("cannot find the recipes")?;
-    cmd!(shell, "docker build --network host --tag {IMAGE} {repository}/docker/builder")
-        .run()
+    Program::new("docker", "make the builder's image")?
+        .args(["build", "--network", "host", "--tag", IMAGE])
+        .arg(repository.join("docker/builder"))
+        .run_shown()
         .context("the builder image cannot be made: is a Docker engine running, and can it get debian:bookworm?")?;
 
     let id = |flag: &str| Program::new("id", "know the user").and_then(|id| id.arg(flag).read());
@@ -58,5 +58,5 @@ pub fn run(flags: &BuildSwix) -> Result<()> {
     run.extend(Selection { recipes, ..flags.selection.clone() }.arguments());
     run.extend([format!("--jobs={}", flags.jobs), format!("--dist={}", std::path::absolute(&flags.dist)?.display())]);
     run.extend(flags.program.iter().map(|name| format!("--program={name}")));
-    Ok(cmd!(shell, "docker {run...}").run()?)
+    Program::new("docker", "build in a container")?.args(run).run_shown()
 }

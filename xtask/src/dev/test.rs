@@ -8,14 +8,13 @@ use std::{ffi::OsString, fs, path::PathBuf, time::Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Parser, ValueEnum};
-use common::command::{cargo_variables, find_on_path};
-use xshell::{Cmd, Shell, cmd};
+use common::command::{Program, find_on_path};
 
 use super::doctor;
 use crate::{
     Xtask,
-    lab::{device, image},
-    workspace::workspace,
+    lab::{Conduct, device, image},
+    workspace::{dist, workspace},
 };
 
 #[derive(Args)]
@@ -32,6 +31,9 @@ pub struct TestFlags {
     /// Also the first boots on the stand-in that take long
     #[arg(long, conflicts_with = "fast")]
     long: bool,
+    // Of the group first-boot.
+    #[command(flatten)]
+    conduct: Conduct,
 }
 
 /// As .ci/budget has them.
@@ -50,7 +52,7 @@ struct Tests {
     of: GroupName,
     name: &'static str,
     obstacle: Option<String>,
-    run: fn(&Shell) -> Result<()>,
+    run: fn(&TestFlags) -> Result<()>,
 }
 
 /// What of the suite first-boot is played on one switch, and what on three.
@@ -73,9 +75,6 @@ const ON_THREE_LONG: [&str; 2] = ["reboot-each", "power-cut-each"];
 
 impl TestFlags {
     pub fn run(self) -> Result<()> {
-        let shell = Shell::new()?;
-        shell.change_dir(workspace());
-        shell.set_var("KOE_DIST", workspace().join("dist"));
         let asked = |of: GroupName| match (self.fast, self.group.as_slice()) {
             (true, _) => of == GroupName::Fast,
             (false, groups) => groups.is_empty() || groups.contains(&of),
@@ -90,7 +89,7 @@ impl TestFlags {
             }
             println!("== {}", tests.name);
             let began = Instant::now();
-            (tests.run)(&shell).with_context(|| format!("{} failed", tests.name))?;
+            (tests.run)(&self).with_context(|| format!("{} failed", tests.name))?;
             println!("== {}: passed in {:.1} s", tests.name, began.elapsed().as_secs_f64());
         }
         left_out::tell(self.long);
@@ -108,101 +107,104 @@ impl TestFlags {
         use GroupName::{Fast, FirstBoot, RealTools};
         let tests = |of, name, obstacle, run| Tests { of, name, obstacle, run };
         let mut all = vec![
-            tests(Fast, "formatting", None, |shell| cargo(shell, "fmt --all --check")),
-            tests(Fast, "lints", None, |shell| {
-                cargo(shell, "clippy --workspace --all-targets --quiet -- -D warnings")?;
+            tests(Fast, "formatting", None, |_| cargo("fmt --all --check")),
+            tests(Fast, "lints", None, |_| {
+                cargo("clippy --workspace --all-targets --quiet -- -D warnings")?;
                 // As `cargo xtask` compiles it.
-                cargo(shell, "clippy --package xtask --no-default-features --quiet -- -D warnings")
+                cargo("clippy --package xtask --no-default-features --quiet -- -D warnings")
             }),
-            tests(Fast, "fast tests", None, |shell| cargo(shell, "test --workspace --quiet")),
+            tests(Fast, "fast tests", None, |_| cargo("test --workspace --quiet")),
             // Compiled as a project of its own, with its lock file; to run them takes cargo-fuzz.
-            tests(Fast, "fuzz targets", None, |shell| {
+            tests(Fast, "fuzz targets", None, |_| {
                 cargo(
-                    shell,
                     "clippy --manifest-path fuzz/Cargo.toml --target-dir target --locked --no-default-features --quiet -- -D warnings",
                 )
             }),
-            tests(RealTools, "scripts", no_shellcheck(), scripts),
+            tests(RealTools, "scripts", no_shellcheck(), |_| scripts()),
             // Tests marked `#[ignore]` are those that need root, the network or real tools.
-            tests(RealTools, "tests with the real tools", real_tools(), |shell| {
+            tests(RealTools, "tests with the real tools", real_tools(), |_| {
                 cargo(
-                    shell,
                     "test --workspace --exclude kube-proxy-diff --quiet -- --ignored --skip swix_in_dist --skip drivers:: --skip containerlab_s_schema",
                 )
             }),
         ];
         if left_out::has_docker_topo() {
             // Its tests and nothing else's have this name.
-            all.push(tests(RealTools, "the built-in driver against docker-topo", real_tools(), |shell| {
-                cargo_with_images(shell, "test --package devices --quiet -- --ignored --test-threads=1 drivers::")
+            all.push(tests(RealTools, "the built-in driver against docker-topo", real_tools(), |_| {
+                cargo_with_images("test --package devices --quiet -- --ignored --test-threads=1 drivers::")
             }));
         }
         if left_out::has_containerlab_s_schema() {
-            all.push(tests(RealTools, "containerlab's schema", None, |shell| {
-                cargo(shell, "test --package topology --quiet -- --ignored containerlab_s_schema")
+            all.push(tests(RealTools, "containerlab's schema", None, |_| {
+                cargo("test --package topology --quiet -- --ignored containerlab_s_schema")
             }));
         }
-        let on_three: fn(&Shell) -> Result<()> = match self.long {
-            true => |_| first_boots("k8s.yml", "cluster.toml", &[&ON_THREE[..], &ON_THREE_LONG].concat()),
-            false => |_| first_boots("k8s.yml", "cluster.toml", &ON_THREE),
-        };
         all.extend([
-            tests(RealTools, "tests of the SWIX in dist/", no_swix(), |shell| {
-                cargo(shell, "test --workspace --quiet -- --ignored swix_in_dist")
+            tests(RealTools, "tests of the SWIX in dist/", no_swix(), |_| {
+                cargo("test --workspace --quiet -- --ignored swix_in_dist")
             }),
             // Both in worlds of network namespaces, one test after another.
-            tests(RealTools, "kube-proxy against upstream's", no_swix(), |shell| {
-                cargo(shell, "test --package kube-proxy-diff --quiet -- --ignored --test-threads=1")
+            tests(RealTools, "kube-proxy against upstream's", no_swix(), |_| {
+                cargo("test --package kube-proxy-diff --quiet -- --ignored --test-threads=1")
             }),
-            tests(FirstBoot, "first boots of one switch", no_swix(), |_| {
-                first_boots("one.yml", "cluster-one.toml", &ON_ONE)
+            tests(FirstBoot, "first boots of one switch", no_swix(), |flags| {
+                flags.first_boots("one.yml", "cluster-one.toml", &ON_ONE)
             }),
-            tests(FirstBoot, "first boots of three switches", no_swix(), on_three),
+            tests(FirstBoot, "first boots of three switches", no_swix(), |flags| {
+                let long = if flags.long { &ON_THREE_LONG[..] } else { &[] };
+                flags.first_boots("k8s.yml", "cluster.toml", &[&ON_THREE, long].concat())
+            }),
         ]);
         all
     }
+
+    /// Plays scenarios of the suite first-boot, and leaves a report beside that of topo-test.
+    fn first_boots(&self, topology: &str, cluster: &str, scenarios: &[&str]) -> Result<()> {
+        let topo = workspace().join("topo");
+        let words = ["cargo xtask", "topo-test", "--suite", "first-boot", "--prefix", "first", "--topology"];
+        let report = format!("dist/first-boot-{}", topology.trim_end_matches(".yml"));
+        let files =
+            [topo.join(topology), "--cluster".into(), topo.join(cluster), "--report".into(), workspace().join(report)];
+        // One that is asked for and left out would be refused.
+        let wanted = scenarios.iter().filter(|name| !self.conduct.skip.iter().any(|skipped| skipped == *name));
+        ensure!(wanted.clone().next().is_some(), "--skip leaves nothing of {}", scenarios.join(", "));
+        let named = wanted.flat_map(|name| ["--scenario", name]).map(OsString::from);
+        let words = words.map(OsString::from).into_iter().chain(files.map(OsString::from)).chain(named);
+        Xtask::parse_from(words.chain(self.conduct.words().into_iter().map(OsString::from))).verb.run()
+    }
 }
 
-fn cargo(shell: &Shell, words: &str) -> Result<()> {
-    filters::check(shell, words)?;
-    Ok(command(shell, words).run()?)
+fn cargo(words: &str) -> Result<()> {
+    filters::check(words)?;
+    command(words)?.run_shown()
 }
 
 /// Cargo, as from a shell.
-fn command<'a>(shell: &'a Shell, words: &str) -> Cmd<'a> {
-    cargo_variables().fold(cmd!(shell, "cargo").args(words.split(' ')), Cmd::env_remove)
+fn command(words: &str) -> Result<Program> {
+    let cargo =
+        Program::cargo("run what is to be tried")?.dir(&workspace()).env("KOE_DIST", std::path::absolute(dist())?);
+    Ok(cargo.args(words.split(' ')))
 }
 
 /// How a shell script begins, also one that is a part of something else.
 const SCRIPT: [&[u8]; 3] = [b"#!/bin/sh", b"#!/usr/bin/env bash", b"# shellcheck shell="];
 
 /// Every shell script of the repository.
-fn scripts(shell: &Shell) -> Result<()> {
-    let listed = cmd!(shell, "git ls-files --cached --others --exclude-standard").read()?;
+fn scripts() -> Result<()> {
+    let git = Program::new("git", "find the scripts")?.dir(&workspace());
+    let listed = git.args(["ls-files", "--cached", "--others", "--exclude-standard"]).read()?;
     let scripts: Vec<PathBuf> = listed
         .lines()
         .map(|name| workspace().join(name))
         .filter(|path| fs::read(path).is_ok_and(|text| SCRIPT.iter().any(|first| text.starts_with(first))))
         .collect();
-    Ok(cmd!(shell, "shellcheck {scripts...}").run()?)
-}
-
-/// Plays scenarios of the suite first-boot, and leaves a report beside that of topo-test.
-fn first_boots(topology: &str, cluster: &str, scenarios: &[&str]) -> Result<()> {
-    let topo = workspace().join("topo");
-    let words = ["cargo xtask", "topo-test", "--suite", "first-boot", "--prefix", "first", "--topology"];
-    let report = format!("dist/first-boot-{}", topology.trim_end_matches(".yml"));
-    let files =
-        [topo.join(topology), "--cluster".into(), topo.join(cluster), "--report".into(), workspace().join(report)];
-    let named = scenarios.iter().flat_map(|name| ["--scenario", name]);
-    let words = words.map(OsString::from).into_iter().chain(files.map(OsString::from)).chain(named.map(OsString::from));
-    Xtask::parse_from(words).verb.run()
+    Program::new("shellcheck", "read the scripts")?.args(scripts).run_shown()
 }
 
 /// Labs run one after another: each takes the whole machine.
-fn cargo_with_images(shell: &Shell, words: &str) -> Result<()> {
+fn cargo_with_images(words: &str) -> Result<()> {
     image::make_all()?;
-    cargo(shell, words)
+    cargo(words)
 }
 
 fn real_tools() -> Option<String> {

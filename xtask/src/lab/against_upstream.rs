@@ -15,7 +15,7 @@ use kube_proxy_diff::{
 };
 
 use super::{programs, word};
-use crate::{progress, workspace::workspace};
+use crate::{progress, workspace::dist};
 
 #[derive(Args)]
 pub struct AgainstUpstream {
@@ -41,7 +41,7 @@ const SHOWN: usize = 5;
 
 impl AgainstUpstream {
     pub fn run(self) -> Result<()> {
-        let programs = programs(&workspace().join("dist"))?;
+        let programs = programs(&dist())?;
         let api = Api::start(&programs)?;
         let progress = progress::for_stderr();
         let seed = self.seed.unwrap_or_else(|| fastrand::u32(..).into());

@@ -11,7 +11,7 @@ use kube_proxy_diff::{
 };
 
 use super::{programs, word};
-use crate::{progress, workspace::workspace};
+use crate::{progress, workspace::dist};
 
 #[derive(Args)]
 pub struct Chaos {
@@ -37,7 +37,7 @@ impl Chaos {
     pub fn run(self) -> Result<()> {
         let seed = self.seed.unwrap_or_else(|| fastrand::u32(..).into());
         println!("seed {seed}");
-        let programs = programs(&workspace().join("dist"))?;
+        let programs = programs(&dist())?;
         let mut api = Api::start(&programs)?;
         let Chaos { iptables, mode, duration: at_least, .. } = self;
         let request = ChaosRequest { iptables, mode, seed, at_least, limit: LIMIT };

@@ -14,7 +14,10 @@ use clap::{Args, Subcommand, ValueEnum};
 use devices::{Driver, Flash, Lab, Options, Power};
 use topology::Topology;
 
-use crate::{interrupt, progress, workspace::workspace};
+use crate::{
+    interrupt, progress,
+    workspace::{dist, workspace},
+};
 
 #[derive(Args)]
 pub struct DeviceFlags {
@@ -174,5 +177,5 @@ fn become_command(device: &devices::Device, argv: &[OsString]) -> Result<()> {
 
 /// The SWIX that was built last.
 pub fn newest_swix() -> Result<PathBuf> {
-    swix::dist::newest_swix(&workspace().join("dist"))
+    swix::dist::newest_swix(&dist())
 }

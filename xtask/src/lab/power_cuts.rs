@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use cluster_test::{
-    LabGuard, Switch,
+    Switch,
     power_cuts::{self, Boot, PowerCutReport, PowerCutRequest},
     state::Reached,
 };
@@ -13,7 +13,7 @@ use devices::{Flash, Lab, Options};
 use topology::{Topology, format::DeviceKind};
 
 use super::{device, image};
-use crate::{progress, workspace::workspace};
+use crate::{interrupt, progress, workspace::workspace};
 
 /// Keeps it apart from other labs.
 const PREFIX: &str = "power-cuts";
@@ -43,7 +43,7 @@ pub struct PowerCuts {
 impl PowerCuts {
     pub fn run(self) -> Result<()> {
         let swix = self.swix.map_or_else(device::newest_swix, Ok)?;
-        let options = Options { stand_ins: image::make_all()?, ..Options::default() };
+        let options = Options { stand_ins: image::make_all()?, interrupted: interrupt::came, ..Options::default() };
         let seed = self.seed.unwrap_or_else(|| fastrand::u32(..).into());
         println!("seed {seed}; the switch is a stand-in for EOS");
         let cluster = workspace().join("topo/cluster-one.toml");
@@ -51,8 +51,9 @@ impl PowerCuts {
         let topology = Topology::load(&workspace().join("topo/one.yml"))?.under_prefix(PREFIX);
         // What an earlier run left that was killed.
         Lab::ensure_down(&topology)?;
+        interrupt::watch();
         let progress = progress::for_stderr();
-        let lab = LabGuard::up(&topology, &flash, &options, &*progress)?;
+        let lab = Lab::up_guarded(&topology, &flash, &options, &*progress)?;
         let device = lab.devices().find(|device| device.kind() == DeviceKind::Switch);
         let switch = Switch::from(device.context("topo/one.yml has no switch")?);
         let request = PowerCutRequest {

@@ -1,5 +1,6 @@
 //! `topo-test`: checks what the user asks for, and plays it, once or several times.
 
+mod conduct;
 mod play;
 mod watch;
 
@@ -13,25 +14,27 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Parser};
 use cluster::Cluster;
 use cluster_test::{
-    Parts, Suite, report,
-    wants::{Obstacles, Offers, Want},
+    Parts, Suite,
+    engine::{Outcomes, Plan},
+    record::PlayOutcome,
+    wants::{Offers, Want},
 };
-use common::{
-    files,
-    lock::{After, Lock, Tried},
-    progress::Silent,
-};
+use common::{files, progress::Silent};
 use contract::places::FLANNELD;
 use devices::Lab;
 use swix::extension;
 use topology::Topology;
 
+pub use self::conduct::Conduct;
 use self::play::Play;
 use super::{
     device::{self, DriverName},
     image,
 };
-use crate::{Xtask, interrupt, workspace::workspace};
+use crate::{
+    Xtask, interrupt,
+    workspace::{dist, workspace},
+};
 
 #[derive(Args)]
 pub struct TopoTest {
@@ -78,7 +81,9 @@ pub struct TopoTest {
     /// flanneld for the switches' architecture, for the scenario flannel [default: the SWIX' own, or the one in dist/]
     #[arg(long, value_name = "FILE")]
     pub flanneld: Option<PathBuf>,
-    /// Where the report goes, in place of what an earlier run left there [default: dist/topo-test]
+    #[command(flatten)]
+    pub conduct: Conduct,
+    /// Where each run leaves its report, in a directory of its own; `latest` is the last one [default: dist/topo-test]
     #[arg(long, value_name = "DIR", default_value_os_t = workspace().join("dist/topo-test"), hide_default_value = true)]
     pub report: PathBuf,
     /// List the scenarios and do nothing
@@ -95,6 +100,7 @@ pub struct TopoTest {
 impl TopoTest {
     pub fn run(self) -> Result<()> {
         let scenarios = self.suite.select(&self.scenario)?;
+        self.conduct.skip.iter().try_for_each(|name| self.suite.scenario(name).map(drop))?;
         if self.list {
             scenarios.iter().for_each(|scenario| println!("{:16} {}", scenario.name, scenario.purpose));
             return Ok(());
@@ -117,7 +123,6 @@ impl TopoTest {
             };
             node.name.clone_from(&switch.name);
         }
-        report::check_replaceable(&self.report)?;
         for file in [&self.swix, &self.next_swix].into_iter().flatten() {
             let bytes = fs::read(file).with_context(|| format!("cannot read the SWIX {}", file.display()))?;
             swix::archive::parse(&bytes).with_context(|| format!("{} is no SWIX to install", file.display()))?;
@@ -127,7 +132,7 @@ impl TopoTest {
         }
         let flanneld = self.flanneld.or_else(|| {
             // Where `build-swix --release 1.12 --program flanneld` leaves it.
-            swix::dist::program(&workspace().join("dist"), "flanneld", "linux-386")
+            swix::dist::program(&dist(), "flanneld", "linux-386")
         });
         let driver = device::driver_of(self.driver, self.docker_topo)?;
         // Before a SWIX is built, which takes minutes.
@@ -145,11 +150,18 @@ impl TopoTest {
         let flanneld_there = flanneld.is_some()
             || (scenarios.iter().any(|scenario| scenario.wants.contains(&Want::Flanneld)) && has_flanneld(&swix)?);
         let offers = Offers { topology: &topology, cluster: &cluster, capabilities, flanneld: flanneld_there };
-        let obstacles = offers.obstacles(&scenarios);
-        check_possible(&self.scenario, &obstacles)?;
-        let possible = scenarios.len() - obstacles.len();
+        let plan = Plan {
+            obstacles: offers.obstacles(&scenarios),
+            scenarios,
+            skipped: &self.conduct.skip,
+            fail_fast: self.conduct.fail_fast,
+            timeout: self.conduct.timeout,
+        };
+        let beforehand = plan.beforehand();
+        check_possible(&self.scenario, &beforehand)?;
+        let possible = beforehand.values().filter(|outcome| **outcome == PlayOutcome::Passed).count();
         if let Some(expected) = self.expect.filter(|expected| *expected != possible) {
-            bail!("{possible} scenarios can be played here, and --expect says {expected}; {}", told(&obstacles));
+            bail!("{possible} scenarios can be played here, and --expect says {expected}; {}", told(&beforehand));
         }
         let stand_ins = image::make_all()?;
         if self.prefix.is_some() {
@@ -160,11 +172,8 @@ impl TopoTest {
         let probe_image = cluster_test::workload::archive(&workspace(), work.path())?;
         let parts = Parts { swix, cluster_toml: self.cluster, probe_image, next_swix: self.next_swix, flanneld };
         interrupt::watch();
-        let directory = self.report;
-        let _alone = lock_report(&directory)?;
-        files::remove_tree(&directory)?;
         let first_seed = self.seed.unwrap_or_else(|| fastrand::u32(..).into());
-        let mut failed = 0;
+        let (mut failed, mut played) = (0, 0);
         for round in 0..self.repeat {
             let seed = first_seed.wrapping_add(round.into());
             println!("run {} of {}, seed {seed}", round + 1, self.repeat);
@@ -176,27 +185,28 @@ impl TopoTest {
                 driver: &driver,
                 stand_ins: &stand_ins,
                 suite: self.suite,
-                scenarios: &scenarios,
-                obstacles: &obstacles,
+                plan: &plan,
                 capabilities: &offers.capabilities,
                 seed,
                 master_away: Duration::from_secs(self.master_away),
                 keep: self.keep,
-                directory: if self.repeat == 1 {
-                    directory.clone()
-                } else {
-                    directory.join(format!("run-{}", round + 1))
-                },
+                keep_on_failure: self.conduct.keep_on_failure,
+                history: &self.report,
             };
             let run = play.once()?;
             if run.interrupted {
                 bail!("interrupted");
             }
             failed += u32::from(!run.has_passed());
+            played = round + 1;
+            // Whoever wants to see what has failed, or no more of it.
+            if failed > 0 && (self.conduct.keep_on_failure || self.conduct.fail_fast) {
+                break;
+            }
         }
         match failed {
             0 => Ok(()),
-            _ => bail!("not everything passed in {failed} of {} runs, the first seed was {first_seed}", self.repeat),
+            _ => bail!("not everything passed in {failed} of {played} runs, the first seed was {first_seed}"),
         }
     }
 }
@@ -216,16 +226,20 @@ fn prefix(name: &str) -> Result<String, String> {
 }
 
 /// Fails where a scenario that was asked for by name cannot be played.
-fn check_possible(asked: &[String], obstacles: &Obstacles) -> Result<()> {
-    match asked.iter().find_map(|name| Some((name, obstacles.get(name.as_str())?))) {
-        Some((name, why)) => bail!("{name} is not possible here: {why}"),
-        None => Ok(()),
-    }
+fn check_possible(asked: &[String], beforehand: &Outcomes) -> Result<()> {
+    let why = |name: &String| told_of(name, beforehand.get(name.as_str())?);
+    asked.iter().find_map(why).map_or(Ok(()), |why| bail!(why))
 }
 
-fn told(obstacles: &Obstacles) -> String {
-    let each = obstacles.iter().map(|(name, why)| format!("{name} is not possible here: {why}"));
+fn told(beforehand: &Outcomes) -> String {
+    let each = beforehand.iter().filter_map(|(name, outcome)| told_of(name, outcome));
     each.collect::<Vec<_>>().join("; ")
+}
+
+/// Why one is not played, if so.
+fn told_of(name: &str, outcome: &PlayOutcome) -> Option<String> {
+    let (word, why) = outcome.told();
+    (*outcome != PlayOutcome::Passed).then(|| format!("{name} is {word}: {why}"))
 }
 
 /// Whether a SWIX has a flanneld.
@@ -243,21 +257,6 @@ fn of_dist() -> Result<PathBuf> {
     eprintln!("there is no SWIX in dist/: it is built first");
     Xtask::parse_from(["cargo xtask", "build-swix"]).verb.run()?;
     device::newest_swix().context("there is still no SWIX in dist/")
-}
-
-/// Two runs at once would take each other's report away. Held until it is dropped.
-fn lock_report(directory: &Path) -> Result<Lock> {
-    let name =
-        directory.file_name().with_context(|| format!("{} is no directory for a report", directory.display()))?;
-    let path = directory.with_file_name(format!(".{}.lock", name.to_string_lossy()));
-    files::create_dir(path.parent().unwrap_or(Path::new(".")))?;
-    match Lock::try_acquire(&path, After::Stays)? {
-        Tried::Got(lock) => Ok(lock),
-        Tried::HeldBy(_) => bail!(
-            "another topo-test writes its report into {}: wait for it, or use another --report",
-            directory.display()
-        ),
-    }
 }
 
 #[cfg(test)]

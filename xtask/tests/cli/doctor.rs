@@ -95,3 +95,15 @@ fn what_a_verb_asked_for_lacks_fails_and_all_of_them_are_only_told() {
     let unknown = refused(with(directory.path(), &[]).args(["bench", "nothing"]));
     assert_says(&unknown, &["there is no verb \"bench nothing\": there are build-swix, ", "bench first-boot"]);
 }
+
+#[test]
+fn a_swix_is_looked_for_where_the_verbs_look_for_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let asked = |koe_dist: &Path| {
+        let said = end(with(directory.path(), &[]).args(["bench", "kube-proxy"]).env("KOE_DIST", koe_dist)).out;
+        line(&said, "a SWIX in ").trim_start().to_owned()
+    };
+    assert_says(&asked(directory.path()), &["MISSING ", "build-swix"]);
+    fs::write(directory.path().join("given.swix"), "").unwrap();
+    assert!(asked(directory.path()).starts_with("ok "));
+}

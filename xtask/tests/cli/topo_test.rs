@@ -51,15 +51,6 @@ fn a_file_that_is_no_swix_is_refused() {
 }
 
 #[test]
-fn a_directory_that_holds_more_than_a_report_is_not_replaced_by_one() {
-    let directory = tempfile::tempdir().unwrap();
-    let kept = directory.path().join("kept");
-    fs::write(&kept, "").unwrap();
-    assert_says(&refused(topo_test(directory.path()).arg("--report").arg(directory.path())), &["kept in there"]);
-    assert!(kept.exists());
-}
-
-#[test]
 fn an_empty_cluster_toml_is_refused() {
     assert_says(&refusal_of("--cluster", ""), &["the file is empty"]);
 }
@@ -67,7 +58,10 @@ fn an_empty_cluster_toml_is_refused() {
 #[test]
 fn a_scenario_that_is_not_there_is_refused_and_the_list_has_those_that_are() {
     let directory = tempfile::tempdir().unwrap();
-    assert_says(&refused(topo_test(directory.path()).args(["--scenario", "no-such"])), &["no-such"]);
+    for flag in ["--scenario", "--skip"] {
+        let said = refused(topo_test(directory.path()).args([flag, "no-such"]));
+        assert_says(&said, &["there is no scenario no-such", "there are routing, "]);
+    }
     let list = succeeds(topo_test(directory.path()).arg("--list")).out;
     assert_says(&list, &["routing", "bring-up", "transit", "master-away", "uninstall"]);
 }

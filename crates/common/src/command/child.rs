@@ -73,9 +73,15 @@ pub(super) struct Running {
     child: Child,
     pub(super) limit: Duration,
     deadline: Instant,
+    /// None once it has been waited for.
+    watchdog: Option<Watchdog>,
+}
+
+/// Says whether it had to end the child.
+struct Watchdog {
+    thread: thread::JoinHandle<bool>,
     /// Dropped when the child has ended.
     over: Sender<()>,
-    watchdog: thread::JoinHandle<bool>,
 }
 
 /// Once for a command, however often it is run: each child leads a session of its own. It has no terminal there, so that
@@ -103,7 +109,7 @@ impl Running {
         groups.push(group);
         drop(groups);
         let (over, is_over) = mpsc::channel();
-        let watchdog = thread::spawn(move || {
+        let thread = thread::spawn(move || {
             if is_over.recv_timeout(limit) != Err(RecvTimeoutError::Timeout) {
                 return false;
             }
@@ -115,7 +121,8 @@ impl Running {
             }
             late
         });
-        Ok(Running { child, limit, deadline: Instant::now() + limit, over, watchdog })
+        let watchdog = Some(Watchdog { thread, over });
+        Ok(Running { child, limit, deadline: Instant::now() + limit, watchdog })
     }
 
     /// What it writes to standard output and to standard error, as far as they are piped.
@@ -142,13 +149,29 @@ impl Running {
     }
 
     pub(super) fn wait(mut self) -> io::Result<Ended> {
+        self.reap()
+    }
+
+    fn reap(&mut self) -> io::Result<Ended> {
         let group = Pid::from_child(&self.child);
         has_ended(group, WaitIdOptions::empty());
         running().retain(|other| *other != group);
-        drop(self.over);
-        let late = self.watchdog.join().unwrap_or(false);
+        let late = self.watchdog.take().is_some_and(|Watchdog { thread, over }| {
+            drop(over);
+            thread.join().unwrap_or(false)
+        });
         let status = self.child.wait()?;
         Ok(if late { Ended::AtLimit } else { Ended::By(status) })
+    }
+}
+
+impl Drop for Running {
+    /// Whoever would have waited for it has panicked: it is ended, and its number is somebody else's from then on.
+    fn drop(&mut self) {
+        if self.watchdog.is_some() {
+            end(&[Pid::from_child(&self.child)]);
+            let _ = self.reap();
+        }
     }
 }
 
@@ -179,4 +202,10 @@ fn pieces_of(output: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
         });
     }
     receiver
+}
+
+/// Whether a process is one of those that would be ended.
+#[cfg(test)]
+pub(super) fn is_known(number: i32) -> bool {
+    running().iter().any(|group| group.as_raw_nonzero().get() == number)
 }

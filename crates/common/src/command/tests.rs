@@ -90,3 +90,21 @@ fn a_program_can_be_run_again() {
     assert_eq!(program.output().unwrap().stdout, b"hello\n");
     assert_eq!(program.read().unwrap(), "hello\n");
 }
+
+#[test]
+fn a_program_whose_caller_panics_is_ended_and_no_longer_known() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("log");
+    let number = std::sync::Mutex::new(0);
+    let followed = std::panic::catch_unwind(|| {
+        let program = Program::new("sh", "speak").unwrap().args(["-c", "echo $$; exec sleep 60"]);
+        program.follow(&log, |line| {
+            *number.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = line.parse().unwrap();
+            panic!("nobody waits for it any more");
+        })
+    });
+    assert!(followed.is_err());
+    let number = *number.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    assert!(number > 0 && !Path::new(&format!("/proc/{number}")).exists(), "{number} runs on");
+    assert!(!child::is_known(number));
+}

@@ -1,7 +1,7 @@
 //! A Service with a pod on every worker, and hosts that keep on asking it: what was answered, what was not, and when.
 //!
 //! It has two node ports. One leads to every pod; the other to the pod on the switch that is asked, so that its answers
-//! depend on nobody else. The Service stays for the scenarios that follow.
+//! depend on nobody else. The Service stays until the scenario ends.
 
 use std::{
     collections::BTreeSet,
@@ -21,6 +21,7 @@ use serde_json::json;
 use crate::{
     ClusterIdentity, Scene,
     asking::{self, Protocol},
+    limited::then_set,
     manifest, workload,
 };
 
@@ -133,8 +134,7 @@ pub fn while_asked<T>(
             .iter()
             .map(|(device, question)| scope.spawn(|| device.in_network(|| keep_asking(question, &answers, &done))))
             .collect();
-        let worked = work(scene, &answers);
-        done.store(true, Ordering::Relaxed);
+        let worked = then_set(&done, || work(scene, &answers));
         for asker in askers {
             asker.join().map_err(|_| anyhow::anyhow!("a thread that asked panicked"))??;
         }

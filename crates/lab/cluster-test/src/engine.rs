@@ -1,14 +1,67 @@
 //! Plays scenarios, one after the other, on a lab that is up.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::Result;
+use common::stop;
 
 use crate::{
-    Recorder, Scenario, Scene, look,
+    Recorder, Scenario, Scene, limited, look,
     record::{Evidence, PlayOutcome},
     wants::Obstacles,
 };
+
+/// How long it may take until what a scenario leaves is gone.
+const TAKEN_AWAY: Duration = Duration::from_secs(180);
+
+/// What is played, and how.
+#[derive(Default)]
+pub struct Plan<'a> {
+    pub scenarios: Vec<&'static Scenario>,
+    /// Why some of them cannot be played here.
+    pub obstacles: Obstacles,
+    /// The names of those that the user does not want.
+    pub skipped: &'a [String],
+    /// Nothing more is played once one has failed.
+    pub fail_fast: bool,
+    /// For each, in place of its own limit.
+    pub timeout: Option<Duration>,
+}
+
+/// What has come of the scenarios so far, by their names.
+pub type Outcomes = BTreeMap<&'static str, PlayOutcome>;
+
+impl Plan<'_> {
+    /// What comes of them where nothing fails.
+    pub fn beforehand(&self) -> Outcomes {
+        let mut outcomes = Outcomes::new();
+        for scenario in &self.scenarios {
+            let outcome = self.obstacle(scenario, &outcomes).unwrap_or_default();
+            outcomes.insert(scenario.name, outcome);
+        }
+        outcomes
+    }
+
+    /// What becomes of a scenario that is not played, if so.
+    fn obstacle(&self, scenario: &Scenario, ended: &Outcomes) -> Option<PlayOutcome> {
+        if let Some(why) = self.obstacles.get(scenario.name) {
+            return Some(PlayOutcome::NotPossible(why.clone()));
+        }
+        let failed = || ended.iter().find(|(_, outcome)| self.fail_fast && outcome.is_failure());
+        if stop::is_interrupted() {
+            return Some(PlayOutcome::Skipped("interrupted".to_owned()));
+        } else if self.skipped.iter().any(|name| name == scenario.name) {
+            return Some(PlayOutcome::Skipped("--skip says so".to_owned()));
+        } else if let Some((name, _)) = failed() {
+            return Some(PlayOutcome::Skipped(format!("--fail-fast, and {name} has failed")));
+        }
+        let missing = scenario.needs.iter().find(|need| ended.get(**need) != Some(&PlayOutcome::Passed))?;
+        Some(PlayOutcome::Skipped(match ended.get(missing) {
+            Some(PlayOutcome::Skipped(why)) => format!("it needs {missing}, which was skipped: {why}"),
+            _ => format!("it needs {missing}, which has not passed"),
+        }))
+    }
+}
 
 /// Says of each that it was not played.
 pub fn skip(scenarios: &[&Scenario], recorder: &Recorder<'_>, why: &str) {
@@ -19,56 +72,74 @@ pub fn skip(scenarios: &[&Scenario], recorder: &Recorder<'_>, why: &str) {
 }
 
 /// Plays them, but for those that cannot be played here. What fails takes along only what needs it.
-pub fn run(scenarios: &[&Scenario], obstacles: &Obstacles, scene: &mut Scene<'_>) {
-    let mut ended: BTreeMap<&str, PlayOutcome> = BTreeMap::new();
-    for scenario in scenarios {
-        // Before each, because any may end with nodes that are gone, as uninstalling does.
-        see_memory(scene);
-        scene.recorder.begin_scenario(scenario.name, scenario.purpose);
-        let outcome = match (obstacles.get(scenario.name), obstacle(scenario, scene, &ended)) {
-            (Some(why), _) => PlayOutcome::NotPossible(why.clone()),
-            (None, Some(why)) => PlayOutcome::Skipped(why),
-            (None, None) => {
-                scene.random = fastrand::Rng::with_seed(seed_of(scene.seed, scenario.name));
-                outcome((scenario.play)(scene), (scene.interrupted)())
-            }
+pub fn run(plan: &Plan<'_>, scene: &mut Scene<'_>) {
+    in_turn(plan, scene.recorder, scene);
+}
+
+/// What scenarios are played on.
+trait Stage {
+    /// Before each, and after the last.
+    fn between(&mut self) {}
+    fn play(&mut self, scenario: &'static Scenario, timeout: Option<Duration>) -> (PlayOutcome, Vec<Evidence>);
+}
+
+fn in_turn(plan: &Plan<'_>, recorder: &Recorder<'_>, stage: &mut impl Stage) {
+    let mut ended = Outcomes::new();
+    for scenario in &plan.scenarios {
+        stage.between();
+        recorder.begin_scenario(scenario.name, scenario.purpose);
+        let (outcome, evidence) = match plan.obstacle(scenario, &ended) {
+            Some(outcome) => (outcome, vec![]),
+            None => stage.play(scenario, plan.timeout),
         };
-        let evidence = if outcome.is_failure() { evidence(scene) } else { Vec::new() };
-        scene.recorder.end_scenario(outcome.clone(), evidence);
+        recorder.end_scenario(outcome.clone(), evidence);
         ended.insert(scenario.name, outcome);
     }
-    see_memory(scene);
+    stage.between();
 }
 
-fn see_memory(scene: &Scene<'_>) {
-    for (device, memory) in look::memory_of_nodes(scene.lab) {
-        scene.recorder.memory(device, memory);
+impl Stage for Scene<'_> {
+    /// Any may end with nodes that are gone, as uninstalling does.
+    fn between(&mut self) {
+        for (device, memory) in look::memory_of_nodes(self.lab) {
+            self.recorder.memory(device, memory);
+        }
+    }
+
+    fn play(&mut self, scenario: &'static Scenario, timeout: Option<Duration>) -> (PlayOutcome, Vec<Evidence>) {
+        self.random = fastrand::Rng::with_seed(seed_of(self.seed, scenario.name));
+        let limit = timeout.unwrap_or(scenario.limit + self.master_away);
+        let mut played = limited::limited(limit, || {
+            if scenario.makes_objects {
+                self.begin_namespace(scenario.name)?;
+            }
+            (scenario.play)(self)
+        });
+        // Before what helps to see why is taken away.
+        let failed = outcome(&played).is_failure();
+        let evidence = if failed { evidence(self) } else { Vec::new() };
+        if !stop::is_interrupted() {
+            let gone = limited::limited(TAKEN_AWAY, || self.end_namespace());
+            played = match (played, gone) {
+                (Err(error), Err(left)) => Err(error.context(format!("{left:#}; and before that"))),
+                (played, gone) => played.and(gone),
+            };
+        }
+        self.namespace = None;
+        (outcome(&played), evidence)
     }
 }
 
-fn outcome(played: Result<()>, interrupted: bool) -> PlayOutcome {
+fn outcome(played: &Result<()>) -> PlayOutcome {
     match played {
-        Ok(()) => PlayOutcome::Passed,
-        Err(error) if interrupted => PlayOutcome::Skipped(format!("interrupted: {error:#}")),
-        Err(error) => PlayOutcome::Failed(format!("{error:#}")),
+        Err(error) if stop::is_interrupted() => PlayOutcome::Skipped(format!("interrupted: {error:#}")),
+        played => PlayOutcome::of(played),
     }
 }
 
 /// A seed for each scenario.
 fn seed_of(seed: u64, name: &str) -> u64 {
     name.bytes().fold(seed, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()))
-}
-
-/// Why a scenario cannot be played, if so.
-fn obstacle(scenario: &Scenario, scene: &Scene<'_>, ended: &BTreeMap<&str, PlayOutcome>) -> Option<String> {
-    if (scene.interrupted)() {
-        return Some("interrupted".to_owned());
-    }
-    let missing = scenario.needs.iter().find(|need| ended.get(**need) != Some(&PlayOutcome::Passed))?;
-    Some(match ended.get(missing) {
-        Some(PlayOutcome::Skipped(why)) => format!("it needs {missing}, which was skipped: {why}"),
-        _ => format!("it needs {missing}, which has not passed"),
-    })
 }
 
 /// What the switches say, at the moment of a failure.
@@ -83,21 +154,4 @@ fn evidence(scene: &Scene<'_>) -> Vec<Evidence> {
 }
 
 #[cfg(test)]
-mod tests {
-    use anyhow::anyhow;
-
-    use super::*;
-
-    #[test]
-    fn what_ends_by_ctrl_c_has_not_failed() {
-        assert_eq!(outcome(Err(anyhow!("wrong")), false), PlayOutcome::Failed("wrong".to_owned()));
-        assert_eq!(outcome(Err(anyhow!("wrong")), true), PlayOutcome::Skipped("interrupted: wrong".to_owned()));
-    }
-
-    #[test]
-    fn a_scenario_s_choices_depend_on_the_seed_and_its_name_alone() {
-        assert_eq!(seed_of(7, "upgrade"), seed_of(7, "upgrade"));
-        assert_ne!(seed_of(7, "upgrade"), seed_of(8, "upgrade"));
-        assert_ne!(seed_of(7, "upgrade"), seed_of(7, "reboot-each"));
-    }
-}
+mod tests;

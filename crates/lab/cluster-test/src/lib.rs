@@ -3,7 +3,8 @@
 //! 1. A [`Scenario`] has a name, a purpose, what has to have passed before it, and a function that acts on a [`Scene`]
 //!    step by step; a [`Suite`] is a table of them, in the order in which they are run, of which a run may take some.
 //! 2. What a scenario wants that is not there is known before anything is brought up: [`wants`].
-//! 3. [`engine::run`] plays them, one after the other, on a lab that is up, and tells an [`Observer`] what happens.
+//! 3. [`engine::run`] plays them, one after the other, on a lab that is up, and tells an [`Observer`] what happens. Each has a
+//!    limit, and a namespace of its own for its objects.
 //! 4. What happened is a [`record::Run`], which [`report`] writes for people and for machines.
 //! 5. A [`Switch`] is asked for its status, waited for, and told to run kubectl; [`state`] judges what is on its flash with
 //!    openssl, [`residue`] is what the extension must not leave behind.
@@ -16,7 +17,7 @@ pub mod engine;
 mod extension;
 mod identity;
 mod invalid;
-pub mod lab;
+pub mod limited;
 pub mod logs;
 pub mod look;
 mod manifest;
@@ -41,7 +42,6 @@ pub mod workload;
 
 pub use self::{
     identity::ClusterIdentity,
-    lab::LabGuard,
     recorder::{Observer, Recorder},
     scenario::{Scenario, Suite},
     scene::{Parts, Scene},

@@ -29,6 +29,10 @@ fn put(master: &Switch<'_>, name: &str, objects: &[Value]) -> Result<String> {
     Ok(format!("--filename={place}"))
 }
 
+pub fn namespace(name: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+}
+
 /// Takes away what was applied under that name, and waits until it is gone.
 pub fn delete(master: &Switch<'_>, name: &str) -> Result<()> {
     let file = format!("--filename={}", place(name));

@@ -18,25 +18,28 @@ const ASK_THROUGH_FORWARD: &str = include_str!("scripts/ask-through-forward.sh")
 
 pub struct Operator<'a> {
     host: Device<'a>,
+    namespace: &'static str,
 }
 
 impl<'a> Operator<'a> {
     /// Puts both on the topology's first host.
     pub fn of(scene: &Scene<'a>) -> Result<Self> {
         let host = scene.hosts().into_iter().next().context("the topology has no host")?;
-        put(&host, scene.master()?.admin_kubeconfig()?, ADMIN)?;
+        let master = scene.master()?;
+        put(&host, master.admin_kubeconfig()?, ADMIN)?;
         host.copy_program_in(&built_kubectl(scene)?, KUBECTL)?;
-        Ok(Operator { host })
+        Ok(Operator { host, namespace: master.namespace() })
     }
 
     pub fn kubectl(&self, arguments: &[&str]) -> Result<String> {
-        self.host.exec_ok([&[KUBECTL, "--kubeconfig", ADMIN][..], arguments].concat())
+        let kubectl = [KUBECTL, "--kubeconfig", ADMIN, "--namespace", self.namespace];
+        self.host.exec_ok([&kubectl[..], arguments].concat())
     }
 
     /// What a pod's port answers through `kubectl port-forward`.
     pub fn ask_by_port_forward(&self, pod: &str, port: u16) -> Result<String> {
         let (pod, port) = (format!("pod/{pod}"), port.to_string());
-        let script = ["sh", "-uc", ASK_THROUGH_FORWARD, "sh", KUBECTL, ADMIN, &pod, LOCAL_PORT, &port];
+        let script = ["sh", "-uc", ASK_THROUGH_FORWARD, "sh", KUBECTL, ADMIN, &pod, LOCAL_PORT, &port, self.namespace];
         self.host.exec_ok(script)
     }
 }

@@ -15,6 +15,8 @@ use anyhow::{Context, Result, anyhow};
 use devices::Device;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::limited::then_set;
+
 /// Between two packets.
 pub const SPACING: Duration = Duration::from_millis(10);
 
@@ -36,8 +38,7 @@ pub fn while_pinging<T>(from: &Device, to: Ipv4Addr, work: impl FnOnce() -> Resu
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         let pings = scope.spawn(|| from.in_network(|| ping_until(to, &done)));
-        let worked = work();
-        done.store(true, Ordering::Relaxed);
+        let worked = then_set(&done, work);
         let pings = pings.join().map_err(|_| anyhow!("the thread that pinged panicked"))?;
         Ok((worked?, pings?))
     })

@@ -14,6 +14,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use common::stop;
 use devices::Flash;
 
 use crate::{
@@ -130,7 +131,7 @@ impl fmt::Display for Cut {
 }
 
 fn cut_first_boot(switch: &Switch, after: Duration, limit: Duration) -> Result<Cut> {
-    std::thread::sleep(after);
+    stop::pause(after)?;
     switch.cut_power()?;
     let before = State::copy_of(switch)?;
     let outcome = recover(switch, &before, limit);
@@ -143,7 +144,7 @@ fn cut_later_boot(switch: &Switch, after: Duration, number: u32, limit: Duration
     let written = switch.kubectl(&["create", "configmap", &name]);
     switch.cut_power()?;
     switch.power_on()?;
-    std::thread::sleep(after);
+    stop::pause(after)?;
     switch.cut_power()?;
     let before = State::copy_of(switch)?;
     let outcome = written.and_then(|_| recover(switch, &before, limit)).and_then(|ready| {

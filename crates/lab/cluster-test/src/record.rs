@@ -145,7 +145,7 @@ impl PlayOutcome {
         match self {
             PlayOutcome::Passed => ("passed", ""),
             PlayOutcome::Failed(why) => ("failed", why),
-            PlayOutcome::Skipped(why) => ("skipped", why),
+            PlayOutcome::Skipped(why) => ("not played", why),
             PlayOutcome::NotPossible(why) => ("not possible here", why),
         }
     }

@@ -2,6 +2,7 @@
 
 mod drawing;
 mod gantt;
+pub mod history;
 mod html;
 mod junit;
 mod layout;
@@ -14,34 +15,13 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use common::files;
 
 use crate::record::Run;
 
 /// Where the log bundles are, beside the report.
 pub const LOGS: &str = "logs";
-
-/// What a report is made of.
-const FILES: [&str; 5] = ["report.html", "junit.xml", "report.json", "topology.svg", LOGS];
-
-/// Fails where a directory holds anything but an earlier run's report, which a new one replaces.
-pub fn check_replaceable(directory: &Path) -> Result<()> {
-    if !directory.try_exists().with_context(|| format!("cannot look for {}", directory.display()))? {
-        return Ok(());
-    }
-    for entry in directory.read_dir().with_context(|| format!("the report cannot go to {}", directory.display()))? {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        // What was being written when a run was killed may be left.
-        if !FILES.contains(&name.as_str()) && !name.starts_with("run-") && !name.starts_with(files::UNFINISHED) {
-            bail!(
-                "the report would replace all of {}, and {name} in there is no part of one: name another directory",
-                directory.display()
-            );
-        }
-    }
-    Ok(())
-}
 
 /// Writes the report into a directory, each file whole or not at all, and says where the page is.
 pub fn write(run: &Run, directory: &Path) -> Result<PathBuf> {

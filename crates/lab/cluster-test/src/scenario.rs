@@ -1,5 +1,7 @@
 //! What a scenario is, which ones belong together, and which of them a run takes.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, bail};
 
 use crate::{Scene, scenarios, wants::Want};
@@ -15,11 +17,16 @@ pub struct Scenario {
     pub needs: &'static [&'static str],
     /// What has to be there that it can be played on.
     pub wants: &'static [Want],
+    /// How long it may take, and the control plane's absence besides.
+    pub limit: Duration,
+    /// In a namespace of its own, which is taken away after it.
+    pub makes_objects: bool,
 }
 
 impl Scenario {
     pub const fn new(name: &'static str, purpose: &'static str, play: fn(&mut Scene<'_>) -> Result<()>) -> Self {
-        Scenario { name, purpose, play, needs: &[], wants: &[] }
+        let limit = Duration::from_secs(15 * 60);
+        Scenario { name, purpose, play, needs: &[], wants: &[], limit, makes_objects: false }
     }
 
     pub const fn needs(self, needs: &'static [&'static str]) -> Self {
@@ -28,6 +35,14 @@ impl Scenario {
 
     pub const fn wants(self, wants: &'static [Want]) -> Self {
         Scenario { wants, ..self }
+    }
+
+    pub const fn minutes(self, minutes: u64) -> Self {
+        Scenario { limit: Duration::from_secs(60 * minutes), ..self }
+    }
+
+    pub const fn makes_objects(self) -> Self {
+        Scenario { makes_objects: true, ..self }
     }
 }
 
@@ -54,14 +69,19 @@ impl Suite {
         }
         let mut at = 0;
         while let Some(name) = desired.get(at).copied() {
-            let Some(scenario) = self.scenarios.iter().find(|scenario| scenario.name == name) else {
-                let known: Vec<&str> = self.scenarios.iter().map(|scenario| scenario.name).collect();
-                bail!("there is no scenario {name} in the suite {}; there are {}", self.name, known.join(", "));
-            };
-            desired.extend(scenario.needs);
+            desired.extend(self.scenario(name)?.needs);
             at += 1;
         }
         Ok(self.scenarios.iter().filter(|scenario| desired.contains(&scenario.name)).collect())
+    }
+
+    /// The one of that name.
+    pub fn scenario(&self, name: &str) -> Result<&'static Scenario> {
+        let Some(scenario) = self.scenarios.iter().find(|scenario| scenario.name == name) else {
+            let known: Vec<&str> = self.scenarios.iter().map(|scenario| scenario.name).collect();
+            bail!("there is no scenario {name} in the suite {}; there are {}", self.name, known.join(", "));
+        };
+        Ok(scenario)
     }
 }
 

@@ -43,19 +43,23 @@ const VERSIONS: Scenario = Scenario::new(
 const COMPONENTS: Scenario =
     Scenario::new("components", "every component of the control plane is healthy", control_plane::components);
 const SECRETS: Scenario =
-    Scenario::new("secrets", "etcd holds a Secret encrypted, and the API server gives it back", control_plane::secrets);
+    Scenario::new("secrets", "etcd holds a Secret encrypted, and the API server gives it back", control_plane::secrets)
+        .makes_objects();
 const POD_NETWORK: Scenario =
-    Scenario::new("pod-network", "a pod on every worker, and each reaches each, across switches", pods::play);
+    Scenario::new("pod-network", "a pod on every worker, and each reaches each, across switches", pods::play)
+        .makes_objects();
 const RBAC: Scenario = Scenario::new(
     "rbac",
     "the API server may reach kubelets, a node may not read others' Secrets, a stranger gets nothing",
     rbac::play,
-);
+)
+.makes_objects();
 const WORKLOAD: Scenario = Scenario::new(
     "workload",
     "a Deployment spreads over the workers; logs, exec and port-forward work",
     workload::play,
 )
+.makes_objects()
 .wants(&[Host]);
 const KERNEL: Scenario = Scenario::new(
     "kernel",
@@ -67,12 +71,15 @@ const REBOOT_EACH: Scenario = Scenario::new(
     "each switch that is rebooted comes back as the node that it was, with its pods",
     reboot::each,
 )
+.makes_objects()
+.minutes(30)
 .wants(&[HostAtEachWorker, Of(PowerControl), Of(SocketsOnDevices)]);
 const REBOOT_ALL: Scenario = Scenario::new(
     "reboot-all",
     "switches that are all rebooted at once become the same cluster again, with its pods",
     reboot::all,
 )
+.makes_objects()
 .wants(&[HostAtEachWorker, Of(PowerControl), Of(SocketsOnDevices)]);
 const UNINSTALL: Scenario = Scenario::new(
     "uninstall",
@@ -111,6 +118,7 @@ const CLUSTER: &[Scenario] = &[
         "ClusterIP, NodePort from every host at every worker, UDP, affinity, endpoints that come and go",
         services::play,
     )
+    .makes_objects()
     .needs(&["pod-network"])
     .wants(&[Host, Of(SocketsOnDevices)]),
     Scenario::new(
@@ -120,12 +128,13 @@ const CLUSTER: &[Scenario] = &[
     )
     .needs(&["long-lived", "bring-up"])
     .wants(&[HostsApart, Of(SocketsOnDevices)]),
-    Scenario::new("scale", "200 Services and 60 pods on the workers", scale::play).needs(&["services"]),
+    Scenario::new("scale", "200 Services and 60 pods on the workers", scale::play).makes_objects().needs(&["services"]),
     Scenario::new(
         "link-cut",
         "a worker whose cable is cut is away, or reached by another path where there is one; repaired, all is as before",
         link_cut::play,
     )
+    .makes_objects()
     .needs(&["bring-up"])
     .wants(&[CableToWorker, HostAtMaster, HostAtEachWorker, Of(CableControl), Of(SocketsOnDevices)]),
     REBOOT_EACH.needs(&["bring-up"]),
@@ -135,6 +144,8 @@ const CLUSTER: &[Scenario] = &[
         "Services do without a worker that died, and another switch of its name takes its place by itself",
         worker_replaced::play,
     )
+    .makes_objects()
+    .minutes(30)
     .needs(&["bring-up"])
     .wants(&[WorkerBesideMaster, Workers(2), HostAtEachWorker, Of(PowerControl), Of(SpareSwitch), Of(SocketsOnDevices)]),
     Scenario::new(
@@ -142,6 +153,7 @@ const CLUSTER: &[Scenario] = &[
         "workers keep serving while the control plane is away, whatever happens to them meanwhile",
         master_away::play,
     )
+    .makes_objects()
     .needs(&["bring-up"])
     .wants(&[CableToWorker, HostAtEachWorker, Of(CableControl), Of(SocketsOnDevices)]),
     Scenario::new(
@@ -149,6 +161,8 @@ const CLUSTER: &[Scenario] = &[
         "the next SWIX is installed switch by switch, while the other switches' pods keep answering",
         upgrade::play,
     )
+    .makes_objects()
+    .minutes(30)
     .needs(&["bring-up"])
     .wants(&[Workers(2), HostAtEachWorker, Of(SocketsOnDevices)]),
     Scenario::new(
@@ -156,6 +170,8 @@ const CLUSTER: &[Scenario] = &[
         "pods of different switches reach each other by flannel instead of by static routes",
         flannel::play,
     )
+    .makes_objects()
+    .minutes(30)
     .needs(&["bring-up"])
     .wants(&[Flanneld, Workers(2), HostAtEachWorker, Of(SocketsOnDevices)]),
     KERNEL.needs(&["services"]),
@@ -181,6 +197,8 @@ const FIRST_BOOT: &[Scenario] = &[
         "each switch that loses its power comes back as the node that it was, with its pods",
         reboot::each_by_power_cut,
     )
+    .makes_objects()
+    .minutes(30)
     .needs(&["boot"])
     .wants(REBOOT_EACH.wants),
     KERNEL.needs(&["pod-network"]),
@@ -196,18 +214,21 @@ const FIRST_BOOT: &[Scenario] = &[
         "damaged files are made again, and what cannot be is asked for by name",
         first_boot::damage::play,
     )
+    .minutes(30)
     .wants(ALONE),
     Scenario::new(
         "full-flash",
         "a flash that is read-only or full is named, and the bring-up goes on once it is repaired",
         first_boot::full_flash::play,
     )
+    .minutes(30)
     .wants(ALONE),
     Scenario::new(
         "power-cuts",
         "a switch whose power is cut while it boots is whole after the next boot",
         first_boot::power_cuts,
     )
+    .minutes(60)
     .wants(ALONE),
 ];
 

@@ -1,21 +1,15 @@
 //! What a scenario acts on: the lab, the cluster, the parts that are installed, and the record of its steps.
 
-use std::{
-    collections::BTreeMap,
-    net::Ipv4Addr,
-    path::PathBuf,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, net::Ipv4Addr, path::PathBuf, thread, time::Duration};
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use cluster::{Cluster, Node};
-use common::retry::{self, Failed};
+use common::{retry, stop};
 use devices::{Capabilities, Device, Flash, Lab};
 use topology::format::DeviceKind;
 
 use crate::{
-    Recorder, Switch, neighbours,
+    Recorder, Switch, limited, manifest, neighbours,
     passing::Passing,
     record::{Figure, PlayOutcome},
 };
@@ -24,6 +18,9 @@ use crate::{
 pub const BRING_UP: Duration = Duration::from_secs(240);
 
 const INTERVAL: Duration = Duration::from_millis(500);
+
+/// How long it may take until a namespace is there, or gone.
+const NAMESPACE: Duration = Duration::from_secs(120);
 
 /// Where the archive of the test pods' image is, below /mnt/flash.
 const ON_FLASH: &str = "k8s/images/probe.tar";
@@ -51,9 +48,6 @@ impl Parts {
     }
 }
 
-/// Whether the user wants it to end.
-pub type Interrupted = dyn Fn() -> bool + Sync;
-
 pub struct Scene<'a> {
     pub lab: &'a Lab,
     pub cluster: &'a Cluster,
@@ -68,20 +62,27 @@ pub struct Scene<'a> {
     pub master_away: Duration,
     /// Traffic between hosts that began before anything was installed.
     pub long_lived: Vec<Passing>,
-    /// Whether the user wants it to end.
-    pub interrupted: &'a Interrupted,
+    /// Where the scenario's objects are; none for Kubernetes' own `default`.
+    pub namespace: Option<&'static str>,
 }
 
 impl<'a> Scene<'a> {
     /// Does a part of the scenario, under a name that people read.
     pub fn step<T>(&mut self, text: impl AsRef<str>, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let text = text.as_ref();
-        if (self.interrupted)() {
-            bail!("interrupted before: {text}");
+        let done = match stop::wanted() {
+            Some(why) => Err(anyhow!("{why} before it began")),
+            None => {
+                let number = self.recorder.begin_step(text);
+                let done = limited::caught(|| work(self));
+                self.recorder.end_step(number, PlayOutcome::of(&done));
+                done
+            }
+        };
+        // It has been given up; what is left to do has time again.
+        if done.is_err() {
+            stop::set_overrun(false);
         }
-        let number = self.recorder.begin_step(text);
-        let done = work(self);
-        self.recorder.end_step(number, PlayOutcome::of(&done));
         done.with_context(|| text.to_owned())
     }
 
@@ -91,19 +92,12 @@ impl<'a> Scene<'a> {
 
     /// Tries again until `attempt` works; its last word is in the error.
     pub fn eventually<T>(&self, what: &str, limit: Duration, attempt: impl FnMut() -> Result<T>) -> Result<T> {
-        eventually(self.interrupted, what, limit, attempt)
+        eventually(what, limit, attempt)
     }
 
     /// Waits, unless the user wants it to end.
     pub fn pause(&self, time: Duration) -> Result<()> {
-        let began = Instant::now();
-        while let Some(left) = time.checked_sub(began.elapsed()) {
-            if (self.interrupted)() {
-                bail!("interrupted");
-            }
-            thread::sleep(left.min(INTERVAL));
-        }
-        Ok(())
+        stop::pause(time)
     }
 
     pub fn master(&self) -> Result<Switch<'a>> {
@@ -117,7 +111,37 @@ impl<'a> Scene<'a> {
     }
 
     pub fn switch(&self, name: &str) -> Result<Switch<'a>> {
-        Ok(Switch::from(self.lab.device(name)?))
+        Ok(Switch { namespace: self.namespace, ..self.lab.device(name)?.into() })
+    }
+
+    /// Has the scenario's objects made in a namespace of its own.
+    pub(crate) fn begin_namespace(&mut self, name: &'static str) -> Result<()> {
+        self.namespace = Some(name);
+        let master = self.master()?;
+        self.step(format!("make the namespace {name}"), |scene| {
+            scene.eventually("the API server makes it, with its service account", NAMESPACE, || {
+                manifest::apply(&master, "namespace", &[manifest::namespace(name)])?;
+                // No pod is made before.
+                master.kubectl(&["get", "serviceaccount", "default"])
+            })
+        })?;
+        Ok(())
+    }
+
+    /// Takes the scenario's objects away, and waits until they are gone. The pods by force, as kubelet takes 10 s and more to
+    /// say that they are gone.
+    pub(crate) fn end_namespace(&mut self) -> Result<()> {
+        let Some(name) = self.namespace else { return Ok(()) };
+        let master = self.master()?;
+        self.step(format!("take the namespace {name} away, with all that is in it"), |scene| {
+            scene.eventually("it is gone", NAMESPACE, || {
+                master.kubectl(&["delete", "namespace", name, "--ignore-not-found", "--wait=false"])?;
+                master.kubectl(&["delete", "pods", "--all", "--force", "--grace-period=0", "--wait=false"])?;
+                let left = master.kubectl(&["get", "namespace", name, "--ignore-not-found", "--output=name"])?;
+                ensure!(left.is_empty(), "it is there");
+                Ok(())
+            })
+        })
     }
 
     /// The switches of the cluster, in cluster.toml's order.
@@ -195,16 +219,8 @@ fn are_ready(listed: &str, cluster: &Cluster) -> Result<()> {
 }
 
 /// The same where there is no scene: on another thread.
-pub fn eventually<T>(
-    interrupted: &Interrupted,
-    what: &str,
-    limit: Duration,
-    mut attempt: impl FnMut() -> Result<T>,
-) -> Result<T> {
-    retry::until(what, limit, INTERVAL, || match attempt() {
-        Err(_) if interrupted() => Err(Failed::Stop(anyhow!("interrupted while waiting: {what}"))),
-        tried => Ok(tried?),
-    })
+pub fn eventually<T>(what: &str, limit: Duration, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+    retry::until(what, limit, INTERVAL, || Ok(attempt()?))
 }
 
 #[cfg(test)]

@@ -15,19 +15,23 @@ const INTERVAL: Duration = Duration::from_millis(500);
 
 /// A device with our programs on it.
 #[derive(Debug, Clone, Copy)]
-pub struct Switch<'a>(pub(crate) Device<'a>);
+pub struct Switch<'a> {
+    pub(crate) device: Device<'a>,
+    /// Where kubectl's objects are; none for `default`.
+    pub(crate) namespace: Option<&'static str>,
+}
 
 impl<'a> Deref for Switch<'a> {
     type Target = Device<'a>;
 
     fn deref(&self) -> &Device<'a> {
-        &self.0
+        &self.device
     }
 }
 
 impl<'a> From<Device<'a>> for Switch<'a> {
     fn from(device: Device<'a>) -> Self {
-        Switch(device)
+        Switch { device, namespace: None }
     }
 }
 
@@ -82,7 +86,14 @@ impl Switch<'_> {
 
     /// kubectl as the operator, on the switch.
     pub fn kubectl(&self, arguments: &[&str]) -> Result<String> {
-        self.exec_ok([&[KUBECTL, "--kubeconfig", ADMIN_KUBECONFIG][..], arguments].concat())
+        self.exec_ok(
+            [&[KUBECTL, "--kubeconfig", ADMIN_KUBECONFIG, "--namespace", self.namespace()][..], arguments].concat(),
+        )
+    }
+
+    /// Where kubectl looks for objects, and makes them.
+    pub fn namespace(&self) -> &'static str {
+        self.namespace.unwrap_or("default")
     }
 
     pub fn kubectl_json(&self, arguments: &[&str]) -> Result<serde_json::Value> {

@@ -71,7 +71,7 @@ fn pods(kind: &str, name: &str, spec: Value, pod: Value, container: Value) -> Va
     json!({
         "apiVersion": "apps/v1",
         "kind": kind,
-        "metadata": {"name": name, "namespace": "default", "labels": labels},
+        "metadata": {"name": name, "labels": labels},
         "spec": with(json!({"selector": {"matchLabels": labels}, "template": template}), spec),
     })
 }
@@ -89,7 +89,7 @@ pub fn service(name: &str, app: &str, node_ports: &[(Protocol, u16)], spec: Valu
     json!({
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": {"name": name, "namespace": "default", "labels": {"app": app}},
+        "metadata": {"name": name, "labels": {"app": app}},
         "spec": with(json!({"type": kind, "selector": {"app": app}, "ports": ports}), spec),
     })
 }

@@ -13,6 +13,8 @@ use anyhow::{Context, Result, bail};
 use common::command::Program;
 use data_encoding::BASE64;
 
+use super::device::COMMAND;
+
 /// How the devices of a lab are reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeviceAccess {
@@ -60,7 +62,7 @@ const ENDED: &str = "kubernetes-on-eos-exit-status";
 
 impl Ssh {
     pub(super) fn exec(&self, address: &str, argv: &[String]) -> Result<Output> {
-        let mut ssh = self.program("ssh", "run a command on the device")?;
+        let mut ssh = self.program("ssh", "run a command on the device")?.limit(COMMAND);
         ssh = ssh.arg(format!("{}@{address}", self.user)).arg(eos_commands(argv));
         let output = ssh.output()?;
         split_status(output)

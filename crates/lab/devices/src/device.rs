@@ -15,6 +15,9 @@ use topology::format::{DeviceKind, Model, TopologyNode};
 /// How often a device that boots is asked whether it has.
 const BOOT_INTERVAL: Duration = Duration::from_millis(200);
 
+/// How long a command on a device may take.
+pub(super) const COMMAND: Duration = Duration::from_secs(5 * 60);
+
 #[derive(Debug, Clone, Copy)]
 pub struct Device<'a> {
     pub(super) lab: &'a Lab,
@@ -155,7 +158,8 @@ impl Device<'_> {
     }
 
     fn docker_exec<A: AsRef<OsStr>>(&self, argv: impl IntoIterator<Item = A>) -> Result<common::command::Program> {
-        Ok(docker("run a command on the device")?.args(["exec", &self.container()]).args(argv))
+        let docker = docker("run a command on the device")?.limit(COMMAND);
+        Ok(docker.args(["exec", &self.container()]).args(argv))
     }
 
     /// How the lab's access says that this device is reached.

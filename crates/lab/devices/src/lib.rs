@@ -23,6 +23,7 @@ mod docker_topo;
 mod driver;
 mod faults;
 mod flash;
+mod guard;
 mod identity;
 pub mod images;
 mod links;
@@ -48,6 +49,7 @@ pub use self::{
     device::{Device, Power},
     driver::{Driver, Options},
     flash::Flash,
+    guard::LabGuard,
     identity::{Identity, What},
 };
 use self::{
@@ -78,9 +80,15 @@ impl Lab {
         Docker::check()
     }
 
-    /// [`Lab::up_with`] the built-in driver.
-    pub fn up(topology: &Topology, flash: &BTreeMap<String, Flash>, progress: &dyn Progress) -> Result<Lab> {
-        Self::up_with(topology, flash, &Options::default(), progress)
+    /// [`Lab::up_with`] the same on each switch's flash, until the guard is dropped.
+    pub fn up_guarded(
+        topology: &Topology,
+        flash: &Flash,
+        options: &Options,
+        progress: &dyn Progress,
+    ) -> Result<LabGuard> {
+        let flash: BTreeMap<_, _> = topology.switches().map(|node| (node.name.clone(), flash.clone())).collect();
+        Ok(Self::up_with(topology, &flash, options, progress)?.into())
     }
 
     /// The lab of that topology, which is up.

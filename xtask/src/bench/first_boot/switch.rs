@@ -4,8 +4,8 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Result};
-use cluster_test::{LabGuard, Switch};
-use devices::{Flash, Lab, Options};
+use cluster_test::Switch;
+use devices::{Flash, Lab, LabGuard, Options};
 use topology::{Topology, format::DeviceKind};
 
 use crate::{progress, workspace::workspace};
@@ -41,7 +41,7 @@ impl BenchSwitch {
             .with_bytes(SCRIPT_FILE, SCRIPT.as_bytes());
         let topology = Topology::load(&workspace().join("topo/one.yml"))?.under_prefix(PREFIX);
         Lab::ensure_down(&topology)?;
-        let switch = BenchSwitch(LabGuard::up(&topology, &flash, &Options::default(), &*progress::for_stderr())?);
+        let switch = BenchSwitch(Lab::up_guarded(&topology, &flash, &Options::default(), &*progress::for_stderr())?);
         switch.install()?;
         Ok(switch)
     }

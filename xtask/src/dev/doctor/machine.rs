@@ -8,7 +8,7 @@ use super::{
     i386::runs_linux_386,
     needs::{BUILD, Need},
 };
-use crate::workspace::workspace;
+use crate::workspace::dist;
 
 /// What is asked once, as it takes a moment.
 #[derive(Default)]
@@ -92,5 +92,5 @@ fn no_engine() -> Option<String> {
 }
 
 fn has_swix() -> bool {
-    swix::dist::newest_swix(&workspace().join("dist")).is_ok()
+    swix::dist::newest_swix(&dist()).is_ok()
 }

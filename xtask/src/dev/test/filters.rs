@@ -2,19 +2,19 @@
 //! and pass.
 
 use anyhow::{Result, ensure};
-use xshell::Shell;
+use common::command::LONG;
 
 use super::command;
 
 /// Fails where a name in cargo's words is in no test's.
-pub fn check(shell: &Shell, words: &str) -> Result<()> {
+pub fn check(words: &str) -> Result<()> {
     let (cargo, harness) = words.split_once(" -- ").unwrap_or((words, ""));
     let names = names(harness);
     if !cargo.starts_with("test ") || names.is_empty() {
         return Ok(());
     }
     let ignored = if harness.split(' ').any(|word| word == "--ignored") { " --ignored" } else { "" };
-    let listed = command(shell, &format!("{cargo} -- --list{ignored}")).read()?;
+    let listed = command(&format!("{cargo} -- --list{ignored}"))?.limit(LONG).read()?;
     let gone = unmatched(&listed, &names);
     ensure!(gone.is_empty(), "no test has {} in its name, as `cargo {words}` expects", gone.join(" or "));
     Ok(())

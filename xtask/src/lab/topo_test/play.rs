@@ -1,24 +1,21 @@
 //! One run of `topo-test`: brings up the topology, plays the scenarios, writes the report, takes everything away.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Result};
 use cluster::Cluster;
 use cluster_test::{
-    LabGuard, Parts, Recorder, Scenario, Scene, Suite, describe, engine,
+    Parts, Recorder, Scene, Suite, describe,
+    engine::{self, Plan},
     record::{PlayOutcome, Run},
-    report,
-    wants::Obstacles,
+    report::{self, history},
 };
-use common::{Progress, digest::Sha256};
-use devices::{Capabilities, Driver, Flash, Options, images::StandIns};
+use common::{Progress, command::Program, digest::Sha256};
+use devices::{Capabilities, Driver, Flash, Lab, LabGuard, Options, images::StandIns};
 use topology::Topology;
 
 use super::watch::Watch;
-use crate::interrupt;
+use crate::{interrupt, workspace::workspace};
 
 /// What is played, and on what.
 pub struct Play<'a> {
@@ -29,16 +26,16 @@ pub struct Play<'a> {
     pub driver: &'a Driver,
     pub stand_ins: &'a StandIns,
     pub suite: &'a Suite,
-    pub scenarios: &'a [&'static Scenario],
-    /// Why some of them cannot be played here.
-    pub obstacles: &'a Obstacles,
+    pub plan: &'a Plan<'a>,
     pub capabilities: &'a Capabilities,
     pub seed: u64,
     pub master_away: Duration,
     /// The topology stays up.
     pub keep: bool,
-    /// Where the report goes.
-    pub directory: PathBuf,
+    /// So it does where something has failed.
+    pub keep_on_failure: bool,
+    /// Where the run's directory is made.
+    pub history: &'a Path,
 }
 
 impl Play<'_> {
@@ -46,11 +43,12 @@ impl Play<'_> {
         let watch = Watch::for_stderr();
         let recorder = Recorder::new(&watch);
         let run = self.not_yet_played(&recorder)?;
+        let directory = history::begin(self.history, &recorder.began(), commit().as_deref())?;
         let lab = match self.up(&recorder, &*watch.progress()) {
             Ok(lab) => lab,
             Err(error) => {
-                engine::skip(self.scenarios, &recorder, "the topology could not be brought up");
-                self.report(run, &recorder)?;
+                engine::skip(&self.plan.scenarios, &recorder, "the topology could not be brought up");
+                self.report(run, &recorder, &directory)?;
                 return Err(error);
             }
         };
@@ -64,15 +62,18 @@ impl Play<'_> {
             random: fastrand::Rng::with_seed(self.seed),
             master_away: self.master_away,
             long_lived: vec![],
-            interrupted: &interrupt::came,
+            namespace: None,
         };
-        watch.over(&lab, || engine::run(self.scenarios, self.obstacles, &mut scene));
-        let (devices, without_logs) = describe::of_lab(&lab, &recorder, &self.directory);
+        watch.over(&lab, || engine::run(self.plan, &mut scene));
+        let (devices, without_logs) = describe::of_lab(&lab, &recorder, &directory);
         without_logs.iter().for_each(|error| eprintln!("remark: {error:#}"));
-        let written = self.report(Run { devices, ..run }, &recorder);
-        if self.keep {
+        let written = self.report(Run { devices, ..run }, &recorder, &directory);
+        let failed = written.as_ref().is_ok_and(|run| !run.interrupted && !run.has_passed());
+        if self.keep || (self.keep_on_failure && failed) {
+            let devices: Vec<String> = lab.devices().map(|device| device.container()).collect();
+            println!("the topology stays up: {}", devices.join(", "));
+            println!("`docker exec -it {} bash` gets into one; {} takes it away", devices[0], self.down());
             lab.keep();
-            println!("the topology stays up; `cargo xtask topo-test --down` takes it away");
         } else {
             lab.down()?;
         }
@@ -106,18 +107,31 @@ impl Play<'_> {
             interrupted: interrupt::came,
             ..Options::default()
         };
-        let lab = LabGuard::up(self.topology, &Flash::new(), &options, progress);
+        let lab = Lab::up_guarded(self.topology, &Flash::new(), &options, progress);
         recorder.end_scenario(PlayOutcome::of(&lab), vec![]);
         lab
     }
 
+    /// What takes it away, wherever it came from.
+    fn down(&self) -> String {
+        let (file, prefix) = (self.file.display(), &self.topology.prefix);
+        format!("`cargo xtask topo-test --topology {file} --prefix {prefix} --down`")
+    }
+
     /// Writes the report and prints the tables.
-    fn report(&self, run: Run, recorder: &Recorder<'_>) -> Result<Run> {
+    fn report(&self, run: Run, recorder: &Recorder<'_>, directory: &Path) -> Result<Run> {
         let (scenarios, figures, bring_ups) = recorder.finish();
         let run = Run { took: recorder.now(), interrupted: interrupt::came(), scenarios, figures, bring_ups, ..run };
         print!("\n{}\n", report::table::all(&run));
-        let page = report::write(&run, &self.directory)?;
+        let page = report::write(&run, directory)?;
+        history::end(directory, &run)?;
         println!("the report is {}", page.display());
         Ok(run)
     }
+}
+
+/// Of this repository, where it is one.
+fn commit() -> Option<String> {
+    let git = Program::new("git", "know the commit").ok()?.dir(&workspace());
+    git.args(["rev-parse", "--short=12", "HEAD"]).read().ok().map(|commit| commit.trim().to_owned())
 }

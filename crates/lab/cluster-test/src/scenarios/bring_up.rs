@@ -28,26 +28,28 @@ struct Moments {
 
 pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     let installed = scene.recorder.now();
+    // Made with what is in it, by an API server that is not there yet.
+    scene.namespace = Some(NAME);
     let host = scene.hosts().pop().context("the topology has no host")?;
     let text = format!("wait until every switch says that it is ready; meanwhile {} asks a Service", host.name());
     let (ready, first_answer) = scene.step(text, |scene| wait(scene, host))?;
     scene.step("the API server lists every worker as Ready", |scene| scene.wait_until_nodes_ready(BRING_UP))?;
     let powered_on = record(scene, "install", installed)?;
     figures(scene, host.name(), &Moments { powered_on, installed, ready, first_answer });
-    scene.step("take the Service away", |scene| manifest::delete(&scene.master()?, NAME))
+    Ok(())
 }
 
 /// Waits for the switches while a host asks the last worker for a Service, whose objects are applied as soon as the API
 /// server takes them. The moments of the last switch's readiness and of the first answer.
 fn wait(scene: &Scene<'_>, host: Device<'_>) -> Result<(f64, f64)> {
-    let (master, recorder, interrupted) = (scene.master()?, scene.recorder, scene.interrupted);
+    let (master, recorder) = (scene.master()?, scene.recorder);
     let to = (scene.worker_nodes().last().context("cluster.toml has no worker")?.address, NODE_PORT).into();
     let service = workload::service(NAME, NAME, &[(Protocol::Tcp, NODE_PORT)], json!({}));
-    let objects = [workload::deployment(NAME, 3), service];
+    let objects = [manifest::namespace(NAME), workload::deployment(NAME, 3), service];
     let apply_and_ask = || {
         let apply = || manifest::apply(&master, NAME, &objects);
-        eventually(interrupted, "the API server takes the objects", BRING_UP, apply)?;
-        eventually(interrupted, "the Service answers", BRING_UP, || asking::by_tcp(&host, to))?;
+        eventually("the API server takes the objects", BRING_UP, apply)?;
+        eventually("the Service answers", BRING_UP, || asking::by_tcp(&host, to))?;
         Ok(recorder.now())
     };
     thread::scope(|threads| {

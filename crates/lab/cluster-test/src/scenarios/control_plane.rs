@@ -68,7 +68,7 @@ pub fn secrets(scene: &mut Scene<'_>) -> Result<()> {
         master.kubectl(&["create", "secret", "generic", NAME, &format!("--from-literal=word={WORD}")])
     })?;
     scene.step("etcd holds it encrypted", |_| {
-        let stored = master.etcd_value(&format!("/registry/secrets/default/{NAME}"))?;
+        let stored = master.etcd_value(&format!("/registry/secrets/{}/{NAME}", master.namespace()))?;
         ensure!(stored.starts_with(ENCRYPTED), "what etcd holds does not begin with the provider's mark");
         let readable = stored.windows(WORD.len()).any(|part| part == WORD.as_bytes());
         ensure!(!readable, "the Secret's word can be read in etcd");

@@ -55,8 +55,12 @@ pub fn play(scene: &mut Scene<'_>) -> Result<()> {
 /// Asks as the switch's own kubelet would.
 fn node_is_limited(switch: &Switch<'_>) -> Result<()> {
     let kubeconfig = format!("{}/{}", places::KUBECONFIGS, Credential::Node.kubeconfig_file());
-    let asked =
-        |what: &[&str]| switch.exec([&[places::KUBECTL, "--kubeconfig", &kubeconfig, "get"][..], what].concat());
+    let asked = |what: &[&str]| {
+        switch.exec(
+            [&[places::KUBECTL, "--kubeconfig", &kubeconfig, "--namespace", switch.namespace(), "get"][..], what]
+                .concat(),
+        )
+    };
     let own = asked(&["node", &switch.node_name()])?;
     let said = String::from_utf8_lossy(&own.stderr).into_owned();
     ensure!(own.status.success(), "{} may not read its own Node object: {said}", switch.name());

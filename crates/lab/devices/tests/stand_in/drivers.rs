@@ -8,7 +8,7 @@ use std::{
 };
 
 use common::{command::Program, progress::Silent};
-use devices::{Device, Driver, Flash, Lab, Options, What};
+use devices::{Device, Driver, Flash, Lab, LabGuard, Options, What};
 use serde_json::{Value, json};
 use topology::Topology;
 
@@ -26,25 +26,15 @@ fn topology(prefix: &str) -> Topology {
     Topology::load(&repository().join("topo/k8s.yml")).unwrap().under_prefix(prefix)
 }
 
-/// A lab that is taken away at the end.
-struct UpLab(Option<Lab>);
-
-impl Drop for UpLab {
-    fn drop(&mut self) {
-        if let Some(Err(error)) = self.0.take().map(Lab::down) {
-            eprintln!("the lab stays: {error:#}");
-        }
-    }
-}
-
-fn up(topology: &Topology, driver: Driver, flash: &BTreeMap<String, Flash>) -> UpLab {
+fn up(topology: &Topology, driver: Driver, flash: &BTreeMap<String, Flash>) -> LabGuard {
     Lab::ensure_down(topology).unwrap();
     let options = Options { driver, stand_ins: make_images(), ..Options::default() };
-    let lab = Lab::up_with(topology, flash, &options, &Silent).unwrap_or_else(|error| panic!("{error:#}"));
+    let lab: LabGuard =
+        Lab::up_with(topology, flash, &options, &Silent).unwrap_or_else(|error| panic!("{error:#}")).into();
     for switch in topology.switches() {
         assert_eq!(lab.device(&switch.name).unwrap().wait_until_booted(BOOT).unwrap(), "running", "{}", switch.name);
     }
-    UpLab(Some(lab))
+    lab
 }
 
 fn inspect(sort: &str, name: &str) -> Value {
@@ -156,10 +146,9 @@ fn both_drivers_raise_the_same() {
     let topology = topology(PREFIX);
     let both = [docker_topo(), Driver::BuiltIn].map(|driver| {
         let lab = up(&topology, driver, &BTreeMap::new());
-        let lab = lab.0.as_ref().unwrap();
-        every_link_carries(lab);
+        every_link_carries(&lab);
         assert!(matches!(lab.device("veos-b").unwrap().identity().unwrap().what, What::StandInFor(_)));
-        what_stands(lab)
+        what_stands(&lab)
     });
     for (name, theirs) in &both[0] {
         assert_eq!(theirs, &both[1][name], "{name}");
@@ -174,7 +163,6 @@ fn docker_topo_s_devices_have_their_flash_filled_and_are_rebooted_and_cut_like_o
     let topology = topology("t-dt");
     let flash = BTreeMap::from([("veos-l1".to_owned(), Flash::new().with_bytes("directory/file", "given\n"))]);
     let lab = up(&topology, docker_topo(), &flash);
-    let lab = lab.0.as_ref().unwrap();
     let (switch, host) = (lab.device("veos-l1").unwrap(), lab.device("host-c1").unwrap());
     ping(&host, "2.2.2.2");
     switch.exec_ok(["sh", "-c", "echo kept >/mnt/flash/written; touch /etc/forgotten"]).unwrap();
@@ -218,7 +206,6 @@ fn docker_topo_takes_down_what_the_built_in_driver_raised() {
     let volumes =
         volumes.args(["inspect", "--format", "{{range .Mounts}}{{.Name}} {{end}}", "t-down_veos-a"]).read().unwrap();
     Program::new(&program, "take it down").unwrap().arg("--destroy").arg(&file).read().unwrap();
-    let lab = lab.0.as_ref().unwrap();
     assert!(lab.device("veos-a").unwrap().process().unwrap().is_none());
     // docker-topo leaves nameless volumes where they are, its own too.
     let docker = Program::new("docker", "remove what docker-topo left").unwrap().args(["volume", "rm"]);

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use devices::Device;
 use topology::Topology;
 
-use crate::support::{BOOT, TestLab, nothing_is_left, ping};
+use crate::support::{BOOT, lab_of, nothing_is_left, ping};
 
 const HOSTS: &str = "VERSION: 2.0
 PREFIX: test-Hosts
@@ -27,7 +27,7 @@ fn way_out(device: &Device) -> String {
 #[ignore = "needs root, a Docker engine and debootstrap"]
 fn addresses_of_any_length_are_on_cables_and_on_second_bridges_also_after_a_reboot() {
     let topology = Topology::parse(HOSTS, "hosts.yml", Path::new("/"), &|_| None).unwrap();
-    let lab = TestLab::of(&topology);
+    let lab = lab_of(&topology);
     let [a, b, c, d] = ["host-a", "host-b", "host-c", "host-d"].map(|name| lab.device(name).unwrap());
     for round in ["first", "second"] {
         ping(&a, "10.77.1.2");
@@ -61,7 +61,7 @@ fn a_file_of_version_1_is_brought_up_with_its_hosts_addresses() {
     let text = "links:\n  - [\"host-1:Interface-1:10.78.0.1/24\", \"host-2\"]\n  \
         - [\"host-1:Interface-2:10.78.1.1/24\", \"host-2:Interface-2:10.78.1.2/24\", \"host-3:eth0:10.78.1.3/24\"]\n";
     let topology = Topology::parse(text, "test-v1.yml", Path::new("/"), &|_| None).unwrap();
-    let lab = TestLab::of(&topology);
+    let lab = lab_of(&topology);
     let [one, two, three] = ["host-1", "host-2", "host-3"].map(|name| lab.device(name).unwrap());
     ping(&one, "10.78.1.2");
     ping(&two, "10.78.1.3");
@@ -88,7 +88,7 @@ fn hosts_with_a_30_and_a_32_reach_what_is_behind_a_switch_with_capitals() {
     fs::write(&file, text).unwrap();
     fs::create_dir(directory.path().join("config")).unwrap();
     fs::write(directory.path().join("config/test-Cap_vEOS-1"), config).unwrap();
-    let lab = TestLab::of(&Topology::load(&file).unwrap());
+    let lab = lab_of(&Topology::load(&file).unwrap());
     let switch = lab.device("veos-1").unwrap();
     assert_eq!(switch.wait_until_booted(BOOT).unwrap(), "running");
     assert_eq!((switch.exec_ok(["hostname"]).unwrap().trim(), switch.node_name().as_str()), ("vEOS-1", "veos-1"));

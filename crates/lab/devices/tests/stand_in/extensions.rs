@@ -10,7 +10,7 @@ use common::{Arch, command::Program};
 use devices::Flash;
 use swix::{SourceDate, archive, rpm, tree::Entry};
 
-use crate::support::{BOOT, TestLab};
+use crate::support::{BOOT, lab_up};
 
 #[test]
 #[ignore = "needs root, a Docker engine and debootstrap"]
@@ -18,7 +18,7 @@ fn a_boot_extension_is_there_after_every_boot_and_a_damaged_one_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let good = small_swix(directory.path());
     let flash = Flash::new().with_boot_extension(&good).unwrap();
-    let lab = TestLab::up("one.yml", "test-swix", &BTreeMap::from([("veos-b".to_owned(), flash)]));
+    let lab = lab_up("one.yml", "test-swix", &BTreeMap::from([("veos-b".to_owned(), flash)]));
     let switch = lab.device("veos-b").unwrap();
     assert_eq!(switch.exec_ok(["cat", "/run/scriptlet"]).unwrap(), "installed\n");
     assert!(switch.exec_ok(["readlink", "/opt/small"]).unwrap().contains("target"));

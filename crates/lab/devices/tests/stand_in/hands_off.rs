@@ -3,10 +3,10 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use common::{command::Program, progress::Silent};
-use devices::{Lab, images::Image};
+use devices::{Lab, Options, images::Image};
 use topology::Topology;
 
-use crate::support::{TestLab, host_image, make_images, nothing_is_left, repository};
+use crate::support::{host_image, lab_of, lab_up, lab_with, make_images, nothing_is_left, repository};
 
 fn docker(arguments: &[&str]) -> String {
     Program::new("docker", "prepare the test").unwrap().args(arguments).read().unwrap()
@@ -17,7 +17,7 @@ fn topology(prefix: &str) -> Topology {
 }
 
 fn refusal(topology: &Topology) -> String {
-    format!("{:#}", Lab::up(topology, &BTreeMap::new(), &Silent).map(drop).unwrap_err())
+    format!("{:#}", Lab::up_with(topology, &BTreeMap::new(), &Options::default(), &Silent).map(drop).unwrap_err())
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn a_container_of_others_with_a_device_s_name_is_named_and_stays() {
 #[test]
 #[ignore = "needs root, a Docker engine and debootstrap"]
 fn two_labs_of_one_prefix_are_told_of_each_other_and_an_image_that_is_not_there_is_named() {
-    let lab = TestLab::up("one.yml", "test-two", &BTreeMap::new());
+    let lab = lab_up("one.yml", "test-two", &BTreeMap::new());
     for told in [refusal(lab.topology()), format!("{:#}", Lab::ensure_down(lab.topology()).unwrap_err())] {
         assert!(told.contains("another process is using the prefix test-two: process"), "{told}");
     }
@@ -110,7 +110,7 @@ fn host_alone(prefix: &str) -> Topology {
 #[ignore = "needs root, a Docker engine and debootstrap"]
 fn labs_may_be_called_as_a_lock_and_leave_no_file() {
     let prefixes = ["image-tags", "image-tags.lock", "images.lock"];
-    let labs = prefixes.map(|prefix| TestLab::of(&host_alone(prefix)));
+    let labs = prefixes.map(|prefix| lab_of(&host_alone(prefix)));
     let told = refusal(labs[1].topology());
     assert!(told.contains("another process is using the prefix image-tags.lock: process"), "{told}");
     drop(labs);
@@ -125,7 +125,7 @@ fn a_lab_keeps_to_the_images_that_it_was_given_whoever_has_their_name() {
     let id = docker(&["commit", container.trim()]).trim().to_owned();
     docker(&["rm", container.trim()]);
     let given = Image { name: made.name.clone(), id: id.clone() };
-    let lab = TestLab::with(&host_alone("test-kept"), &BTreeMap::new(), [given].into_iter().collect());
+    let lab = lab_with(&host_alone("test-kept"), &BTreeMap::new(), [given].into_iter().collect());
     let host = lab.device("host-a").unwrap();
     let ids = [host.identity().unwrap().image_id, {
         host.reboot().unwrap();
@@ -141,7 +141,7 @@ fn a_lab_keeps_to_the_images_that_it_was_given_whoever_has_their_name() {
 #[test]
 #[ignore = "needs root, a Docker engine and debootstrap"]
 fn a_file_that_is_not_there_is_no_error_and_anything_else_is() {
-    let lab = TestLab::of(&host_alone("test-copy"));
+    let lab = lab_of(&host_alone("test-copy"));
     let host = lab.device("host-a").unwrap();
     let directory = tempfile::tempdir().unwrap();
     let to = directory.path().join("copied");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use devices::Device;
 
-use crate::support::{TestLab, ping};
+use crate::support::{lab_up, ping};
 
 fn reaches(from: &Device, address: &str) -> bool {
     from.exec(["ping", "-c", "1", "-W", "1", address]).unwrap().status.success()
@@ -18,7 +18,7 @@ fn carrier(device: &Device, interface: &str) -> bool {
 #[test]
 #[ignore = "needs root, a Docker engine and debootstrap"]
 fn a_link_that_was_cut_carries_nothing_until_it_is_repaired() {
-    let lab = TestLab::up("one.yml", "test-cut", &BTreeMap::new());
+    let lab = lab_up("one.yml", "test-cut", &BTreeMap::new());
     let (switch, host) = (lab.device("veos-b").unwrap(), lab.device("host-c1").unwrap());
     ping(&host, "1.1.1.1");
     lab.cut_link("veos-b:eth1").unwrap();

@@ -4,14 +4,14 @@ use std::{collections::BTreeMap, fs};
 
 use devices::{Flash, Power};
 
-use crate::support::{BOOT, TestLab, ping};
+use crate::support::{BOOT, lab_up, ping};
 
 const SWITCH: &str = "veos-b";
 
 #[test]
 #[ignore = "needs root, a Docker engine and debootstrap"]
 fn docker_on_a_switch_runs_a_container_of_an_image_that_was_made_there() {
-    let lab = TestLab::up("one.yml", "test-docker", &BTreeMap::new());
+    let lab = lab_up("one.yml", "test-docker", &BTreeMap::new());
     let switch = lab.device(SWITCH).unwrap();
     let script = "tar --create --dereference /bin/echo /lib/ld-linux.so.2 /lib/i386-linux-gnu/libc.so.6 |
         docker import - small >/dev/null && docker run --rm --privileged small /bin/echo from a container";
@@ -26,7 +26,7 @@ fn docker_on_a_switch_runs_a_container_of_an_image_that_was_made_there() {
 #[ignore = "needs root, a Docker engine and debootstrap"]
 fn a_new_root_has_flash_and_the_links_and_nothing_else_of_before() {
     let flash = BTreeMap::from([(SWITCH.to_owned(), Flash::new().with_bytes("directory/file", "given\n"))]);
-    let lab = TestLab::up("one.yml", "test-reboot", &flash);
+    let lab = lab_up("one.yml", "test-reboot", &flash);
     let (switch, host) = (lab.device(SWITCH).unwrap(), lab.device("host-c1").unwrap());
     ping(&host, "1.1.1.1");
     let steps: [fn(&devices::Device); 2] = [
@@ -59,7 +59,7 @@ fn a_new_root_has_flash_and_the_links_and_nothing_else_of_before() {
 #[ignore = "needs root, a Docker engine and debootstrap"]
 fn another_switch_in_a_switch_s_place_has_what_it_is_given_and_nothing_of_the_old_one() {
     let flash = BTreeMap::from([(SWITCH.to_owned(), Flash::new().with_bytes("old", "given\n"))]);
-    let lab = TestLab::up("one.yml", "test-other", &flash);
+    let lab = lab_up("one.yml", "test-other", &flash);
     let (switch, host) = (lab.device(SWITCH).unwrap(), lab.device("host-c1").unwrap());
     // A flash that has had a name since a reboot goes like one that never had.
     for round in ["first", "second"] {
@@ -81,7 +81,7 @@ fn another_switch_in_a_switch_s_place_has_what_it_is_given_and_nothing_of_the_ol
 #[test]
 #[ignore = "needs root, a Docker engine and debootstrap"]
 fn what_a_switch_writes_for_the_whole_machine_stays_on_the_switch() {
-    let lab = TestLab::up("one.yml", "test-kernel", &BTreeMap::new());
+    let lab = lab_up("one.yml", "test-kernel", &BTreeMap::new());
     let switch = lab.device(SWITCH).unwrap();
     for file in [
         "/proc/sys/kernel/panic",

@@ -6,7 +6,7 @@ use common::command::Program;
 use devices::{DeviceAccess, Flash, Lab, Ssh};
 use topology::Topology;
 
-use crate::support::{BOOT, TestLab, repository};
+use crate::support::{BOOT, lab_up, repository};
 
 #[test]
 #[ignore = "needs root, a Docker engine, debootstrap and ssh"]
@@ -23,7 +23,7 @@ fn a_switch_is_handled_over_ssh_as_it_is_through_docker() {
     let config = Topology::load(&repository().join("topo/one.yml")).unwrap().startup_config("veos-b");
     let config = format!("username admin ssh-key {public}{}", fs::read_to_string(config).unwrap());
     let flash = Flash::new().with_bytes("startup-config", config);
-    let lab = TestLab::up("one.yml", "test-ssh", &BTreeMap::from([("veos-b".to_owned(), flash)]));
+    let lab = lab_up("one.yml", "test-ssh", &BTreeMap::from([("veos-b".to_owned(), flash)]));
     let ssh = Ssh { identity: Some(key), ..Ssh::default() };
     let lab = Lab::attach(lab.topology()).unwrap().with_access(DeviceAccess::Ssh(ssh));
     let switch = lab.device("veos-b").unwrap();

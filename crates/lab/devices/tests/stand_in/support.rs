@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    ops::Deref,
     path::{Path, PathBuf},
     sync::OnceLock,
     time::Duration,
@@ -10,57 +9,35 @@ use std::{
 
 use common::{command::Program, progress::Silent, retry};
 use devices::images::{Image, ImageRecipe, StandIns};
-use devices::{Device, Flash, Lab, Options};
+use devices::{Device, Flash, Lab, LabGuard, Options};
 use topology::Topology;
 
 pub const BOOT: Duration = Duration::from_secs(120);
 
-pub struct TestLab {
-    lab: Option<Lab>,
+/// Brings up a topology of the test's own.
+pub fn lab_of(topology: &Topology) -> LabGuard {
+    let stand_ins = if topology.switches().next().is_some() { make_images() } else { host_image().collect() };
+    lab_with(topology, &BTreeMap::new(), stand_ins)
 }
 
-impl Deref for TestLab {
-    type Target = Lab;
-
-    fn deref(&self) -> &Lab {
-        self.lab.as_ref().unwrap()
-    }
+pub fn lab_with(topology: &Topology, flash: &BTreeMap<String, Flash>, stand_ins: StandIns) -> LabGuard {
+    // What an earlier run left that was killed.
+    Lab::ensure_down(topology).unwrap();
+    let options = Options { stand_ins, ..Options::default() };
+    Lab::up_with(topology, flash, &options, &Silent).unwrap().into()
 }
 
-impl Drop for TestLab {
-    fn drop(&mut self) {
-        if let Some(Err(error)) = self.lab.take().map(Lab::down) {
-            eprintln!("the lab stays: {error:#}");
-        }
+/// Brings up a topology of this repository under a prefix of its own, and waits until every switch has booted.
+pub fn lab_up(file: &str, prefix: &str, flash: &BTreeMap<String, Flash>) -> LabGuard {
+    let topology = Topology::load(&repository().join("topo").join(file)).unwrap().under_prefix(prefix);
+    let lab = lab_with(&topology, flash, make_images());
+    for switch in topology.switches() {
+        let device = lab.device(&switch.name).unwrap();
+        let state = device.wait_until_booted(BOOT).unwrap();
+        let failed = device.exec_ok(["systemctl", "--failed", "--no-legend"]).unwrap();
+        assert_eq!((state.as_str(), failed.as_str()), ("running", ""), "{}", switch.name);
     }
-}
-
-impl TestLab {
-    /// Brings up a topology of the test's own.
-    pub fn of(topology: &Topology) -> TestLab {
-        let stand_ins = if topology.switches().next().is_some() { make_images() } else { host_image().collect() };
-        TestLab::with(topology, &BTreeMap::new(), stand_ins)
-    }
-
-    pub fn with(topology: &Topology, flash: &BTreeMap<String, Flash>, stand_ins: StandIns) -> TestLab {
-        // What an earlier run left that was killed.
-        Lab::ensure_down(topology).unwrap();
-        let options = Options { stand_ins, ..Options::default() };
-        TestLab { lab: Some(Lab::up_with(topology, flash, &options, &Silent).unwrap()) }
-    }
-
-    /// Brings up a topology of this repository under a prefix of its own, and waits until every switch has booted.
-    pub fn up(file: &str, prefix: &str, flash: &BTreeMap<String, Flash>) -> TestLab {
-        let topology = Topology::load(&repository().join("topo").join(file)).unwrap().under_prefix(prefix);
-        let lab = TestLab::with(&topology, flash, make_images());
-        for switch in topology.switches() {
-            let device = lab.device(&switch.name).unwrap();
-            let state = device.wait_until_booted(BOOT).unwrap();
-            let failed = device.exec_ok(["systemctl", "--failed", "--no-legend"]).unwrap();
-            assert_eq!((state.as_str(), failed.as_str()), ("running", ""), "{}", switch.name);
-        }
-        lab
-    }
+    lab
 }
 
 /// Repeats a command until it succeeds.

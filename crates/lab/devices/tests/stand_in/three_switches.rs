@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::support::{TestLab, ping, until_it_succeeds};
+use crate::support::{lab_up, ping, until_it_succeeds};
 
 #[test]
 #[ignore = "needs root, a Docker engine and debootstrap"]
 fn hosts_reach_every_switch_and_a_route_resolves_through_ospf() {
-    let lab = TestLab::up("k8s.yml", "test-ospf", &BTreeMap::new());
+    let lab = lab_up("k8s.yml", "test-ospf", &BTreeMap::new());
     let host = lab.device("host-c1").unwrap();
     for address in ["1.1.1.1", "2.2.2.2", "3.3.3.3", "10.0.0.7", "10.0.0.9"] {
         ping(&host, address);
