@@ -178,7 +178,6 @@ impl TopoTest {
                 suite: self.suite,
                 scenarios: &scenarios,
                 obstacles: &obstacles,
-                capabilities: &offers.capabilities,
                 seed,
                 master_away: Duration::from_secs(self.master_away),
                 keep: self.keep,

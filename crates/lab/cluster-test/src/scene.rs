@@ -11,13 +11,14 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use cluster::{Cluster, Node};
 use common::retry::{self, Failed};
-use devices::{Capabilities, Device, Flash, Lab};
+use devices::{Device, Flash, Lab};
 use topology::format::DeviceKind;
 
 use crate::{
     Recorder, Switch, neighbours,
     passing::Passing,
     record::{Figure, PlayOutcome},
+    scenarios::Sizes,
 };
 
 /// How long a bring-up may take where the machine is busy.
@@ -58,7 +59,6 @@ pub struct Scene<'a> {
     pub lab: &'a Lab,
     pub cluster: &'a Cluster,
     pub parts: &'a Parts,
-    pub capabilities: &'a Capabilities,
     pub recorder: &'a Recorder<'a>,
     /// Where every random choice of the run comes from.
     pub seed: u64,
@@ -66,6 +66,8 @@ pub struct Scene<'a> {
     pub random: fastrand::Rng,
     /// How long the master's control plane is away.
     pub master_away: Duration,
+    /// The sizes of each switch's conntrack before anything was installed.
+    pub conntrack: BTreeMap<String, Sizes>,
     /// Traffic between hosts that began before anything was installed.
     pub long_lived: Vec<Passing>,
     /// Whether the user wants it to end.

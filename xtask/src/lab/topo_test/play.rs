@@ -1,6 +1,7 @@
 //! One run of `topo-test`: brings up the topology, plays the scenarios, writes the report, takes everything away.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -14,7 +15,7 @@ use cluster_test::{
     wants::Obstacles,
 };
 use common::{Progress, digest::Sha256};
-use devices::{Capabilities, Driver, Flash, Options, images::StandIns};
+use devices::{Driver, Flash, Options, images::StandIns};
 use topology::Topology;
 
 use super::watch::Watch;
@@ -32,7 +33,6 @@ pub struct Play<'a> {
     pub scenarios: &'a [&'static Scenario],
     /// Why some of them cannot be played here.
     pub obstacles: &'a Obstacles,
-    pub capabilities: &'a Capabilities,
     pub seed: u64,
     pub master_away: Duration,
     /// The topology stays up.
@@ -58,11 +58,11 @@ impl Play<'_> {
             lab: &lab,
             cluster: self.cluster,
             parts: self.parts,
-            capabilities: self.capabilities,
             recorder: &recorder,
             seed: self.seed,
             random: fastrand::Rng::with_seed(self.seed),
             master_away: self.master_away,
+            conntrack: BTreeMap::new(),
             long_lived: vec![],
             interrupted: &interrupt::came,
         };

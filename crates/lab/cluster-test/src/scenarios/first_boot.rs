@@ -15,13 +15,15 @@ use contract::{
 };
 use devices::Flash;
 
-use super::bring_up;
+use super::{bring_up, kernel};
 use crate::{Scene, Switch, power_cuts, scene::BRING_UP};
 
 /// From one attempt of the bring-up to the next, on a busy machine.
 const NEXT_ATTEMPT: Duration = Duration::from_secs(90);
 
 pub fn boot(scene: &mut Scene<'_>) -> Result<()> {
+    // Of those that are replaced: the same switches, with nothing on their flash.
+    kernel::before_install(scene)?;
     let flash = scene.parts.flash()?;
     scene.step("switch every switch on for the first time, with all that it needs on its flash", |scene| {
         scene.on_each_switch(|switch| switch.replace(&flash))
