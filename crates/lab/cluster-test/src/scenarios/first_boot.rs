@@ -32,9 +32,8 @@ pub fn boot(scene: &mut Scene<'_>) -> Result<()> {
     scene.step("wait until every switch says that it is ready, and complains of nothing", |scene| {
         scene.switches()?.iter().try_for_each(|switch| ready_without_a_word(switch))
     })?;
-    let ready = scene.recorder.now();
     scene.step("the API server lists every worker as Ready", |scene| scene.wait_until_nodes_ready(BRING_UP))?;
-    let powered_on = bring_up::record(scene, "first boot", on)?;
+    let (powered_on, ready) = bring_up::record(scene, "first boot", on)?;
     scene.figure(
         "first boot",
         ready - powered_on,
