@@ -186,7 +186,6 @@ impl TopoTest {
                 stand_ins: &stand_ins,
                 suite: self.suite,
                 plan: &plan,
-                capabilities: &offers.capabilities,
                 seed,
                 master_away: Duration::from_secs(self.master_away),
                 keep: self.keep,

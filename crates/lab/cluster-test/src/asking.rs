@@ -14,6 +14,9 @@ use devices::Device;
 /// How long a question may take.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
+/// For connecting: after a second the kernel sends a lost SYN again, silently, and nobody would hear of it.
+const AT_ONCE: Duration = Duration::from_millis(900);
+
 /// The name of the pod that answers a device by HTTP.
 pub fn by_tcp(from: &Device<'_>, to: SocketAddr) -> Result<String> {
     from.in_network(|| tcp(to).with_context(|| format!("{to} gave no answer")))
@@ -63,7 +66,7 @@ pub fn from_switch(switch: &Switch<'_>, addresses: &[SocketAddr]) -> Result<Vec<
 /// Fails where a device's connection is not refused at once.
 pub fn is_refused(from: &Device<'_>, to: SocketAddr) -> Result<()> {
     from.in_network(|| {
-        let refused = TcpStream::connect_timeout(&to, TIMEOUT).map_err(|error| error.kind());
+        let refused = TcpStream::connect_timeout(&to, AT_ONCE).map_err(|error| error.kind());
         ensure!(matches!(refused, Err(io::ErrorKind::ConnectionRefused)), "it is not refused: {refused:?}");
         Ok(())
     })
@@ -71,7 +74,7 @@ pub fn is_refused(from: &Device<'_>, to: SocketAddr) -> Result<()> {
 
 /// In the network that this thread is in.
 pub fn tcp(to: SocketAddr) -> io::Result<String> {
-    let mut connection = TcpStream::connect_timeout(&to, TIMEOUT)?;
+    let mut connection = TcpStream::connect_timeout(&to, AT_ONCE)?;
     connection.set_read_timeout(Some(TIMEOUT))?;
     connection.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
     let mut answer = String::new();
@@ -88,4 +91,42 @@ fn udp(to: SocketAddr) -> io::Result<String> {
     let mut answer = [0; 512];
     let length = socket.recv(&mut answer)?;
     Ok(String::from_utf8_lossy(&answer[..length]).trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::ErrorKind,
+        net::{Ipv4Addr, TcpListener},
+        thread,
+        time::Instant,
+    };
+
+    use socket2::{Domain, Socket, Type};
+
+    use super::*;
+
+    #[test]
+    fn a_packet_that_is_lost_while_connecting_is_an_answer_that_did_not_come() {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+        socket.listen(0).unwrap();
+        let listener = TcpListener::from(socket);
+        let to = listener.local_addr().unwrap();
+        // The kernel drops what comes to a queue that is full.
+        let mut waiting = Vec::new();
+        while let Ok(connection) = TcpStream::connect_timeout(&to, Duration::from_millis(100)) {
+            waiting.push(connection);
+        }
+        let answering = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(300));
+            for connection in listener.incoming().map(Result::unwrap) {
+                let _ = (&connection).write_all(b"HTTP/1.0 200 OK\r\n\r\nlate");
+            }
+        });
+        let began = Instant::now();
+        let said = tcp(to).map_err(|error| error.kind());
+        assert_eq!(said, Err(ErrorKind::TimedOut), "after {:?}", began.elapsed());
+        assert!(!answering.is_finished());
+    }
 }

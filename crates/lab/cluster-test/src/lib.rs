@@ -46,5 +46,4 @@ pub use self::{
     scenario::{Scenario, Suite},
     scene::{Parts, Scene},
     switch::Switch,
-    timing::age_of_first_process,
 };

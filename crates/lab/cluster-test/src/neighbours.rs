@@ -1,6 +1,6 @@
 //! Who is beside whom in the topology, so that scenarios work on other topologies than the repository's own.
 
-use std::net::Ipv4Addr;
+use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use cluster::{Cluster, Node};
 use topology::{
@@ -63,19 +63,37 @@ pub fn between<'a>(topology: &'a Topology, one: &str, other: &str) -> Vec<&'a st
 
 /// Whether a way leads from one switch to another that does not use this cable.
 pub fn another_way(topology: &Topology, one: &str, other: &str, cut: &str) -> bool {
-    let mut reached = vec![one];
+    hops(topology, one, cut).contains_key(other)
+}
+
+/// Whether packets from one switch to another, or their answers, may take this cable while it is whole: whether it is on one of the
+/// ways with the fewest cables, as OSPF takes where all cost the same.
+pub fn may_take(topology: &Topology, one: &str, other: &str, cable: &str) -> bool {
+    let Some(cable) = cables(topology).find(|link| link.name == cable) else { return false };
+    let [near, far] = [hops(topology, one, ""), hops(topology, other, "")];
+    let shortest = near.get(other).copied();
+    let by = |from: &str, to: &str| Some(near.get(from)? + 1 + far.get(to)?);
+    let ends: Vec<&str> = cable.endpoints.iter().map(|end| end.device.as_str()).collect();
+    matches!(ends[..], [a, b] if shortest.is_some() && (by(a, b) == shortest || by(b, a) == shortest))
+}
+
+/// Over how many cables, but for one that is cut, each switch is reached from one of them.
+fn hops<'a>(topology: &'a Topology, from: &'a str, cut: &str) -> BTreeMap<&'a str, usize> {
+    let mut hops = BTreeMap::from([(from, 0)]);
+    let mut reached = vec![from];
     let mut at = 0;
     while let Some(here) = reached.get(at).copied() {
         let links = cables(topology).filter(|link| link.name != cut && ends_at(link, here));
         for end in links.flat_map(|link| &link.endpoints) {
             let is_switch = topology.switches().any(|switch| switch.name == end.device);
-            if is_switch && !reached.contains(&end.device.as_str()) {
+            if is_switch && !hops.contains_key(end.device.as_str()) {
+                hops.insert(&end.device, hops[here] + 1);
                 reached.push(&end.device);
             }
         }
         at += 1;
     }
-    reached.contains(&other)
+    hops
 }
 
 fn end_hosts(topology: &Topology) -> Vec<EndHost> {
@@ -136,5 +154,19 @@ mod tests {
         assert!(another_way(&fabric, "veos-spine-1", "veos-leaf-3", spine_to_leaf));
         assert!(!another_way(&tree, "veos-b", "veos-l1", "net-2"));
         assert!(another_way(&tree, "veos-b", "veos-l1", "net-3"));
+    }
+
+    #[test]
+    fn a_cable_is_taken_by_those_whose_shortest_ways_it_is_on() {
+        let (tree, fabric) = (repository_file("k8s.yml"), repository_file("leaf-spine.yml"));
+        let take = |topology: &Topology, cable: &str| -> Vec<String> {
+            let all = pairs(topology).into_iter().filter(|[a, b]| may_take(topology, &a.switch, &b.switch, cable));
+            all.map(|[one, other]| format!("{} {}", one.name, other.name)).collect()
+        };
+        assert_eq!(take(&tree, "net-3"), ["host-c1 host-s2", "host-s1 host-s2"]);
+        let by_spine_1 = ["host-leaf-1 host-leaf-3", "host-leaf-2 host-leaf-3"];
+        let all = ["host-spine-1 host-spine-2", "host-spine-1 host-leaf-3", by_spine_1[0], by_spine_1[1]];
+        assert_eq!(take(&fabric, "net-3"), all);
+        assert_eq!(take(&fabric, "net-7"), [""; 0], "a host's own cable");
     }
 }

@@ -35,7 +35,7 @@ const SPACING: Duration = Duration::from_millis(50);
 pub(crate) struct Carried {
     pub tcp: u64,
     pub udp: u64,
-    pub pings: u32,
+    pub pings: usize,
 }
 
 impl Add for Carried {

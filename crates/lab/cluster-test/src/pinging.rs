@@ -1,4 +1,4 @@
-//! A device pings an address every 10 ms while something happens, and it is counted how many answers were lost.
+//! A device pings an address every 10 ms while something happens, and it is known which were not answered.
 //!
 //! Not by the program `ping`: it sends more slowly as soon as answers stay away.
 
@@ -26,11 +26,15 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 const ECHO_REQUEST: u8 = 8;
 const ECHO_REPLY: u8 = 0;
 
-/// How many packets were sent, and how many of them were not answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pings {
-    pub sent: u32,
-    pub lost: u32,
+/// When each packet was sent, and whether it was answered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pings(pub Vec<(Instant, bool)>);
+
+impl Pings {
+    /// When those were sent that were not answered.
+    pub fn lost(&self) -> impl Iterator<Item = Instant> {
+        self.0.iter().filter(|(_, answered)| !answered).map(|(sent, _)| *sent)
+    }
 }
 
 /// Does the work while pings go out, and returns what it returned and what came of the pings.
@@ -48,20 +52,22 @@ fn ping_until(to: Ipv4Addr, done: &AtomicBool) -> Result<Pings> {
     let mut socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4)).context("cannot ping: needs root")?;
     socket.set_nonblocking(true)?;
     let identifier = fastrand::u16(..);
-    let (began, mut sent, mut answered) = (Instant::now(), 0_u32, BTreeSet::new());
+    let (began, mut sent, mut answered) = (Instant::now(), Vec::new(), BTreeSet::new());
     while !done.load(Ordering::Relaxed) {
         // What cannot be sent is lost, too. A whole round of the 16 bits takes ten minutes.
-        let _ = socket.send_to(&echo_request(identifier, sent as u16), &SocketAddrV4::new(to, 0).into());
-        sent += 1;
-        thread::sleep((SPACING * sent).saturating_sub(began.elapsed()));
+        let number = sent.len() as u16;
+        sent.push(Instant::now());
+        let _ = socket.send_to(&echo_request(identifier, number), &SocketAddrV4::new(to, 0).into());
+        thread::sleep((SPACING * sent.len() as u32).saturating_sub(began.elapsed()));
         take_answers(&mut socket, identifier, &mut answered)?;
     }
     let stopped = Instant::now();
-    while answered.len() < sent as usize && stopped.elapsed() < TIMEOUT {
+    while answered.len() < sent.len() && stopped.elapsed() < TIMEOUT {
         thread::sleep(SPACING);
         take_answers(&mut socket, identifier, &mut answered)?;
     }
-    Ok(Pings { sent, lost: sent.saturating_sub(answered.len() as u32) })
+    let pings = sent.into_iter().enumerate();
+    Ok(Pings(pings.map(|(number, sent)| (sent, answered.contains(&(number as u16)))).collect()))
 }
 
 /// Takes the numbers of those that have come.
@@ -123,6 +129,6 @@ mod tests {
             pings.join().unwrap()
         });
         let pings = pings.unwrap();
-        assert!(pings.sent > 0 && pings.lost == 0, "{pings:?}");
+        assert!(!pings.0.is_empty() && pings.lost().count() == 0, "{pings:?}");
     }
 }

@@ -7,11 +7,7 @@
 //! After each cut the switch is powered on and left alone. It has to become ready, with nothing half-written on its
 //! flash, and with every authority, key and object that it had.
 
-use std::{
-    fmt,
-    ops::Range,
-    time::{Duration, Instant},
-};
+use std::{fmt, ops::Range, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use common::stop;
@@ -20,6 +16,7 @@ use devices::Flash;
 use crate::{
     Switch,
     state::{Reached, State},
+    timing::power_on_to_ready,
 };
 
 /// The earliest moment after power-on.
@@ -88,9 +85,8 @@ pub fn run(
     random: &mut fastrand::Rng,
     note: &dyn Fn(&str),
 ) -> Result<PowerCutReport> {
-    let began = Instant::now();
     switch.wait_until_ready(request.limit).context("not even a boot that nothing disturbs ends well")?;
-    let undisturbed = began.elapsed();
+    let undisturbed = power_on_to_ready(&[*switch])?;
     note(&format!("the undisturbed first boot took {:.1} s", undisturbed.as_secs_f64()));
     let moments = EARLIEST..request.latest.unwrap_or(undisturbed + BEYOND);
 
@@ -157,9 +153,8 @@ fn cut_later_boot(switch: &Switch, after: Duration, number: u32, limit: Duration
 fn recover(switch: &Switch, before: &State, limit: Duration) -> Result<Duration> {
     let kept = before.lasting()?;
     switch.power_on()?;
-    let began = Instant::now();
     switch.wait_until_ready(limit)?;
-    let ready = began.elapsed();
+    let ready = power_on_to_ready(&[*switch])?;
     let unfinished = switch.sh("find /mnt/flash -name '.new-*'")?;
     ensure!(unfinished.is_empty(), "unfinished files were left on the flash:\n{unfinished}");
     let after = State::copy_of(switch)?;

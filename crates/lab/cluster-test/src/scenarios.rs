@@ -19,6 +19,8 @@ mod upgrade;
 mod worker_replaced;
 mod workload;
 
+pub use self::kernel::Sizes;
+
 use devices::Capability::{CableControl, PowerControl, SocketsOnDevices, SpareSwitch};
 
 use crate::{
@@ -36,7 +38,7 @@ pub const SUITES: [Suite; 2] =
 // What both prove.
 const VERSIONS: Scenario = Scenario::new(
     "versions",
-    "the API server tells every host that it is linux/386, and the kubectl of the build its version",
+    "the API server tells every host the version and architecture of the SWIX, and the kubectl of the build is of it",
     control_plane::versions,
 )
 .wants(&[Host]);
@@ -63,7 +65,7 @@ const WORKLOAD: Scenario = Scenario::new(
 .wants(&[Host]);
 const KERNEL: Scenario = Scenario::new(
     "kernel",
-    "conntrack's hash table was left alone on every switch, and no kernel warning was logged",
+    "conntrack's hash table has the size of before the installation, and no kernel warning was logged",
     kernel::play,
 );
 const REBOOT_EACH: Scenario = Scenario::new(

@@ -5,13 +5,14 @@ use std::{collections::BTreeMap, net::Ipv4Addr, path::PathBuf, thread, time::Dur
 use anyhow::{Context, Result, anyhow, ensure};
 use cluster::{Cluster, Node};
 use common::{retry, stop};
-use devices::{Capabilities, Device, Flash, Lab};
+use devices::{Device, Flash, Lab};
 use topology::format::DeviceKind;
 
 use crate::{
     Recorder, Switch, limited, manifest, neighbours,
     passing::Passing,
     record::{Figure, PlayOutcome},
+    scenarios::Sizes,
 };
 
 /// How long a bring-up may take where the machine is busy.
@@ -52,7 +53,6 @@ pub struct Scene<'a> {
     pub lab: &'a Lab,
     pub cluster: &'a Cluster,
     pub parts: &'a Parts,
-    pub capabilities: &'a Capabilities,
     pub recorder: &'a Recorder<'a>,
     /// Where every random choice of the run comes from.
     pub seed: u64,
@@ -60,6 +60,8 @@ pub struct Scene<'a> {
     pub random: fastrand::Rng,
     /// How long the master's control plane is away.
     pub master_away: Duration,
+    /// The sizes of each switch's conntrack before anything was installed.
+    pub conntrack: BTreeMap<String, Sizes>,
     /// Traffic between hosts that began before anything was installed.
     pub long_lived: Vec<Passing>,
     /// Where the scenario's objects are; none for Kubernetes' own `default`.

@@ -2,12 +2,13 @@
 
 use std::{ops::Deref, time::Duration};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use common::{files, retry};
 use contract::{
-    places::{ADMIN_KUBECONFIG, ETCDCTL, K8S_NODE, KUBECTL, PKI},
+    Stage,
+    places::{ADMIN_KUBECONFIG, ETCDCTL, K8S_NODE, KUBECTL, PKI, STAGE_RECORDS},
     ports,
-    status::Status,
+    status::{StageRecord, StageState, Status},
 };
 use devices::Device;
 
@@ -54,15 +55,36 @@ impl Switch<'_> {
 
     /// Waits until the status is as desired, whatever it was before.
     pub fn wait_for(&self, limit: Duration, what: &str, desired: impl Fn(&Status) -> bool) -> Result<Status> {
-        retry::until(&format!("{} is {what}", self.name()), limit, INTERVAL, || {
-            let status = self.status()?;
-            if desired(&status) { Ok(status) } else { Err(anyhow!("it is {}", status.state).into()) }
-        })
-        .map_err(|error| anyhow!("{error:#}:\n{}", self.evidence()))
+        self.until(limit, what, || self.status_that(&desired))
     }
 
+    /// Waits until the last stage is done, and asks for the status only then: whoever asks for it runs systemctl, and asks
+    /// every service and the API server, while a bring-up is timed that waits for the same.
     pub fn wait_until_ready(&self, limit: Duration) -> Result<Status> {
-        self.wait_for(limit, "ready", Status::is_ready)
+        self.until(limit, "ready", || {
+            Stage::ALL.last().map_or(Ok(()), |last| self.has_done(*last))?;
+            self.status_that(Status::is_ready)
+        })
+    }
+
+    fn until(&self, limit: Duration, what: &str, attempt: impl Fn() -> Result<Status>) -> Result<Status> {
+        retry::until(&format!("{} is {what}", self.name()), limit, INTERVAL, || Ok(attempt()?))
+            .map_err(|error| anyhow!("{error:#}:\n{}", self.evidence()))
+    }
+
+    fn status_that(&self, desired: impl Fn(&Status) -> bool) -> Result<Status> {
+        let status = self.status()?;
+        ensure!(desired(&status), "it is {}", status.state);
+        Ok(status)
+    }
+
+    /// Fails where a stage is not done, by its record alone.
+    pub fn has_done(&self, stage: Stage) -> Result<()> {
+        let name = stage.name();
+        let read = self.exec(["cat", &format!("{STAGE_RECORDS}/{name}.json")])?;
+        let record: Option<StageRecord> = serde_json::from_slice(&read.stdout).ok();
+        ensure!(record.is_some_and(|record| record.state == StageState::Done), "its stage {name} is not done");
+        Ok(())
     }
 
     /// What a person wants to see where something went wrong: the status and the end of the journal.

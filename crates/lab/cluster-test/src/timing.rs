@@ -1,6 +1,6 @@
 //! When things happened on a switch, by its own clocks, counted back from now.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use contract::{
@@ -25,9 +25,9 @@ pub struct StageTimes {
 impl Switch<'_> {
     /// The stages that have ended, in the order of the bring-up; of one that was tried again the last time.
     pub fn stage_times(&self) -> Result<Vec<StageTimes>> {
-        let printed = self.sh(&format!("date +%s.%N; find {STAGE_RECORDS} -name '*.json' -printf '%f %T@\\n'"))?;
-        let written = ages(&printed).with_context(|| format!("{}'s records cannot be read: {printed}", self.name()))?;
         let stages = self.status()?.stages.into_iter();
+        // The last thing that is asked: what is older is as old as it says now.
+        let written = self.records()?;
         let ended = stages.filter(|stage| matches!(stage.record.state, StageState::Done | StageState::Failed));
         let times = ended.filter_map(|stage| {
             let (_, age) = written.iter().find(|(name, _)| *name == stage.stage)?;
@@ -36,6 +36,33 @@ impl Switch<'_> {
         });
         Ok(times.collect())
     }
+
+    /// How long ago the record of each stage was written.
+    fn records(&self) -> Result<Vec<(String, Duration)>> {
+        let printed = self.sh(&format!("date +%s.%N; find {STAGE_RECORDS} -name '*.json' -printf '%f %T@\\n'"))?;
+        ages(&printed).with_context(|| format!("{}'s records cannot be read: {printed}", self.name()))
+    }
+}
+
+/// From the power-on of the first of these switches to the moment when the last of them was ready.
+pub fn power_on_to_ready(switches: &[Switch<'_>]) -> Result<Duration> {
+    power_on_and_ready(switches).map(|(on, ready)| ready.saturating_duration_since(on))
+}
+
+/// Both moments. A switch is ready when its last stage is done: by its own clocks, however late that is asked.
+pub fn power_on_and_ready(switches: &[Switch<'_>]) -> Result<(Instant, Instant)> {
+    let moments = switches.iter().map(|switch| {
+        let on = ago(age_of_first_process(switch)?)?;
+        let last = switch.records()?.into_iter().map(|(_, age)| age).min();
+        Ok((on, ago(last.with_context(|| format!("{} has no records of its stages", switch.name()))?)?))
+    });
+    let (on, ready): (Vec<Instant>, Vec<Instant>) = moments.collect::<Result<Vec<_>>>()?.into_iter().unzip();
+    let both = on.into_iter().min().zip(ready.into_iter().max());
+    both.context("there is no switch to have become ready")
+}
+
+fn ago(age: Duration) -> Result<Instant> {
+    Instant::now().checked_sub(age).with_context(|| format!("{age:?} ago is before this machine's time"))
 }
 
 /// How long ago each record was written: the first line is now, in seconds, and each other one `NAME.json SECONDS`.

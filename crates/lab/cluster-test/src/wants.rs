@@ -85,7 +85,6 @@ impl fmt::Display for Want {
             Want::Of(Capability::CableControl) => "cables that can be cut and repaired",
             Want::Of(Capability::SpareSwitch) => "switches that can be replaced by new ones",
             Want::Of(Capability::SocketsOnDevices) => "end hosts that can be given sockets of ours",
-            Want::Of(Capability::KernelTraps) => "switches that keep what is written to conntrack's sizes",
         })
     }
 }
@@ -97,13 +96,8 @@ mod tests {
     use super::*;
     use crate::scenario::Suite;
 
-    const ALL: [Capability; 5] = [
-        Capability::PowerControl,
-        Capability::CableControl,
-        Capability::SpareSwitch,
-        Capability::SocketsOnDevices,
-        Capability::KernelTraps,
-    ];
+    const ALL: [Capability; 4] =
+        [Capability::PowerControl, Capability::CableControl, Capability::SpareSwitch, Capability::SocketsOnDevices];
 
     fn obstacles(suite: &str, topology: &str, cluster: &str, capabilities: &[Capability]) -> Obstacles {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../topo");

@@ -24,8 +24,6 @@ pub enum Capability {
     SpareSwitch,
     /// Sockets of whoever tests are in a device's network.
     SocketsOnDevices,
-    /// What takes EOS' kernel down when it is written is a plain file on each switch, which keeps what was written.
-    KernelTraps,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,45 +41,32 @@ impl FromIterator<Capability> for Capabilities {
     }
 }
 
-/// What a switch is made of, for those who handle it from outside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    StandIn,
-    /// A container that is the switch.
-    Container,
-    /// A machine inside its container.
-    Machine,
-}
-
 impl Driver {
     /// What can be done to the devices that it brings up of this topology. Asks Docker which images it has.
     pub fn capabilities(&self, topology: &Topology) -> Result<Capabilities> {
-        let switches = topology.switches().map(kind).collect::<Result<Vec<_>>>()?;
+        let machines = topology.switches().map(is_machine).collect::<Result<Vec<_>>>()?;
         match self {
             // Both make the same containers.
-            Driver::BuiltIn | Driver::DockerTopo(_) => Ok(of_containers(&switches)),
+            Driver::BuiltIn | Driver::DockerTopo(_) => Ok(of_containers(&machines)),
         }
     }
 }
 
-fn kind(switch: &TopologyNode) -> Result<Kind> {
+/// Whether the switch is a machine inside its container: a vEOS that is no stand-in.
+fn is_machine(switch: &TopologyNode) -> Result<bool> {
     let is_stand_in = match choose(&switch.image, &StandIns::default())? {
         Choice::Image(image) => stands_in_for(&image.id)?.is_some(),
         // Its stand-in is not made yet.
         Choice::Missing { .. } => stand_in(&switch.image).is_some(),
     };
-    Ok(match switch.model {
-        _ if is_stand_in => Kind::StandIn,
-        Model::Veos => Kind::Machine,
-        _ => Kind::Container,
-    })
+    Ok(switch.model == Model::Veos && !is_stand_in)
 }
 
-fn of_containers(switches: &[Kind]) -> Capabilities {
-    use Capability::{CableControl, KernelTraps, PowerControl, SocketsOnDevices, SpareSwitch};
-    let spare = switches.iter().all(|kind| *kind != Kind::Machine).then_some(SpareSwitch);
-    let traps = switches.iter().all(|kind| *kind == Kind::StandIn).then_some(KernelTraps);
-    [PowerControl, CableControl, SocketsOnDevices].into_iter().chain(spare).chain(traps).collect()
+/// Of switches that are containers, or machines inside of theirs.
+fn of_containers(machines: &[bool]) -> Capabilities {
+    use Capability::{CableControl, PowerControl, SocketsOnDevices, SpareSwitch};
+    let spare = (!machines.contains(&true)).then_some(SpareSwitch);
+    [PowerControl, CableControl, SocketsOnDevices].into_iter().chain(spare).collect()
 }
 
 #[cfg(test)]
@@ -89,13 +74,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_flash_is_filled_where_it_is_a_container_s_and_traps_are_in_stand_ins_alone() {
-        let has = |switches: &[Kind]| {
-            let all = of_containers(switches);
-            [Capability::CableControl, Capability::SpareSwitch, Capability::KernelTraps].map(|one| all.has(one))
+    fn a_flash_is_filled_where_it_is_a_container_s() {
+        let has = |machines| {
+            let all = of_containers(machines);
+            [Capability::CableControl, Capability::SpareSwitch].map(|one| all.has(one))
         };
-        assert_eq!(has(&[Kind::StandIn, Kind::StandIn]), [true, true, true]);
-        assert_eq!(has(&[Kind::StandIn, Kind::Container]), [true, true, false]);
-        assert_eq!(has(&[Kind::StandIn, Kind::Machine]), [true, false, false]);
+        assert_eq!(has(&[false, false]), [true, true]);
+        assert_eq!(has(&[false, true]), [true, false]);
     }
 }

@@ -75,9 +75,17 @@ constants! { &str:
     SERVICE_RECORDS = in_run!("/services");
     ROUTES = in_run!("/routes");
     CNI_CONFIGURATION = in_run!("/cni");
+    /// The images that the bring-up has loaded, and what sysctls held before.
+    LOADED_IMAGES = in_run!("/images");
+    SYSCTLS = in_run!("/sysctls");
     UNITS = "/run/systemd/system";
     KUBELET = "/var/lib/kubelet";
     VOLUME_PLUGINS = "/var/lib/kubelet/volume-plugins";
-    /// What the CNI plugin host-local keeps of our network.
+    /// What kubelet keeps elsewhere, and nobody else.
+    DOCKERSHIM = "/var/lib/dockershim";
+    POD_LOGS = "/var/log/pods";
+    CONTAINER_LOGS = "/var/log/containers";
+    /// What CNI keeps, of other networks too, and of ours its plugin host-local.
+    CNI = "/var/lib/cni";
     CNI_STATE = "/var/lib/cni/networks/kubernetes-on-eos";
 }

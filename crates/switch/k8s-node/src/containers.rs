@@ -2,11 +2,14 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use common::command::Program;
 
 /// The label that every container of a pod has, its pause container included.
 const POD_LABEL: &str = "io.kubernetes.pod.name";
+
+/// What Docker says of an image that it has not; where it cannot tell, it says something else.
+const NO_SUCH_IMAGE: &str = "No such image";
 
 fn docker(purpose: &str) -> Result<Program> {
     Program::new("docker", purpose)
@@ -22,14 +25,32 @@ pub fn cgroup_driver() -> Result<String> {
     Ok(driver.trim().to_owned())
 }
 
-/// None where Docker has no image of that name.
-pub fn image_id(tag: &str) -> Option<String> {
-    let inspect = docker("look for an image").ok()?.args(["image", "inspect", "--format", "{{.Id}}", tag]);
-    inspect.read().ok().map(|id| id.trim().to_owned())
+/// None where Docker has no image of that name or id.
+pub fn image_id(tag: &str) -> Result<Option<String>> {
+    let found = docker("look for an image")?.args(["image", "inspect", "--format", "{{.Id}}", tag]).output()?;
+    if found.status.success() {
+        return Ok(Some(String::from_utf8_lossy(&found.stdout).trim().to_owned()));
+    }
+    let words = String::from_utf8_lossy(&found.stderr);
+    ensure!(words.contains(NO_SUCH_IMAGE), "Docker does not say whether it has the image {tag}: {}", words.trim());
+    Ok(None)
 }
 
 pub fn load(archive: &Path) -> Result<()> {
     docker("load an image")?.args(["load", "--quiet", "--input"]).arg(archive).read().map(drop)
+}
+
+/// Whether a container is made of the image with this id.
+pub fn is_used(id: &str) -> Result<bool> {
+    let filter = format!("ancestor={id}");
+    let listed =
+        docker("see whether an image is used")?.args(["ps", "--all", "--quiet", "--filter", &filter]).read()?;
+    Ok(!listed.trim().is_empty())
+}
+
+/// Takes a name away from an image, and the image with its last one.
+pub fn remove_image(tag: &str) -> Result<()> {
+    docker("remove an image")?.args(["image", "rm", tag]).read().map(drop)
 }
 
 /// Ends and removes the containers of every pod; says how many.

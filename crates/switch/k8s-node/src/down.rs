@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use common::{command::Program, files};
 use contract::{places, services};
 
-use crate::{containers, iptables, routes, switch::Switch, systemd, volumes};
+use crate::{containers, iptables, leftovers, loaded_images, routes, switch::Switch, sysctls, systemd, volumes};
 
 /// Goes on where a step fails, so that as much as possible goes away, and fails with everything that did not.
 pub fn run() -> Result<()> {
@@ -36,11 +36,17 @@ pub fn run() -> Result<()> {
     step("the pods' bridge", bridge());
     // What stays mounted keeps the directory whole: it is removed only where nothing is mounted in it.
     step("volumes of pods", volumes::unmount_below(places::KUBELET.as_ref()));
-    for directory in [places::KUBELET, places::CNI_STATE, places::RUN] {
+    for directory in [places::KUBELET, places::DOCKERSHIM, places::POD_LOGS, places::CONTAINER_LOGS] {
         step(directory, files::remove_tree(directory.as_ref()));
     }
+    step("what CNI keeps", leftovers::remove_cni_state());
+    step("cgroups of pods", leftovers::remove_cgroups());
+    step("images", loaded_images::remove_all());
+    step("sysctls", sysctls::give_back());
     step("units", units());
+    // Last, and only after all else: it says what of the images, routes and sysctls is ours.
     if failures.is_empty() {
+        files::remove_tree(places::RUN.as_ref())?;
         println!(
             "everything of Kubernetes is stopped; {} and {} are as they were",
             places::CLUSTER_TOML,

@@ -12,6 +12,8 @@ mod enrolment_server;
 mod health;
 mod image_archive;
 mod iptables;
+mod leftovers;
+mod loaded_images;
 #[cfg(test)]
 mod master_fixture;
 mod record;
@@ -24,6 +26,7 @@ mod socat;
 mod stage;
 mod status;
 mod switch;
+mod sysctls;
 mod systemd;
 #[cfg(test)]
 mod test_support;

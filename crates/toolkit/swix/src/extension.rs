@@ -7,7 +7,9 @@ use common::{Arch, files};
 
 use crate::{
     SourceDate, archive,
+    release::{self, ReleaseInfo},
     rpm::{self, Header, Package, Scriptlets},
+    squashfs::Image,
     tree::{self, Entry},
 };
 
@@ -88,6 +90,16 @@ pub fn name_with_release(swix: &Path) -> Result<String> {
         .known_arch()
         .with_context(|| format!("{} is for {}, which is no architecture of EOS", swix.display(), header.arch))?;
     Ok(file_name(&header.name, &header.version, &header.release, arch))
+}
+
+/// What the image in a SWIX says about itself.
+pub fn release(swix: &Path) -> Result<ReleaseInfo> {
+    let read = || -> Result<ReleaseInfo> {
+        let mut package = rpm::parse(&package_of(swix)?)?;
+        let image = package.data.remove(IMAGE).with_context(|| format!("its package has no {IMAGE}"))?;
+        Ok(ReleaseInfo::from_json(&Image::parse(image)?.read(release::PATH)?)?)
+    };
+    read().with_context(|| format!("cannot read what release {} is of", swix.display()))
 }
 
 fn file_name(name: &str, version: &str, release: &str, arch: Arch) -> String {

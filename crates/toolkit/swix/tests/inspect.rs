@@ -65,6 +65,17 @@ fn a_whole_swix_is_reported_down_to_the_versions_that_its_programs_print() {
 }
 
 #[test]
+fn a_swix_says_of_what_release_and_architecture_it_is() {
+    for arch in Arch::ALL {
+        let directory = tempfile::tempdir().unwrap();
+        let sample = sample(directory.path(), support::VERSION, &image_entries(directory.path(), arch), arch);
+        assert_eq!(swix::extension::release(&sample.swix).unwrap(), support::release(arch));
+        let error = format!("{:#}", swix::extension::release(&sample.rpm).unwrap_err());
+        assert!(error.contains(&sample.rpm.display().to_string()), "{error}");
+    }
+}
+
+#[test]
 fn a_program_that_prints_another_version_is_told() {
     let directory = tempfile::tempdir().unwrap();
     let mut entries = image_entries(directory.path(), Arch::I386);

@@ -1,6 +1,6 @@
 //! One run of `topo-test`: brings up the topology, plays the scenarios, writes the report, takes everything away.
 
-use std::{path::Path, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use anyhow::{Context, Result};
 use cluster::Cluster;
@@ -11,7 +11,7 @@ use cluster_test::{
     report::{self, history},
 };
 use common::{Progress, command::Program, digest::Sha256};
-use devices::{Capabilities, Driver, Flash, Lab, LabGuard, Options, images::StandIns};
+use devices::{Driver, Flash, Lab, LabGuard, Options, images::StandIns};
 use topology::Topology;
 
 use super::watch::Watch;
@@ -27,7 +27,6 @@ pub struct Play<'a> {
     pub stand_ins: &'a StandIns,
     pub suite: &'a Suite,
     pub plan: &'a Plan<'a>,
-    pub capabilities: &'a Capabilities,
     pub seed: u64,
     pub master_away: Duration,
     /// The topology stays up.
@@ -56,11 +55,11 @@ impl Play<'_> {
             lab: &lab,
             cluster: self.cluster,
             parts: self.parts,
-            capabilities: self.capabilities,
             recorder: &recorder,
             seed: self.seed,
             random: fastrand::Rng::with_seed(self.seed),
             master_away: self.master_away,
+            conntrack: BTreeMap::new(),
             long_lived: vec![],
             namespace: None,
         };

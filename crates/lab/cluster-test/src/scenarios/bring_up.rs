@@ -1,17 +1,22 @@
 //! Hands off until every switch is a node that is ready.
 
-use std::{thread, time::Duration};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, anyhow};
+use contract::Stage;
 use devices::Device;
 use serde_json::json;
 
 use crate::{
-    Scene, Switch, age_of_first_process,
+    Scene, Switch,
     asking::{self, Protocol},
     manifest,
     record::{BringUp, StageSpan},
     scene::{BRING_UP, eventually},
+    timing::power_on_and_ready,
     workload,
 };
 
@@ -32,22 +37,23 @@ pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     scene.namespace = Some(NAME);
     let host = scene.hosts().pop().context("the topology has no host")?;
     let text = format!("wait until every switch says that it is ready; meanwhile {} asks a Service", host.name());
-    let (ready, first_answer) = scene.step(text, |scene| wait(scene, host))?;
+    let first_answer = scene.step(text, |scene| wait(scene, host))?;
     scene.step("the API server lists every worker as Ready", |scene| scene.wait_until_nodes_ready(BRING_UP))?;
-    let powered_on = record(scene, "install", installed)?;
+    let (powered_on, ready) = record(scene, "install", installed)?;
     figures(scene, host.name(), &Moments { powered_on, installed, ready, first_answer });
     Ok(())
 }
 
 /// Waits for the switches while a host asks the last worker for a Service, whose objects are applied as soon as the API
-/// server takes them. The moments of the last switch's readiness and of the first answer.
-fn wait(scene: &Scene<'_>, host: Device<'_>) -> Result<(f64, f64)> {
+/// server takes them. The moment of the first answer.
+fn wait(scene: &Scene<'_>, host: Device<'_>) -> Result<f64> {
     let (master, recorder) = (scene.master()?, scene.recorder);
     let to = (scene.worker_nodes().last().context("cluster.toml has no worker")?.address, NODE_PORT).into();
     let service = workload::service(NAME, NAME, &[(Protocol::Tcp, NODE_PORT)], json!({}));
     let objects = [manifest::namespace(NAME), workload::deployment(NAME, 3), service];
     let apply_and_ask = || {
-        let apply = || manifest::apply(&master, NAME, &objects);
+        // Before, kubectl would do nothing but load the master.
+        let apply = || master.has_done(Stage::ApiServer).and_then(|()| manifest::apply(&master, NAME, &objects));
         eventually("the API server takes the objects", BRING_UP, apply)?;
         eventually("the Service answers", BRING_UP, || asking::by_tcp(&host, to))?;
         Ok(recorder.now())
@@ -55,9 +61,7 @@ fn wait(scene: &Scene<'_>, host: Device<'_>) -> Result<(f64, f64)> {
     thread::scope(|threads| {
         let asking = threads.spawn(apply_and_ask);
         scene.wait_until_all_ready(BRING_UP)?;
-        let ready = recorder.now();
-        let asked: Result<f64> = asking.join().map_err(|_| anyhow!("the thread that asks the Service panicked"))?;
-        Ok((ready, asked?))
+        asking.join().map_err(|_| anyhow!("the thread that asks the Service panicked"))?
     })
 }
 
@@ -74,15 +78,15 @@ fn figures(scene: &Scene<'_>, host: &str, moments: &Moments) {
     scene.figure(&name, first_answer - powered_on, "s", with_install);
 }
 
-/// Writes down how each switch became ready, and returns the moment when the first of them was switched on. `began` is the end
-/// of what it came after, where no stage began before it.
-pub(super) fn record(scene: &mut Scene<'_>, occasion: &str, began: f64) -> Result<f64> {
+/// Writes down how each switch became ready, and returns the moments when the first of them was switched on and when the last was
+/// ready. `began` is the end of what it came after, where no stage began before it.
+pub(super) fn record(scene: &mut Scene<'_>, occasion: &str, began: f64) -> Result<(f64, f64)> {
     scene.step("ask every switch when it was switched on, and when each of its stages began and ended", |scene| {
         let switches = scene.switches()?;
         switches.iter().try_for_each(|switch| record_one(scene, switch, occasion, began))?;
-        let ages = switches.iter().map(|switch| age_of_first_process(switch));
-        let oldest = ages.collect::<Result<Vec<_>>>()?.into_iter().max().context("the cluster has no switch")?;
-        Ok(scene.recorder.now() - oldest.as_secs_f64())
+        let (on, ready) = power_on_and_ready(&switches)?;
+        let moment = |at: Instant| scene.recorder.now() - at.elapsed().as_secs_f64();
+        Ok((moment(on), moment(ready)))
     })
 }
 

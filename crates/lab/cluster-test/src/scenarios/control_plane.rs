@@ -3,8 +3,9 @@
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+use swix::{extension, release::ReleaseInfo};
 
-use crate::{Scene, extension, operator::Operator};
+use crate::{Scene, operator::Operator};
 
 const NAME: &str = "topo-test";
 const WORD: &str = "to-be-found-nowhere";
@@ -13,40 +14,38 @@ const ENCODED: &str = "dG8tYmUtZm91bmQtbm93aGVyZQ==";
 const ENCRYPTED: &[u8] = b"k8s:enc:aescbc:v1:";
 
 pub fn versions(scene: &mut Scene<'_>) -> Result<()> {
+    let release = extension::release(&scene.parts.swix)?;
     let url = format!("{}/version", scene.cluster.api_server_url());
     for host in scene.hosts() {
         scene.step(format!("ask {url} from {}", host.name()), |_| {
             let answer = host.exec_ok(["curl", "--insecure", "--silent", "--show-error", "--max-time", "10", &url])?;
-            let version: Value = serde_json::from_str(&answer).context("the answer is no JSON")?;
-            ensure!(version["platform"] == "linux/386", "the platform is not linux/386: {answer}");
-            Ok(())
+            is_of(&serde_json::from_str(&answer).context("the answer is no JSON")?, &release)
         })?;
     }
-    scene.step(
-        "kubectl on a host is of the API server's version, which is the SWIX's, and lists every node with it",
-        |scene| {
-            let operator = Operator::of(scene)?;
-            let printed = operator.kubectl(&["version", "--output=json"])?;
-            let version: Value = serde_json::from_str(&printed).context("kubectl printed no JSON")?;
-            let (client, server) = (&version["clientVersion"], &version["serverVersion"]);
-            ensure!(
-                client["gitVersion"].is_string() && client["gitVersion"] == server["gitVersion"],
-                "not one: {printed}"
-            );
-            let package = extension::version(&scene.master()?)?;
-            let installed = package.rsplit_once('-').map(|(version, _)| format!("v{version}"));
-            ensure!(
-                server["gitVersion"].as_str() == installed.as_deref(),
-                "{package} is installed, and it is {server}"
-            );
-            ensure!(server["platform"] == "linux/386", "the server's platform is not linux/386: {printed}");
-            let kubelets =
-                operator.kubectl(&["get", "nodes", "--output=jsonpath={.items[*].status.nodeInfo.kubeletVersion}"])?;
-            let all = kubelets.split(' ').filter(|kubelet| server["gitVersion"] == **kubelet).count();
-            ensure!(all == scene.worker_nodes().len(), "the kubelets are {kubelets}, the server is {server}");
-            Ok(())
-        },
-    )
+    scene.step("kubectl on a host is of the SWIX's version, as the API server is and every kubelet", |scene| {
+        let operator = Operator::of(scene)?;
+        let printed = operator.kubectl(&["version", "--output=json"])?;
+        let version: Value = serde_json::from_str(&printed).context("kubectl printed no JSON")?;
+        is_of(&version["serverVersion"], &release)?;
+        let wanted = format!("v{}", release.version);
+        ensure!(version["clientVersion"]["gitVersion"] == *wanted, "kubectl is not of {wanted}: {printed}");
+        let kubelet = "{.status.nodeInfo.kubeletVersion} {.status.nodeInfo.architecture}";
+        let each = format!("--output=jsonpath={{range .items[*]}}{kubelet}{{\"\\n\"}}{{end}}");
+        let kubelets = operator.kubectl(&["get", "nodes", &each])?;
+        let right = kubelets.lines().filter(|kubelet| *kubelet == format!("{wanted} {}", release.arch)).count();
+        ensure!(right == scene.worker_nodes().len(), "not all kubelets are of {wanted} {}:\n{kubelets}", release.arch);
+        Ok(())
+    })
+}
+
+/// Fails where what Kubernetes says of its version is not what the SWIX says of itself.
+fn is_of(version: &Value, release: &ReleaseInfo) -> Result<()> {
+    for (field, wanted) in
+        [("gitVersion", format!("v{}", release.version)), ("platform", format!("linux/{}", release.arch))]
+    {
+        ensure!(version[field] == *wanted, "the SWIX is of {field} {wanted}, and it is {version}");
+    }
+    Ok(())
 }
 
 pub fn components(scene: &mut Scene<'_>) -> Result<()> {
@@ -79,4 +78,30 @@ pub fn secrets(scene: &mut Scene<'_>) -> Result<()> {
         ensure!(read["data"]["word"] == ENCODED, "it is another: {read}");
         master.kubectl(&["delete", "secret", NAME]).map(drop)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use common::Arch;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn versions_are_those_of_the_swix_whichever_it_is() {
+        let release = |version: &str, arch| ReleaseInfo {
+            name: String::new(),
+            version: version.to_owned(),
+            arch,
+            components: vec![],
+            probes: vec![],
+        };
+        let said = |version: &str, platform: &str| json!({"gitVersion": version, "platform": platform});
+        is_of(&said("v1.20.2", "linux/386"), &release("1.20.2", Arch::I386)).unwrap();
+        is_of(&said("v1.12.10", "linux/amd64"), &release("1.12.10", Arch::Amd64)).unwrap();
+        let error = is_of(&said("v1.20.2", "linux/386"), &release("1.20.2", Arch::Amd64)).unwrap_err().to_string();
+        assert!(error.starts_with("the SWIX is of platform linux/amd64, and it is {"), "{error}");
+        assert!(is_of(&said("v1.20.2", "linux/386"), &release("1.20.20", Arch::I386)).is_err());
+        assert!(is_of(&Value::Null, &release("1.20.2", Arch::I386)).is_err());
+    }
 }

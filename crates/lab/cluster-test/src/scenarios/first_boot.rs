@@ -15,13 +15,15 @@ use contract::{
 };
 use devices::Flash;
 
-use super::bring_up;
+use super::{bring_up, kernel};
 use crate::{Scene, Switch, power_cuts, scene::BRING_UP};
 
 /// From one attempt of the bring-up to the next, on a busy machine.
 const NEXT_ATTEMPT: Duration = Duration::from_secs(90);
 
 pub fn boot(scene: &mut Scene<'_>) -> Result<()> {
+    // Of those that are replaced: the same switches, with nothing on their flash.
+    kernel::before_install(scene)?;
     let flash = scene.parts.flash()?;
     scene.step("switch every switch on for the first time, with all that it needs on its flash", |scene| {
         scene.on_each_switch(|switch| switch.replace(&flash))
@@ -30,9 +32,8 @@ pub fn boot(scene: &mut Scene<'_>) -> Result<()> {
     scene.step("wait until every switch says that it is ready, and complains of nothing", |scene| {
         scene.switches()?.iter().try_for_each(|switch| ready_without_a_word(switch))
     })?;
-    let ready = scene.recorder.now();
     scene.step("the API server lists every worker as Ready", |scene| scene.wait_until_nodes_ready(BRING_UP))?;
-    let powered_on = bring_up::record(scene, "first boot", on)?;
+    let (powered_on, ready) = bring_up::record(scene, "first boot", on)?;
     scene.figure(
         "first boot",
         ready - powered_on,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use contract::places;
 
+use super::kernel;
 use crate::{Scene, extension, residue};
 
 const BOOTED: Duration = Duration::from_secs(120);
@@ -14,6 +15,7 @@ const BOOTED: Duration = Duration::from_secs(120);
 const SETTLED: Duration = Duration::from_secs(90);
 
 pub fn install(scene: &mut Scene<'_>) -> Result<()> {
+    kernel::before_install(scene)?;
     let parts = scene.parts;
     let name = extension::name(&parts.swix)?;
     for switch in scene.switches()? {

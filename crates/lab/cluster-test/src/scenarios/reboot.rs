@@ -1,12 +1,10 @@
 //! Switches are rebooted or lose their power, each in turn or all at once, in random order: it is the same cluster afterwards,
 //! with its pods.
 
-use std::time::Instant;
-
 use anyhow::Result;
 
 use super::pods;
-use crate::{ClusterIdentity, Scene, Switch, answering, scene::BRING_UP, workload};
+use crate::{ClusterIdentity, Scene, Switch, answering, scene::BRING_UP, timing::power_on_to_ready, workload};
 
 pub fn each(scene: &mut Scene<'_>) -> Result<()> {
     in_turn(scene, "reboot", |switch| switch.shut_down())
@@ -21,15 +19,14 @@ fn in_turn(scene: &mut Scene<'_>, what: &str, switch_off: fn(&Switch<'_>) -> Res
         for switch in switches {
             let took = scene.step(format!("{what} of {}: wait until it is ready", switch.name()), |scene| {
                 switch_off(switch)?;
-                let began = Instant::now();
                 switch.power_on()?;
                 switch.wait_until_ready(BRING_UP)?;
-                let took = began.elapsed().as_secs_f64();
+                let took = power_on_to_ready(&[*switch])?;
                 scene.wait_until_nodes_ready(BRING_UP)?;
                 Ok(took)
             })?;
             let name = format!("{what} of {}", switch.name());
-            scene.figure(&name, took, "s", "from power-on until it says that it is ready");
+            scene.figure(&name, took.as_secs_f64(), "s", "from power-on until it says that it is ready");
             still_the_same(scene, before)?;
         }
         Ok(())
@@ -38,15 +35,18 @@ fn in_turn(scene: &mut Scene<'_>, what: &str, switch_off: fn(&Switch<'_>) -> Res
 
 pub fn all(scene: &mut Scene<'_>) -> Result<()> {
     around(scene, |scene, switches, before| {
-        let began = scene.step("shut all down, and switch all on", |scene| {
+        scene.step("shut all down, and switch all on", |scene| {
             scene.on_each_switch(|switch| switch.shut_down())?;
-            let began = Instant::now();
-            switches.iter().try_for_each(|switch| switch.power_on())?;
-            Ok(began)
+            switches.iter().try_for_each(|switch| switch.power_on())
         })?;
         scene.step("wait until every switch is ready", |scene| scene.wait_until_all_ready(BRING_UP))?;
-        let took = began.elapsed().as_secs_f64();
-        scene.figure("reboot of all switches", took, "s", "from power-on until the last one says that it is ready");
+        let took = power_on_to_ready(switches)?.as_secs_f64();
+        scene.figure(
+            "reboot of all switches",
+            took,
+            "s",
+            "from the first power-on until the last one says that it is ready",
+        );
         scene.step("every worker is Ready", |scene| scene.wait_until_nodes_ready(BRING_UP))?;
         still_the_same(scene, before)
     })

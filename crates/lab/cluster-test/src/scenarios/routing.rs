@@ -10,21 +10,7 @@ use crate::{Scene, neighbours, ospf};
 const CONVERGED: Duration = Duration::from_secs(120);
 
 pub fn play(scene: &mut Scene<'_>) -> Result<()> {
-    scene.step("OSPF is full on every cable between switches", |scene| {
-        for switch in scene.switches()? {
-            let cables = neighbours::cables_to_switches(scene.lab.topology(), switch.name());
-            let what = format!("{} has {cables} neighbours, and is full with each", switch.name());
-            scene.eventually(&what, CONVERGED, || {
-                let states = ospf::neighbour_states(&switch)?;
-                ensure!(
-                    states.len() == cables && states.iter().all(|state| state == "FULL"),
-                    "their states are {states:?}"
-                );
-                Ok(())
-            })?;
-        }
-        Ok(())
-    })?;
+    scene.step("OSPF is full on every cable between switches", |scene| all_full(scene))?;
     scene.step("every host pings every loopback address", |scene| {
         for host in scene.hosts() {
             for node in &scene.cluster.nodes {
@@ -39,4 +25,21 @@ pub fn play(scene: &mut Scene<'_>) -> Result<()> {
         }
         Ok(())
     })
+}
+
+/// Waits until every switch is full with each of its neighbours.
+pub(super) fn all_full(scene: &Scene<'_>) -> Result<()> {
+    for switch in scene.switches()? {
+        let cables = neighbours::cables_to_switches(scene.lab.topology(), switch.name());
+        let what = format!("{} has {cables} neighbours, and is full with each", switch.name());
+        scene.eventually(&what, CONVERGED, || {
+            let states = ospf::neighbour_states(&switch)?;
+            ensure!(
+                states.len() == cables && states.iter().all(|state| state == "FULL"),
+                "their states are {states:?}"
+            );
+            Ok(())
+        })?;
+    }
+    Ok(())
 }

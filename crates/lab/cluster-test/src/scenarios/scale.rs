@@ -47,7 +47,7 @@ pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     })?;
     let how = "from creating them until every pod was ready and every Service answered on every worker";
     scene.figure("200 Services and 60 pods", began.elapsed().as_secs_f64(), "s", how);
-    scene.step("conntrack's table has its sizes of the boot", |scene| kernel::conntrack_was_left_alone(scene))?;
+    kernel::conntrack_was_left_alone(scene)?;
     scene.step("take them away", |scene| {
         // Not one after the other: kubectl would wait for each.
         master.kubectl(&["delete", "deployments,services", "--selector=app=many", "--wait=false"])?;

@@ -66,7 +66,7 @@ pub fn transit(scene: &mut Scene<'_>) -> Result<()> {
         "between hosts, there and back; every one of them was received, and no rule that drops INVALID packets met one";
     scene.figure("TCP packets that passed through", all.tcp as f64, "", how);
     scene.figure("UDP packets that passed through", all.udp as f64, "", how);
-    scene.figure("pings that passed through", f64::from(all.pings), "", "every one of them was answered");
+    scene.figure("pings that passed through", all.pings as f64, "", "every one of them was answered");
     Ok(())
 }
 
@@ -107,9 +107,9 @@ fn accompanied(
     let passing = Passing::begin(scene, hosts)?;
     let ((), pings) = pinging::while_pinging(&scene.lab.device(&one.name)?, other.address, || work(scene))?;
     let carried = passing.end()?;
-    let pinged = format!("of {} pings from {} to {}, {} were lost", pings.sent, one.name, other.name, pings.lost);
-    ensure!(pings.lost == 0, pinged);
-    Ok(Carried { pings: pings.sent, ..carried })
+    let (sent, lost) = (pings.0.len(), pings.lost().count());
+    ensure!(lost == 0, "of {sent} pings from {} to {}, {lost} were lost", one.name, other.name);
+    Ok(Carried { pings: sent, ..carried })
 }
 
 /// It is kube-proxy that leaves it untracked, which a master that is no worker has not. A switch whose kernel has no table `raw`

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use common::retry;
 use contract::places;
 
-use crate::{containers, image_archive, systemd};
+use crate::{containers, image_archive, loaded_images, systemd};
 
 const LIMIT: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_millis(200);
@@ -69,10 +69,11 @@ fn ensure(archive: &Path) -> Result<bool> {
     if images.is_empty() {
         bail!("there is no image with a name in it: save it by name, `docker save NAME:TAG`");
     }
-    let there = |image: &image_archive::Image| containers::image_id(&image.tag).is_some_and(|id| id == image.id);
-    if images.iter().all(there) {
-        return Ok(false);
+    for image in &images {
+        if containers::image_id(&image.tag)?.as_ref() != Some(&image.id) {
+            loaded_images::load(archive, &images)?;
+            return Ok(true);
+        }
     }
-    containers::load(archive)?;
-    Ok(true)
+    Ok(false)
 }
