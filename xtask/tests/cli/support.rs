@@ -32,9 +32,10 @@ pub(crate) fn xtask(cache: &Path) -> Command {
     command
 }
 
-/// The same as a process that a test can kill.
+/// The same as a process that a test can kill, also where these tests run in a shell's background, which ignores interrupts.
 pub(crate) fn process(cache: &Path) -> std::process::Command {
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_xtask"));
+    let mut command = std::process::Command::new("env");
+    command.args(["--default-signal=HUP,INT,TERM", env!("CARGO_BIN_EXE_xtask")]);
     for (name, value) in environment(cache) {
         command.env(name, value);
     }
