@@ -71,7 +71,17 @@ pub fn forget(switch: &Switch<'_>) -> Result<()> {
 
 /// Whether a switch's kernel can leave packets untracked.
 pub fn can_leave_untracked(switch: &Switch<'_>) -> Result<bool> {
-    Ok(switch.exec(["iptables", "-w", "-t", "raw", "-S", "PREROUTING"])?.status.success())
+    let listed = switch.exec(["iptables", "-w", "-t", "raw", "-S", "PREROUTING"])?;
+    if !listed.status.success() {
+        there_is_no_table(&String::from_utf8_lossy(&listed.stderr))?;
+    }
+    Ok(listed.status.success())
+}
+
+/// Fails unless that is what iptables failed for.
+fn there_is_no_table(said: &str) -> Result<()> {
+    ensure!(said.contains("does not exist"), "iptables does not say whether there is a table raw: {}", said.trim());
+    Ok(())
 }
 
 /// Fails where conntrack knows a flow between two hosts.
@@ -144,5 +154,17 @@ COMMIT
                       dst=10.2.12.11 sport=5 dport=4 [ASSURED] mark=0 zone=0 use=2";
         assert!(is_between(listed, &pair));
         assert!(!is_between(listed, &[host("one", 1), host("third", 111)]));
+    }
+
+    #[test]
+    fn a_table_is_missing_where_iptables_says_so_and_not_where_it_could_not_be_asked() {
+        let legacy = "iptables v1.8.9 (legacy): can't initialize iptables table `raw': Table does not exist (do you need to insmod?)";
+        there_is_no_table(legacy).unwrap();
+        there_is_no_table("iptables v1.8.9 (nf_tables): table 'raw' does not exist").unwrap();
+        for other in
+            ["Another app is currently holding the xtables lock.", "Error response from daemon: it is not running"]
+        {
+            assert!(there_is_no_table(other).unwrap_err().to_string().ends_with(other));
+        }
     }
 }

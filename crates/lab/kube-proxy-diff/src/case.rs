@@ -24,7 +24,7 @@ use crate::{
     pair::{Pair, PairSetting},
     probe::{self, Answer},
     programs::Programs,
-    targets,
+    targets::{self, Opening},
     world::BackendMode,
 };
 
@@ -152,8 +152,8 @@ impl Expected {
 struct Running {
     name: &'static str,
     steps: Vec<Step>,
-    /// All that was ever open, and whether its clients stay with one endpoint.
-    opened: BTreeMap<Target, bool>,
+    /// All that was ever open, and how it was last.
+    opened: BTreeMap<Target, Opening>,
 }
 
 /// Carries out a group; an empty list says that upstream and ours cannot be told apart.
@@ -211,14 +211,13 @@ impl Running {
     fn note_opened(&mut self, step: usize) {
         for change in self.steps.get(step).into_iter().flat_map(|step| &step.changes) {
             if let ObjectChange::Put(object) = change {
-                let sticky = targets::is_sticky(object);
-                self.opened.extend(targets::of(object).into_iter().map(|target| (target, sticky)));
+                self.opened.extend(targets::of(object));
             }
         }
     }
 
     fn questions(&self) -> Vec<compare::Question> {
-        compare::questions(self.opened.iter().map(|(target, sticky)| (*target, *sticky)))
+        compare::questions(self.opened.iter().map(|(target, opening)| (*target, *opening)))
     }
 
     /// Both may have missed the same endpoint by chance: then they agree, and what is expected has not been seen.

@@ -39,8 +39,11 @@ use crate::{
     world::{BackendMode, Implementation, IptablesVariant, World},
 };
 
-/// How soon the state has to be right again.
+/// How soon the state has to be right again, as docs/kube-proxy-diff.md promises it.
 pub const LIMIT: Duration = Duration::from_secs(2);
+
+/// So many times slower may everything be where other things go on; so the docs have it, too.
+pub const BUSY: u32 = 4;
 
 /// How long it is waited for all the same, so that the report can say how long it took.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -254,6 +257,22 @@ impl<'a> Stage<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_limits_are_those_of_the_docs() {
+        let docs = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../docs/kube-proxy-diff.md"));
+        let docs = docs.split_whitespace().collect::<Vec<_>>().join(" ");
+        let flaps = 1000 / disturbance::FLAP.as_millis();
+        for said in [
+            format!("{CONNECTIONS} connections stay in use"),
+            format!("an endpoint comes and goes {flaps} times a second"),
+            format!("right again within {} s, and no connection may break", LIMIT.as_secs()),
+            format!("`cargo xtask test` allows {} s", (BUSY * LIMIT).as_secs()),
+        ] {
+            assert!(docs.contains(&said), "docs/kube-proxy-diff.md does not say: {said}");
+        }
+        assert_eq!(LIMIT.subsec_nanos(), 0);
+    }
 
     #[test]
     fn a_run_in_which_nothing_was_disturbed_or_answered_is_at_fault() {

@@ -15,7 +15,7 @@ use crate::{
     objects::{Target, Transport},
     pair::{BothRules, Pair},
     probe::{self, Answer, Answers},
-    targets::is_reachable,
+    targets::{Opening, is_reachable},
     threads::side_by_side,
 };
 
@@ -33,8 +33,7 @@ const AT_ONCE: usize = 24;
 pub struct Question {
     pub from: Vantage,
     pub to: Target,
-    /// Every client stays with one endpoint, and which one is left to chance.
-    pub sticky: bool,
+    pub opening: Opening,
 }
 
 /// What both worlds answered.
@@ -43,6 +42,8 @@ pub struct Reply {
     pub question: Question,
     pub upstream: Answers,
     pub ours: Answers,
+    /// What upstream's world answers from there at the cluster IP, where the question is for an external IP.
+    pub at_cluster_ip: Answers,
 }
 
 /// Something that is not the same.
@@ -63,12 +64,14 @@ impl fmt::Display for Difference {
 impl Reply {
     /// Asks on for as long as chance may be why the answers are not enough.
     pub fn ask_until(&mut self, pair: &Pair, enough: impl Fn(&Reply) -> bool) -> Result<()> {
-        let Question { from, to, .. } = self.question;
+        let Question { from, to, opening } = self.question;
         for _ in 0..ROUNDS {
             if enough(self) {
                 break;
             }
-            for (world, answers) in [(&pair.upstream, &mut self.upstream), (&pair.ours, &mut self.ours)] {
+            let both = [(&pair.upstream, to, &mut self.upstream), (&pair.ours, to, &mut self.ours)];
+            let beside = opening.at_cluster_ip.map(|to| (&pair.upstream, to, &mut self.at_cluster_ip));
+            for (world, to, answers) in both.into_iter().chain(beside) {
                 for (answer, count) in probe::ask(world, from, to, MORE)? {
                     *answers.entry(answer).or_default() += count;
                 }
@@ -79,9 +82,17 @@ impl Reply {
 
     pub fn difference(&self) -> Option<Difference> {
         let ours = without_losses(&self.ours);
-        let upstream = differences::asked(self.question, &without_losses(&self.upstream), &ours);
-        let same =
-            if self.question.sticky { kinds(&upstream) == kinds(&ours) } else { upstream.keys().eq(ours.keys()) };
+        let upstream = differences::asked(
+            self.question,
+            &without_losses(&self.upstream),
+            &ours,
+            &without_losses(&self.at_cluster_ip),
+        );
+        let same = if self.question.opening.sticky {
+            kinds(&upstream) == kinds(&ours)
+        } else {
+            upstream.keys().eq(ours.keys())
+        };
         (!same).then(|| Difference {
             from: self.question.from,
             to: self.question.to,
@@ -115,14 +126,14 @@ pub fn text(answers: &Answers) -> String {
 }
 
 /// Every question that the targets allow, from the usual places.
-pub fn questions(targets: impl IntoIterator<Item = (Target, bool)>) -> Vec<Question> {
+pub fn questions(targets: impl IntoIterator<Item = (Target, Opening)>) -> Vec<Question> {
     questions_from(targets, &Vantage::ALL)
 }
 
 /// Every question that the targets allow, from these places.
-pub fn questions_from(targets: impl IntoIterator<Item = (Target, bool)>, places: &[Vantage]) -> Vec<Question> {
+pub fn questions_from(targets: impl IntoIterator<Item = (Target, Opening)>, places: &[Vantage]) -> Vec<Question> {
     let from_everywhere =
-        |(to, sticky): (Target, bool)| places.iter().map(move |from| Question { from: *from, to, sticky });
+        |(to, opening): (Target, Opening)| places.iter().map(move |from| Question { from: *from, to, opening });
     let all = targets.into_iter().flat_map(from_everywhere);
     all.filter(|question| is_reachable(question.from, question.to)).collect()
 }
@@ -130,7 +141,7 @@ pub fn questions_from(targets: impl IntoIterator<Item = (Target, bool)>, places:
 /// Asks both worlds with real packets. SCTP is left to the simulator: many kernels have no sockets for it. So is what chance alone
 /// would decide: whether a pod of the other node stays with an endpoint whose answers come back to it by this node, or by another way.
 pub fn ask(pair: &Pair, questions: &[Question]) -> Result<Vec<Reply>> {
-    let by_chance = |question: &Question| question.sticky && matches!(question.from, Vantage::RemotePod(_));
+    let by_chance = |question: &Question| question.opening.sticky && matches!(question.from, Vantage::RemotePod(_));
     let can_be_asked = |question: &Question| question.to.protocol != Transport::Sctp && !by_chance(question);
     let questions: Vec<&Question> = questions.iter().filter(|question| can_be_asked(question)).collect();
     let next = AtomicUsize::new(0);
@@ -147,10 +158,11 @@ pub fn ask(pair: &Pair, questions: &[Question]) -> Result<Vec<Reply>> {
 }
 
 fn ask_both(pair: &Pair, question: Question) -> Result<Reply> {
-    let Question { from, to, .. } = question;
+    let Question { from, to, opening } = question;
     let upstream = probe::ask(&pair.upstream, from, to, FIRST)?;
     let ours = probe::ask(&pair.ours, from, to, FIRST)?;
-    let mut reply = Reply { question, upstream, ours };
+    let at_cluster_ip = opening.at_cluster_ip.map(|to| probe::ask(&pair.upstream, from, to, FIRST)).transpose()?;
+    let mut reply = Reply { question, upstream, ours, at_cluster_ip: at_cluster_ip.unwrap_or_default() };
     reply.ask_until(pair, |reply| reply.difference().is_none())?;
     Ok(reply)
 }
@@ -172,11 +184,21 @@ impl Simulated {
     pub fn differences(&self, questions: &[Question]) -> Result<Vec<Difference>> {
         let mut found = vec![];
         for question in questions.iter().copied() {
-            let Question { from, to, .. } = question;
-            let packet = Packet::new(from, to)?;
-            let upstream = self.upstream.simulate(&packet).with_context(|| format!("upstream, {from} -> {to}"))?;
-            let ours = self.ours.simulate(&packet).with_context(|| format!("ours, {from} -> {to}"))?;
-            if !iptables_simulator::same(&differences::simulated(question, &upstream, &ours), &ours) {
+            let Question { from, to, opening } = question;
+            let simulate = |rules: &Rules, whose, from, to| {
+                rules.simulate(&Packet::new(from, to)?).with_context(|| format!("{whose}, {from} -> {to}"))
+            };
+            let upstream = simulate(&self.upstream, "upstream", from, to)?;
+            let ours = simulate(&self.ours, "ours", from, to)?;
+            // Where endpoints of another node are left out, they are so at the external IP only.
+            let beside = match opening.at_cluster_ip {
+                Some(cluster_ip) => vec![
+                    simulate(&self.upstream, "upstream", from, cluster_ip)?,
+                    simulate(&self.upstream, "upstream", Vantage::Outside(0), to)?,
+                ],
+                None => vec![],
+            };
+            if !iptables_simulator::same(&differences::simulated(question, &upstream, &ours, &beside), &ours) {
                 let (upstream, ours) = (prospects(&upstream), prospects(&ours));
                 found.push(Difference { from, to, upstream, ours });
             }

@@ -20,7 +20,7 @@ use crate::{
     objects::{Object, ObjectChange, Target},
     pair::{Pair, PairSetting},
     programs::Programs,
-    targets,
+    targets::{self, Opening},
 };
 
 /// How many Services there can be.
@@ -92,11 +92,16 @@ pub fn states(
             changes.extend(replace(&mut slots, slot, &drafted));
         }
         for (slot, objects) in &slots {
-            known.extend(objects.iter().flat_map(targets::of).map(|target| (target, *slot)));
+            known.extend(objects.iter().flat_map(targets::of).map(|(target, _)| (target, *slot)));
         }
         let sticky = |slot: &u8| slots.get(slot).is_some_and(|objects| objects.iter().any(targets::is_sticky));
         let rules = pair.apply(api, &changes).with_context(|| format!("seed {}, state {state}", plan.seed))?;
-        let everywhere = compare::questions_from(known.iter().map(|(to, slot)| (*to, sticky(slot))), &draft::VANTAGES);
+        let now: BTreeMap<Target, Opening> = slots.values().flatten().flat_map(targets::of).collect();
+        let opened = known.iter().map(|(to, slot)| {
+            let at_cluster_ip = now.get(to).and_then(|opening| opening.at_cluster_ip);
+            (*to, Opening { sticky: sticky(slot), at_cluster_ip })
+        });
+        let everywhere = compare::questions_from(opened, &draft::VANTAGES);
         let mut differences = Simulated::parse(&rules)?.differences(&everywhere)?;
         if plan.by == By::Packets {
             let sample: Vec<Question> = (0..ASKED)
@@ -139,7 +144,7 @@ fn can_become(before: &Object, desired: &Object) -> bool {
 /// The objects of the slots whose addresses or node ports differ.
 fn concerned(slots: &Slots, differences: &[Difference]) -> Vec<String> {
     let is_concerned = |objects: &[Object]| {
-        objects.iter().flat_map(targets::of).any(|target| differences.iter().any(|found| found.to == target))
+        objects.iter().flat_map(targets::of).any(|(target, _)| differences.iter().any(|found| found.to == target))
     };
     let objects = slots.values().filter(|objects| is_concerned(objects)).flatten();
     objects.map(|object| json!(object).to_string()).collect()

@@ -1,6 +1,6 @@
 //! What of a Service can be asked, read off the object itself.
 
-use std::net::Ipv4Addr;
+use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use k8s_openapi::api::core::v1::ServicePort;
 
@@ -9,17 +9,44 @@ use crate::{
     objects::{Object, Target, Transport},
 };
 
-/// All addresses and ports of an object; Endpoints have none.
-pub fn of(object: &Object) -> Vec<Target> {
+/// How a target is opened by its Service.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Opening {
+    /// Every client stays with one endpoint, and which one is left to chance.
+    pub sticky: bool,
+    /// Of an external IP: the same port of the Service at its cluster IP.
+    pub at_cluster_ip: Option<Target>,
+}
+
+/// All addresses and ports of an object, each once; Endpoints have none.
+pub fn of(object: &Object) -> BTreeMap<Target, Opening> {
+    opened(object).into_iter().collect()
+}
+
+/// What is both a load balancer's address and an external IP comes last as such.
+fn opened(object: &Object) -> Vec<(Target, Opening)> {
     let Object::Service(service) = object else { return vec![] };
     let Some(spec) = &service.spec else { return vec![] };
-    let cluster_ip = spec.cluster_ip.iter().filter_map(|ip| ip.parse().ok());
+    let cluster_ip: Option<Ipv4Addr> = spec.cluster_ip.as_ref().and_then(|ip| ip.parse().ok());
     let external_ips = spec.external_ips.iter().flatten().filter_map(|ip| ip.parse().ok());
     let balancer = service.status.as_ref().and_then(|status| status.load_balancer.as_ref());
     let ingress = balancer.and_then(|balancer| balancer.ingress.as_ref()).into_iter().flatten();
     let ingress = ingress.filter_map(|ingress| ingress.ip.as_ref()?.parse().ok());
-    let addresses: Vec<Ipv4Addr> = cluster_ip.chain(external_ips).chain(ingress).collect();
-    spec.ports.iter().flatten().flat_map(|port| of_port(port, &addresses)).collect()
+    let addresses: Vec<Ipv4Addr> = cluster_ip.into_iter().chain(ingress).collect();
+    let external_ips: Vec<Ipv4Addr> = external_ips.collect();
+    let sticky = is_sticky(object);
+    let of_port = |port: &ServicePort| {
+        let (protocol, number) = (protocol(port), |number: i32| u16::try_from(number).ok());
+        let (at, node_port) = (number(port.port), port.node_port.and_then(number));
+        let target = |ip: &Ipv4Addr, port| Target::new(protocol, *ip, port);
+        let plain = Opening { sticky, at_cluster_ip: None };
+        let external = Opening { at_cluster_ip: cluster_ip.as_ref().zip(at).map(|(ip, at)| target(ip, at)), ..plain };
+        let all = addresses.iter().map(|ip| (ip, plain)).chain(external_ips.iter().map(|ip| (ip, external)));
+        let by_address = at.into_iter().flat_map(|at| all.clone().map(move |(ip, opening)| (target(ip, at), opening)));
+        let by_node = node_port.into_iter().flat_map(|port| LOCAL.map(|ip| (target(&ip, port), plain)));
+        by_address.chain(by_node).collect::<Vec<_>>()
+    };
+    spec.ports.iter().flatten().flat_map(of_port).collect()
 }
 
 /// Whether every client is to stay with one endpoint.
@@ -33,18 +60,10 @@ pub fn is_reachable(from: Vantage, to: Target) -> bool {
     from == Vantage::Node || !to.address.ip().is_loopback()
 }
 
-fn of_port(port: &ServicePort, addresses: &[Ipv4Addr]) -> Vec<Target> {
-    let protocol = match port.protocol.as_deref() {
+fn protocol(port: &ServicePort) -> Transport {
+    match port.protocol.as_deref() {
         Some("UDP") => Transport::Udp,
         Some("SCTP") => Transport::Sctp,
         _ => Transport::Tcp,
-    };
-    let number = |number: i32| u16::try_from(number).ok();
-    let ports = number(port.port).into_iter();
-    let mut targets: Vec<Target> =
-        ports.flat_map(|port| addresses.iter().map(move |ip| Target::new(protocol, *ip, port))).collect();
-    if let Some(node_port) = port.node_port.and_then(number) {
-        targets.extend(LOCAL.map(|ip| Target::new(protocol, ip, node_port)));
     }
-    targets
 }

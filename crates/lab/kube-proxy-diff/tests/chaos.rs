@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use kube_proxy_diff::{
-    chaos::{self, ChaosRequest, LIMIT},
+    chaos::{self, BUSY, ChaosRequest, LIMIT},
     world::{BackendMode, IptablesVariant},
 };
 
@@ -13,9 +13,6 @@ use kube_proxy_diff::{
 mod support;
 
 use support::{Printed, start};
-
-/// So many times slower may everything be on a machine that has other things to do.
-const BUSY: u32 = 4;
 
 #[test]
 #[ignore = "needs root, iptables, network namespaces and the SWIX in dist/"]

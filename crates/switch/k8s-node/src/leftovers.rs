@@ -9,6 +9,9 @@ use anyhow::{Context, Result};
 use common::files;
 use contract::{places, services::PACKAGE};
 
+/// What kubelet calls the network of a pod's loopback interface.
+const LOOPBACK: &str = "cni-loopback";
+
 const CGROUPS: &str = "/sys/fs/cgroup";
 
 /// kubelet's, in each hierarchy.
@@ -20,12 +23,14 @@ pub fn remove_cni_state() -> Result<()> {
     cni_results(places::CNI.as_ref())
 }
 
-/// CNI's library keeps a file for each interface, `NETWORK-CONTAINER-INTERFACE`; where, depends on its version.
+/// CNI's library keeps a file for each interface, `NETWORK-CONTAINER-INTERFACE`; where, depends on its version. Those of the pods'
+/// loopback interfaces it never removes: that network is kubelet's own.
 fn cni_results(cni: &Path) -> Result<()> {
-    let ours = format!("{PACKAGE}-");
+    let ours = [PACKAGE, LOOPBACK].map(|network| format!("{network}-"));
     for results in [cni.join("results"), cni.join("cache/results")] {
         for file in entries(&results)? {
-            if file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(ours.as_bytes())) {
+            let name = file.file_name().unwrap_or_default().as_encoded_bytes();
+            if ours.iter().any(|ours| name.starts_with(ours.as_bytes())) {
                 gone(fs::remove_file(&file), &file)?;
             }
         }
@@ -48,6 +53,10 @@ pub fn remove_cgroups() -> Result<()> {
 
 /// A cgroup's files go with its directory, and those within have to go before.
 fn remove_cgroup(cgroup: &Path) -> Result<()> {
+    // Nothing can be removed from a hierarchy that is mounted read-only, not even what is not there.
+    if !cgroup.is_dir() {
+        return Ok(());
+    }
     for within in entries(cgroup)? {
         if within.is_dir() {
             remove_cgroup(&within)?;
@@ -78,7 +87,10 @@ fn gone(removed: io::Result<()>, path: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use rustix::mount::{MountFlags, mount};
+
     use super::*;
+    use crate::test_support::in_mount_namespace;
 
     fn write(file: &Path) {
         fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -90,7 +102,12 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let cni = root.path().join("cni");
         cni_results(&cni).unwrap();
-        let ours = ["results", "cache/results"].map(|place| cni.join(place).join("kubernetes-on-eos-0a1b-eth0"));
+        let ours = [
+            "results/kubernetes-on-eos-0a1b-eth0",
+            "cache/results/kubernetes-on-eos-0a1b-eth0",
+            "cache/results/cni-loopback-0a1b-eth0",
+        ];
+        let ours = ours.map(|file| cni.join(file));
         ours.iter().for_each(|file| write(file));
         let others = cni.join("cache/results/podman-0a1b-eth0");
         write(&others);
@@ -111,5 +128,15 @@ mod tests {
         remove_cgroup(&pods).unwrap();
         assert!(!pods.exists());
         remove_cgroup(&pods).unwrap();
+    }
+
+    #[test]
+    #[ignore = "needs root, for a mount namespace"]
+    fn a_hierarchy_that_is_read_only_and_has_no_pods_is_no_error() {
+        in_mount_namespace(|| {
+            let root = tempfile::tempdir().unwrap();
+            mount("cgroup", root.path(), "tmpfs", MountFlags::RDONLY, None).unwrap();
+            remove_cgroup(&root.path().join("kubepods")).unwrap();
+        });
     }
 }

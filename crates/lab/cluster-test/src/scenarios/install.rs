@@ -37,17 +37,25 @@ pub fn install(scene: &mut Scene<'_>) -> Result<()> {
 }
 
 pub fn uninstall(scene: &mut Scene<'_>) -> Result<()> {
-    let removed = scene.step("remove the extension from every switch", |scene| {
+    let loops = scene.on_each_switch(residue::loops_of_removed_images)?;
+    scene.step("remove the extension from every switch", |scene| {
         scene.on_each_switch(|switch| {
             let flash = residue::flash(switch)?;
             extension::remove(switch, &extension::booted_with(switch)?)?;
-            let left = residue::everything(switch)?;
             ensure!(residue::flash(switch)? == flash, "what is on the flash is not what was");
             if scene.cluster.master().name == switch.name() {
                 switch.exec_ok(["test", "-s", &format!("{}/member/snap/db", places::ETCD)]).context("etcd's data")?;
             }
-            extension::boot_with(switch, &[])?;
-            Ok(left)
+            extension::boot_with(switch, &[])
+        })
+    })?;
+    // Of all, once all are rid of it: what a kernel has that they share, each of them sees.
+    let removed = scene.step("look at what is left", |scene| {
+        scene.on_each_switch(|switch| {
+            let (before, now) = (&loops[switch.name()], residue::loops_of_removed_images(switch)?);
+            let new: Vec<&str> = now.lines().filter(|now| !before.lines().any(|before| before == *now)).collect();
+            ensure!(new.is_empty(), "loop devices keep the image of the programs: {}", new.join(", "));
+            residue::everything(switch)
         })
     })?;
     scene.step("reboot every switch without it", |scene| {

@@ -8,6 +8,9 @@ use crate::{Scene, Switch, workload};
 
 const SECRET: &str = "for-no-pod";
 
+/// How curl ends where nobody listens or answers, or whoever does breaks the connection off.
+const REFUSED: [i32; 6] = [7, 28, 35, 52, 55, 56];
+
 pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     let master = scene.master()?;
     scene.step("the API server reads logs and runs commands by every kubelet", |scene| {
@@ -46,6 +49,8 @@ pub fn play(scene: &mut Scene<'_>) -> Result<()> {
             for closed in [format!("http://{master}:8080/"), format!("http://{master}:10255/pods"), etcd.clone()] {
                 let asked = host.exec(["curl", "--insecure", "--silent", "--max-time", "10", &closed])?;
                 ensure!(!asked.status.success(), "{} is answered by {closed}", host.name());
+                let refused = asked.status.code().is_some_and(|code| REFUSED.contains(&code));
+                ensure!(refused, "curl on {} ended with {}, which is no refusal", host.name(), asked.status);
             }
         }
         Ok(())

@@ -33,7 +33,7 @@ pub enum Disturbance {
 }
 
 /// How often an endpoint comes or goes.
-const FLAP: Duration = Duration::from_millis(20);
+pub(super) const FLAP: Duration = Duration::from_millis(20);
 const FLAPS: u32 = 150;
 
 impl Disturbance {
