@@ -37,7 +37,9 @@ fn a_wait_ends_when_its_time_is_up_or_at_ctrl_c_and_says_in_what_it_was() {
     assert!(stop::pause(HOUR).is_err());
     stop::set_overrun(false);
     stop::pause(Duration::from_millis(1)).unwrap();
-    let set = later(|| drop(stop::interrupt()));
+    let set = later(|| {
+        stop::interrupt();
+    });
     assert_eq!(wait(), "interrupted while this was waited for: s1 answers: refused");
     set.join().unwrap();
     assert!(stop::is_interrupted() && stop::interrupt());
