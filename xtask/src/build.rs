@@ -1,7 +1,10 @@
-//! The verbs of a build. They need the toolkit's crates alone, and all but `inspect` not even those of the formats.
+//! The verbs of a build. They need the toolkit's crates alone, and all but `inspect`, `diff` and `sign` not even
+//! those of the formats.
 
 mod build_swix;
 mod cache;
+#[cfg(feature = "formats")]
+mod diff;
 mod fetch;
 mod in_docker;
 #[cfg(feature = "formats")]
@@ -11,10 +14,12 @@ mod plan;
 pub mod reproduce;
 mod selection;
 pub mod session;
-
 #[cfg(feature = "formats")]
-pub use self::inspect::Inspect;
+mod sign;
+
 pub use self::{
     build_swix::BuildSwix, cache::CacheFlags, fetch::Fetch, patch::Patch, plan::PlanFlags, reproduce::Reproduce,
     selection::Selection,
 };
+#[cfg(feature = "formats")]
+pub use self::{diff::Diff, inspect::Inspect, sign::Sign};

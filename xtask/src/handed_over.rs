@@ -18,8 +18,8 @@ use common::command::{Program, cargo_variables};
 
 use crate::{Xtask, workspace::workspace};
 
-/// The verb for which the formats' crates are enough.
-const FORMATS_VERB: &str = "inspect";
+/// The verbs for which the formats' crates are enough.
+const FORMATS_VERBS: [&str; 3] = ["diff", "inspect", "sign"];
 
 /// How long cargo may be at work before a word on it.
 const QUIET: Duration = Duration::from_secs(2);
@@ -37,7 +37,11 @@ pub type BenchFlags = HandedOver;
 pub type Chaos = HandedOver;
 pub type DeviceFlags = HandedOver;
 #[cfg(not(feature = "formats"))]
+pub type Diff = HandedOver;
+#[cfg(not(feature = "formats"))]
 pub type Inspect = HandedOver;
+#[cfg(not(feature = "formats"))]
+pub type Sign = HandedOver;
 pub type ImageFlags = HandedOver;
 pub type Pki = HandedOver;
 pub type PowerCuts = HandedOver;
@@ -61,7 +65,10 @@ pub fn is_help() -> bool {
 
 /// Puts an xtask that knows the verb in this program's place.
 pub fn hand_over() -> Result<()> {
-    let formats_do = env::args_os().skip(1).find(|word| word != "help").is_some_and(|verb| verb == FORMATS_VERB);
+    let formats_do = env::args_os()
+        .skip(1)
+        .find(|word| word != "help")
+        .is_some_and(|verb| FORMATS_VERBS.iter().any(|of| verb == *of));
     let features: &[&str] = if formats_do { &["--no-default-features", "--features", "formats"] } else { &[] };
     let manifest = workspace().join("Cargo.toml");
     let arguments = ["--quiet", "--package", "xtask", "--manifest-path"];

@@ -46,8 +46,12 @@ enum Verb {
     Fetch(Fetch),
     /// Show every step of a build, whether it would run, and why
     Plan(PlanFlags),
-    /// Verify a SWIX and list what is inside, down to the programs' versions
+    /// Verify a SWIX and list what is inside
     Inspect(Inspect),
+    /// Say what an upgrade from one SWIX to another brings
+    Diff(Diff),
+    /// Sign a SWIX as EOS verifies it
+    Sign(Sign),
     /// Run the tests of this project
     Test(TestFlags),
     /// Run the proofs that are too long for CI, and write down what came of them
@@ -98,6 +102,8 @@ impl Verb {
             Verb::Fetch(verb) => verb.run(),
             Verb::Plan(verb) => verb.run(),
             Verb::Inspect(verb) => verb.run(),
+            Verb::Diff(verb) => verb.run(),
+            Verb::Sign(verb) => verb.run(),
             Verb::Test(verb) => verb.run(),
             Verb::ReleaseCheck(verb) => verb.run(),
             Verb::Doctor(verb) => verb.run(),

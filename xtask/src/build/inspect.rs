@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 use indicatif::HumanBytes;
-use swix::inspect::{ImageKind, Inspection, ProbeOutcome, Probes, Signed, inspect};
+use swix::inspect::{ImageKind, Inspection, ProbeOutcome, Probes, inspect};
 
 use crate::progress;
 
@@ -16,14 +16,14 @@ pub struct Inspect {
     /// Print everything that was found as JSON
     #[arg(long)]
     pub json: bool,
-    /// Do not run the programs to ask for their versions
+    /// Also run the programs and ask for their versions: of a SWIX that you trust, as they run as you
     #[arg(long)]
-    pub no_run: bool,
+    pub run: bool,
 }
 
 impl Inspect {
     pub fn run(self) -> Result<()> {
-        let probes = if self.no_run { Probes::Skip } else { Probes::Run };
+        let probes = if self.run { Probes::Run } else { Probes::Skip };
         let report = inspect(&self.file, probes, &*progress::for_stderr())?;
         if self.json {
             println!("{}", serde_json::to_string_pretty(&report)?);
@@ -48,7 +48,7 @@ fn print(report: &Inspection) {
     let header = &report.rpm.header;
     println!("{}  {}", report.file.display(), HumanBytes(report.size));
     println!("  sha256   {}", report.sha256);
-    println!("  signed   {}", if matches!(report.signed, Signed::Yes) { "yes, by swi-tools" } else { "no" });
+    println!("  signed   {}", report.signature);
     println!("  package  {}", report.manifest.primary_rpm);
     println!("  release  {} {}, linux/{}", report.release.name, report.release.version, report.release.arch);
     println!("\n{} {}-{} ({}) puts on the switch:", header.name, header.version, header.release, header.arch);

@@ -61,7 +61,7 @@ fn a_whole_swix_is_listed_and_told_as_json() {
     let parts = ["sample.swix", "kubernetes-on-eos-9.9.1-1.i686.rpm", "signed   no", "release  9.9 9.9.1, linux/386"];
     assert_says(&listed, &parts);
     assert_says(&listed, &["thing 1.2.3", release::PATH, extension::IMAGE]);
-    let json = succeeds(xtask(directory.path()).args(["inspect", "--json", "--no-run"]).arg(&swix)).out;
+    let json = succeeds(xtask(directory.path()).args(["inspect", "--json"]).arg(&swix)).out;
     let report: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(report["release"]["name"], "9.9");
 }
@@ -94,4 +94,33 @@ fn a_truncated_one_and_one_with_a_byte_changed_are_refused_with_the_reason() {
     let inside = whole.len() / 2;
     bytes[inside] ^= 1;
     assert_says(&refusal(directory.path(), &bytes), &["kubernetes-on-eos-9.9.1-1.i686.rpm"]);
+}
+
+#[test]
+fn the_difference_of_two_is_listed_and_told_as_json() {
+    let directory = tempfile::tempdir().unwrap();
+    let swix = sample(directory.path());
+    let diff =
+        |arguments: &[&str]| succeeds(xtask(directory.path()).arg("diff").args(arguments).args([&swix, &swix])).out;
+    let listed = diff(&[]);
+    assert_says(&listed, &["old  kubernetes-on-eos-9.9.1-1.i686", "signed: no", "they put the same on a switch"]);
+    let told: serde_json::Value = serde_json::from_str(&diff(&["--json"])).unwrap();
+    assert_eq!((&told["old"]["name"], told["files"].as_array().unwrap().len()), (&told["new"]["name"], 0));
+    let error = refused(xtask(directory.path()).arg("diff").arg(&swix).arg("no-such-file"));
+    assert_says(&error, &["no-such-file is refused: it cannot be read"]);
+}
+
+#[test]
+fn a_swix_is_not_signed_with_what_is_no_key() {
+    let directory = tempfile::tempdir().unwrap();
+    let swix = sample(directory.path());
+    let (key, before) = (directory.path().join("key"), fs::read(&swix).unwrap());
+    fs::write(&key, "no key\n").unwrap();
+    let signing = |key: &Path| {
+        refused(xtask(directory.path()).arg("sign").arg(&swix).arg("--key").arg(key).arg("--certificate").arg(key))
+    };
+    assert_says(&signing(&key), &["key is no private key in PEM without a passphrase"]);
+    assert_says(&signing(&directory.path().join("none")), &["none cannot be read: No such file"]);
+    assert_eq!(fs::read(&swix).unwrap(), before);
+    assert!(!directory.path().join("sample-signed.swix").exists());
 }

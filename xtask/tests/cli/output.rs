@@ -23,7 +23,9 @@ fn verbs(directory: &Path) -> Vec<Vec<String>> {
         words(&["cache"]),
         words(&["doctor"]),
         words(&["inspect", &swix]),
-        words(&["inspect", "--json", "--no-run", &swix]),
+        words(&["inspect", "--json", "--run", &swix]),
+        words(&["diff", &swix, &swix]),
+        words(&["diff", "--json", &swix, &swix]),
         words(&["topo-test", "--list"]),
         words(&["release-check", "--list"]),
     ]

@@ -8,6 +8,7 @@ mod licences;
 mod named_tests;
 mod rust_version;
 mod tree;
+mod workflow;
 
 use std::path::Path;
 

@@ -58,6 +58,16 @@ impl<E: Into<anyhow::Error>> From<E> for Trouble {
 }
 
 impl Trouble {
+    /// Names the mirror that was asked in an origin's place.
+    pub(crate) fn said_by(self, mirror: &str) -> Self {
+        let say = |why| format!("{mirror}, by Git's url.<base>.insteadOf: {why}");
+        match self {
+            Trouble::PassOver(why) => Trouble::PassOver(say(why)),
+            Trouble::OutOfReach(why) => Trouble::OutOfReach(say(why)),
+            Trouble::Stop(error) => Trouble::Stop(error),
+        }
+    }
+
     /// A tool of the host that is not there is a reason to ask the next origin; its other failures are not.
     pub(crate) fn of_tool(error: anyhow::Error) -> Self {
         match error.downcast_ref::<common::command::Failure>() {

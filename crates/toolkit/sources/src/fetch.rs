@@ -211,7 +211,9 @@ impl<'a> Fetcher<'a> {
                 self.reach(&https.url, || client.download(&https.url, &https.sha256, &name, &self.store, self.progress))
             }
             Origin::Git(origin) => {
-                self.reach(&git::effective_url(&origin.url), || git::fetch(origin, &name, &self.store, self.progress))
+                let url = git::effective_url(&origin.url);
+                let asked = self.reach(&url, || git::fetch(origin, &name, &self.store, self.progress));
+                if url == origin.url { asked } else { asked.map_err(|trouble| trouble.said_by(&url)) }
             }
             Origin::DebianSource(package) => self.debian.fetch_source(package, &name, self.progress),
             Origin::DebianPackages(packages) => self.debian.fetch_packages(packages, &name, self.progress),

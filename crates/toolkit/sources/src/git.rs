@@ -17,12 +17,7 @@ use common::{
 use recipes::{Commit, Git};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    error::{PinMismatch, Trouble},
-    fetched::BlobFile,
-    store::Store,
-    watch::watch,
-};
+use crate::{error::Trouble, fetched::BlobFile, store::Store, watch::watch};
 
 /// How long a repository may take to say that it is there; git itself waits for minutes where a firewall swallows its packets.
 const ANSWER: Duration = Duration::from_secs(20);
@@ -39,6 +34,13 @@ pub(crate) fn git(purpose: &str) -> Result<Program> {
     let own = ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE", "GIT_PREFIX"];
     let program = own.into_iter().fold(Program::new("git", purpose)?, Program::env_remove);
     Ok(program.env("GIT_TERMINAL_PROMPT", "0").env("GIT_ATTR_NOSYSTEM", "1").env("LC_ALL", "C"))
+}
+
+/// git on a bare repository of ours. It is named, as `safe.bareRepository=explicit` wants it.
+fn git_in(repository: &Path, purpose: &str) -> Result<Program> {
+    let mut named = std::ffi::OsString::from("--git-dir=");
+    named.push(repository);
+    Ok(git(purpose)?.arg(named))
 }
 
 /// The URL that git really uses, by the user's `url.<base>.insteadOf`.
@@ -107,7 +109,7 @@ fn fetch_commit(origin: &Git, repository: &Path) -> Result<(), Trouble> {
     let fetch = |specs: &[&str]| -> Result<std::process::Output> {
         let slow = ["-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=60", "-c", "gc.auto=0"];
         let program =
-            git("fetch a commit")?.limit(LONG).dir(repository).args(slow).args(["fetch", "--quiet", "--no-tags"]);
+            git_in(repository, "fetch a commit")?.limit(LONG).args(slow).args(["fetch", "--quiet", "--no-tags"]);
         program.args(specs).output()
     };
     if !fetch(&["--depth=1", "--", &origin.url, commit])?.status.success() {
@@ -118,13 +120,14 @@ fn fetch_commit(origin: &Git, repository: &Path) -> Result<(), Trouble> {
         }
     }
     let verify = ["rev-parse", "--verify", "--quiet", &format!("{commit}^{{commit}}")];
-    let found = git("verify a commit")?.dir(repository).args(verify).output()?;
+    let found = git_in(repository, "verify a commit")?.args(verify).output()?;
     if String::from_utf8_lossy(&found.stdout).trim() == commit {
         return Ok(());
     }
-    let (what, expected) = (origin.url.clone(), format!("commit {commit}"));
-    let found = "no such commit on any of its branches and tags".to_owned();
-    Err(Trouble::Stop(PinMismatch { what, expected, found }.into()))
+    // Git gives no other commit in its place, so that the next origin may be asked.
+    let why =
+        "none of its branches and tags has the commit: a mirror that is stale or shallow, or a wrong pin in the recipe";
+    Err(Trouble::PassOver(why.to_owned()))
 }
 
 fn archive(origin: &Git, repository: &Path, store: &Store) -> Result<()> {
@@ -134,7 +137,7 @@ fn archive(origin: &Git, repository: &Path, store: &Store) -> Result<()> {
     files::create_dir(&repository.join("info"))?;
     files::write_atomically(&repository.join("info/attributes"), plain)?;
     let file = store.scratch()?;
-    let archive = git("make an archive of a commit")?.dir(repository).args(["-c", "tar.umask=0022", "archive"]);
+    let archive = git_in(repository, "make an archive of a commit")?.args(["-c", "tar.umask=0022", "archive"]);
     archive.args(["--format=tar", "-o"]).arg(file.path()).arg(commit).read()?;
     let (sha256, size) = store.add(file.path())?;
     let archive = BlobFile { name: format!("{commit}.tar"), sha256, size, package: None };

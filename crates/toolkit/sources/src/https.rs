@@ -2,6 +2,7 @@
 //! and put into the store only with the pinned digest.
 
 use std::{
+    env,
     error::Error,
     fs::File,
     io::{Read, Write},
@@ -63,6 +64,7 @@ impl Client {
     pub(crate) fn new(timeouts: Timeouts) -> Result<Self, String> {
         // Whichever of the program's parts sets it first: there is one provider in this workspace.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        certificates_are_there()?;
         let http = blocking::Client::builder()
             .connect_timeout(timeouts.connect)
             .timeout(timeouts.stall)
@@ -152,6 +154,10 @@ impl Client {
                 Ok(count) => count,
                 Err(error) => return Err(Ended::Broken(format!("the download broke off: {}", causes(&error)))),
             };
+            if written == 0 && is_web_page(&buffer[..count]) {
+                let why = "a web page came in its place: that of a proxy, or one that asks for a login?";
+                return Err(Ended::Refused(why.to_owned()));
+            }
             file.write_all(&buffer[..count])
                 .with_context(|| format!("cannot write {}", partial.path().display()))
                 .map_err(Ended::Stop)?;
@@ -161,6 +167,26 @@ impl Client {
         }
         Ok(start == 0 && length.is_some())
     }
+}
+
+/// What OpenSSL's variables name is taken in place of the machine's own certificates, and silently where nothing is there.
+fn certificates_are_there() -> Result<(), String> {
+    for name in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
+        let named = env::var_os(name).unwrap_or_default();
+        let absent = env::split_paths(&named).find(|path| !path.as_os_str().is_empty() && !path.exists());
+        if let Some(absent) = absent {
+            return Err(format!("{name} names {}, which is not there: correct it, or unset it", absent.display()));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a body begins as HTML does. No archive does.
+fn is_web_page(body: &[u8]) -> bool {
+    let begin = body.trim_ascii_start();
+    [&b"<!doctype html"[..], b"<html"]
+        .iter()
+        .any(|tag| begin.get(..tag.len()).is_some_and(|b| b.eq_ignore_ascii_case(tag)))
 }
 
 fn open_at(partial: &Partial, start: u64) -> anyhow::Result<File> {

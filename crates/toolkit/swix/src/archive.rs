@@ -46,7 +46,7 @@ pub fn write(rpms: &[PathBuf], to: &Path) -> Result<()> {
 }
 
 /// The one archive of these members.
-fn archive(members: &[(String, Vec<u8>)]) -> ZipResult<Vec<u8>> {
+pub(crate) fn archive(members: &[(String, Vec<u8>)]) -> ZipResult<Vec<u8>> {
     let options = SimpleFileOptions::DEFAULT
         .compression_method(CompressionMethod::Stored)
         .system(zip::System::Unix)

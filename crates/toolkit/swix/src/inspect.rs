@@ -8,12 +8,13 @@
 //! 5. every executable: static, and for the package's architecture
 //! 6. where it is asked for, the programs themselves, which are run and print their versions
 //!
-//! What fails is refused with the reason; a report is only ever about a file that is whole. The one
-//! thing not judged is the signature that Arista's tool can append: `verify-swix` does that.
+//! What fails is refused with the reason; a report is only ever about a file that is whole. Of a signature it is found
+//! whether it is that of this file by the key of its certificate; whether EOS trusts that is EOS' to say.
 
 mod probes;
 
 use std::{
+    collections::BTreeMap,
     io,
     path::{Path, PathBuf},
 };
@@ -28,6 +29,7 @@ use crate::{
     extension,
     release::{self, ReleaseInfo},
     rpm,
+    signature::{self, Signature, SignatureError},
     squashfs::{self, Image, Item, Node},
 };
 
@@ -44,7 +46,7 @@ pub struct Inspection {
     pub file: PathBuf,
     pub size: u64,
     pub sha256: Sha256,
-    pub signed: Signed,
+    pub signature: Signature,
     pub manifest: Manifest,
     pub rpm: rpm::Contents,
     pub release: ReleaseInfo,
@@ -53,14 +55,6 @@ pub struct Inspection {
     pub image: Vec<ImageEntry>,
     /// Empty where the programs were not run.
     pub probes: Vec<Probed>,
-}
-
-/// Whether Arista's tool has appended its signature, which is not verified here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Signed {
-    Yes,
-    No,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -92,9 +86,11 @@ pub enum Reason {
     Read(#[from] io::Error),
     #[error(transparent)]
     Swix(#[from] archive::SwixError),
+    #[error("its signature: {0}")]
+    Signature(#[from] SignatureError),
     #[error("its primary RPM: {0}")]
     Rpm(#[from] rpm::RpmError),
-    #[error("its primary RPM does not carry {image}", image = extension::IMAGE)]
+    #[error("its primary RPM does not carry {image}: another tool made it", image = extension::IMAGE)]
     NoImage,
     #[error("its RPM is for {0}; this toolkit knows i686 and x86_64")]
     Arch(String),
@@ -114,12 +110,25 @@ pub enum Reason {
 
 /// Verifies a SWIX of ours and reports what is in it.
 pub fn inspect(path: &Path, probes: Probes, progress: &dyn Progress) -> Result<Inspection, InspectError> {
+    open(path, probes, progress).map(|opened| opened.report)
+}
+
+/// A SWIX that has been found whole, with the bytes of its files.
+pub(crate) struct Opened {
+    pub(crate) report: Inspection,
+    pub(crate) image: Image,
+    /// The package's own files but for the image.
+    pub(crate) data: BTreeMap<String, Vec<u8>>,
+}
+
+pub(crate) fn open(path: &Path, probes: Probes, progress: &dyn Progress) -> Result<Opened, InspectError> {
     examine(path, probes, progress).map_err(|reason| InspectError { path: path.to_owned(), reason })
 }
 
-fn examine(path: &Path, probes: Probes, progress: &dyn Progress) -> Result<Inspection, Reason> {
+fn examine(path: &Path, probes: Probes, progress: &dyn Progress) -> Result<Opened, Reason> {
     let bytes = std::fs::read(path)?;
     let swix = archive::parse(&bytes)?;
+    let signature = signature::verify(&bytes, swix.signature.as_deref())?;
     let mut primary = None;
     for (name, bytes) in &swix.rpms {
         let rpm = rpm::parse(bytes)?;
@@ -141,18 +150,19 @@ fn examine(path: &Path, probes: Probes, progress: &dyn Progress) -> Result<Inspe
         Probes::Run => probes::run(&image, &release, progress).map_err(Reason::Probe)?,
         Probes::Skip => Vec::new(),
     };
-    Ok(Inspection {
+    let report = Inspection {
         file: path.to_owned(),
         size: bytes.len() as u64,
         sha256: Sha256::of_bytes(&bytes),
-        signed: if swix.signature.is_some() { Signed::Yes } else { Signed::No },
+        signature,
         manifest: swix.manifest,
         rpm: rpm.contents,
         release,
         image_size,
         image: entries,
         probes,
-    })
+    };
+    Ok(Opened { report, image, data: rpm.data })
 }
 
 /// The architecture, once image and RPM have been found to speak of the same thing.

@@ -10,6 +10,8 @@
 //! - [`release`]: what an image says about itself, shared by its writer and its reader
 //! - [`packing`]: what the pipeline has packed, by the program `swix-pack`
 //! - [`inspect`](mod@inspect): a SWIX verified to its last byte, and a report of what is in it
+//! - [`difference`]: what another SWIX brings
+//! - [`signature`]: Arista's signature, made and verified
 //!
 //! Without the feature `formats` there is only what it takes to plan a build and to order its packing.
 //!
@@ -18,6 +20,8 @@
 
 #[cfg(feature = "formats")]
 pub mod archive;
+#[cfg(feature = "formats")]
+pub mod difference;
 pub mod dist;
 pub mod elf;
 #[cfg(feature = "formats")]
@@ -28,6 +32,8 @@ pub mod packing;
 pub mod release;
 #[cfg(feature = "formats")]
 pub mod rpm;
+#[cfg(feature = "formats")]
+pub mod signature;
 #[cfg(feature = "formats")]
 pub mod squashfs;
 pub mod tree;

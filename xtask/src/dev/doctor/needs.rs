@@ -119,7 +119,7 @@ pub const VERBS: &[Verbs] = &[
         names: &["build-swix", "fetch", "plan", "patch", "reproduce", "bench build", "bench pki"],
         needs: &[BUILD],
     },
-    Verbs { names: &["inspect", "cache", "doctor", "pki", "topo"], needs: &[] },
+    Verbs { names: &["inspect", "diff", "sign", "cache", "doctor", "pki", "topo"], needs: &[] },
     Verbs { names: &["test"], needs: &[TEST, IMAGE, KUBE_PROXY] },
     Verbs { names: &["build-swix --in-docker"], needs: &[IN_DOCKER] },
     Verbs { names: &["image"], needs: &[IMAGE] },

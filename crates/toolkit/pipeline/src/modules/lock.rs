@@ -74,7 +74,7 @@ fn glide(text: &str) -> Result<Locked> {
         name: String,
         version: String,
     }
-    let glide: Glide = serde_yaml_ng::from_str(text)?;
+    let glide: Glide = serde_saphyr::from_str(text)?;
     Ok(glide.imports.into_iter().map(|import| (import.name, Some(import.version))).collect())
 }
 
@@ -108,5 +108,7 @@ mod tests {
         let yaml =
             "hash: 12\nimports:\n- name: github.com/a/b\n  version: 89ab\n  subpackages:\n  - c\ntestImports: []\n";
         assert_eq!(glide(yaml).unwrap()["github.com/a/b"].as_deref(), Some("89ab"));
+        // A commit may look like a number.
+        assert_eq!(glide(&yaml.replace("89ab", "0123456e7")).unwrap()["github.com/a/b"].as_deref(), Some("0123456e7"));
     }
 }

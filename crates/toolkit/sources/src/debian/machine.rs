@@ -18,12 +18,13 @@ pub(crate) struct Entry {
     pub(crate) components: Vec<String>,
     /// Empty: whatever apt's default is.
     pub(crate) architectures: Vec<String>,
-    /// How it is trusted and reached, in the newer form's words: Signed-By, Trusted, Check-Valid-Until, …
+    /// How it is trusted and reached, in the newer form's words: Signed-By, Check-Valid-Until, …
     pub(crate) options: Vec<(String, String)>,
 }
 
-/// Fields that the private configuration sets itself, or that change nothing here.
-const NOT_OPTIONS: [&str; 16] = [
+/// Fields that the private configuration sets itself, or that change nothing here; and those by which apt would take what
+/// nobody has signed.
+const NOT_OPTIONS: [&str; 20] = [
     "types",
     "uris",
     "suites",
@@ -40,6 +41,10 @@ const NOT_OPTIONS: [&str; 16] = [
     "pdiffs",
     "enabled",
     "description",
+    "trusted",
+    "allow-insecure",
+    "allow-weak",
+    "allow-downgrade-to-insecure",
 ];
 
 /// Reads the files that apt itself would read.
@@ -139,6 +144,18 @@ mod tests {
                       Architectures: amd64 i386\nsigned-by: /keys/a.gpg\nX-Repolib-Name: x\n";
         assert_eq!(list(line), sources(stanza));
         assert_eq!(list(line)[0].architectures, ["amd64", "i386"]);
+    }
+
+    #[test]
+    fn nothing_unsigned_is_taken_whatever_the_machine_allows() {
+        let line =
+            "deb [trusted=yes allow-insecure=yes signed-by=/keys/a.gpg] http://mirror.example/debian bookworm main";
+        let stanza = "Types: deb\nURIs: http://mirror.example/debian\nSuites: bookworm\nComponents: main\nTrusted: yes\n\
+                      Allow-Weak: yes\nAllow-Downgrade-To-Insecure: yes\nSigned-By: /keys/a.gpg\n";
+        for entries in [list(line), sources(stanza)] {
+            assert_eq!(entries[0].options.len(), 1, "{entries:?}");
+            assert_eq!(entries[0].options[0].1, "/keys/a.gpg");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::{env, fs, path::Path, process::Command};
 
 use common::progress::Silent;
-use sources::{AnsweredBy, PinMismatch, Store, unpack};
+use sources::{AnsweredBy, NoOrigin, Store, unpack};
 
 use crate::support::{Notes, again, assert_passed, assert_success, fetcher, git, source};
 
@@ -41,7 +41,13 @@ fn with_mirror(test: &str) -> bool {
     let commit = repository(&dir.path().join("mirror"));
     let config = dir.path().join("config");
     let mirror = dir.path().join("mirror").display().to_string();
-    fs::write(&config, format!("[url \"{mirror}\"]\n\tinsteadOf = {URL}\n[core]\n\tautocrlf = true\n")).unwrap();
+    fs::write(
+        &config,
+        format!(
+            "[url \"{mirror}\"]\n\tinsteadOf = {URL}\n[core]\n\tautocrlf = true\n[safe]\n\tbareRepository = explicit\n"
+        ),
+    )
+    .unwrap();
     let env = [("GIT_CONFIG_GLOBAL", config.to_str().unwrap()), ("TEST_COMMIT", &commit)];
     assert_passed(&again(&format!("git::{test}"), &env).output().unwrap());
     false
@@ -71,16 +77,28 @@ fn a_commit_comes_from_the_mirror_that_git_knows_and_as_it_was_committed() {
 }
 
 #[test]
-fn a_commit_that_the_repository_has_not_is_a_wrong_pin() {
-    if !with_mirror("a_commit_that_the_repository_has_not_is_a_wrong_pin") {
+fn a_mirror_that_has_not_the_commit_is_named_and_the_next_origin_asked() {
+    if !with_mirror("a_mirror_that_has_not_the_commit_is_named_and_the_next_origin_asked") {
         return;
     }
-    let cache = tempfile::tempdir().unwrap();
+    let (cache, notes) = (tempfile::tempdir().unwrap(), Notes::default());
     let wrong = "1234567890".repeat(4);
     let error = fetcher(cache.path(), &Silent).fetch(&source(vec![git(URL, &wrong)])).unwrap_err();
-    let mismatch = error.downcast_ref::<PinMismatch>().unwrap_or_else(|| panic!("{error:#}"));
-    assert_eq!(mismatch.expected, format!("commit {wrong}"));
-    assert!(mismatch.found.contains("no such commit") && mismatch.what == URL, "{error:#}");
+    let (_, why) = &error.downcast_ref::<NoOrigin>().unwrap_or_else(|| panic!("{error:#}")).tried[0];
+    assert!(why.contains("/mirror, by Git's url.<base>.insteadOf: ") && why.contains("stale or shallow"), "{why}");
+
+    let whole = tempfile::tempdir().unwrap();
+    let commit = repository(&whole.path().join("whole"));
+    fs::write(whole.path().join("whole/more"), "more").unwrap();
+    run(&whole.path().join("whole"), &["add", "."]);
+    run(&whole.path().join("whole"), &["commit", "--quiet", "-m", "only here"]);
+    let only_here = run(&whole.path().join("whole"), &["rev-parse", "HEAD"]);
+    assert_ne!(only_here, commit);
+    let other = whole.path().join("whole").display().to_string();
+    let fetched =
+        fetcher(cache.path(), &notes).fetch(&source(vec![git(URL, &only_here), git(&other, &only_here)])).unwrap();
+    assert_eq!(fetched.answer.pin, format!("commit {only_here}"));
+    assert!(notes.lines()[0].contains("passing over"), "{:?}", notes.lines());
 }
 
 #[test]

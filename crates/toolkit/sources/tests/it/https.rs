@@ -7,7 +7,7 @@ use sources::{NoOrigin, PinMismatch, Store};
 
 use crate::{
     server::{Reply, Server},
-    support::{again, bytes, fetcher, https, source},
+    support::{again, assert_passed, bytes, fetcher, https, source},
 };
 
 const SIZE: usize = 1_000_000;
@@ -68,6 +68,32 @@ fn a_wrong_pin_is_an_error_with_both_digests_and_leaves_nothing() {
     for directory in ["blobs", "partial"] {
         assert_eq!(fs::read_dir(cache.path().join(directory)).unwrap().count(), 0);
     }
+}
+
+#[test]
+fn a_web_page_in_an_archive_s_place_is_passed_over_and_no_reason_to_change_the_pin() {
+    let cache = tempfile::tempdir().unwrap();
+    let portal = Server::start(b"\n<!DOCTYPE html><title>Sign in</title>".to_vec(), &[Reply::Good]);
+    let other = Server::start(body(), &[Reply::Good]);
+    let origins = vec![https(&portal.url, digest()), https(&other.url, digest())];
+    fetcher(cache.path(), &Silent).fetch(&source(origins)).unwrap();
+    let cache = tempfile::tempdir().unwrap();
+    let error = fetcher(cache.path(), &Silent).fetch(&source(vec![https(&portal.url, digest())])).unwrap_err();
+    let (_, why) = &error.downcast_ref::<NoOrigin>().expect("none answered").tried[0];
+    assert!(why.contains("a web page came in its place"), "{why}");
+}
+
+#[test]
+fn certificates_that_a_variable_names_and_that_are_not_there_are_told() {
+    if env::var("SSL_CERT_FILE").as_deref() != Ok("/nowhere/ca.pem") {
+        let name = "https::certificates_that_a_variable_names_and_that_are_not_there_are_told";
+        assert_passed(&again(name, &[("SSL_CERT_FILE", "/nowhere/ca.pem")]).output().unwrap());
+        return;
+    }
+    let cache = tempfile::tempdir().unwrap();
+    let server = Server::start(body(), &[Reply::Good]);
+    let error = fetcher(cache.path(), &Silent).fetch(&source(vec![https(&server.url, digest())])).unwrap_err();
+    assert!(error.to_string().contains("SSL_CERT_FILE names /nowhere/ca.pem, which is not there"), "{error}");
 }
 
 #[test]

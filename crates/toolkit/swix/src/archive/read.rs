@@ -13,7 +13,7 @@ pub struct Swix {
     pub manifest: Manifest,
     /// Names and bytes, in the manifest's order.
     pub rpms: Vec<(String, Vec<u8>)>,
-    /// What Arista's tool appended, if it was signed; this crate does not judge it.
+    /// The signature as it is there: [`crate::signature`] judges it.
     pub signature: Option<Vec<u8>>,
 }
 
@@ -40,7 +40,8 @@ pub enum SwixError {
     #[error("{0} is in the archive but not in {MANIFEST}")]
     Unlisted(String),
     #[error(
-        "byte {offset} of the archive is not what belongs there: it was changed, or made by another tool; build it again"
+        "its RPMs are what {MANIFEST} says, but the archive around them is not as this toolkit writes it, from byte {offset} on: it \
+         was made by another tool, or changed afterwards"
     )]
     Changed { offset: usize },
 }

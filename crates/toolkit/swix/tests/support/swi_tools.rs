@@ -31,10 +31,8 @@ pub fn swi_tool(name: &str) -> Program {
     Program::new(swi_tools().join(name), "test the SWIX").unwrap()
 }
 
-/// Signs a SWIX with a test key made in `directory`, and lets swi-tools verify it.
-pub fn sign_and_verify(swix: &Path, directory: &Path) {
-    tool("zip");
-    let at = |name: &str| directory.join(name);
+/// A test authority `ca.crt`, and a certificate `crt` of it for the RSA key `key`, in `directory`.
+pub fn make_key(directory: &Path) {
     let openssl = |args: &[&str]| run(tool("openssl").args(args).dir(directory));
     let key = ["-newkey", "rsa:2048", "-nodes"];
     let authority = ["-x509", "-days", "2", "-subj", "/CN=test", "-keyout", "ca.key", "-out", "ca.crt"];
@@ -42,16 +40,31 @@ pub fn sign_and_verify(swix: &Path, directory: &Path) {
     openssl(&[&["req"][..], &key, &["-subj", "/CN=signer", "-keyout", "key", "-out", "csr"]].concat());
     let authority = ["-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial"];
     openssl(&[&["x509", "-req", "-in", "csr", "-out", "crt", "-days", "2"][..], &authority].concat());
+}
 
+// The commands of 1.2 that sign and verify want a member that only a whole EOS image has; what they call for the work takes
+// a SWIX.
+
+/// Lets swi-tools sign a SWIX with the key of [`make_key`].
+pub fn sign(swix: &Path, directory: &Path) {
+    tool("zip");
     run(swi_tool("swi-signature").arg("prepare").arg(swix));
-    // The commands of 1.2 that sign and verify want a member that only a whole EOS image has; what they
-    // call for the work takes a SWIX.
-    let python = |script: &str| swi_tool("python3").args(["-c", script]).arg(swix).arg(at("ca.crt"));
-    let sign = "import sys; from switools import swisignature as s; \
-                s.signSwi(sys.argv[1], sys.argv[3], sys.argv[2], signingKeyFile=sys.argv[4])";
-    run(python(sign).arg(at("crt")).arg(at("key")));
-    let verify =
+    let script = "import sys; from switools import swisignature as s; \
+                  s.signSwi(sys.argv[1], sys.argv[3], sys.argv[2], signingKeyFile=sys.argv[4])";
+    let files = ["ca.crt", "crt", "key"].map(|name| directory.join(name));
+    run(swi_tool("python3").args(["-c", script]).arg(swix).args(files));
+}
+
+/// What swi-tools says of a SWIX' signature.
+pub fn verify(swix: &Path, directory: &Path) -> String {
+    let script =
         "import sys; from switools import verifyswi as v; print(v.VERIFY_SWI_MESSAGE[v.verifySwi(*sys.argv[1:])])";
-    let verified = run(python(verify));
+    run(swi_tool("python3").args(["-c", script]).arg(swix).arg(directory.join("ca.crt")))
+}
+
+pub fn sign_and_verify(swix: &Path, directory: &Path) {
+    make_key(directory);
+    sign(swix, directory);
+    let verified = verify(swix, directory);
     assert!(verified.contains("successful"), "{verified}");
 }
