@@ -6,7 +6,7 @@ mod child;
 use std::{
     ffi::OsStr,
     fs,
-    io::{self, Write},
+    io::{self, Seek, Write},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Output, Stdio},
@@ -34,6 +34,8 @@ pub struct Program {
     command: Command,
     purpose: String,
     limit: Option<Duration>,
+    /// What it reads; none for nothing.
+    input: Option<fs::File>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +60,7 @@ impl Program {
             command,
             purpose: purpose.to_owned(),
             limit: None,
+            input: None,
         })
     }
 
@@ -108,6 +111,19 @@ impl Program {
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = Some(limit);
         self
+    }
+
+    /// What [`Program::read`] and [`Program::output`] have it read, once. By way of a file: who writes into a pipe waits for who
+    /// reads it.
+    pub fn input(mut self, text: &str) -> Result<Self> {
+        let fill = || -> io::Result<fs::File> {
+            let mut file = tempfile::tempfile()?;
+            file.write_all(text.as_bytes())?;
+            file.rewind()?;
+            Ok(file)
+        };
+        self.input = Some(fill().with_context(|| format!("cannot keep what {} is to read", self.argv[0]))?);
+        Ok(self)
     }
 
     pub fn dir(mut self, directory: &Path) -> Self {
@@ -191,7 +207,8 @@ impl Program {
 
     /// Runs the program and returns how it ended and what it printed, for callers that expect more than success.
     pub fn output(&mut self) -> Result<Output> {
-        self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let input = self.input.take().map_or_else(Stdio::null, Stdio::from);
+        self.command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut running = self.start(READ)?;
         let (stdout, stderr) = running.outputs();
         let [stdout, stderr] =

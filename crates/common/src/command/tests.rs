@@ -108,3 +108,12 @@ fn a_program_whose_caller_panics_is_ended_and_no_longer_known() {
     assert!(number > 0 && !Path::new(&format!("/proc/{number}")).exists(), "{number} runs on");
     assert!(!child::is_known(number));
 }
+
+#[test]
+fn a_program_reads_what_it_is_given_and_has_a_limit_where_it_does_not() {
+    let given = "line\n".repeat(100_000);
+    assert_eq!(Program::new("cat", "read").unwrap().input(&given).unwrap().read().unwrap(), given);
+    let deaf = Program::new("sleep", "read").unwrap().arg("60").limit(Duration::from_millis(200));
+    let error = deaf.input(&given).unwrap().read().unwrap_err().to_string();
+    assert!(error.contains("was ended, as it was not done after 0.2 s"), "{error}");
+}

@@ -1,4 +1,4 @@
-//! Objects that a scenario needs: made on the master, and taken away again.
+//! Objects that a scenario needs: made on the master, in the scenario's namespace.
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -31,10 +31,4 @@ fn put(master: &Switch<'_>, name: &str, objects: &[Value]) -> Result<String> {
 
 pub fn namespace(name: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-}
-
-/// Takes away what was applied under that name, and waits until it is gone.
-pub fn delete(master: &Switch<'_>, name: &str) -> Result<()> {
-    let file = format!("--filename={}", place(name));
-    master.kubectl(&["delete", &file, "--ignore-not-found", "--timeout=90s"]).map(drop)
 }

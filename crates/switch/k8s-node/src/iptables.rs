@@ -1,17 +1,15 @@
 //! Chains of our own in iptables: one for each place that packets pass, asked for from the system's chains once.
 
-use std::{
-    io::Write,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use cluster::{BRIDGE, Cluster, KubeProxyImplementation, Node};
 use common::{command::Program, retry::RetryPolicy};
 use contract::ports;
 
 const RESTORE: RetryPolicy = RetryPolicy::times(10, Duration::from_millis(300));
+/// How long a try may take.
+const RESTORED: Duration = Duration::from_secs(60);
 /// What iptables says where the kernel has no such table.
 const NO_TABLE: &str = "can't initialize iptables table";
 
@@ -203,18 +201,8 @@ fn restore(text: &str) -> Result<()> {
 }
 
 fn try_restore(text: &str) -> Result<()> {
-    let mut restore = Command::new("iptables-restore")
-        .arg("--noflush")
-        .stdin(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .context("iptables-restore cannot be run")?;
-    restore.stdin.take().context("iptables-restore takes no input")?.write_all(text.as_bytes())?;
-    let output = restore.wait_with_output()?;
-    if !output.status.success() {
-        bail!("iptables-restore ended with {}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim());
-    }
-    Ok(())
+    let restore = Program::new("iptables-restore", "take Kubernetes' chains out")?;
+    restore.arg("--noflush").limit(RESTORED).input(text)?.read().map(drop)
 }
 
 #[cfg(test)]

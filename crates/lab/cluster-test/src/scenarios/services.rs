@@ -84,8 +84,7 @@ pub fn play(scene: &mut Scene<'_>) -> Result<()> {
             let what = format!("{} is answered at {at}", host.name());
             scene.eventually(&what, STARTED, || asking::by_tcp(host, (*at, NODE_PORT).into()).map(drop))
         })
-    })?;
-    scene.step("take it all away", |_| manifest::delete(&master, NAME))
+    })
 }
 
 fn address_of(master: &Switch<'_>) -> Result<Ipv4Addr> {
