@@ -229,8 +229,16 @@ pub struct SbomComponent {
     pub version: String,
     pub license: String,
     pub purl: String,
-    /// The steps that built its programs.
-    pub programs: Vec<String>,
+    pub programs: Vec<SbomProgram>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct SbomProgram {
+    pub name: String,
+    /// The step that built it.
+    pub step: String,
+    /// The toolchain whose standard library it is linked with, if it is in Rust.
+    pub rust_toolchain: Option<String>,
 }
 
 /// What was built from what, with which flags.

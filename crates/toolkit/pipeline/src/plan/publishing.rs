@@ -2,11 +2,11 @@
 
 use anyhow::{Result, bail};
 use common::Arch;
-use recipes::{Component, ProgramRecipe, Release};
+use recipes::{Build, Component, ProgramRecipe, Release};
 
 use super::{Artifact, Plan, Planner, step_of};
 use crate::{
-    step::{Record, Sbom, SbomComponent, SwixBuild, Work},
+    step::{Record, Sbom, SbomComponent, SbomProgram, SwixBuild, Work},
     work::packer::STEP as PACKER,
 };
 
@@ -31,6 +31,14 @@ fn published_alone(component: &Component, program: &ProgramRecipe, arch: Arch) -
         name: format!("{name}-{}-linux-{arch}", component.version),
     };
     (artifact, format!("check-{}", program.name))
+}
+
+fn in_sbom(program: &ProgramRecipe) -> SbomProgram {
+    let rust_toolchain = match &program.build {
+        Build::Rust(rust) => Some(rust.toolchain.to_string()),
+        Build::Go(_) => None,
+    };
+    SbomProgram { name: program.name.to_string(), step: step_of(program), rust_toolchain }
 }
 
 impl Planner<'_> {
@@ -58,7 +66,7 @@ impl Planner<'_> {
             version: component.version.clone(),
             license: component.license.clone(),
             purl: component.purl.clone(),
-            programs: component.programs.iter().map(step_of).collect(),
+            programs: component.programs.iter().map(in_sbom).collect(),
         });
         let sbom = Sbom {
             file_name: file_name.clone(),
@@ -67,7 +75,12 @@ impl Planner<'_> {
             components: components.collect(),
         };
         publish("sbom", &file_name, &file_name);
-        self.add("sbom", Work::Sbom(sbom), &programs);
+        let built = sbom.components.iter().flat_map(|component| &component.programs);
+        let std = built
+            .filter_map(|program| program.rust_toolchain.as_ref())
+            .flat_map(|toolchain| ["fetch", "unpack", "sysroot"].map(|kind| format!("{kind}-{toolchain}")));
+        let needs: Vec<String> = programs.iter().cloned().chain(std).collect();
+        self.add("sbom", Work::Sbom(sbom), &needs);
 
         let file_name = format!("{base}.build.json");
         let builds = self.steps.iter().filter(|step| matches!(step.work, Work::Tree(_) | Work::Go(_) | Work::Rust(_)));

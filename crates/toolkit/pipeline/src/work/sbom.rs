@@ -1,13 +1,15 @@
-//! The bill of materials (CycloneDX): the components, and every Go module and Rust crate whose
-//! code is in their programs.
+//! The bill of materials (CycloneDX): the components, their programs with digests, every Go module and
+//! Rust crate whose code is in them, Rust's standard library and musl, and which is in which.
 
-use std::collections::BTreeMap;
+mod rust_std;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
-use common::files;
+use common::{Sha256, files};
 use purl::GenericPurl;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{date::rfc3339, modules::Module, step::Sbom, work::Job};
 
@@ -22,8 +24,13 @@ struct Part {
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    licenses: Vec<serde_json::Value>,
-    purl: String,
+    hashes: Vec<Value>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    licenses: Vec<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    purl: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    properties: Vec<Value>,
 }
 
 #[derive(Serialize)]
@@ -34,6 +41,7 @@ struct Document {
     version: u32,
     metadata: Metadata,
     components: Vec<Part>,
+    dependencies: Vec<Dependency>,
 }
 
 #[derive(Serialize)]
@@ -42,60 +50,227 @@ struct Metadata {
     component: Part,
 }
 
-pub(crate) fn run(job: &Job, work: &Sbom) -> Result<()> {
-    let mut parts = BTreeMap::new();
-    for component in &work.components {
-        let mut described = part("application", &component.name, Some(&component.version), &component.purl)?;
-        described.licenses.push(json!({ "license": { "name": component.license } }));
-        parts.insert(component.purl.clone(), described);
-        for program in &component.programs {
-            let file = job.need(program)?.join("modules.json");
-            let modules: Vec<Module> = serde_json::from_slice(&files::read(&file)?)
-                .with_context(|| format!("{} cannot be understood", file.display()))?;
-            for module in modules {
-                let described = part("library", &module.path, module.version.as_deref(), &module.purl)?;
-                parts.entry(module.purl).or_insert(described);
+#[derive(Serialize)]
+struct Dependency {
+    #[serde(rename = "ref")]
+    of: String,
+    #[serde(rename = "dependsOn")]
+    on: BTreeSet<String>,
+}
+
+/// The parts by their references, and what each is made of.
+#[derive(Default)]
+struct Parts {
+    parts: BTreeMap<String, Part>,
+    made_of: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Parts {
+    /// Adds what `whole` is made of. One that is known already keeps what was said of it, and gets the new properties.
+    fn add(&mut self, whole: &str, part: Part) {
+        self.made_of.entry(whole.to_owned()).or_default().insert(part.bom_ref.clone());
+        self.made_of.entry(part.bom_ref.clone()).or_default();
+        let Some(known) = self.parts.get_mut(&part.bom_ref) else {
+            self.parts.insert(part.bom_ref.clone(), part);
+            return;
+        };
+        for property in part.properties {
+            if !known.properties.contains(&property) {
+                known.properties.push(property);
             }
         }
     }
-    let document = document(&work.version, rfc3339(work.source_date), parts.into_values().collect())?;
+}
+
+pub(crate) fn run(job: &Job, work: &Sbom) -> Result<()> {
+    let whole = whole(&work.version)?;
+    let mut parts = Parts::default();
+    for component in &work.components {
+        let mut described = part("application", &component.name, Some(&component.version), &component.purl)?;
+        described.licenses.push(expression(&component.license));
+        parts.add(&whole.bom_ref, described);
+        for program in &component.programs {
+            let built = job.need(&program.step)?;
+            let file = program_file(&program.name, &Sha256::of_file(&built.join(&program.name))?);
+            let reference = file.bom_ref.clone();
+            parts.add(&component.purl, file);
+            let list = built.join("modules.json");
+            let modules: Vec<Module> = serde_json::from_slice(&files::read(&list)?)
+                .with_context(|| format!("{} cannot be understood", list.display()))?;
+            for module in &modules {
+                parts.add(&reference, library(module)?);
+            }
+            if let Some(toolchain) = &program.rust_toolchain {
+                for linked in rust_std::linked(job, toolchain)? {
+                    parts.add(&reference, linked);
+                }
+            }
+        }
+    }
+    let document = document(whole, rfc3339(work.source_date), parts);
     files::write_atomically(&job.out().join(&work.file_name), serde_json::to_string_pretty(&document)?)
 }
 
-fn document(version: &str, timestamp: String, components: Vec<Part>) -> Result<Document> {
-    let purl = format!("pkg:generic/kubernetes-on-eos@{version}");
-    let metadata = Metadata { timestamp, component: part("firmware", "kubernetes-on-eos", Some(version), &purl)? };
-    Ok(Document { bom_format: "CycloneDX", spec_version: "1.5", version: 1, metadata, components })
+fn whole(version: &str) -> Result<Part> {
+    part("firmware", "kubernetes-on-eos", Some(version), &format!("pkg:generic/kubernetes-on-eos@{version}"))
+}
+
+fn document(component: Part, timestamp: String, parts: Parts) -> Document {
+    let dependencies = parts.made_of.into_iter().map(|(of, on)| Dependency { of, on }).collect();
+    let (metadata, components) = (Metadata { timestamp, component }, parts.parts.into_values().collect());
+    Document { bom_format: "CycloneDX", spec_version: "1.5", version: 1, metadata, components, dependencies }
 }
 
 fn part(kind: &'static str, name: &str, version: Option<&str>, purl: &str) -> Result<Part> {
     let _: GenericPurl<String> = purl.parse().with_context(|| format!("{purl:?} is not a package URL"))?;
-    let (purl, name, version) = (purl.to_owned(), name.to_owned(), version.map(str::to_owned));
-    Ok(Part { kind, bom_ref: purl.clone(), name, version, licenses: vec![], purl })
+    let (name, version) = (name.to_owned(), version.map(str::to_owned));
+    let (bom_ref, purl) = (purl.to_owned(), Some(purl.to_owned()));
+    Ok(Part { kind, bom_ref, name, version, hashes: vec![], licenses: vec![], purl, properties: vec![] })
+}
+
+/// A program as it is built, by its digest.
+fn program_file(name: &str, sha256: &Sha256) -> Part {
+    let hashes = vec![json!({ "alg": "SHA-256", "content": sha256.to_string() })];
+    let (bom_ref, name) = (format!("program:{name}"), name.to_owned());
+    Part { kind: "file", bom_ref, name, version: None, hashes, licenses: vec![], purl: None, properties: vec![] }
+}
+
+fn expression(spdx: &str) -> Value {
+    json!({ "expression": spdx })
+}
+
+fn debian_package(value: &str) -> Value {
+    json!({ "name": "debian:package", "value": value })
+}
+
+/// A module or crate. A Go module that came in a Debian package has the name that vulnerability databases know it by.
+fn library(module: &Module) -> Result<Part> {
+    if !module.purl.starts_with("pkg:deb/") {
+        return part("library", &module.path, module.version.as_deref(), &module.purl);
+    }
+    let version = module.version.as_deref().and_then(upstream_release);
+    let suffix = version.as_ref().map(|version| format!("@{version}")).unwrap_or_default();
+    let path = module_path(&module.path, version.as_deref());
+    let mut described = part("library", &path, version.as_deref(), &format!("pkg:golang/{path}{suffix}"))?;
+    described.properties.push(debian_package(&module.purl));
+    Ok(described)
+}
+
+/// The module that a directory of a Debian package is in. Debian leaves out directories without code above it, and often
+/// the `/v2` that Go wants from the second major version on.
+fn module_path(directory: &str, version: Option<&str>) -> String {
+    let is_major = |part: &str| part.strip_prefix('v').is_some_and(is_number);
+    let parts: Vec<&str> = directory.split('/').collect();
+    let of_repository = match parts[0] {
+        "github.com" | "golang.org" if parts.get(3).is_some_and(|part| is_major(part)) => 4,
+        "github.com" | "golang.org" => 3,
+        _ => parts.len(),
+    };
+    let path = parts[..of_repository.min(parts.len())].join("/");
+    let major = version.and_then(|version| version.split('.').next()).filter(|major| !["v0", "v1"].contains(major));
+    match major {
+        Some(major) if parts[0] != "gopkg.in" && !path.ends_with(&format!("/{major}")) => format!("{path}/{major}"),
+        _ => path,
+    }
+}
+
+/// `v0.7.0` for Debian's `1:0.7.0+dfsg-1`; none for what was packaged between two releases.
+fn upstream_release(debian: &str) -> Option<String> {
+    let version = debian.split_once(':').map_or(debian, |(_, version)| version);
+    let version = version.rsplit_once('-').map_or(version, |(upstream, _)| upstream);
+    let version = ["+dfsg", "+ds"].iter().find_map(|mark| Some(version.split_once(mark)?.0)).unwrap_or(version);
+    (version.split('.').count() == 3 && version.split('.').all(is_number)).then(|| format!("v{version}"))
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]
 mod tests {
-    use cyclonedx_bom::prelude::{Bom, SpecVersion, Validate};
+    use cyclonedx_bom::{
+        models::license::LicenseChoice,
+        prelude::{Bom, SpecVersion, Validate},
+    };
 
     use super::*;
 
     #[test]
     fn cyclonedx_s_own_library_reads_the_document_and_finds_it_valid() {
+        let whole = whole("1.20.2").unwrap();
         let mut etcd = part("application", "etcd", Some("3.4.23"), "pkg:github/etcd-io/etcd@v3.4.23").unwrap();
-        etcd.licenses.push(json!({ "license": { "name": "Apache-2.0" } }));
-        let module = part("library", "golang.org/x/net", None, "pkg:golang/golang.org/x/net").unwrap();
-        let document = document("1.20.2", rfc3339(1_610_544_000), vec![etcd, module]).unwrap();
-        let text = serde_json::to_string_pretty(&document).unwrap();
+        etcd.licenses.push(expression("Apache-2.0"));
+        let (etcd_ref, file) = (etcd.bom_ref.clone(), program_file("etcd", &Sha256::of_bytes("etcd")));
+        let file_ref = file.bom_ref.clone();
+        let mut parts = Parts::default();
+        parts.add(&whole.bom_ref, etcd);
+        parts.add(&etcd_ref, file);
+        parts.add(&file_ref, library(&debian("golang.org/x/net", "1:0.7.0+dfsg-1")).unwrap());
+        let text = serde_json::to_string_pretty(&document(whole, rfc3339(1_610_544_000), parts)).unwrap();
         let bom = Bom::parse_from_json_v1_5(text.as_bytes()).unwrap();
         assert!(bom.validate_version(SpecVersion::V1_5).passed(), "{text}");
+
         let components = bom.components.unwrap().0;
-        let purl = |index: usize| components[index].purl.as_ref().unwrap().to_string();
-        assert_eq!(
-            (purl(0), purl(1)),
-            ("pkg:github/etcd-io/etcd@v3.4.23".into(), "pkg:golang/golang.org/x/net".into())
-        );
-        assert_eq!(components[0].licenses.as_ref().unwrap().0.len(), 1);
+        let purls: Vec<String> =
+            components.iter().filter_map(|component| Some(component.purl.as_ref()?.to_string())).collect();
+        assert_eq!(purls, ["pkg:github/etcd-io/etcd@v3.4.23", "pkg:golang/golang.org/x/net@v0.7.0"]);
+        let licence = &components[0].licenses.as_ref().unwrap().0[0];
+        assert!(matches!(licence, LicenseChoice::Expression(_)), "{licence:?}");
+        assert_eq!(components[2].hashes.as_ref().unwrap().0.len(), 1);
+        let chain = bom.dependencies.unwrap().0;
+        let of = |name: &str| chain.iter().find(|found| found.dependency_ref == name).unwrap().dependencies.clone();
+        assert_eq!(of("pkg:generic/kubernetes-on-eos@1.20.2"), ["pkg:github/etcd-io/etcd@v3.4.23"]);
+        assert_eq!(of("pkg:github/etcd-io/etcd@v3.4.23"), ["program:etcd"]);
+        assert_eq!(of("program:etcd"), ["pkg:golang/golang.org/x/net@v0.7.0"]);
+    }
+
+    fn debian(path: &str, version: &str) -> Module {
+        let purl = format!("pkg:deb/debian/golang-x-dev@{}?arch=all", version.replace('+', "%2B"));
+        Module { path: path.into(), version: Some(version.into()), purl }
+    }
+
+    #[test]
+    fn a_go_module_from_a_debian_package_is_a_go_module() {
+        for (version, purl) in [
+            ("1:0.7.0+dfsg-1", "pkg:golang/golang.org/x/net@v0.7.0"),
+            ("2.0.2+ds1-1", "pkg:golang/golang.org/x/net/v2@v2.0.2"),
+            ("1.2.0+git20191002.6af20e3-3", "pkg:golang/golang.org/x/net"),
+            ("0.0~git20200121.8c9f03a-2", "pkg:golang/golang.org/x/net"),
+            ("1.1.0.125.gf243826-4", "pkg:golang/golang.org/x/net"),
+            ("4-3", "pkg:golang/golang.org/x/net"),
+        ] {
+            let module = debian("golang.org/x/net", version);
+            let described = library(&module).unwrap();
+            assert_eq!(described.purl.as_deref(), Some(purl), "{version}");
+            assert_eq!(described.properties, [debian_package(&module.purl)]);
+        }
+    }
+
+    #[test]
+    fn a_go_module_has_the_path_that_go_knows_it_by() {
+        for (directory, version, purl) in [
+            ("golang.org/x/time/rate", "0.3.0-1", "pkg:golang/golang.org/x/time@v0.3.0"),
+            (
+                "github.com/prometheus/client_model/go",
+                "0.3.0-3",
+                "pkg:golang/github.com/prometheus/client_model@v0.3.0",
+            ),
+            ("github.com/coreos/go-systemd", "22.3.2-1", "pkg:golang/github.com/coreos/go-systemd/v22@v22.3.2"),
+            ("github.com/russross/blackfriday/v2", "2.1.0-1", "pkg:golang/github.com/russross/blackfriday/v2@v2.1.0"),
+            ("gopkg.in/yaml.v2", "2.4.0-4", "pkg:golang/gopkg.in/yaml.v2@v2.4.0"),
+            ("go.etcd.io/bbolt", "1.3.6-2", "pkg:golang/go.etcd.io/bbolt@v1.3.6"),
+        ] {
+            assert_eq!(library(&debian(directory, version)).unwrap().purl.as_deref(), Some(purl));
+        }
+    }
+
+    #[test]
+    fn one_module_of_two_debian_packages_names_both() {
+        let mut parts = Parts::default();
+        for version in ["0.3.0-1", "0.3.0-2", "0.3.0-1"] {
+            parts.add("program:cni", library(&debian("golang.org/x/sys", version)).unwrap());
+        }
+        assert_eq!(parts.parts["pkg:golang/golang.org/x/sys@v0.3.0"].properties.len(), 2);
     }
 
     #[test]
