@@ -18,6 +18,7 @@ use sources::{BlobFile, FetchMode, Fetcher};
 
 use crate::{
     cache::{Cache, CacheEntry, Miss},
+    inputs,
     step::{Step, TreeBuild, Work},
     work,
 };
@@ -193,6 +194,7 @@ impl Engine<'_> {
         let _ = std::fs::remove_file(&log);
         let job = work::Job { step, needs: &needs, workshop: &workshop, log: &log, engine: self };
         work::execute(&job, &mut sources)?;
+        inputs::unchanged(step)?;
         self.cache.keep(step, &workshop, sources, began.elapsed())?;
         Ok(true)
     }

@@ -7,6 +7,7 @@
 pub mod cache;
 pub mod dist;
 pub mod engine;
+mod inputs;
 pub mod offline;
 pub mod plan;
 pub mod step;

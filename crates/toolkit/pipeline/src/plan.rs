@@ -4,7 +4,7 @@ mod publishing;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use anyhow::{Context, Result, bail};
@@ -112,7 +112,7 @@ impl Planner<'_> {
             revision: release.revision,
             arch: self.request.arch,
             source_date: release.source_date,
-            rootfs: input_files(&rootfs_directory)?,
+            rootfs: InputFile::below(&rootfs_directory)?,
             rootfs_directory,
         };
         self.add("rpm", Work::Package(rootfs), &["image".into(), PACKER.into()]);
@@ -306,17 +306,4 @@ fn step_of(program: &ProgramRecipe) -> String {
 /// The step that makes a container image of a program.
 fn archive_of(program: &Name) -> String {
     format!("container-image-{program}")
-}
-
-/// Every file below a directory, named relative to it, in order.
-fn input_files(directory: &Path) -> Result<Vec<InputFile>> {
-    let mut found = Vec::new();
-    for entry in walkdir::WalkDir::new(directory).sort_by_file_name() {
-        let entry = entry.with_context(|| format!("cannot read {}", directory.display()))?;
-        if entry.file_type().is_file() {
-            let name = entry.path().strip_prefix(directory)?.to_string_lossy();
-            found.push(InputFile::new(name, entry.path())?);
-        }
-    }
-    Ok(found)
 }

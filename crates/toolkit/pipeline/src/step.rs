@@ -56,6 +56,19 @@ impl InputFile {
         let executable = path.metadata()?.permissions().mode() & 0o100 != 0;
         Ok(InputFile { name: name.into(), sha256, path: path.to_owned(), executable })
     }
+
+    /// Every file below a directory, named from there.
+    pub fn below(directory: &Path) -> Result<Vec<Self>> {
+        let mut found = Vec::new();
+        for entry in walkdir::WalkDir::new(directory).sort_by_file_name() {
+            let entry = entry.with_context(|| format!("cannot read {}", directory.display()))?;
+            if entry.file_type().is_file() {
+                let name = entry.path().strip_prefix(directory)?.to_string_lossy();
+                found.push(InputFile::new(name, entry.path())?);
+            }
+        }
+        Ok(found)
+    }
 }
 
 /// What a step does. Each field counts for the key, but for those that serde skips.

@@ -11,7 +11,7 @@ use common::Sha256;
 use pipeline::{
     cache::Miss,
     engine::{StepStatus, Trust},
-    step::{Fetch, Work},
+    step::{Fetch, InputFile, Step, TreeBuild, Work},
 };
 
 use crate::support::{FETCH, Notes, Place, UNPACK, names, ran, shown};
@@ -74,7 +74,7 @@ fn every_kind_of_change_is_told_by_its_place() {
     let with = |change: fn(&mut Fetch)| {
         let mut fetch = fetch.clone();
         change(&mut fetch);
-        let step = pipeline::step::Step::new(FETCH, Work::Fetch(fetch), &[]);
+        let step = Step::new(FETCH, Work::Fetch(fetch), &[]);
         place.cache().look_up(&step).unwrap_err()
     };
     let changed = |places: &[&str]| Miss::Changed(places.iter().map(|&place| place.to_owned()).collect());
@@ -125,4 +125,32 @@ fn a_source_that_is_not_that_component_is_refused_before_any_step_runs() {
     assert!(text.contains("is not a tree of other: go.mod is not in it"), "{text}");
     assert!(error.downcast_ref::<sources::NotThatComponent>().is_some(), "{error:?}");
     assert_eq!(names(&place.root().join("steps")), Vec::<String>::new());
+}
+
+#[test]
+fn what_was_made_of_a_file_that_changed_after_the_plan_is_not_kept() {
+    let place = Place::new();
+    let patch = place.directory.join("0001-add.patch");
+    let adding = |line: &str| {
+        format!("diff --git a/new b/new\nnew file mode 100644\n--- /dev/null\n+++ b/new\n@@ -0,0 +1 @@\n+{line}\n")
+    };
+    let plan = || {
+        let mut steps = place.steps();
+        let Work::Unpack(unpack) = steps.pop().unwrap().work else { panic!("the second step unpacks") };
+        let work = TreeBuild {
+            source: unpack.source,
+            patches: vec![InputFile::new("0001-add.patch", &patch).unwrap()],
+            import_path: "example.invalid/thing".to_owned().try_into().unwrap(),
+            aliases: vec![],
+            prepare: vec![],
+        };
+        steps.push(Step::new("tree-thing", Work::Tree(work), &[&steps[0]]));
+        steps
+    };
+    fs::write(&patch, adding("planned")).unwrap();
+    let planned = plan();
+    fs::write(&patch, adding("other")).unwrap();
+    let error = format!("{:#}", place.try_run(&planned, &["tree-thing"], 1).unwrap_err());
+    assert!(error.contains("0001-add.patch changed while it was being used"), "{error}");
+    assert_eq!(ran(&place.try_run(&plan(), &["tree-thing"], 1).unwrap()), ["tree-thing"]);
 }
