@@ -87,7 +87,11 @@ fn what_a_verb_asked_for_lacks_fails_and_all_of_them_are_only_told() {
     let all = succeeds(&mut with(directory.path(), &[])).out;
     assert_says(
         &all,
-        &["build-swix, fetch, plan", "something is missing", "inspect, diff, sign, cache, doctor, pki, topo: everything"],
+        &[
+            "build-swix, fetch, plan",
+            "something is missing",
+            "inspect, diff, sign, cache, doctor, pki, topo: everything",
+        ],
     );
     for verb in ["cache", "pki", "inspect"] {
         assert_says(&succeeds(with(directory.path(), &[]).arg(verb)).out, &["everything is there"]);

@@ -12,7 +12,10 @@ use crate::{
 pub fn unchanged(step: &Step) -> Result<()> {
     match &step.work {
         Work::Tree(work) => same(&work.patches, &again(&work.patches)?),
-        Work::Crates(work) => same(&[work.lock.clone()], &again(&[work.lock.clone()])?),
+        Work::Crates(work) => {
+            let lock = std::slice::from_ref(&work.lock);
+            same(lock, &again(lock)?)
+        }
         Work::Rust(work) => same(&work.files, &rust_files::of_package(&work.workspace, &work.package)?),
         Work::Packer(work) => same(&work.files, &rust_files::of_package(&work.workspace, "swix")?),
         Work::Image(work) => {
