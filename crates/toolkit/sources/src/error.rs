@@ -57,9 +57,17 @@ impl<E: Into<anyhow::Error>> From<E> for Trouble {
     }
 }
 
+/// A URL as it may be shown: what it has before the host may be a token.
+fn without_userinfo(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    format!("{scheme}://{}{path}", authority.rsplit('@').next().unwrap_or(authority))
+}
+
 impl Trouble {
     /// Names the mirror that was asked in an origin's place.
     pub(crate) fn said_by(self, mirror: &str) -> Self {
+        let mirror = without_userinfo(mirror);
         let say = |why| format!("{mirror}, by Git's url.<base>.insteadOf: {why}");
         match self {
             Trouble::PassOver(why) => Trouble::PassOver(say(why)),
@@ -73,6 +81,24 @@ impl Trouble {
         match error.downcast_ref::<common::command::Failure>() {
             Some(failure @ common::command::Failure::NotRun { .. }) => Trouble::PassOver(failure.to_string()),
             _ => Trouble::Stop(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mirror_is_named_without_what_it_is_asked_with() {
+        for (url, shown) in [
+            ("https://user:SECRET@m.example/a@b.git", "https://m.example/a@b.git"),
+            ("https://SECRET@m.example", "https://m.example"),
+            ("https://m.example:8443/x.git", "https://m.example:8443/x.git"),
+            ("/srv/mirror/x.git", "/srv/mirror/x.git"),
+        ] {
+            let said = Trouble::PassOver("no answer".into()).said_by(url);
+            assert!(matches!(&said, Trouble::PassOver(why) if why.starts_with(&format!("{shown}, by "))), "{said:?}");
         }
     }
 }

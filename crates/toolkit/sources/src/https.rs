@@ -6,6 +6,7 @@ use std::{
     error::Error,
     fs::File,
     io::{Read, Write},
+    path::PathBuf,
     thread,
     time::Duration,
 };
@@ -169,16 +170,15 @@ impl Client {
     }
 }
 
-/// What OpenSSL's variables name is taken in place of the machine's own certificates, and silently where nothing is there.
+/// What OpenSSL's variable names is taken in place of the machine's own certificates, and silently where nothing is there.
 fn certificates_are_there() -> Result<(), String> {
-    for name in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
-        let named = env::var_os(name).unwrap_or_default();
-        let absent = env::split_paths(&named).find(|path| !path.as_os_str().is_empty() && !path.exists());
-        if let Some(absent) = absent {
-            return Err(format!("{name} names {}, which is not there: correct it, or unset it", absent.display()));
+    let file = env::var_os("SSL_CERT_FILE").filter(|file| !file.is_empty()).map(PathBuf::from);
+    match file.filter(|file| !file.exists()) {
+        Some(file) => {
+            Err(format!("SSL_CERT_FILE names {}, which is not there: correct it, or unset it", file.display()))
         }
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Whether a body begins as HTML does. No archive does.

@@ -98,11 +98,12 @@ fn one_line(line: &str) -> Option<Entry> {
     };
     for (name, value) in options.split_whitespace().filter_map(|option| option.split_once('=')) {
         let value = value.replace(',', " ");
-        match name {
+        // In this form apt takes them in lower case alone, and in the one that is written from them in any case.
+        match name.to_lowercase().as_str() {
             "arch" => entry.architectures = value.split(' ').map(str::to_owned).collect(),
             "lang" | "target" => {}
             name if NOT_OPTIONS.contains(&name) || name.ends_with(['+', '-']) => {}
-            name => entry.options.push((name.to_owned(), value)),
+            _ => entry.options.push((name.to_owned(), value)),
         }
     }
     Some(entry)
@@ -152,7 +153,8 @@ mod tests {
             "deb [trusted=yes allow-insecure=yes signed-by=/keys/a.gpg] http://mirror.example/debian bookworm main";
         let stanza = "Types: deb\nURIs: http://mirror.example/debian\nSuites: bookworm\nComponents: main\nTrusted: yes\n\
                       Allow-Weak: yes\nAllow-Downgrade-To-Insecure: yes\nSigned-By: /keys/a.gpg\n";
-        for entries in [list(line), sources(stanza)] {
+        let in_capitals = line.replace("trusted", "Trusted").replace("allow-insecure", "Allow-Insecure");
+        for entries in [list(line), list(&in_capitals), sources(stanza)] {
             assert_eq!(entries[0].options.len(), 1, "{entries:?}");
             assert_eq!(entries[0].options[0].1, "/keys/a.gpg");
         }
