@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use swix::{
     inspect::{Probes, inspect},
@@ -21,7 +21,7 @@ pub struct Sign {
     /// Its certificate, in PEM, signed by the authority that the switches trust
     #[arg(long, value_name = "FILE")]
     pub certificate: PathBuf,
-    /// Where the signed one goes [default: NAME-signed.swix beside it]
+    /// Where the signed one goes [default: NAME-signed.swix beside it, in place of an earlier one]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Put the signature in the place of one that is there
@@ -39,6 +39,8 @@ impl Sign {
                 self.file.with_file_name(format!("{name}-signed.swix"))
             }
         };
+        let is_same = self.file.canonicalize().ok().is_some_and(|file| out.canonicalize().is_ok_and(|out| out == file));
+        ensure!(!is_same, "--out {} is the SWIX itself, which stays as it was built: name another file", out.display());
         SigningKey::read(&self.key, &self.certificate)?.sign(&self.file, self.replace, &out)?;
         // What was written is judged, not what was meant.
         let written = inspect(&out, Probes::Skip, &*progress::for_stderr())?;

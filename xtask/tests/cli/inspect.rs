@@ -123,4 +123,8 @@ fn a_swix_is_not_signed_with_what_is_no_key() {
     assert_says(&signing(&directory.path().join("none")), &["none cannot be read: No such file"]);
     assert_eq!(fs::read(&swix).unwrap(), before);
     assert!(!directory.path().join("sample-signed.swix").exists());
+    let mut itself = xtask(directory.path());
+    itself.arg("sign").arg(&swix).arg("--out").arg(&swix).arg("--key").arg(&key).arg("--certificate").arg(&key);
+    assert_says(&refused(&mut itself), &["sample.swix is the SWIX itself"]);
+    assert_eq!(fs::read(&swix).unwrap(), before);
 }
