@@ -88,10 +88,12 @@ fn cut_and_restore(scene: &Scene<'_>, host: &Device<'_>, to: Ipv4Addr, cable: &s
 }
 
 fn figure(scene: &Scene<'_>, pings: &Pings, cut: &Cut, another: bool) -> Result<()> {
-    let outage = outage(pings, cut)?;
+    let [outage, returned] = outages(pings, cut, another)?;
     let packets = format!("{} packets lost at {} ms spacing", pings.lost().count(), pinging::SPACING.as_millis());
     let (took, how) = if another {
         ensure!(outage <= REROUTED, "{packets}, until {:.1} s after the cut", outage.as_secs_f64());
+        let how = "until traffic that had another path was on the repaired cable";
+        scene.figure("loss when a link is back", returned.as_secs_f64(), "s", how);
         (outage, "until another path was taken".to_owned())
     } else {
         let during = |(sent, _): &&(Instant, bool)| cut.done <= *sent && *sent < cut.repaired;
@@ -104,19 +106,35 @@ fn figure(scene: &Scene<'_>, pings: &Pings, cut: &Cut, another: bool) -> Result<
     Ok(())
 }
 
-/// From the cut to the last packet that was lost of it. Fails where one was lost before, or after all had been answered again.
-fn outage(pings: &Pings, cut: &Cut) -> Result<Duration> {
-    let mut until = cut.began;
+/// How long packets were lost after the cut, and how long when traffic took the repaired cable again, where it had another
+/// path to leave. Nothing else may be lost.
+fn outages(pings: &Pings, cut: &Cut, another: bool) -> Result<[Duration; 2]> {
+    let (mut until, mut returned) = (cut.began, None);
+    let mut first = Duration::ZERO;
     for lost in pings.lost() {
         let Some(since) = lost.checked_duration_since(cut.began) else { bail!("a packet was lost before the cut") };
         let quiet = lost - until;
         if quiet > QUIET {
+            let is_return = another && lost >= cut.repaired && returned.is_none();
             let [since, quiet] = [since, quiet].map(|time| time.as_secs_f64());
-            bail!("{since:.2} s after the cut a packet was lost, though all had been answered for {quiet:.2} s");
+            ensure!(
+                is_return,
+                "{since:.2} s after the cut a packet was lost, though all had been answered for {quiet:.2} s"
+            );
+            returned = Some(lost);
         }
         until = lost;
+        if returned.is_none() {
+            first = until - cut.began;
+        }
     }
-    Ok(until - cut.began)
+    let second = returned.map_or(Duration::ZERO, |returned| until - returned + pinging::SPACING);
+    ensure!(
+        second <= QUIET,
+        "packets were lost for {:.2} s when traffic took the repaired cable again",
+        second.as_secs_f64()
+    );
+    Ok([first, second])
 }
 
 /// Waits until the host is answered.
@@ -135,13 +153,17 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     /// Pings every 100 ms for ten seconds, which is cut after two and repaired after five; those from one of these moments to the other are lost.
-    fn played(lost: &[(u32, u32)]) -> Result<u128> {
+    fn played_with(another: bool, lost: &[(u32, u32)]) -> Result<[u128; 2]> {
         let began = Instant::now();
         let at = |ms: u32| began + MS * ms;
         let pings =
             (0..100).map(|n| (at(n * 100), !lost.iter().any(|(from, to)| (*from..*to).contains(&(n * 100))))).collect();
         let cut = Cut { began: at(2000), done: at(2010), repaired: at(5000) };
-        outage(&Pings(pings), &cut).map(|outage| outage.as_millis())
+        outages(&Pings(pings), &cut, another).map(|outages| outages.map(|outage| outage.as_millis()))
+    }
+
+    fn played(lost: &[(u32, u32)]) -> Result<u128> {
+        played_with(false, lost).map(|[first, _]| first)
     }
 
     #[test]
@@ -162,5 +184,16 @@ mod tests {
             error(&[(4000, 4100)]).starts_with("2.00 s after the cut"),
             "the cut itself loses at once, or not at all"
         );
+    }
+
+    #[test]
+    fn traffic_that_had_another_path_may_lose_something_once_when_it_is_back() {
+        let first = (2000, 2300);
+        assert_eq!(played_with(true, &[first, (8000, 8300)]).unwrap(), [200, 210]);
+        assert_eq!(played_with(true, &[first]).unwrap(), [200, 0]);
+        let error = |lost: &[(u32, u32)]| played_with(true, lost).unwrap_err().to_string();
+        assert!(error(&[first, (4000, 4100)]).starts_with("2.00 s after the cut"), "the cable is cut still");
+        assert!(error(&[first, (6000, 6100), (8000, 8100)]).starts_with("6.00 s after the cut"), "once");
+        assert!(error(&[first, (6000, 7500)]).starts_with("packets were lost for 1.41 s"), "and not for long");
     }
 }
