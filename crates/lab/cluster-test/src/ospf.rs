@@ -1,10 +1,14 @@
 //! What a switch says of its OSPF neighbours, as EOS and FRR print it.
 
-use std::net::Ipv4Addr;
+use std::{net::Ipv4Addr, time::Duration};
 
 use anyhow::{Context, Result};
+use common::retry;
 
 use crate::Switch;
+
+const TOLD: Duration = Duration::from_secs(10);
+const INTERVAL: Duration = Duration::from_millis(500);
 
 /// The states of a switch's neighbours, in capitals: `FULL` where all is well.
 pub fn neighbour_states(switch: &Switch<'_>) -> Result<Vec<String>> {
@@ -14,9 +18,11 @@ pub fn neighbour_states(switch: &Switch<'_>) -> Result<Vec<String>> {
 
 /// The address at the other end of the cable to a neighbour that has this router ID: its loopback address.
 pub fn neighbour_address(switch: &Switch<'_>, router: Ipv4Addr) -> Result<Ipv4Addr> {
-    let printed = switch.cli("show ip ospf neighbor")?;
-    let found = address_of(&printed, router);
-    found.with_context(|| format!("{} has no OSPF neighbour {router}:\n{printed}", switch.name()))
+    // While OSPF is at work, nothing may be printed.
+    retry::until(&format!("{} tells of its OSPF neighbours", switch.name()), TOLD, INTERVAL, || {
+        let printed = switch.cli("show ip ospf neighbor")?;
+        Ok(address_of(&printed, router).with_context(|| format!("it has no neighbour {router}:\n{printed}"))?)
+    })
 }
 
 /// A line for each neighbour begins with its router ID and has its state in a word of its own: `FULL`, `FULL/DR`, `Full/-`.
