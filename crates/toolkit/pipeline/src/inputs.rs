@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::{
     rust_files,
     step::{InputFile, Step, Work},
+    work::packer,
 };
 
 /// Fails with the first file that is another one than when the build was planned.
@@ -17,7 +18,7 @@ pub fn unchanged(step: &Step) -> Result<()> {
             same(lock, &again(lock)?)
         }
         Work::Rust(work) => same(&work.files, &rust_files::of_package(&work.workspace, &work.package)?),
-        Work::Packer(work) => same(&work.files, &rust_files::of_package(&work.workspace, "swix")?),
+        Work::Packer(work) => same(&work.files, &rust_files::of_package(&work.workspace, packer::PACKAGE)?),
         Work::Image(work) => {
             let files: Vec<InputFile> = work.files.iter().map(|(_, file)| file.clone()).collect();
             same(&files, &again(&files)?)

@@ -18,7 +18,11 @@ use crate::{
         Checks, ContainerImage, Crates, Fetch, GoBuild, ImageBuild, ImageItem, InputFile, PackageBuild, Packer,
         RustBuild, Step, Sysroot, TreeBuild, Unpack, Work,
     },
-    work::{container_image::ARCHIVE, packer::STEP as PACKER, sysroot::NO_UNWIND},
+    work::{
+        container_image::ARCHIVE,
+        packer::{PACKAGE, STEP as PACKER},
+        sysroot::NO_UNWIND,
+    },
 };
 
 /// Everything that a build depends on besides the recipes.
@@ -102,7 +106,7 @@ impl Planner<'_> {
             }
         }
         let workspace = self.request.workspace.clone();
-        let packer = Packer { files: rust_files::of_package(&workspace, "swix")?, workspace };
+        let packer = Packer { files: rust_files::of_package(&workspace, PACKAGE)?, workspace };
         self.add(PACKER, Work::Packer(packer), &[]);
         let image = self.image()?;
         self.add("image", Work::Image(image.0), &image.1);

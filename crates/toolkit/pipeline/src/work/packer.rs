@@ -15,13 +15,16 @@ use crate::{
 pub(crate) const STEP: &str = "packer";
 const PROGRAM: &str = "swix-pack";
 
+/// Of this workspace, which it is a program of.
+pub(crate) const PACKAGE: &str = "swix";
+
 pub(crate) fn run(job: &Job, work: &Packer) -> Result<()> {
     let task = job.busy();
     task.doing("compiling");
     let mut made = None;
     let compiled = Program::cargo("compile what packs the SWIX")?
         .args(["build", "--locked", "--message-format=json-render-diagnostics"])
-        .args(["--package", "swix", "--features", "formats", "--bin", PROGRAM])
+        .args(["--package", PACKAGE, "--features", "formats", "--bin", PROGRAM])
         .args(offline(job))
         .dir(&work.workspace)
         .follow(job.log, |line| {
