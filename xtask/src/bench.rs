@@ -18,7 +18,7 @@ use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use common::{command::Program, files};
 use indicatif::HumanBytes;
-use pipeline::cache;
+use pipeline::{cache, known::entry_of};
 use swix::{
     SourceDate, squashfs,
     tree::{Entry, Kind},
@@ -213,7 +213,8 @@ fn sizes(session: &Session, dist: &Path) -> Result<String> {
         let step =
             session.plan.steps.iter().find(|step| step.name.ends_with(&format!("-{name}")) && is_compiled(&step.name));
         let step = step.with_context(|| format!("{name} is not in the plan"))?;
-        let entry = session.cache.look_up(step).map_err(|miss| anyhow::anyhow!("{name}: {miss}"))?;
+        let entry = entry_of(&session.cache, &session.plan.steps, &step.name);
+        let entry = entry.map_err(|miss| anyhow::anyhow!("{name}: {miss}"))?;
         let from = entry.out().join(&**name);
         let size = from.metadata()?.len();
         let image = scratch.path().join("image");

@@ -89,6 +89,12 @@ impl Program {
         self
     }
 
+    /// Starts from an environment with nothing in it.
+    pub fn empty_env(mut self) -> Self {
+        self.command.env_clear();
+        self
+    }
+
     /// Starts from an environment with nothing in it but what names this machine's user, network and locale.
     pub fn clean_env(mut self) -> Self {
         self.command.env_clear();
@@ -97,13 +103,19 @@ impl Program {
                 self.command.env(name, value);
             }
         }
+        self.command.env("LC_ALL", "C");
+        self.users_network(&[])
+    }
+
+    /// With what the user's environment says of the network, and the variables whose names begin so.
+    pub fn users_network(mut self, beginnings: &[&str]) -> Self {
         for (name, value) in std::env::vars_os() {
             let upper = name.to_string_lossy().to_uppercase();
-            if upper.ends_with("_PROXY") || upper.starts_with("SSL_CERT_") {
+            let is_own = beginnings.iter().any(|beginning| upper.starts_with(beginning));
+            if is_own || upper.ends_with("_PROXY") || upper.starts_with("SSL_CERT_") {
                 self.command.env(name, value);
             }
         }
-        self.command.env("LC_ALL", "C");
         self
     }
 

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use common::{command::Program, files};
 use pipeline::{
     cache::Cache,
+    known::{entry_of, known},
     step::{GoBuild, Step, Work},
 };
 
@@ -32,9 +33,13 @@ pub fn compare(session: &Session) -> Result<String> {
 fn run_step(session: &Session, step: &Step) -> Result<Duration> {
     let scratch =
         tempfile::Builder::new().tempdir_in(session.cache.root()).context("cannot make a temporary directory")?;
-    for (name, _) in &step.needs {
-        let need = session.plan.steps.iter().find(|other| other.name == *name).context("a need is not in the plan")?;
-        let inside = format!("steps/{name}/{}", need.key.short());
+    // All that there is of this plan: the keys of what is needed come from what that needed.
+    for known in known(&session.cache, &session.plan.steps) {
+        let (Some(keyed), Ok(_)) = (&known.keyed, &known.entry) else { continue };
+        if known.step.name == step.name {
+            continue;
+        }
+        let inside = format!("steps/{}/{}", known.step.name, keyed.key.short());
         let (from, to) = (session.cache.root().join(&inside), scratch.path().join(&inside));
         files::copy_tree(&from, &to)?;
     }
@@ -47,8 +52,8 @@ fn run_step(session: &Session, step: &Step) -> Result<Duration> {
 /// What a person would type.
 fn type_it(session: &Session, work: &GoBuild) -> Result<Duration> {
     let find = |name: &str| -> Result<std::path::PathBuf> {
-        let step = session.plan.steps.iter().find(|step| step.name == name).context("a step is not in the plan")?;
-        Ok(session.cache.look_up(step).map_err(|miss| anyhow::anyhow!("{name}: {miss}"))?.out())
+        let entry = entry_of(&session.cache, &session.plan.steps, name);
+        Ok(entry.map_err(|miss| anyhow::anyhow!("{name}: {miss}"))?.out())
     };
     let tree = find(&format!("tree-{}", work.component))?;
     let root = pipeline::go_root(&find(&format!("unpack-{}", work.go.toolchain))?)?;

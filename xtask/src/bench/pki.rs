@@ -10,7 +10,10 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use cluster::Cluster;
 use common::{Sha256, command::Program, files};
-use pipeline::step::{Fetch, RustBuild, Step, Unpack, Work};
+use pipeline::{
+    known::entry_of,
+    step::{Fetch, RustBuild, Step, Unpack, Work},
+};
 
 use super::{
     BenchFlags,
@@ -120,7 +123,8 @@ impl Programs {
         steps.extend([fetch, unpack.clone(), ours.clone()]);
         session.with_engine(default_jobs(), |engine| engine.run(&steps, &[&unpack.name, &ours.name]))?;
         let out = |step: &Step| -> Result<PathBuf> {
-            Ok(session.cache.look_up(step).map_err(|miss| anyhow::anyhow!("{}: {miss}", step.name))?.out())
+            let entry = entry_of(&session.cache, &steps, &step.name);
+            Ok(entry.map_err(|miss| anyhow::anyhow!("{}: {miss}", step.name))?.out())
         };
         Ok(Programs { ours: out(&ours)?.join(OURS), cfssl: Cfssl::in_root(out(&unpack)?) })
     }
@@ -138,13 +142,8 @@ fn ours(session: &Session) -> Result<Step> {
         _ => None,
     });
     let (like, rust) = like.context("the release has no program in Rust to take the toolchain of")?;
-    let work = RustBuild {
-        name: OURS.into(),
-        package: PACKAGE.into(),
-        example: true,
-        files: pipeline::files_of_package(&rust.workspace, PACKAGE)?,
-        ..rust.clone()
-    };
-    let needs: Vec<&Step> = steps.iter().filter(|step| like.needs.iter().any(|(name, _)| *name == step.name)).collect();
+    let (toolchain, host_tools, workspace) = (rust.toolchain.clone(), rust.host_tools.clone(), rust.workspace.clone());
+    let work = RustBuild::new(OURS, PACKAGE, true, toolchain, rust.arch, host_tools, workspace)?;
+    let needs: Vec<&Step> = steps.iter().filter(|step| like.needs.contains(&step.name)).collect();
     Ok(Step::new(format!("rust-{OURS}"), Work::Rust(work), &needs))
 }

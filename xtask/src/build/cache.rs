@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use common::{Arch, Sha256, files};
 use indicatif::{HumanBytes, HumanDuration};
-use pipeline::cache::Cache as BuildCache;
+use pipeline::{cache::Cache as BuildCache, known::known};
 use sources::Store;
 
 use super::{Selection, session::Session};
@@ -31,7 +31,7 @@ pub enum CacheAction {
 }
 
 /// Everything that a build puts into the cache's directory.
-const DIRECTORIES: [(&str, &str); 11] = [
+const DIRECTORIES: [(&str, &str); 13] = [
     ("steps", "finished steps"),
     ("tmp", "unfinished steps"),
     ("locks", "locks"),
@@ -40,6 +40,8 @@ const DIRECTORIES: [(&str, &str); 11] = [
     ("partial", "unfinished downloads"),
     ("git", "Git objects"),
     ("apt", "package lists"),
+    ("cargo-home", "crates"),
+    ("cargo-target", "what is compiled of crates"),
     ("go-build", "Go's build caches"),
     ("home", "the home of builds in a container"),
     ("xtask-in-docker", "xtask as it is built in a container"),
@@ -98,11 +100,18 @@ fn trim(root: &Path) -> Result<()> {
                 offline: true,
             };
             let session = Session::open_in(selection, root.to_owned())?;
-            for step in &session.plan.steps {
-                if let Ok(entry) = session.cache.look_up(step) {
-                    used_keys.insert((step.name.clone(), step.key.short()));
-                    used_blobs
-                        .extend(entry.meta.sources.values().flat_map(|fetched| &fetched.files).map(|file| file.sha256));
+            for known in known(&session.cache, &session.plan.steps) {
+                let name = &known.step.name;
+                match (known.keyed, known.entry) {
+                    (Some(keyed), Ok(entry)) => {
+                        used_keys.insert((name.clone(), keyed.key.short()));
+                        let fetched = entry.meta.sources.values().flat_map(|fetched| &fetched.files);
+                        used_blobs.extend(fetched.map(|file| file.sha256));
+                    }
+                    (Some(_), Err(_)) => {}
+                    // What it needs has to be made again, and may come to what it was.
+                    (None, _) => used_keys
+                        .extend(session.cache.made_before(known.step).iter().map(|key| (name.clone(), key.short()))),
                 }
             }
         }

@@ -39,8 +39,13 @@ fn the_plan_as_json_has_every_step_with_its_inputs() {
     let text = succeeds(xtask(directory.path()).args(["plan", "--json"])).out;
     let steps: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
     let swix = steps.iter().find(|step| step["name"] == "swix").unwrap();
-    assert_eq!(swix["status"], "run     not built yet");
-    assert!(swix["inputs"]["needs"]["rpm"].is_string() && swix["key"].as_str().is_some_and(|key| key.len() == 64));
+    assert_eq!((&swix["status"], &swix["why"]), (&"run".into(), &"not built yet".into()));
+    assert!(swix["needs"].as_array().is_some_and(|needs| needs.contains(&"rpm".into())));
+    assert!(swix["inputs"]["code"].is_string() && swix["inputs"]["work"]["swix"].is_object());
+    // What it needs is not made, so that it has no key yet; what needs nothing has one.
+    assert!(swix["key"].is_null());
+    let fetch = steps.iter().find(|step| step["name"] == "fetch-go").unwrap();
+    assert!(fetch["key"].as_str().is_some_and(|key| key.len() == 64));
 }
 
 #[test]

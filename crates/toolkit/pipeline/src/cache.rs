@@ -25,7 +25,7 @@ use serde_json::Value;
 use sources::Fetched;
 
 pub use self::{miss::Miss, workshop::Workshop};
-use crate::step::Step;
+use crate::step::{KeyedStep, Step};
 
 /// Where the cache is: `KOE_CACHE`, else the user's cache directory.
 pub fn default_directory() -> Result<PathBuf> {
@@ -44,7 +44,7 @@ pub fn default_directory() -> Result<PathBuf> {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Meta {
     pub key: Sha256,
-    /// The work as it was hashed, and the keys of what it needed: a later miss is explained by the difference.
+    /// What was hashed for the key: a later miss is explained by the difference.
     pub inputs: Value,
     /// The digest of `out/`.
     pub output: Sha256,
@@ -93,45 +93,67 @@ impl Cache {
         &self.root
     }
 
-    pub fn log_file(&self, step: &Step) -> PathBuf {
-        self.root.join("logs").join(format!("{}-{}.log", step.name, step.key.short()))
+    pub fn log_file(&self, step: &KeyedStep) -> PathBuf {
+        self.root.join("logs").join(format!("{}-{}.log", step.step.name, step.key.short()))
     }
 
-    fn directory(&self, step: &Step) -> PathBuf {
-        self.root.join("steps").join(&step.name).join(step.key.short())
+    fn directory(&self, step: &KeyedStep) -> PathBuf {
+        self.directory_of(&step.step.name, &step.key)
+    }
+
+    fn directory_of(&self, name: &str, key: &Sha256) -> PathBuf {
+        self.root.join("steps").join(name).join(key.short())
     }
 
     /// The entry of a step, or why there is none. Its output is not verified here.
-    pub fn look_up(&self, step: &Step) -> Result<CacheEntry, Miss> {
-        let directory = self.directory(step);
+    pub fn look_up(&self, step: &KeyedStep) -> Result<CacheEntry, Miss> {
+        self.look_up_key(&step.step.name, &step.key).map_err(|miss| match miss {
+            Miss::NeverBuilt => self.explain(step),
+            miss => miss,
+        })
+    }
+
+    /// The same by name and key.
+    pub(crate) fn look_up_key(&self, name: &str, key: &Sha256) -> Result<CacheEntry, Miss> {
+        let directory = self.directory_of(name, key);
         match read_meta(&directory) {
-            Ok(Some(meta)) if meta.key == step.key => Ok(CacheEntry { meta, directory }),
+            Ok(Some(meta)) if meta.key == *key => Ok(CacheEntry { meta, directory }),
             Ok(Some(_)) => Err(Miss::Damaged("its entry.json names another key".into())),
-            Ok(None) => Err(self.explain(step)),
+            Ok(None) => Err(Miss::NeverBuilt),
             Err(error) => Err(Miss::Damaged(error)),
         }
     }
 
     /// What differs from the newest entry of the same name.
-    fn explain(&self, step: &Step) -> Miss {
+    fn explain(&self, step: &KeyedStep) -> Miss {
+        let Some(meta) = self.newest(step.step) else { return Miss::NeverBuilt };
+        let mut changed = Vec::new();
+        miss::differences("", &meta.inputs, &step.inputs, &mut changed);
+        Miss::Changed(changed)
+    }
+
+    /// Why a step has to run, or may have to, when its need has to run first.
+    pub(crate) fn explain_without_key(&self, step: &Step, need: String) -> Miss {
+        let Some(meta) = self.newest(step) else { return Miss::NeverBuilt };
+        let mut changed = Vec::new();
+        for (name, value) in step.own_inputs() {
+            miss::differences(&name, meta.inputs.get(&name).unwrap_or(&Value::Null), &value, &mut changed);
+        }
+        if changed.is_empty() { Miss::Waits(need) } else { Miss::Changed(changed) }
+    }
+
+    fn newest(&self, step: &Step) -> Option<Meta> {
         let siblings = fs::read_dir(self.root.join("steps").join(&step.name)).into_iter().flatten().flatten();
-        let newest = siblings.filter_map(|entry| {
+        let entries = siblings.filter_map(|entry| {
             let time = entry.metadata().and_then(|meta| meta.modified()).ok()?;
             Some((time, read_meta(&entry.path()).ok()??))
         });
-        match newest.max_by_key(|(time, _)| *time) {
-            None => Miss::NeverBuilt,
-            Some((_, meta)) => {
-                let mut changed = Vec::new();
-                miss::differences("", &meta.inputs, &step.inputs(), &mut changed);
-                Miss::Changed(changed)
-            }
-        }
+        entries.max_by_key(|(time, _)| *time).map(|(_, meta)| meta)
     }
 
     /// Waits until no other run makes the same step, and keeps others from it until the guard is dropped.
-    pub fn lock(&self, step: &Step, waiting: impl FnOnce(&str)) -> Result<Lock> {
-        self.lock_file(&format!("{}-{}", step.name, step.key.short()), waiting)
+    pub fn lock(&self, step: &KeyedStep, waiting: impl FnOnce(&str)) -> Result<Lock> {
+        self.lock_file(&format!("{}-{}", step.step.name, step.key.short()), waiting)
     }
 
     fn lock_file(&self, name: &str, waiting: impl FnOnce(&str)) -> Result<Lock> {
@@ -141,14 +163,14 @@ impl Cache {
     /// Turns what was made into the entry of its step.
     pub fn keep(
         &self,
-        step: &Step,
+        step: &KeyedStep,
         workshop: &Workshop,
         sources: BTreeMap<String, Fetched>,
         took: Duration,
     ) -> Result<CacheEntry> {
         let output =
             Sha256::of_tree(&workshop.out()).with_context(|| format!("cannot read {}", workshop.out().display()))?;
-        let meta = Meta { key: step.key, inputs: step.inputs(), output, sources, seconds: took.as_secs_f64() };
+        let meta = Meta { key: step.key, inputs: step.inputs.clone(), output, sources, seconds: took.as_secs_f64() };
         let staged = workshop.directory.join("entry");
         files::create_dir(&staged)?;
         fs::rename(workshop.out(), staged.join("out"))?;
@@ -161,7 +183,7 @@ impl Cache {
     }
 
     /// Removes the entry of a step, if there is one. It disappears at once, also when this is interrupted.
-    pub fn remove(&self, step: &Step) -> Result<()> {
+    pub fn remove(&self, step: &KeyedStep) -> Result<()> {
         self.discard(&self.directory(step))
     }
 
@@ -172,6 +194,15 @@ impl Cache {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error).with_context(|| format!("cannot remove {}", directory.display())),
         }
+    }
+
+    /// The keys under which a step was made before, whatever its needs made.
+    pub fn made_before(&self, step: &Step) -> Vec<Sha256> {
+        let entries = fs::read_dir(self.root.join("steps").join(&step.name)).into_iter().flatten().flatten();
+        let own = step.own_inputs();
+        let is_same = |meta: &Meta| own.iter().all(|(name, value)| meta.inputs.get(name) == Some(value));
+        let metas = entries.filter_map(|entry| read_meta(&entry.path()).ok()?);
+        metas.filter(is_same).map(|meta| meta.key).collect()
     }
 
     /// Every entry: (step name, short key, bytes, last change).

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use common::{Sha256, files};
 
-use crate::{cache::Cache, plan::Plan};
+use crate::{cache::Cache, known::entry_of, plan::Plan};
 
 const SUMS: &str = "SHA256SUMS";
 
@@ -28,8 +28,7 @@ pub fn publish(plan: &Plan, cache: &Cache, dist: &Path) -> Result<Vec<Published>
     sweep(dist)?;
     let mut published = Vec::new();
     for artifact in &plan.artifacts {
-        let step = plan.steps.iter().find(|step| step.name == artifact.step).context("an artifact has no step")?;
-        let entry = match cache.look_up(step) {
+        let entry = match entry_of(cache, &plan.steps, &artifact.step) {
             Ok(entry) => entry,
             Err(miss) => bail!("{} was built and is gone from the cache ({miss}): run the build again", artifact.name),
         };

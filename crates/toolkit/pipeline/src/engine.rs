@@ -13,12 +13,13 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use common::Progress;
+use common::{Progress, Sha256};
 use sources::{BlobFile, FetchMode, Fetcher};
 
 use crate::{
     cache::{Cache, CacheEntry, Miss},
     inputs,
+    known::{Known, entry_of, known},
     step::{Step, TreeBuild, Work},
     work,
 };
@@ -71,19 +72,25 @@ pub struct Summary {
 impl Engine<'_> {
     /// The status of every step, for the goals. `steps` has needs before the steps that need them.
     pub fn statuses(&self, steps: &[Step], goals: &[&str], trust: Trust) -> Vec<StepStatus> {
-        let index: BTreeMap<&str, usize> = steps.iter().enumerate().map(|(i, step)| (step.name.as_str(), i)).collect();
-        let mut needed: Vec<bool> = steps.iter().map(|step| goals.contains(&step.name.as_str())).collect();
-        let mut statuses = vec![StepStatus::NotNeeded; steps.len()];
-        for i in (0..steps.len()).rev() {
+        self.survey(&known(self.cache, steps), goals, trust)
+    }
+
+    fn survey(&self, known: &[Known], goals: &[&str], trust: Trust) -> Vec<StepStatus> {
+        let index: BTreeMap<&str, usize> =
+            known.iter().enumerate().map(|(i, known)| (known.step.name.as_str(), i)).collect();
+        let mut needed: Vec<bool> = known.iter().map(|known| goals.contains(&known.step.name.as_str())).collect();
+        let mut statuses = vec![StepStatus::NotNeeded; known.len()];
+        for i in (0..known.len()).rev() {
             if !needed[i] {
                 continue;
             }
-            statuses[i] = match self.usable(&steps[i], trust) {
-                Ok(_) => StepStatus::Cached,
+            let Known { step, entry, .. } = &known[i];
+            statuses[i] = match entry.as_ref().map_err(Miss::clone).and_then(|entry| self.usable(step, entry, trust)) {
+                Ok(()) => StepStatus::Cached,
                 Err(miss) => StepStatus::Run(miss),
             };
             if matches!(statuses[i], StepStatus::Run(_)) {
-                for (name, _) in &steps[i].needs {
+                for name in &step.needs {
                     needed[index[name.as_str()]] = true;
                 }
             }
@@ -91,18 +98,18 @@ impl Engine<'_> {
         statuses
     }
 
-    fn usable(&self, step: &Step, trust: Trust) -> Result<CacheEntry, Miss> {
-        let entry = self.cache.look_up(step)?;
+    /// Whether an entry is what it was when its step ended.
+    fn usable(&self, step: &Step, entry: &CacheEntry, trust: Trust) -> Result<(), Miss> {
         if trust == Trust::Digest && !entry.is_intact() {
             return Err(Miss::Damaged("its output is not what was recorded".into()));
         }
         if let Work::Fetch(_) = &step.work {
-            let fetched = work::fetch::read(&entry).map_err(|error| Miss::Damaged(format!("{error:#}")))?;
+            let fetched = work::fetch::read(entry).map_err(|error| Miss::Damaged(format!("{error:#}")))?;
             if let Some(file) = fetched.files.iter().find(|file| !self.has_blob(file, trust)) {
                 return Err(Miss::Damaged(format!("{} is not in the cache as it was fetched", file.name)));
             }
         }
-        Ok(entry)
+        Ok(())
     }
 
     fn has_blob(&self, file: &BlobFile, trust: Trust) -> bool {
@@ -117,7 +124,8 @@ impl Engine<'_> {
     pub fn run(&self, steps: &[Step], goals: &[&str]) -> Result<Summary> {
         let swept = self.cache.sweep().and_then(|()| self.fetcher.store().sweep());
         swept.context("cannot clean up after an earlier run")?;
-        let statuses = self.statuses(steps, goals, Trust::Digest);
+        let known = known(self.cache, steps);
+        let statuses = self.survey(&known, goals, Trust::Digest);
         let to_run: BTreeSet<usize> = (0..steps.len()).filter(|&i| matches!(statuses[i], StepStatus::Run(_))).collect();
         for &i in &to_run {
             if let Work::Fetch(fetch) = &steps[i].work {
@@ -130,8 +138,12 @@ impl Engine<'_> {
         }
         let cached = statuses.iter().filter(|status| matches!(status, StepStatus::Cached)).count();
         let ways = schedule::ways_to_the_end(steps, &to_run);
-        let board =
-            Board { ways, state: Mutex::new(State { waiting: to_run, ..State::default() }), changed: Condvar::new() };
+        // The others keep the keys that they have.
+        let keys = (0..steps.len()).filter(|i| !to_run.contains(i));
+        let keys = keys.filter_map(|i| Some((steps[i].name.clone(), known[i].keyed.as_ref()?.key))).collect();
+        let begun_with = to_run.len();
+        let state = State { waiting: to_run, keys, ..State::default() };
+        let board = Board { ways, state: Mutex::new(state), changed: Condvar::new() };
         std::thread::scope(|scope| {
             for _ in 0..self.jobs.max(1) {
                 scope.spawn(|| self.work_off(steps, &board));
@@ -141,15 +153,14 @@ impl Engine<'_> {
         match state.failure {
             Some(error) => Err(error),
             None if !state.waiting.is_empty() => bail!("a step ended without a result"),
-            None => Ok(Summary { ran: state.done, cached }),
+            None => Ok(Summary { cached: cached + begun_with - state.done.len(), ran: state.done }),
         }
     }
 
     /// Unpacks the source of a tree whose fetch is done, without patching it.
     pub fn unpack(&self, steps: &[Step], tree: &TreeBuild, into: &Path) -> Result<()> {
         let name = format!("fetch-{}", tree.source.name);
-        let step = steps.iter().find(|step| step.name == name).context("a tree has no fetch in the plan")?;
-        let entry = self.usable(step, Trust::Presence).map_err(|miss| anyhow::anyhow!("{name}: {miss}"))?;
+        let entry = entry_of(self.cache, steps, &name).map_err(|miss| anyhow::anyhow!("{name}: {miss}"))?;
         sources::unpack(&work::fetch::read(&entry)?, self.fetcher.store(), into).map(drop)
     }
 
@@ -158,7 +169,7 @@ impl Engine<'_> {
         while let Some(i) = board.take(steps) {
             let began = Instant::now();
             // Whoever waits for this step must hear of its end, also if it ends in a panic.
-            let made = catch_unwind(AssertUnwindSafe(|| self.make(&steps[i], steps)));
+            let made = catch_unwind(AssertUnwindSafe(|| self.make(&steps[i], board)));
             let result = made.unwrap_or_else(|_| bail!("it ended in a panic: that is a mistake in this program"));
             let result = result.with_context(|| format!("step {} failed", steps[i].name));
             if result.is_err() && self.jobs > 1 {
@@ -167,37 +178,47 @@ impl Engine<'_> {
                     "step {name} failed; the steps that are under way go on, and what they make is kept"
                 ));
             }
-            board.finish(i, result.map(|ran| ran.then(|| (steps[i].name.clone(), began.elapsed()))));
+            board.finish(i, &steps[i].name, result, began.elapsed());
         }
     }
 
-    /// Makes one step, unless another run has made it meanwhile. Returns whether it was made here.
-    fn make(&self, step: &Step, steps: &[Step]) -> Result<bool> {
-        let _lock = self.cache.lock(step, |_| {
-            self.progress.note(&format!("{}: another run is making it; waiting", step.name));
-        })?;
-        if self.usable(step, Trust::Digest).is_ok() {
-            return Ok(false);
-        }
+    /// Makes one step, unless it is there: another run has made it meanwhile, or what it needs was made again and is the same.
+    fn make(&self, step: &Step, board: &Board) -> Result<Made> {
         let mut needs = BTreeMap::new();
         let mut sources = BTreeMap::new();
-        for (name, _) in &step.needs {
-            let need = steps.iter().find(|other| other.name == *name).context("a need is not in the plan")?;
-            let entry =
-                self.cache.look_up(need).map_err(|miss| anyhow::anyhow!("{name} is gone from the cache: {miss}"))?;
+        for name in &step.needs {
+            let key = board.key(name).with_context(|| format!("{name} has not been made"))?;
+            let entry = self.cache.look_up_key(name, &key);
+            let entry = entry.map_err(|miss| anyhow::anyhow!("{name} is gone from the cache: {miss}"))?;
             sources.extend(entry.meta.sources.clone());
             needs.insert(name.clone(), entry);
         }
+        let keyed = step.keyed(|need| needs.get(need).map(|entry| entry.meta.output));
+        let keyed = keyed.map_err(|need| anyhow::anyhow!("{need} has not been made"))?;
+        let _lock = self.cache.lock(&keyed, |_| {
+            self.progress.note(&format!("{}: another run is making it; waiting", step.name));
+        })?;
+        let there = self.cache.look_up(&keyed).and_then(|entry| self.usable(step, &entry, Trust::Digest));
+        if there.is_ok() {
+            return Ok(Made { key: keyed.key, here: false });
+        }
         let began = Instant::now();
         let workshop = self.cache.workshop(step)?;
-        let log = self.cache.log_file(step);
+        let log = self.cache.log_file(&keyed);
         let _ = std::fs::remove_file(&log);
         let job = work::Job { step, needs: &needs, workshop: &workshop, log: &log, engine: self };
         work::execute(&job, &mut sources)?;
         inputs::unchanged(step)?;
-        self.cache.keep(step, &workshop, sources, began.elapsed())?;
-        Ok(true)
+        self.cache.keep(&keyed, &workshop, sources, began.elapsed())?;
+        Ok(Made { key: keyed.key, here: true })
     }
+}
+
+/// A step that is in the cache now.
+struct Made {
+    key: Sha256,
+    /// By this run.
+    here: bool,
 }
 
 /// What the workers share.
@@ -214,6 +235,8 @@ struct State {
     waiting: BTreeSet<usize>,
     running: BTreeSet<usize>,
     done: Vec<(String, Duration)>,
+    /// Of every step that is in the cache.
+    keys: BTreeMap<String, Sha256>,
     failure: Option<anyhow::Error>,
 }
 
@@ -230,7 +253,7 @@ impl Board {
                 return None;
             }
             let blocked = |i: usize| {
-                steps[i].needs.iter().any(|(name, _)| state.waiting.iter().any(|&other| steps[other].name == *name))
+                steps[i].needs.iter().any(|name| state.waiting.iter().any(|&other| steps[other].name == *name))
             };
             let ready = state.waiting.iter().copied().filter(|&i| !state.running.contains(&i) && !blocked(i));
             if let Some(i) = ready.max_by_key(|&i| (self.ways[i], schedule::seconds(&steps[i].work), Reverse(i))) {
@@ -244,13 +267,18 @@ impl Board {
         }
     }
 
-    fn finish(&self, i: usize, result: Result<Option<(String, Duration)>>) {
+    fn key(&self, name: &str) -> Option<Sha256> {
+        self.lock().keys.get(name).copied()
+    }
+
+    fn finish(&self, i: usize, name: &str, result: Result<Made>, took: Duration) {
         let mut state = self.lock();
         state.running.remove(&i);
         match result {
-            Ok(ran) => {
+            Ok(made) => {
                 state.waiting.remove(&i);
-                state.done.extend(ran);
+                state.keys.insert(name.to_owned(), made.key);
+                state.done.extend(made.here.then(|| (name.to_owned(), took)));
             }
             // The first failure is the cause; what fails after it is a consequence or a second one for later.
             Err(error) => {

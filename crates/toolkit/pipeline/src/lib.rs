@@ -5,14 +5,17 @@
 //! 3. [`dist::publish`] puts the results into dist/.
 
 pub mod cache;
+mod code;
 pub mod dist;
 pub mod engine;
 mod inputs;
+pub mod known;
 pub mod offline;
 pub mod plan;
 pub mod step;
 
 mod date;
+mod host_tools;
 mod modules;
 mod rust_files;
 mod work;

@@ -15,13 +15,15 @@ use swix::release::{self, Probe, ReleaseInfo};
 use crate::{
     rust_files,
     step::{
-        Checks, ContainerImage, Crates, Fetch, GoBuild, ImageBuild, ImageItem, InputFile, PackageBuild, Packer,
-        RustBuild, Step, Sysroot, TreeBuild, Unpack, Work,
+        CheckRun, Checks, ContainerImage, Crates, Fetch, GoBuild, HostTools, ImageBuild, ImageItem, InputFile,
+        PackageBuild, Packer, RustBuild, Step, Sysroot, TreeBuild, Unpack, Work,
     },
     work::{
         container_image::ARCHIVE,
+        go::commands,
         packer::{PACKAGE, STEP as PACKER},
-        sysroot::NO_UNWIND,
+        rust,
+        sysroot::{self, NO_UNWIND},
     },
 };
 
@@ -77,13 +79,15 @@ pub fn plan(release: &Release, request: &PlanRequest) -> Result<Plan> {
     if let Some(unknown) = request.source_overrides.keys().find(|name| !known.contains(&name.as_str())) {
         bail!("--source {unknown}=…: release {} has no such source; there are {}", release.name, known.join(", "));
     }
-    Planner { release, request, steps: Vec::new() }.plan()
+    Planner { release, request, steps: Vec::new(), host_tools: None }.plan()
 }
 
 struct Planner<'a> {
     release: &'a Release,
     request: &'a PlanRequest,
     steps: Vec<Step>,
+    /// Looked for when the first step wants them.
+    host_tools: Option<HostTools>,
 }
 
 impl Planner<'_> {
@@ -129,6 +133,11 @@ impl Planner<'_> {
         self.steps.push(step);
     }
 
+    fn host_tools(&mut self) -> Result<HostTools> {
+        let tools = self.host_tools.take().map_or_else(HostTools::find, Ok)?;
+        Ok(self.host_tools.insert(tools).clone())
+    }
+
     fn fetch(&mut self, source: &Source) -> Result<()> {
         let digest = |path: &PathBuf| {
             Sha256::of_tree(path)
@@ -153,10 +162,15 @@ impl Planner<'_> {
             patches: patches.collect::<Result<_>>()?,
             import_path: import_path.clone(),
             aliases: component.tree.aliases.clone(),
-            prepare: component.tree.prepare.clone(),
+            generators: component
+                .tree
+                .prepare
+                .iter()
+                .map(|prepare| (prepare.toolchain.clone(), commands::generator(prepare, import_path)))
+                .collect(),
         };
         let mut needs = vec![format!("fetch-{}", source.name)];
-        needs.extend(tree.prepare.iter().map(|prepare| format!("unpack-{}", prepare.toolchain)));
+        needs.extend(tree.generators.iter().map(|(toolchain, _)| format!("unpack-{toolchain}")));
         self.add(format!("tree-{}", component.name), Work::Tree(tree), &needs);
         Ok(())
     }
@@ -175,10 +189,13 @@ impl Planner<'_> {
             let (toolchain, arch, workspace) = (name.to_string(), self.request.arch, self.request.workspace.clone());
             let lock = InputFile::new("Cargo.lock", &workspace.join("Cargo.lock"))?;
             let needs = [format!("unpack-{name}")];
-            let crates = Crates { toolchain: toolchain.clone(), arch, lock, workspace };
+            let fetch = rust::commands::fetch(arch);
+            let crates = Crates { toolchain: toolchain.clone(), arch, lock, fetch, workspace };
             self.add(format!("crates-{name}"), Work::Crates(crates), &needs);
             let no_unwind = Sha256::of_bytes(NO_UNWIND);
-            self.add(format!("sysroot-{name}"), Work::Sysroot(Sysroot { toolchain, arch, no_unwind }), &needs);
+            let (commands, host_tools) = (sysroot::commands::sysroot(arch), self.host_tools()?);
+            let sysroot = Sysroot { toolchain, arch, no_unwind, commands, host_tools };
+            self.add(format!("sysroot-{name}"), Work::Sysroot(sysroot), &needs);
         }
         Ok(())
     }
@@ -188,34 +205,30 @@ impl Planner<'_> {
         let built_by = step_of(program);
         match &program.build {
             Build::Go(go) => {
-                let import_path = component.tree.import_path.clone();
+                let import_path = component.tree.import_path.clone().context("a Go program has no import path")?;
                 let build = GoBuild {
                     name: program.name.to_string(),
                     component: component.name.to_string(),
                     arch,
                     go: go.clone(),
-                    import_path: import_path.context("a Go program has no import path")?,
+                    commands: commands::program(&program.name, go, &import_path, arch),
+                    import_path,
                 };
                 let unpacked = std::iter::once(&go.toolchain).chain(&go.libraries).map(|name| format!("unpack-{name}"));
                 let needs: Vec<String> = std::iter::once(format!("tree-{}", component.name)).chain(unpacked).collect();
                 self.add(&built_by, Work::Go(build), &needs);
             }
             Build::Rust(rust) => {
-                let build = RustBuild {
-                    name: program.name.to_string(),
-                    arch,
-                    toolchain: rust.toolchain.to_string(),
-                    package: rust.package.to_string(),
-                    example: false,
-                    files: rust_files::of_package(&self.request.workspace, &rust.package)?,
-                    workspace: self.request.workspace.clone(),
-                };
+                let toolchain = rust.toolchain.to_string();
+                let (host_tools, workspace) = (self.host_tools()?, self.request.workspace.clone());
+                let build =
+                    RustBuild::new(&program.name, &rust.package, false, toolchain, arch, host_tools, workspace)?;
                 let needs = ["unpack", "crates", "sysroot"].map(|kind| format!("{kind}-{}", rust.toolchain));
                 self.add(&built_by, Work::Rust(build), &needs);
             }
         }
-        let checks =
-            Checks { program: program.name.to_string(), built_by: built_by.clone(), checks: program.checks.clone() };
+        let checks = program.checks.iter().map(|check| CheckRun::new(&program.name, check)).collect();
+        let checks = Checks { program: program.name.to_string(), built_by: built_by.clone(), checks };
         self.add(format!("check-{}", program.name), Work::Check(checks), std::slice::from_ref(&built_by));
         for image in component.images.iter().filter(|image| image.program == program.name) {
             let archive = ContainerImage {

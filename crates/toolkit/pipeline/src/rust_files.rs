@@ -7,9 +7,8 @@ use cargo_metadata::{MetadataCommand, Package};
 
 use crate::step::InputFile;
 
-/// The package's own files, those of the workspace's packages that it depends on, and what the
-/// workspace says about all of them.
-pub fn of_package(workspace: &Path, name: &str) -> Result<Vec<InputFile>> {
+/// A package of this workspace, and those of the workspace's packages that it depends on.
+pub(crate) fn members(workspace: &Path, name: &str) -> Result<Vec<Package>> {
     let metadata = MetadataCommand::new()
         .current_dir(workspace)
         .no_deps()
@@ -28,11 +27,16 @@ pub fn of_package(workspace: &Path, name: &str) -> Result<Vec<InputFile>> {
         }
         next += 1;
     }
+    Ok(packages.into_iter().cloned().collect())
+}
+
+/// Their own files, and what the workspace says about all of them.
+pub(crate) fn of_members(workspace: &Path, members: &[Package]) -> Result<Vec<InputFile>> {
     let mut files = vec![];
     for name in ["Cargo.toml", "Cargo.lock"] {
         files.push(InputFile::new(name, &workspace.join(name))?);
     }
-    for package in packages {
+    for package in members {
         let directory = package.manifest_path.parent().context("a manifest has no directory")?;
         for entry in walkdir::WalkDir::new(directory).sort_by_file_name() {
             let entry = entry.with_context(|| format!("cannot read {directory}"))?;
@@ -43,4 +47,9 @@ pub fn of_package(workspace: &Path, name: &str) -> Result<Vec<InputFile>> {
         }
     }
     Ok(files)
+}
+
+/// The files that a package is built from.
+pub fn of_package(workspace: &Path, name: &str) -> Result<Vec<InputFile>> {
+    of_members(workspace, &members(workspace, name)?)
 }

@@ -1,41 +1,67 @@
 //! A step: one value that is printed in the plan, hashed for the cache and carried out.
 
+mod command_line;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use common::{Arch, Sha256, digest::Hasher};
-use recipes::{Check, Go, OriginKind, Prepare, RelativePath, Source};
+use recipes::{Go, Name, OriginKind, RelativePath, Source};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-/// Raised when the code of a kind of step changes what it makes of the same inputs.
-const REVISION: u32 = 1;
+pub use self::command_line::CommandLine;
+pub(crate) use self::command_line::Places;
+use crate::{code, rust_files, work::rust};
+pub use crate::{
+    host_tools::HostTools,
+    work::{
+        check::CheckRun,
+        go::commands::{Generator, GoCommands},
+        rust::commands::RustCommands,
+        sysroot::commands::SysrootCommands,
+    },
+};
 
 #[derive(Debug, Clone)]
 pub struct Step {
     /// Kind and subject, e.g. `go-hyperkube`: unique in a plan and safe as a file name.
     pub name: String,
     pub work: Work,
-    /// Names and keys of the steps whose outputs are used.
-    pub needs: Vec<(String, Sha256)>,
+    /// The steps whose outputs are used.
+    pub needs: Vec<String>,
+}
+
+/// A step with the key that it has in the cache. The key is known when everything that the step needs is made: what a need
+/// made counts, and not how, so that a need that makes the same bytes as before leaves what was made of them as it is.
+#[derive(Debug, Clone)]
+pub struct KeyedStep<'a> {
+    pub step: &'a Step,
+    /// Everything that the output depends on. The key is the hash of exactly this.
+    pub inputs: Value,
     pub key: Sha256,
 }
 
 impl Step {
     pub fn new(name: impl Into<String>, work: Work, needs: &[&Step]) -> Self {
-        let needs = needs.iter().map(|step| (step.name.clone(), step.key)).collect();
-        let mut step = Step { name: name.into(), work, needs, key: Sha256::of_bytes([]) };
-        let mut hasher = Hasher::default();
-        hasher.field(step.inputs().to_string().as_bytes());
-        step.key = hasher.finish();
-        step
+        Step { name: name.into(), work, needs: needs.iter().map(|step| step.name.clone()).collect() }
     }
 
-    /// Everything that the output depends on. The key is the hash of exactly this.
-    pub fn inputs(&self) -> Value {
-        let needs: serde_json::Map<String, Value> =
-            self.needs.iter().map(|(name, key)| (name.clone(), json!(key))).collect();
-        json!({ "revision": REVISION, "work": self.work, "needs": needs })
+    /// What counts for the key besides the outputs of what the step needs: what is done, and the code that does it.
+    pub fn own_inputs(&self) -> Map<String, Value> {
+        Map::from_iter([("code".to_owned(), json!(code::of(&self.work))), ("work".to_owned(), json!(self.work))])
+    }
+
+    /// With its key, by the digests of what its needs made; or the first need that has not made anything yet.
+    pub fn keyed(&self, output_of: impl Fn(&str) -> Option<Sha256>) -> Result<KeyedStep<'_>, String> {
+        let output = |name: &String| Ok((name.clone(), json!(output_of(name).ok_or_else(|| name.clone())?)));
+        let needs: Map<String, Value> = self.needs.iter().map(output).collect::<Result<_, String>>()?;
+        let mut inputs = self.own_inputs();
+        inputs.insert("needs".to_owned(), needs.into());
+        let inputs = Value::from(inputs);
+        let mut hasher = Hasher::default();
+        hasher.field(inputs.to_string().as_bytes());
+        Ok(KeyedStep { step: self, inputs, key: hasher.finish() })
     }
 }
 
@@ -115,7 +141,8 @@ pub struct TreeBuild {
     pub patches: Vec<InputFile>,
     pub import_path: RelativePath,
     pub aliases: Vec<RelativePath>,
-    pub prepare: Vec<Prepare>,
+    /// What generates code in it, each with its toolchain.
+    pub generators: Vec<(Name, Generator)>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -125,6 +152,7 @@ pub struct GoBuild {
     pub arch: Arch,
     pub go: Go,
     pub import_path: RelativePath,
+    pub commands: GoCommands,
 }
 
 /// Brings the crates of the lock file into Cargo's cache.
@@ -133,6 +161,7 @@ pub struct Crates {
     pub toolchain: String,
     pub arch: Arch,
     pub lock: InputFile,
+    pub fetch: CommandLine,
     #[serde(skip)]
     pub workspace: PathBuf,
 }
@@ -144,6 +173,8 @@ pub struct Sysroot {
     pub arch: Arch,
     /// The stand-in for libunwind.
     pub no_unwind: Sha256,
+    pub commands: SysrootCommands,
+    pub host_tools: HostTools,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -157,8 +188,40 @@ pub struct RustBuild {
     pub example: bool,
     /// The package's own files, those of the workspace's packages that it depends on, and Cargo.lock.
     pub files: Vec<InputFile>,
+    pub fetch: CommandLine,
+    pub commands: RustCommands,
+    pub host_tools: HostTools,
     #[serde(skip)]
     pub workspace: PathBuf,
+}
+
+impl RustBuild {
+    /// A program or an example of a package of this workspace.
+    pub fn new(
+        name: &str,
+        package: &str,
+        example: bool,
+        toolchain: String,
+        arch: Arch,
+        host_tools: HostTools,
+        workspace: PathBuf,
+    ) -> Result<Self> {
+        let members = rust_files::members(&workspace, package)?;
+        let files = rust_files::of_members(&workspace, &members)?;
+        let members: Vec<&str> = members.iter().map(|member| member.name.as_str()).collect();
+        Ok(RustBuild {
+            name: name.to_owned(),
+            arch,
+            toolchain,
+            package: package.to_owned(),
+            example,
+            files,
+            fetch: rust::commands::fetch(arch),
+            commands: rust::commands::program(name, package, example, &members, arch),
+            host_tools,
+            workspace,
+        })
+    }
 }
 
 /// Runs a program once for each of its checks.
@@ -167,7 +230,7 @@ pub struct Checks {
     pub program: String,
     /// The step whose output has the program.
     pub built_by: String,
-    pub checks: Vec<Check>,
+    pub checks: Vec<CheckRun>,
 }
 
 /// An archive that `docker load` takes, of one static program.

@@ -3,14 +3,15 @@
 
 pub(crate) mod fetch;
 
-mod check;
+mod cargo_home;
+pub(crate) mod check;
 pub(crate) mod container_image;
 pub(crate) mod go;
 mod image;
 mod package;
 pub(crate) mod packer;
 mod record;
-mod rust;
+pub(crate) mod rust;
 mod sbom;
 pub(crate) mod sysroot;
 mod tree;
@@ -29,9 +30,6 @@ use crate::{
     engine::Engine,
     step::{Step, Work},
 };
-
-/// Stands for a directory in the arguments that a recipe gives a generator or a check.
-const SCRATCH: &str = "{scratch}";
 
 /// One step being carried out.
 pub(crate) struct Job<'a> {

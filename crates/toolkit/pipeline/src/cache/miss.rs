@@ -6,6 +6,10 @@ use serde_json::Value;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Miss {
     NeverBuilt,
+    /// The plan has no such step.
+    NotPlanned,
+    /// Something that it needs has to be made before its key is known; nothing else differs.
+    Waits(String),
     /// Built before from other inputs; the ones that differ.
     Changed(Vec<String>),
     /// The entry, or something that it stands for, is not what was recorded.
@@ -16,6 +20,8 @@ impl std::fmt::Display for Miss {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Miss::NeverBuilt => f.write_str("not built yet"),
+            Miss::NotPlanned => f.write_str("not in the plan"),
+            Miss::Waits(need) => write!(f, "unless {need}, which runs first, makes what it made before"),
             Miss::Changed(what) if what.len() > 3 => {
                 write!(f, "changed: {} and {} more", what[..3].join(", "), what.len() - 3)
             }

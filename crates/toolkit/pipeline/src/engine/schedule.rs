@@ -11,7 +11,7 @@ pub(super) fn ways_to_the_end(steps: &[Step], to_run: &BTreeSet<usize>) -> Vec<u
     let own = |i: usize| if to_run.contains(&i) { seconds(&steps[i].work) } else { 0 };
     let mut ways: Vec<u32> = (0..steps.len()).map(own).collect();
     for i in (0..steps.len()).rev() {
-        for (name, _) in &steps[i].needs {
+        for name in &steps[i].needs {
             let need = index[name.as_str()];
             ways[need] = ways[need].max(own(need) + ways[i]);
         }
@@ -27,7 +27,7 @@ pub(super) fn seconds(work: &Work) -> u32 {
         Work::Go(_) | Work::Sysroot(_) => 80,
         Work::Image(_) => 40,
         Work::Packer(_) => 20,
-        Work::Tree(tree) if !tree.prepare.is_empty() => 10,
+        Work::Tree(tree) if !tree.generators.is_empty() => 10,
         Work::Swix(_) => 5,
         Work::Fetch(_)
         | Work::Unpack(_)
@@ -44,18 +44,17 @@ pub(super) fn seconds(work: &Work) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::step::{Sbom, Sysroot};
+    use crate::step::{Packer, Sbom};
 
     #[test]
     fn what_the_longest_work_waits_for_is_the_farthest_from_the_end() {
-        let sysroot =
-            Sysroot { toolchain: "rust".into(), arch: common::Arch::I386, no_unwind: common::Sha256::of_bytes([]) };
-        let long = Step::new("long", Work::Sysroot(sysroot.clone()), &[]);
-        let after = Step::new("after", Work::Sysroot(sysroot), &[&long]);
+        let packer = Packer { files: vec![], workspace: Default::default() };
+        let long = Step::new("long", Work::Packer(packer.clone()), &[]);
+        let after = Step::new("after", Work::Packer(packer), &[&long]);
         let steps = [sbom("alone", &[]), long, after, sbom("last", &[])];
         let steps = [steps.as_slice(), &[sbom("end", &[&steps[2], &steps[3]])]].concat();
-        assert_eq!(ways_to_the_end(&steps, &(0..5).collect()), [0, 160, 80, 0, 0]);
-        assert_eq!(ways_to_the_end(&steps, &BTreeSet::from([0, 2, 4])), [0, 80, 80, 0, 0]);
+        assert_eq!(ways_to_the_end(&steps, &(0..5).collect()), [0, 40, 20, 0, 0]);
+        assert_eq!(ways_to_the_end(&steps, &BTreeSet::from([0, 2, 4])), [0, 20, 20, 0, 0]);
     }
 
     fn sbom(name: &str, needs: &[&Step]) -> Step {

@@ -1,130 +1,95 @@
 //! Compiles one of this workspace's programs for the switch: static, stripped, with no path of this
 //! machine in it.
 //!
+//! The programs of a toolchain share a target directory, in which crates of registries stay compiled. What is of this workspace
+//! is compiled anew each time.
+//!
 //! The output is `<program>` and `modules.json`: the crates that the program is made of.
+
+pub(crate) mod commands;
 
 use std::{
     collections::BTreeSet,
-    fs,
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result};
-use common::{Arch, files};
+use anyhow::Result;
+use common::{
+    Sha256, files,
+    lock::{After, Lock},
+};
 use sources::FetchMode;
 
+use self::commands::PROFILE;
 use crate::{
+    host_tools::HostTools,
     modules::Module,
-    step::{Crates, RustBuild},
-    work::{Job, sysroot::Compiler},
+    step::{CommandLine, Crates, Places, RustBuild},
+    work::{Job, cargo_home, sysroot},
 };
 
-/// Cargo's profile for programs that go onto the switch.
-const PROFILE: &str = "switch";
-
-/// Brings the crates that the lock file names into Cargo's own cache, which verifies them.
+/// Brings the crates that the lock file names into Cargo's home for builds; Cargo verifies them.
 pub(crate) fn fetch_crates(job: &Job, work: &Crates) -> Result<()> {
     let task = job.busy();
     task.doing("asking Cargo for crates");
-    fetch(job, &Compiler::of(job, &work.toolchain)?, work.arch, &work.workspace)
+    fetch(job, &work.toolchain, &work.fetch, &work.workspace).map(drop)
 }
 
-fn fetch(job: &Job, compiler: &Compiler, arch: Arch, workspace: &Path) -> Result<()> {
-    compiler
-        .cargo(&[], "fetch the Rust programs' crates")?
-        .env("CARGO_HOME", cargo_home()?)
-        .args(["fetch", "--locked", "--target", arch.rust_triple()])
-        .args(offline(job))
-        .dir(workspace)
-        .run_logged(job.log)
+/// Where Cargo's home and the workspace are, with the crates in that home.
+fn fetch(job: &Job, toolchain: &str, command: &CommandLine, workspace: &Path) -> Result<Places> {
+    let compiler = job.entry(&format!("unpack-{toolchain}"))?;
+    let home = cargo_home::prepare(job.engine.cache.root(), workspace, &compiler.meta.output)?;
+    let places = sysroot::places(job, toolchain)?.with("cargo-home", &home)?.with("workspace", workspace)?;
+    let fetch = command.program(&places, "fetch the Rust programs' crates")?.users_network(&cargo_home::VARIABLES);
+    // Its credentials may come from a program of the user's.
+    let fetch = std::env::var_os("PATH").into_iter().fold(fetch, |fetch, path| fetch.env("PATH", path));
+    fetch.args(offline(job)).run_logged(job.log)?;
+    places.with("registry", cargo_home::registry(&home)?)
 }
 
 pub(crate) fn run(job: &Job, work: &RustBuild) -> Result<()> {
     let task = job.busy();
-    let compiler = Compiler::of(job, &work.toolchain)?;
-    // Cargo's cache is not ours: what was fetched once may be gone.
-    fetch(job, &compiler, work.arch, &work.workspace)?;
+    // That the crates came once does not say that they are there.
+    let places = fetch(job, &work.toolchain, &work.fetch, &work.workspace)?;
+    let sysroot = job.entry(&format!("sysroot-{}", work.toolchain))?;
+    let target = shared_target(job.engine.cache.root(), &sysroot.meta.output, &work.host_tools)?;
+    let places = places
+        .with("sysroot", sysroot.out())?
+        .with("headers", sysroot::headers(&job.need(&format!("unpack-{}", work.toolchain))?, work.arch))?
+        .with("target", &target)?;
+    work.host_tools.lay_out(&sysroot::tools(job))?;
+
+    let lock = target.with_extension("lock");
+    let _alone = Lock::acquire(&lock, After::Stays, |_| task.doing("waiting for another program to be compiled"))?;
     task.doing("compiling");
-    let sysroot = job.need(&format!("sysroot-{}", work.toolchain))?;
-    let target = job.workshop.scratch().join("target");
-    let home = cargo_home()?;
-    let triple = work.arch.rust_triple();
-    let upper = triple.to_uppercase().replace('-', "_");
-    let lower = triple.replace('-', "_");
-    let mut remapped = vec![(target.clone(), "/build"), (work.workspace.clone(), "/src")];
-    // Each registry has a directory named after it; which one a crate came from must leave no trace.
-    let registries = fs::read_dir(home.join("registry/src")).into_iter().flatten().flatten();
-    remapped.extend(registries.map(|registry| (registry.path(), "/crates")));
-    let mut flags = vec![
-        format!("--sysroot={}", sysroot.display()),
-        "-Cforce-unwind-tables=no".to_owned(),
-        "-Crelocation-model=static".to_owned(),
-    ];
-    flags.extend(remapped.iter().map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display())));
-    let mut c_flags = format!("-nostdinc -isystem {}", compiler.headers(work.arch).display());
-    for (from, to) in &remapped {
-        c_flags += &format!(" -ffile-prefix-map={}={to}", from.display());
-    }
-    compiler
-        .cargo(&flags, &format!("compile {}", work.name))?
-        .env("CARGO_HOME", &home)
-        .env(format!("CARGO_TARGET_{upper}_LINKER"), "gcc")
-        .env(format!("CC_{lower}"), "gcc")
-        .env(format!("CFLAGS_{lower}"), c_flags)
-        .args([
-            "build",
-            "--locked",
-            "--profile",
-            PROFILE,
-            "--target",
-            triple,
-            "--package",
-            &work.package,
-            "--target-dir",
-        ])
-        .arg(&target)
-        .args(work.example.then_some(["--example", work.name.as_str()]).into_iter().flatten())
-        .args(offline(job))
-        .dir(&work.workspace)
-        .run_logged(job.log)?;
+    let purpose = format!("compile {}", work.name);
+    work.commands.clean.program(&places, &purpose)?.run_logged(job.log)?;
+    work.commands.compile.program(&places, &purpose)?.run_logged(job.log)?;
+    work.host_tools.unchanged()?;
     let program = job.out().join(&work.name);
     let made = if work.example { Path::new("examples").join(&work.name) } else { work.package.clone().into() };
-    files::copy_atomically(&target.join(triple).join(PROFILE).join(made), &program)?;
+    files::copy_atomically(&target.join(work.arch.rust_triple()).join(PROFILE).join(made), &program)?;
     swix::elf::require(&program, work.arch)?;
 
     task.doing("listing its crates");
-    let crates = crates_of(&compiler, &home, &work.workspace, &work.package, triple)?;
+    let listed = work.commands.list.program(&places, &format!("list the crates in {}", work.package))?.read()?;
+    // The crates of registries that a program is made of; not those that only build it.
+    let crates: BTreeSet<Module> = listed.lines().filter_map(module).collect();
+    let crates: Vec<Module> = crates.into_iter().collect();
     files::write_atomically(&job.out().join("modules.json"), serde_json::to_vec_pretty(&crates)?)
+}
+
+/// Where what these make is kept compiled. Cargo tells flags and versions apart; not one C compiler from another, nor two standard
+/// libraries.
+fn shared_target(root: &Path, sysroot: &Sha256, tools: &HostTools) -> Result<PathBuf> {
+    let name = Sha256::of_bytes(format!("{sysroot}{}", serde_json::to_string(tools)?)).short();
+    let directory = root.join("cargo-target").join(name);
+    files::create_dir(&directory)?;
+    Ok(directory)
 }
 
 pub(crate) fn offline(job: &Job) -> Option<&'static str> {
     (job.engine.mode == FetchMode::Offline).then_some("--offline")
-}
-
-/// The user's own, so that a mirror that is configured there is used.
-fn cargo_home() -> Result<PathBuf> {
-    let home = std::env::var_os("CARGO_HOME").filter(|value| !value.is_empty()).map(PathBuf::from);
-    let home = home.or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".cargo")));
-    home.context("neither CARGO_HOME nor HOME is set: set HOME")
-}
-
-/// The crates of registries that a program is made of; not those that only build it. Cargo is asked for this program alone:
-/// for its `metadata` it wants crates that nothing here has fetched.
-fn crates_of(compiler: &Compiler, home: &Path, workspace: &Path, package: &str, triple: &str) -> Result<Vec<Module>> {
-    let listed = compiler
-        .cargo(&[], &format!("list the crates in {package}"))?
-        .env("CARGO_HOME", home)
-        .args(listing(package, triple))
-        .dir(workspace)
-        .read()?;
-    let crates: BTreeSet<Module> = listed.lines().filter_map(module).collect();
-    Ok(crates.into_iter().collect())
-}
-
-fn listing<'a>(package: &'a str, triple: &'a str) -> Vec<&'a str> {
-    let of = ["tree", "--locked", "--offline", "--package", package, "--target", triple];
-    let how = ["--edges", "normal,no-proc-macro", "--prefix", "none", "--no-dedupe", "--format", "{p}"];
-    [of, how].concat()
 }
 
 /// `serde v1.0.228`; what is in this workspace has its directory behind it.
@@ -139,21 +104,25 @@ fn module(line: &str) -> Option<Module> {
 
 #[cfg(test)]
 mod tests {
+    use common::{Arch, command::Program};
+
     use super::*;
-    use common::command::Program;
 
     #[test]
     #[ignore = "fetches crates"]
     fn what_was_fetched_to_compile_a_program_is_enough_to_list_its_crates() {
-        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
-        let triple = Arch::I386.rust_triple();
-        let home = tempfile::tempdir().unwrap();
-        if let Ok(config) = fs::read(cargo_home().unwrap().join("config.toml")) {
-            fs::write(home.path().join("config.toml"), config).unwrap();
-        }
-        let cargo = |purpose: &str| Program::cargo(purpose).unwrap().env("CARGO_HOME", home.path()).dir(&workspace);
-        cargo("fetch").args(["fetch", "--quiet", "--locked", "--target", triple]).read().unwrap();
-        let listed = cargo("list").args(listing("k8s-node", triple)).read().unwrap();
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..").canonicalize().unwrap();
+        let root = tempfile::tempdir().unwrap();
+        let home = cargo_home::prepare(root.path(), &workspace, &Sha256::of_bytes([])).unwrap();
+        let run = |command: &CommandLine| {
+            let argv: Vec<String> =
+                command.argv[1..].iter().map(|arg| arg.replace("{workspace}", workspace.to_str().unwrap())).collect();
+            let cargo = Program::cargo("ask for crates").unwrap().env("CARGO_HOME", &home).dir(Path::new("/"));
+            cargo.args(argv).read().unwrap()
+        };
+        run(&commands::fetch(Arch::I386));
+        assert!(cargo_home::registry(&home).unwrap().is_dir());
+        let listed = run(&commands::program("k8s-node", "k8s-node", false, &[], Arch::I386).list);
         let names: Vec<String> = listed.lines().filter_map(module).map(|module| module.path).collect();
         assert!(names.contains(&"rcgen".to_owned()) && !names.contains(&"k8s-node".to_owned()), "{names:?}");
         assert!(!names.contains(&"serde_derive".to_owned()), "it is not in the program: {names:?}");

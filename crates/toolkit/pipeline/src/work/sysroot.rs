@@ -6,58 +6,61 @@
 //! 2. The libraries go to `lib/rustlib/<target>/lib`, and beside them, in `self-contained/`, musl's
 //!    and GCC's start files, musl's libc and a stand-in for libunwind: our programs end at a panic.
 
+pub(crate) mod commands;
+
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, bail};
-use common::{Arch, command::Program, files};
+use common::{Arch, files};
 
-use crate::{step::Sysroot, work::Job};
+use crate::{
+    step::{Places, Sysroot},
+    work::Job,
+};
 
 /// The functions of libunwind that std refers to, finding no frames.
 pub(crate) const NO_UNWIND: &str = include_str!("no-unwind.c");
 
-/// Separates flags in `CARGO_ENCODED_RUSTFLAGS`.
-const SEPARATOR: &str = "\x1f";
-
-/// The unpacked compiler.
-pub(crate) struct Compiler {
-    root: PathBuf,
+/// Where the unpacked compiler is, and the tools of this machine.
+pub(crate) fn places(job: &Job, toolchain: &str) -> Result<Places> {
+    let scratch = job.workshop.scratch();
+    let places = Places::default().with("rust", job.need(&format!("unpack-{toolchain}"))?)?;
+    places.with("scratch", scratch)?.with("tools", tools(job))
 }
 
-impl Compiler {
-    pub(crate) fn of(job: &Job, toolchain: &str) -> Result<Self> {
-        Ok(Compiler { root: job.need(&format!("unpack-{toolchain}"))? })
-    }
+pub(crate) fn tools(job: &Job) -> PathBuf {
+    job.workshop.scratch().join("tools")
+}
 
-    /// Cargo with this compiler, these flags and nothing of the user's environment but the network's.
-    pub(crate) fn cargo(&self, flags: &[String], purpose: &str) -> Result<Program> {
-        Ok(Program::new(self.root.join("usr/bin/cargo"), purpose)?
-            .clean_env()
-            .env("LD_LIBRARY_PATH", self.root.join("usr/lib/x86_64-linux-gnu"))
-            .env("RUSTC", self.root.join("usr/bin/rustc"))
-            .env("CARGO_ENCODED_RUSTFLAGS", flags.join(SEPARATOR)))
-    }
-
-    /// Where the headers of musl for an architecture are.
-    pub(crate) fn headers(&self, arch: Arch) -> PathBuf {
-        self.root.join(format!("usr/include/{}-linux-musl", c_arch(arch)))
-    }
+/// Where an unpacked compiler has the headers of musl for an architecture.
+pub(crate) fn headers(compiler: &Path, arch: Arch) -> PathBuf {
+    compiler.join(format!("usr/include/{}-linux-musl", c_arch(arch)))
 }
 
 pub(crate) fn run(job: &Job, work: &Sysroot) -> Result<()> {
     let task = job.busy();
-    let compiler = Compiler::of(job, &work.toolchain)?;
+    let compiler = job.need(&format!("unpack-{}", work.toolchain))?;
     let scratch = job.workshop.scratch();
     let target = scratch.join("target");
-    task.doing("compiling the standard library");
-    compile_std(job, work.arch, &compiler, &target)?;
-
-    task.doing("laying it out");
     let triple = work.arch.rust_triple();
     let libraries = job.out().join("lib/rustlib").join(triple).join("lib");
+    let places = places(job, &work.toolchain)?
+        .with("rust-src", compiler.join("usr/lib/rustlib/src/rust"))?
+        .with("target", &target)?
+        .with("libraries", &libraries)?;
+    work.host_tools.lay_out(&tools(job))?;
+    files::write_atomically(&scratch.join("empty/src/lib.rs"), "#![no_std]\n")?;
+    files::write_atomically(
+        &scratch.join("empty/Cargo.toml"),
+        "[package]\nname = \"empty\"\nedition = \"2021\"\n\n[profile.release]\nopt-level = \"z\"\ncodegen-units = 1\npanic = \"abort\"\n\n[workspace]\n",
+    )?;
+    task.doing("compiling the standard library");
+    work.commands.compile.program(&places, "compile Rust's standard library")?.run_logged(job.log)?;
+
+    task.doing("laying it out");
     files::create_dir(&libraries.join("self-contained"))?;
     for built in fs::read_dir(target.join(triple).join("release/deps"))? {
         let name = built?.file_name();
@@ -66,42 +69,12 @@ pub(crate) fn run(job: &Job, work: &Sysroot) -> Result<()> {
             files::copy_atomically(&target.join(triple).join("release/deps").join(&name), &libraries.join(&name))?;
         }
     }
-    start_files(&compiler.root, work.arch, &libraries.join("self-contained"))?;
-    no_unwind(job, work.arch, &libraries.join("self-contained/libunwind.a"))
-}
-
-fn compile_std(job: &Job, arch: Arch, compiler: &Compiler, target: &Path) -> Result<()> {
-    let source = compiler.root.join("usr/lib/rustlib/src/rust");
-    let package = job.workshop.scratch().join("empty");
-    files::write_atomically(&package.join("src/lib.rs"), "#![no_std]\n")?;
-    files::write_atomically(
-        &package.join("Cargo.toml"),
-        "[package]\nname = \"empty\"\nedition = \"2021\"\n\n[profile.release]\nopt-level = \"z\"\ncodegen-units = 1\npanic = \"abort\"\n\n[workspace]\n",
-    )?;
-    let flags = [
-        "-Cembed-bitcode=yes".to_owned(),
-        "-Cforce-unwind-tables=no".to_owned(),
-        "-Crelocation-model=static".to_owned(),
-        format!("--remap-path-prefix={}=/rustc", source.display()),
-        format!("--remap-path-prefix={}=/build", target.display()),
-    ];
-    compiler
-        .cargo(&flags, "compile Rust's standard library")?
-        .env("CARGO_HOME", job.workshop.scratch().join("cargo-home"))
-        .env("RUSTC_BOOTSTRAP", "1")
-        .args([
-            "build",
-            "--release",
-            "--offline",
-            "-Zbuild-std=std,panic_abort",
-            "-Zbuild-std-features=optimize_for_size",
-        ])
-        .args(["--config", "source.crates-io.replace-with=\"rust-src\""])
-        .args(["--config", &format!("source.rust-src.directory={:?}", source.join("library/vendor"))])
-        .args(["--target", arch.rust_triple(), "--target-dir"])
-        .arg(target)
-        .dir(&package)
-        .run_logged(job.log)
+    start_files(&compiler, work.arch, &libraries.join("self-contained"))?;
+    files::write_atomically(&scratch.join("no-unwind.c"), NO_UNWIND)?;
+    let compile = work.commands.compile_no_unwind.program(&places, "compile the stand-in for libunwind")?;
+    compile.run_logged(job.log)?;
+    work.commands.pack_no_unwind.program(&places, "pack the stand-in for libunwind")?.run_logged(job.log)?;
+    work.host_tools.unchanged()
 }
 
 /// What a static program begins and ends with, and its libc.
@@ -120,20 +93,6 @@ fn start_files(root: &Path, arch: Arch, to: &Path) -> Result<()> {
         files::copy_atomically(&version.path().join(name), &to.join(name))?;
     }
     Ok(())
-}
-
-fn no_unwind(job: &Job, arch: Arch, to: &Path) -> Result<()> {
-    let source = job.workshop.scratch().join("no-unwind.c");
-    let object = source.with_extension("o");
-    files::write_atomically(&source, NO_UNWIND)?;
-    let bits = if arch.is_64_bit() { "-m64" } else { "-m32" };
-    Program::new("gcc", "compile the stand-in for libunwind")?
-        .args([bits, "-Os", "-ffunction-sections", "-fno-asynchronous-unwind-tables", "-c"])
-        .arg(&source)
-        .arg("-o")
-        .arg(&object)
-        .run_logged(job.log)?;
-    Program::new("ar", "pack the stand-in for libunwind")?.arg("crsD").arg(to).arg(&object).run_logged(job.log)
 }
 
 /// What C compilers call it.

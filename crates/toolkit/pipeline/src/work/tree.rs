@@ -4,13 +4,16 @@ use std::{fs, io::Read, os::unix::fs::symlink, path::Path};
 
 use anyhow::{Context, Result, bail};
 use common::files;
-use recipes::Prepare;
+use recipes::Name;
 use sources::PackageFiles;
 
 use crate::{
     modules::{OWNERS, Owners},
     step::{TreeBuild, Unpack},
-    work::{Job, SCRATCH, fetch, go::Toolchain},
+    work::{
+        Job, fetch,
+        go::{Toolchain, commands::Generator},
+    },
 };
 
 pub(crate) fn unpack(job: &Job, work: &Unpack) -> Result<()> {
@@ -52,9 +55,9 @@ pub(crate) fn run(job: &Job, work: &TreeBuild) -> Result<()> {
     task.doing("patching");
     let patches: Vec<_> = work.patches.iter().map(|patch| patch.path.clone()).collect();
     sources::patch::apply(&tree, &patches)?;
-    for prepare in &work.prepare {
-        task.doing(&format!("running {}", prepare.package));
-        generate(job, work, prepare, &tree)?;
+    for (toolchain, generator) in &work.generators {
+        task.doing(&format!("running {}", generator.package));
+        generate(job, work, toolchain, generator, &tree)?;
     }
     Ok(())
 }
@@ -75,32 +78,18 @@ fn link(sources: &Path, import_path: &str, alias: &str) -> Result<()> {
 }
 
 /// Builds a generator out of the tree for this machine and runs it there.
-fn generate(job: &Job, work: &TreeBuild, prepare: &Prepare, tree: &Path) -> Result<()> {
-    let toolchain = Toolchain::of(job, &prepare.toolchain)?;
-    let gopath = [job.out()];
-    // Generators write their own name into what they generate.
-    let name = prepare.package.rsplit('/').next().unwrap_or(&prepare.package);
-    let generator = job.workshop.scratch().join(name);
-    let purpose = format!("build {}'s generator {}", work.source.name, prepare.package);
-    toolchain
-        .native(&gopath, &purpose)?
-        .args(["build", "-o"])
-        .arg(&generator)
-        .arg(&prepare.package)
-        .dir(tree)
-        .run_logged(job.log)?;
-    let scratch = job.workshop.scratch();
-    toolchain
-        .around(&generator, &gopath, &format!("generate code in {}", work.source.name))?
-        .args(prepare.args.iter().map(|arg| arg.replace(SCRATCH, &scratch.to_string_lossy())))
-        .dir(tree)
-        .run_logged(job.log)?;
-    for made in &prepare.makes {
+fn generate(job: &Job, work: &TreeBuild, toolchain: &Name, generator: &Generator, tree: &Path) -> Result<()> {
+    let places = Toolchain::of(job, toolchain)?.places(job)?.with("tree", job.out())?;
+    let purpose = format!("build {}'s generator {}", work.source.name, generator.package);
+    generator.build.program(&places, &purpose)?.run_logged(job.log)?;
+    let purpose = format!("generate code in {}", work.source.name);
+    generator.run.program(&places, &purpose)?.run_logged(job.log)?;
+    for made in &generator.makes {
         let found = fs::File::open(tree.join(made)).and_then(|mut file| file.read(&mut [0]));
         if found.is_ok_and(|bytes| bytes > 0) {
             continue;
         }
-        bail!("{} ended well but did not make {made}; its log is {}", prepare.package, job.log.display());
+        bail!("{} ended well but did not make {made}; its log is {}", generator.package, job.log.display());
     }
     Ok(())
 }

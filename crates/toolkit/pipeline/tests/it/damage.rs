@@ -9,6 +9,7 @@ use std::{
 use pipeline::{
     cache::Miss,
     engine::{StepStatus, Trust},
+    known::entry_of,
 };
 
 use crate::support::{FETCH, Notes, Place, UNPACK, ran};
@@ -98,7 +99,7 @@ fn a_damaged_blob_is_fetched_again_before_anything_is_made_of_it() {
     damage_blobs(&place);
     assert_eq!(place.run(), Vec::<String>::new(), "nothing is made of it: the tree is there");
 
-    place.cache().remove(&place.steps()[1]).unwrap();
+    place.remove(UNPACK);
     let statuses = place.statuses(&[UNPACK], Trust::Digest);
     assert_eq!(damage_of(&statuses[0]), "thing is not in the cache as it was fetched");
     assert_eq!(place.run(), [FETCH, UNPACK]);
@@ -111,12 +112,12 @@ fn a_damaged_blob_that_cannot_be_fetched_again_stops_the_run() {
     let place = Place::new();
     place.run();
     let steps = place.steps();
-    place.cache().remove(&steps[1]).unwrap();
+    place.remove(UNPACK);
     damage_blobs(&place);
     fs::remove_dir_all(place.source_override("thing")).unwrap();
     let error = format!("{:#}", place.try_run(&steps, &[UNPACK], 1).unwrap_err());
     assert!(error.starts_with("step fetch-thing failed: "), "{error}");
-    assert!(place.cache().look_up(&steps[1]).is_err(), "a tree was made of a damaged blob");
+    assert!(entry_of(&place.cache(), &steps, UNPACK).is_err(), "a tree was made of a damaged blob");
 }
 
 #[test]

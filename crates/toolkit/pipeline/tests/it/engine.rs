@@ -11,6 +11,7 @@ use common::Sha256;
 use pipeline::{
     cache::Miss,
     engine::{StepStatus, Trust},
+    known::entry_of,
     step::{Fetch, InputFile, Step, TreeBuild, Work},
 };
 
@@ -54,7 +55,13 @@ fn a_changed_input_runs_again_and_is_named() {
     let first = place.entry(UNPACK).out();
     place.write("thing", "go.mod", "module changed\n");
     let statuses = place.statuses(&[UNPACK], Trust::Presence);
-    assert_eq!(shown(&statuses), ["run     changed: work.fetch.brought", "run     changed: needs.fetch-thing"]);
+    assert_eq!(
+        shown(&statuses),
+        [
+            "run     changed: work.fetch.brought",
+            "run     unless fetch-thing, which runs first, makes what it made before"
+        ]
+    );
     assert_eq!(place.run(), [FETCH, UNPACK]);
     assert_eq!(place.made("go.mod"), "module changed\n");
     assert_ne!(place.entry(UNPACK).out(), first);
@@ -75,7 +82,7 @@ fn every_kind_of_change_is_told_by_its_place() {
         let mut fetch = fetch.clone();
         change(&mut fetch);
         let step = Step::new(FETCH, Work::Fetch(fetch), &[]);
-        place.cache().look_up(&step).unwrap_err()
+        entry_of(&place.cache(), &[step], FETCH).unwrap_err()
     };
     let changed = |places: &[&str]| Miss::Changed(places.iter().map(|&place| place.to_owned()).collect());
     assert_eq!(with(|fetch| fetch.source.version = "2".into()), changed(&["work.fetch.source.version"]));
@@ -142,7 +149,7 @@ fn what_was_made_of_a_file_that_changed_after_the_plan_is_not_kept() {
             patches: vec![InputFile::new("0001-add.patch", &patch).unwrap()],
             import_path: "example.invalid/thing".to_owned().try_into().unwrap(),
             aliases: vec![],
-            prepare: vec![],
+            generators: vec![],
         };
         steps.push(Step::new("tree-thing", Work::Tree(work), &[&steps[0]]));
         steps
@@ -153,4 +160,24 @@ fn what_was_made_of_a_file_that_changed_after_the_plan_is_not_kept() {
     let error = format!("{:#}", place.try_run(&planned, &["tree-thing"], 1).unwrap_err());
     assert!(error.contains("0001-add.patch changed while it was being used"), "{error}");
     assert_eq!(ran(&place.try_run(&plan(), &["tree-thing"], 1).unwrap()), ["tree-thing"]);
+}
+
+#[test]
+fn what_is_made_of_the_same_bytes_by_another_way_is_not_made_again() {
+    let place = Place::new();
+    place.run();
+    let unpacked = fs::metadata(place.entry(UNPACK).out()).unwrap().ino();
+    // The fetch is another one, and brings what it brought before.
+    let refetched = |steps: &mut Vec<Step>| {
+        let Work::Fetch(fetch) = &mut steps[0].work else { panic!("the first step fetches") };
+        fetch.only = Some(recipes::OriginKind::Git);
+    };
+    let mut steps = place.steps();
+    refetched(&mut steps);
+    let waits = place.with_engine(&Notes::default(), 1, |engine| engine.statuses(&steps, &[UNPACK], Trust::Presence));
+    assert!(matches!(waits[1], StepStatus::Run(Miss::Waits(_))), "{waits:?}");
+    let summary = place.try_run(&steps, &[UNPACK], 2).unwrap();
+    assert_eq!((ran(&summary), summary.cached), (vec![FETCH.to_owned()], 1));
+    let entry = entry_of(&place.cache(), &steps, UNPACK).unwrap();
+    assert_eq!(fs::metadata(entry.out()).unwrap().ino(), unpacked);
 }

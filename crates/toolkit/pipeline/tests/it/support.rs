@@ -15,6 +15,7 @@ use common::{
 use pipeline::{
     cache::{Cache, CacheEntry},
     engine::{Engine, StepStatus, Summary, Trust},
+    known::{entry_of, known},
     step::{Fetch, Step, Unpack, Work},
 };
 use recipes::{Name, Source};
@@ -114,9 +115,15 @@ impl Place {
 
     /// The entry of one of the steps as they are now.
     pub(crate) fn entry(&self, step: &str) -> CacheEntry {
-        let steps = self.steps();
-        let step = steps.iter().find(|known| known.name == step).unwrap();
-        self.cache().look_up(step).unwrap_or_else(|miss| panic!("{}: {miss}", step.name))
+        entry_of(&self.cache(), &self.steps(), step).unwrap_or_else(|miss| panic!("{step}: {miss}"))
+    }
+
+    /// Removes the entry of one of the steps as they are now.
+    pub(crate) fn remove(&self, step: &str) {
+        let (cache, steps) = (self.cache(), self.steps());
+        let known = known(&cache, &steps);
+        let keyed = known.iter().find(|known| known.step.name == step).and_then(|known| known.keyed.as_ref());
+        cache.remove(keyed.unwrap()).unwrap();
     }
 
     /// A file of the tree in the cache, of which everything has been found as it was recorded.

@@ -1,0 +1,167 @@
+//! Cargo's home for a build. Crates are downloaded to it, and of the user's settings it has those that say where crates come
+//! from and how the network is reached: mirrors, registries, proxies, certificates. What else a user sets for Cargo is not for
+//! a build.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use common::{Sha256, files};
+use toml::{Table, Value};
+
+/// The tables of Cargo's settings that are taken over.
+const TAKEN: [&str; 5] = ["http", "net", "registries", "registry", "source"];
+/// The start of the variables by which the same is said.
+pub(crate) const VARIABLES: [&str; 4] = ["CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTRIES_", "CARGO_REGISTRY_"];
+/// Keys in `source` tables, and of `http`, that are paths.
+const PATHS: [&str; 3] = ["cainfo", "directory", "local-registry"];
+
+/// Makes it below `root`. Each kind of settings and each toolchain has one of its own, and so there is one registry in it.
+pub(crate) fn prepare(root: &Path, workspace: &Path, toolchain: &Sha256) -> Result<PathBuf> {
+    let user = users_own()?;
+    nothing_else_in(Path::new("/.cargo"))?;
+    let text = taken_over(&user, workspace)?.to_string();
+    let name = Sha256::of_bytes(format!("{toolchain}{text}")).short();
+    let home = root.join("cargo-home").join(name);
+    files::create_dir(&home)?;
+    files::write_atomically(&home.join("config.toml"), text)?;
+    // Tokens are read where they are, and never copied.
+    let (from, link) = (user.join("credentials.toml"), home.join("credentials.toml"));
+    if from.is_file() && !link.is_symlink() {
+        std::os::unix::fs::symlink(&from, &link).with_context(|| format!("cannot make the link {}", link.display()))?;
+    }
+    Ok(home)
+}
+
+/// Where the crates' sources are, in a home that they have been fetched to.
+pub(crate) fn registry(home: &Path) -> Result<PathBuf> {
+    let sources = home.join("registry/src");
+    let found: Vec<_> = std::fs::read_dir(&sources)
+        .with_context(|| format!("cannot read {}", sources.display()))?
+        .collect::<Result<_, _>>()
+        .with_context(|| format!("cannot read {}", sources.display()))?;
+    ensure!(
+        found.len() == 1,
+        "{} is to have the crates of one registry, and has {}: remove it and run again",
+        sources.display(),
+        found.len()
+    );
+    Ok(found[0].path())
+}
+
+fn users_own() -> Result<PathBuf> {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let home = set("CARGO_HOME").or_else(|| set("HOME").map(|home| home.join(".cargo")));
+    home.context("neither CARGO_HOME nor HOME is set: set HOME")
+}
+
+/// What Cargo would read for this workspace: the home's settings, and over them those of the directories down to it.
+fn taken_over(home: &Path, workspace: &Path) -> Result<Table> {
+    let mut above: Vec<PathBuf> = workspace.ancestors().map(|directory| directory.join(".cargo")).collect();
+    above.retain(|directory| directory != home);
+    above.push(home.to_owned());
+    let mut all = Table::new();
+    for directory in above.iter().rev() {
+        let Some((_, settings)) = settings_in(directory)? else { continue };
+        let base = directory.parent().unwrap_or(directory);
+        for (name, mut value) in settings.into_iter().filter(|(name, _)| TAKEN.contains(&name.as_str())) {
+            make_absolute(&mut value, base);
+            merge(all.entry(name).or_insert(Value::Table(Table::new())), value);
+        }
+    }
+    Ok(all)
+}
+
+/// As Cargo does, the file without an extension before the other.
+fn settings_in(directory: &Path) -> Result<Option<(PathBuf, Table)>> {
+    let mut files = ["config", "config.toml"].map(|name| directory.join(name)).into_iter();
+    let Some(file) = files.find(|file| file.is_file()) else { return Ok(None) };
+    let settings = files::read_text(&file)?.parse();
+    let settings = settings.with_context(|| format!("{} cannot be understood", file.display()))?;
+    Ok(Some((file, settings)))
+}
+
+/// Cargo reads the settings in the root directory wherever it is run.
+fn nothing_else_in(root: &Path) -> Result<()> {
+    let Some((file, settings)) = settings_in(root)? else { return Ok(()) };
+    let harmless = |name: &str| TAKEN.contains(&name) || ["alias", "term"].contains(&name);
+    if let Some(name) = settings.keys().find(|name| !harmless(name)) {
+        bail!("[{name}] in {} would change what is built, and no build can leave it out: remove it", file.display())
+    }
+    Ok(())
+}
+
+/// Cargo reads such a path from the directory above the one that the settings are in.
+fn make_absolute(value: &mut Value, base: &Path) {
+    let Value::Table(table) = value else { return };
+    for (name, value) in table.iter_mut() {
+        match value {
+            Value::String(path) if PATHS.contains(&name.as_str()) => *path = base.join(&*path).display().to_string(),
+            value => make_absolute(value, base),
+        }
+    }
+}
+
+fn merge(known: &mut Value, new: Value) {
+    match (known, new) {
+        (Value::Table(known), Value::Table(new)) => {
+            for (name, value) in new {
+                match known.get_mut(&name) {
+                    Some(inner) => merge(inner, value),
+                    None => drop(known.insert(name, value)),
+                }
+            }
+        }
+        (known, new) => *known = new,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mirrors_and_certificates_are_taken_over_and_nothing_that_changes_what_is_made() {
+        let directory = tempfile::tempdir().unwrap();
+        let (user, workspace) = (directory.path().join("user/.cargo"), directory.path().join("user/src/clone"));
+        let near = directory.path().join("user/src/.cargo");
+        for directory in [&user, &workspace, &near] {
+            std::fs::create_dir_all(directory).unwrap();
+        }
+        std::fs::write(
+            user.join("config.toml"),
+            "[build]\nrustc-wrapper = \"sccache\"\n[profile.switch]\nopt-level = 0\n[env]\nX = \"1\"\n[patch.crates-io]\n\
+             [http]\ncainfo = \"ca.pem\"\ntimeout = 5\n[source.crates-io]\nreplace-with = \"mirror\"\n\
+             [source.mirror]\nregistry = \"sparse+https://mirror.invalid/\"\n",
+        )
+        .unwrap();
+        std::fs::write(near.join("config"), "[http]\ntimeout = 9\n[source.local]\ndirectory = \"crates\"\n").unwrap();
+        let taken = taken_over(&user, &workspace).unwrap();
+        let at = directory.path().join("user");
+        let expected = format!(
+            "[http]\ncainfo = \"{0}/ca.pem\"\ntimeout = 9\n[source.crates-io]\nreplace-with = \"mirror\"\n[source.local]\n\
+             directory = \"{0}/src/crates\"\n[source.mirror]\nregistry = \"sparse+https://mirror.invalid/\"\n",
+            at.display()
+        );
+        assert_eq!(taken, expected.parse::<Table>().unwrap());
+    }
+
+    #[test]
+    fn what_cargo_reads_everywhere_must_not_change_what_is_made() {
+        let root = tempfile::tempdir().unwrap();
+        nothing_else_in(root.path()).unwrap();
+        let file = root.path().join("config.toml");
+        std::fs::write(&file, "[http]\ntimeout = 5\n").unwrap();
+        nothing_else_in(root.path()).unwrap();
+        std::fs::write(&file, "[http]\ntimeout = 5\n[profile.switch]\nlto = false\n").unwrap();
+        let error = nothing_else_in(root.path()).unwrap_err().to_string();
+        assert!(error.starts_with("[profile] in ") && error.ends_with("remove it"), "{error}");
+    }
+
+    #[test]
+    fn settings_that_cannot_be_understood_are_named() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("config.toml"), "[http").unwrap();
+        let error = taken_over(directory.path(), Path::new("/nowhere")).unwrap_err();
+        assert!(error.to_string().ends_with("config.toml cannot be understood"), "{error:#}");
+    }
+}

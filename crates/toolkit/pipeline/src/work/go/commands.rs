@@ -1,0 +1,97 @@
+//! The command lines of Go: what a plan says of a Go program, a list of its packages, and a generator.
+
+use common::Arch;
+use recipes::{Go, Prepare};
+use serde::Serialize;
+
+use crate::step::CommandLine;
+
+/// The first minor version of Go 1 that has `go build -trimpath`.
+pub(crate) const FIRST_WITH_TRIMPATH: u32 = 13;
+
+/// What is said to the Go that is there; which one that is, where origins have different ones, only a run knows.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct GoCommands {
+    /// For Go 1.13 and newer.
+    pub compile: CommandLine,
+    pub compile_before_1_13: CommandLine,
+    /// Prints the import paths of the packages that are in the program.
+    pub list: CommandLine,
+}
+
+/// Builds a generator for this machine, and runs it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Generator {
+    pub package: String,
+    pub build: CommandLine,
+    pub run: CommandLine,
+    /// Files that must be there afterwards.
+    pub makes: Vec<recipes::RelativePath>,
+}
+
+/// In `{tree}`: a component in the shape of a GOPATH; `{library-NAME}` are others.
+pub(crate) fn program(name: &str, go: &Go, import_path: &str, arch: Arch) -> GoCommands {
+    let libraries: String = go.libraries.iter().map(|library| format!(":{{library-{library}}}")).collect();
+    let gopath = format!("{{tree}}{libraries}");
+    let directory = format!("{{tree}}/src/{import_path}");
+    // Go before 1.13 knows no commas, and later ones still take spaces.
+    let tags = go.tags.join(" ");
+    let stamps = go.stamps.iter().map(|(variable, value)| format!(" -X {variable}={value}"));
+    let linker_flags = format!("-s -w -buildid={}", stamps.collect::<String>());
+    let out = format!("{{out}}/{name}");
+    // What keeps this machine's directories out of a program.
+    let trim = "all=-trimpath={tree}/src";
+    let compile = |without_paths: &[&str]| {
+        let rest = ["-tags", &tags, "-ldflags", &linker_flags, "-o", &out, &go.package];
+        for_switch(&directory, &gopath, arch, [&["{go}/bin/go", "build"], without_paths, &rest].concat())
+    };
+    let print = "{{if not .Standard}}{{.ImportPath}}{{end}}";
+    let list = ["{go}/bin/go", "list", "-deps", "-tags", &tags, "-f", print, &go.package];
+    GoCommands {
+        compile: compile(&["-trimpath"]),
+        compile_before_1_13: compile(&[&format!("-gcflags={trim}"), &format!("-asmflags={trim}")]),
+        list: for_switch(&directory, &gopath, arch, list.to_vec()),
+    }
+}
+
+/// In `{tree}`, which is the step's output, of which `directory` is the component.
+pub(crate) fn generator(prepare: &Prepare, import_path: &str) -> Generator {
+    let directory = format!("{{tree}}/src/{import_path}");
+    // Generators write their own name into what they generate.
+    let name = prepare.package.rsplit('/').next().unwrap_or(&prepare.package);
+    let program = format!("{{scratch}}/{name}");
+    let args = prepare.args.iter().map(String::as_str);
+    Generator {
+        package: prepare.package.clone(),
+        build: here(&directory, "{tree}", vec!["{go}/bin/go", "build", "-o", &program, &prepare.package]),
+        run: here(&directory, "{tree}", std::iter::once(program.as_str()).chain(args).collect()),
+        makes: prepare.makes.clone(),
+    }
+}
+
+/// For programs that run here, with the standard library that comes compiled.
+fn here(directory: &str, gopath: &str, argv: Vec<&str>) -> CommandLine {
+    CommandLine::new(directory, argv)
+        .env("PATH", "{go}/bin:/usr/local/bin:/usr/bin:/bin")
+        .env("HOME", "{scratch}")
+        .env("TMPDIR", "{scratch}")
+        .env("GOROOT", "{go}")
+        .env("GOPATH", gopath)
+        .env("GOCACHE", "{go-cache}")
+        .env("GOENV", "off")
+        .env("GO111MODULE", "off")
+        .env("GOPROXY", "off")
+        .env("GOFLAGS", "")
+}
+
+fn for_switch(directory: &str, gopath: &str, arch: Arch, argv: Vec<&str>) -> CommandLine {
+    here(directory, gopath, argv)
+        .env("CGO_ENABLED", "0")
+        .env("GOOS", "linux")
+        .env("GOARCH", arch.goarch())
+        // Debian's Go has another default, for processors that EOS never ran on.
+        .env("GO386", "sse2")
+        // Go before 1.13 writes where its own source is into every program; this is where its makers put it.
+        .env("GOROOT_FINAL", "/usr/local/go")
+}

@@ -1,0 +1,68 @@
+//! The command lines of Cargo: what a plan says of the crates that are fetched, a program that is compiled, and a list of what
+//! is in it.
+//!
+//! Each is run in the root directory: Cargo reads settings in the directories above the one it is run in, and a user's own
+//! profile, wrapper or patch would change what is made. What it needs of a user's settings, `cargo_home` takes over.
+
+use common::Arch;
+use serde::Serialize;
+
+use crate::{
+    step::CommandLine,
+    work::sysroot::commands::{cargo, linked_by},
+};
+
+/// Cargo's profile for programs that go onto the switch.
+pub(super) const PROFILE: &str = "switch";
+
+const MANIFEST: &str = "{workspace}/Cargo.toml";
+
+/// Brings the crates that are needed for an architecture into `{cargo-home}`.
+pub(crate) fn fetch(arch: Arch) -> CommandLine {
+    let argv = ["fetch", "--locked", "--manifest-path", MANIFEST, "--target", arch.rust_triple()];
+    cargo("/", argv).env("CARGO_HOME", "{cargo-home}")
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct RustCommands {
+    /// Forgets what was compiled of this workspace: Cargo would tell by times whether it is what there is now.
+    pub clean: CommandLine,
+    pub compile: CommandLine,
+    /// Prints the crates that are in the program.
+    pub list: CommandLine,
+}
+
+pub(crate) fn program(name: &str, package: &str, example: bool, members: &[&str], arch: Arch) -> RustCommands {
+    let triple = arch.rust_triple();
+    let of_profile = ["--profile", PROFILE, "--target", triple, "--target-dir", "{target}"];
+    let clean = ["clean", "--locked", "--offline", "--manifest-path", MANIFEST];
+    let members = members.iter().flat_map(|member| ["--package", *member]);
+    let clean = clean.into_iter().chain(of_profile).chain(members);
+
+    let compile = ["build", "--locked", "--offline", "--manifest-path", MANIFEST, "--package", package];
+    let example = example.then_some(["--example", name]).into_iter().flatten();
+    let compile = compile.into_iter().chain(of_profile).chain(example);
+
+    let list = ["tree", "--locked", "--offline", "--manifest-path", MANIFEST, "--package", package, "--target", triple];
+    let how = ["--edges", "normal,no-proc-macro", "--prefix", "none", "--no-dedupe", "--format", "{p}"];
+    let with_home = |command: CommandLine| command.env("CARGO_HOME", "{cargo-home}");
+    RustCommands {
+        clean: with_home(cargo("/", clean)),
+        compile: with_home(compiler(cargo("/", compile), arch)),
+        list: with_home(cargo("/", list.into_iter().chain(how))),
+    }
+}
+
+/// With the switch's standard library, GCC for what is in C, and nothing of this machine's directories in what is made.
+fn compiler(command: CommandLine, arch: Arch) -> CommandLine {
+    let remapped = [("{target}", "/build"), ("{workspace}", "/src"), ("{registry}", "/crates")];
+    let own = ["--sysroot={sysroot}", "-Cforce-unwind-tables=no", "-Crelocation-model=static"];
+    let remap = remapped.map(|(from, to)| format!("--remap-path-prefix={from}={to}"));
+    let flags: Vec<&str> = own.into_iter().chain(remap.iter().map(String::as_str)).collect();
+    let in_c = remapped.map(|(from, to)| format!(" -ffile-prefix-map={from}={to}")).concat();
+    let lower = arch.rust_triple().replace('-', "_");
+    linked_by(command, &flags)
+        .env(&format!("CARGO_TARGET_{}_LINKER", lower.to_uppercase()), "gcc")
+        .env(&format!("CC_{lower}"), "gcc")
+        .env(&format!("CFLAGS_{lower}"), format!("-nostdinc -isystem {{headers}}{in_c}"))
+}
