@@ -1,17 +1,14 @@
 //! Chains of our own in iptables: one for each place that packets pass, asked for from the system's chains once.
 
-use std::time::Duration;
+mod of_kubernetes;
 
 use anyhow::{Context, Result};
 use cluster::{BRIDGE, Cluster, KubeProxyImplementation, Node};
-use common::{command::Program, retry::RetryPolicy};
+use common::command::Program;
 use contract::ports;
 
-const RESTORE: RetryPolicy = RetryPolicy::times(10, Duration::from_millis(300));
-/// How long a try may take.
-const RESTORED: Duration = Duration::from_secs(60);
-/// What iptables says where the kernel has no such table.
-const NO_TABLE: &str = "can't initialize iptables table";
+pub use self::of_kubernetes::remove_of_kubernetes;
+use crate::failures;
 
 /// A chain of ours, and the system's chain that packets come to it from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,67 +153,9 @@ impl Chain {
 
 /// Takes every chain of ours away.
 pub fn remove_all() -> Result<()> {
-    for chain in [TRANSIT, INPUT, FORWARD, POSTROUTING] {
-        chain.remove().with_context(|| format!("cannot remove the chain {}", chain.name))?;
-    }
-    Ok(())
-}
-
-/// Takes away the chains that kube-proxy, kubelet and the CNI plugins have made, and every rule that leads to them.
-pub fn remove_of_kubernetes() -> Result<()> {
-    for table in ["raw", "mangle", "nat", "filter"] {
-        let mut list = Program::new("iptables", "look for Kubernetes' rules")?.args(["-w", "-t", table, "-S"]);
-        if table == "raw" && String::from_utf8_lossy(&list.output()?.stderr).contains(NO_TABLE) {
-            continue;
-        }
-        let removal = removal(&list.read()?);
-        if !removal.is_empty() {
-            restore(&format!("*{table}\n{removal}COMMIT\n"))
-                .with_context(|| format!("cannot remove Kubernetes' chains from the table {table}"))?;
-        }
-    }
-    Ok(())
-}
-
-/// What takes Kubernetes' chains out of a table that `iptables -S` has listed so, in iptables-restore's language.
-fn removal(listed: &str) -> String {
-    let theirs = |chain: &str| chain.starts_with("KUBE-") || chain.starts_with("CNI-");
-    let chains: Vec<&str> =
-        listed.lines().filter_map(|line| line.strip_prefix("-N ")).filter(|chain| theirs(chain)).collect();
-    let rules = listed.lines().filter_map(|line| line.strip_prefix("-A "));
-    let leading_there = rules.filter(|rule| {
-        let from = rule.split(' ').next().unwrap_or_default();
-        let target = rule.rsplit_once("-j ").map(|(_, target)| target.split(' ').next().unwrap_or_default());
-        !theirs(from) && target.is_some_and(theirs)
-    });
-    let deletions = leading_there.map(|rule| format!("-D {rule}\n"));
-    let flushes = chains.iter().map(|chain| format!("-F {chain}\n"));
-    let removals = chains.iter().map(|chain| format!("-X {chain}\n"));
-    deletions.chain(flushes).chain(removals).collect()
-}
-
-/// Old versions of iptables-restore cannot wait for whoever else is at it, so it is tried again.
-fn restore(text: &str) -> Result<()> {
-    RESTORE.run("iptables-restore", || Ok(try_restore(text)?))
-}
-
-fn try_restore(text: &str) -> Result<()> {
-    let restore = Program::new("iptables-restore", "take Kubernetes' chains out")?;
-    restore.arg("--noflush").limit(RESTORED).input(text)?.read().map(drop)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_kubernetes_chains_and_the_rules_that_lead_to_them_are_removed() {
-        let listed = "-P PREROUTING ACCEPT\n-N DOCKER\n-N KUBE-SERVICES\n-N KUBE-SVC-A\n\
-            -A PREROUTING -m comment --comment \"kubernetes service portals\" -j KUBE-SERVICES\n\
-            -A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER\n-A KUBE-SERVICES -j KUBE-SVC-A\n";
-        let expected = "-D PREROUTING -m comment --comment \"kubernetes service portals\" -j KUBE-SERVICES\n\
-            -F KUBE-SERVICES\n-F KUBE-SVC-A\n-X KUBE-SERVICES\n-X KUBE-SVC-A\n";
-        assert_eq!(removal(listed), expected);
-        assert_eq!(removal("-P PREROUTING ACCEPT\n-N DOCKER\n"), "");
-    }
+    failures::gathered(
+        [TRANSIT, INPUT, FORWARD, POSTROUTING]
+            .into_iter()
+            .map(|chain| chain.remove().with_context(|| format!("cannot remove the chain {}", chain.name))),
+    )
 }

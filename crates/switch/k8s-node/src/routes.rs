@@ -7,6 +7,8 @@ use cluster::{Cluster, Node};
 use common::{command::Program, files};
 use contract::places;
 
+use crate::failures;
+
 /// The interface that a route without a way out leads to.
 const LOOPBACK: &str = "lo";
 
@@ -46,9 +48,7 @@ pub fn ensure(cluster: &Cluster, node: &Node) -> Result<Changes> {
 
 /// Takes every route of ours away.
 pub fn remove_all() -> Result<()> {
-    for route in recorded()? {
-        configure(&format!("no {route}"))?;
-    }
+    failures::gathered(recorded()?.iter().map(|route| configure(&format!("no {route}"))))?;
     record(&[])
 }
 
