@@ -1,12 +1,14 @@
 //! Everything stopped and taken away that a bring-up has made, but for what is on the flash.
 
-use std::{fs, io, path::Path};
+use std::{fs, io, iter, path::Path};
 
 use anyhow::{Context, Result};
 use common::{command::Program, files};
 use contract::{places, services};
 
-use crate::{containers, iptables, leftovers, loaded_images, routes, switch::Switch, sysctls, systemd, volumes};
+use crate::{
+    containers, failures, iptables, leftovers, loaded_images, routes, switch::Switch, sysctls, systemd, volumes,
+};
 
 /// Goes on where a step fails, so that as much as possible goes away, and fails with everything that did not.
 pub fn run() -> Result<()> {
@@ -40,6 +42,7 @@ pub fn run() -> Result<()> {
         step(directory, files::remove_tree(directory.as_ref()));
     }
     step("what CNI keeps", leftovers::remove_cni_state());
+    step(leftovers::PODS_SLICE, systemd::stop(leftovers::PODS_SLICE));
     step("cgroups of pods", leftovers::remove_cgroups());
     step("images", loaded_images::remove_all());
     step("sysctls", sysctls::give_back());
@@ -65,14 +68,14 @@ fn bridge() -> Result<()> {
 }
 
 fn units() -> Result<()> {
-    for name in services::NAMES {
+    let removed = services::NAMES.iter().map(|name| {
         let file = Path::new(places::UNITS).join(format!("{name}.service"));
         match fs::remove_file(&file) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(error).with_context(|| format!("cannot remove {}", file.display()));
+                Err(error).with_context(|| format!("cannot remove {}", file.display()))
             }
-            _ => {}
+            _ => Ok(()),
         }
-    }
-    systemd::daemon_reload()
+    });
+    failures::gathered(removed.chain(iter::once_with(systemd::daemon_reload)))
 }

@@ -3,66 +3,115 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-use anyhow::{Context, Result};
-use common::files;
+use anyhow::{Context, Result, anyhow};
+use common::{files, retry::RetryPolicy};
 use contract::{places, services::PACKAGE};
+
+use crate::failures;
 
 /// What kubelet calls the network of a pod's loopback interface.
 const LOOPBACK: &str = "cni-loopback";
 
 const CGROUPS: &str = "/sys/fs/cgroup";
 
-/// kubelet's, in each hierarchy.
-const PODS_CGROUP: &str = "kubepods";
+/// kubelet's cgroup where Docker's cgroup driver is systemd: a unit of systemd's, too.
+pub const PODS_SLICE: &str = "kubepods.slice";
 
-/// The addresses and results of our network.
+/// kubelet's, in each hierarchy, by Docker's cgroup driver.
+const PODS_CGROUPS: [&str; 2] = ["kubepods", PODS_SLICE];
+
+/// The kernel ends processes in its own time, and their cgroup is in use until then.
+const EMPTIED: RetryPolicy = RetryPolicy::times(20, Duration::from_millis(100));
+
+/// The addresses and results of our network. What a link leads to is kept elsewhere by somebody's wish, and stays.
 pub fn remove_cni_state() -> Result<()> {
-    files::remove_tree(places::CNI_STATE.as_ref())?;
-    cni_results(places::CNI.as_ref())
+    let cni = Path::new(places::CNI);
+    let [results, cached] = ["results", "cache/results"].map(|within| cni.join(within));
+    let state = is_in_place(&cni.join("networks")).then(|| files::remove_tree(places::CNI_STATE.as_ref()));
+    let removed = [&results, &cached].into_iter().filter(|directory| is_in_place(directory));
+    let removed = removed.map(|directory| remove_results(directory));
+    let emptied = [results.clone(), cached.clone(), cni.join("cache"), cni.join("networks"), cni.to_owned()];
+    let emptied = emptied.iter().filter(|directory| is_in_place(directory)).map(|directory| remove_if_empty(directory));
+    failures::gathered(state.into_iter().chain(removed).chain(emptied))
+}
+
+/// Whether this is a directory of CNI's, and none of those that lead to it is a link.
+fn is_in_place(directory: &Path) -> bool {
+    directory.ancestors().take_while(|above| above.starts_with(places::CNI)).all(is_directory)
 }
 
 /// CNI's library keeps a file for each interface, `NETWORK-CONTAINER-INTERFACE`; where, depends on its version. Those of the pods'
 /// loopback interfaces it never removes: that network is kubelet's own.
-fn cni_results(cni: &Path) -> Result<()> {
+fn remove_results(results: &Path) -> Result<()> {
     let ours = [PACKAGE, LOOPBACK].map(|network| format!("{network}-"));
-    for results in [cni.join("results"), cni.join("cache/results")] {
-        for file in entries(&results)? {
-            let name = file.file_name().unwrap_or_default().as_encoded_bytes();
-            if ours.iter().any(|ours| name.starts_with(ours.as_bytes())) {
-                gone(fs::remove_file(&file), &file)?;
-            }
-        }
+    let is_ours = |file: &PathBuf| {
+        let name = file.file_name().unwrap_or_default().as_encoded_bytes();
+        ours.iter().any(|ours| name.starts_with(ours.as_bytes()))
+    };
+    let files = entries(results)?.into_iter().filter(is_ours);
+    failures::gathered(files.map(|file| gone(fs::remove_file(&file), &file)))
+}
+
+/// One with something of others in it stays, and so does one that others have mounted something at.
+fn remove_if_empty(directory: &Path) -> Result<()> {
+    match fs::remove_dir(directory) {
+        Err(error) if is_in_use(&error) => Ok(()),
+        removed => gone(removed, directory),
     }
-    for directory in ["results", "cache/results", "cache", "networks", ""] {
-        let directory = cni.join(directory);
-        match fs::remove_dir(&directory) {
-            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {}
-            removed => gone(removed, &directory)?,
-        }
-    }
-    Ok(())
+}
+
+fn is_in_use(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::ResourceBusy)
 }
 
 /// The cgroups of pods that are gone.
 pub fn remove_cgroups() -> Result<()> {
-    let hierarchies = entries(CGROUPS.as_ref())?.into_iter().filter(|path| !path.is_symlink());
-    hierarchies.chain([PathBuf::from(CGROUPS)]).try_for_each(|hierarchy| remove_cgroup(&hierarchy.join(PODS_CGROUP)))
+    remove_cgroups_in(CGROUPS.as_ref())
+}
+
+fn remove_cgroups_in(root: &Path) -> Result<()> {
+    let hierarchies: Vec<PathBuf> =
+        entries(root)?.into_iter().filter(|path| is_directory(path)).chain([root.to_owned()]).collect();
+    let cgroups = || hierarchies.iter().flat_map(|hierarchy| PODS_CGROUPS.map(|cgroup| hierarchy.join(cgroup)));
+    EMPTIED
+        .run("the pods' cgroups are empty", || Ok(failures::gathered(cgroups().map(|cgroup| remove_cgroup(&cgroup)))?))
 }
 
 /// A cgroup's files go with its directory, and those within have to go before.
 fn remove_cgroup(cgroup: &Path) -> Result<()> {
     // Nothing can be removed from a hierarchy that is mounted read-only, not even what is not there.
-    if !cgroup.is_dir() {
+    if !is_directory(cgroup) {
         return Ok(());
     }
-    for within in entries(cgroup)? {
-        if within.is_dir() {
-            remove_cgroup(&within)?;
-        }
+    let within = entries(cgroup)?.into_iter().filter(|path| is_directory(path));
+    failures::gathered(within.map(|within| remove_cgroup(&within)))?;
+    match fs::remove_dir(cgroup) {
+        Err(error) if is_in_use(&error) => Err(in_use(cgroup, &error)),
+        removed => gone(removed, cgroup),
     }
-    gone(fs::remove_dir(cgroup), cgroup)
+}
+
+/// Which cgroup has stayed, by what, and what to do.
+fn in_use(cgroup: &Path, error: &io::Error) -> anyhow::Error {
+    let processes = fs::read_to_string(cgroup.join("cgroup.procs")).unwrap_or_default();
+    let named = |number: &str| {
+        let name = fs::read_to_string(format!("/proc/{number}/comm")).unwrap_or_default();
+        format!("process {number} ({})", name.trim_end())
+    };
+    let processes: Vec<String> = processes.split_whitespace().map(named).collect();
+    let what = match processes.as_slice() {
+        [] => "no process is in it: `k8s-node down` again".to_owned(),
+        processes => format!("in it is {}: end that, then `k8s-node down` again", processes.join(", ")),
+    };
+    anyhow!("cannot remove {}: {error}; {what}", cgroup.display())
+}
+
+/// A link to one is none.
+fn is_directory(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|found| found.is_dir())
 }
 
 /// None where there is no such directory.
@@ -86,57 +135,4 @@ fn gone(removed: io::Result<()>, path: &Path) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use rustix::mount::{MountFlags, mount};
-
-    use super::*;
-    use crate::test_support::in_mount_namespace;
-
-    fn write(file: &Path) {
-        fs::create_dir_all(file.parent().unwrap()).unwrap();
-        fs::write(file, "{}").unwrap();
-    }
-
-    #[test]
-    fn results_of_our_network_go_and_those_of_another_stay_in_their_directory() {
-        let root = tempfile::tempdir().unwrap();
-        let cni = root.path().join("cni");
-        cni_results(&cni).unwrap();
-        let ours = [
-            "results/kubernetes-on-eos-0a1b-eth0",
-            "cache/results/kubernetes-on-eos-0a1b-eth0",
-            "cache/results/cni-loopback-0a1b-eth0",
-        ];
-        let ours = ours.map(|file| cni.join(file));
-        ours.iter().for_each(|file| write(file));
-        let others = cni.join("cache/results/podman-0a1b-eth0");
-        write(&others);
-        cni_results(&cni).unwrap();
-        assert!(others.exists() && !ours.iter().any(|file| file.exists()) && !cni.join("results").exists());
-        fs::remove_file(others).unwrap();
-        cni_results(&cni).unwrap();
-        assert!(!cni.exists());
-        cni_results(&cni).unwrap();
-    }
-
-    #[test]
-    fn cgroups_go_from_within() {
-        let root = tempfile::tempdir().unwrap();
-        let pods = root.path().join("kubepods");
-        fs::create_dir_all(pods.join("burstable/pod1")).unwrap();
-        fs::create_dir_all(pods.join("pod2")).unwrap();
-        remove_cgroup(&pods).unwrap();
-        assert!(!pods.exists());
-        remove_cgroup(&pods).unwrap();
-    }
-
-    #[test]
-    #[ignore = "needs root, for a mount namespace"]
-    fn a_hierarchy_that_is_read_only_and_has_no_pods_is_no_error() {
-        in_mount_namespace(|| {
-            let root = tempfile::tempdir().unwrap();
-            mount("cgroup", root.path(), "tmpfs", MountFlags::RDONLY, None).unwrap();
-            remove_cgroup(&root.path().join("kubepods")).unwrap();
-        });
-    }
-}
+mod tests;

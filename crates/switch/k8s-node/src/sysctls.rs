@@ -8,6 +8,8 @@ use anyhow::{Context, Result};
 use common::files;
 use contract::places;
 
+use crate::failures;
+
 const PROC_SYS: &str = "/proc/sys";
 
 /// With what they are set to: the last by kube-proxy, the others by kubelet.
@@ -44,13 +46,16 @@ fn give_back_in(proc_sys: &Path, record: &Path) -> Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         before => before.with_context(|| format!("cannot read {}", record.display()))?,
     };
-    for (name, before) in before.lines().filter_map(|line| line.split_once(' ')) {
-        let set = SET.iter().find(|(known, _)| *known == name).map(|(_, set)| *set);
-        let now = held(proc_sys, name);
-        if now.as_deref() == set && now.as_deref() != Some(before) {
-            let file = proc_sys.join(name);
-            fs::write(&file, before).with_context(|| format!("cannot set {} to {before} again", file.display()))?;
-        }
+    let names = before.lines().filter_map(|line| line.split_once(' '));
+    failures::gathered(names.map(|(name, before)| give_back_one(proc_sys, name, before)))
+}
+
+fn give_back_one(proc_sys: &Path, name: &str, before: &str) -> Result<()> {
+    let set = SET.iter().find(|(known, _)| *known == name).map(|(_, set)| *set);
+    let now = held(proc_sys, name);
+    if now.as_deref() == set && now.as_deref() != Some(before) {
+        let file = proc_sys.join(name);
+        fs::write(&file, before).with_context(|| format!("cannot set {} to {before} again", file.display()))?;
     }
     Ok(())
 }
@@ -62,7 +67,10 @@ fn held(proc_sys: &Path, name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use rustix::mount::{MountFlags, mount_bind, mount_remount};
+
     use super::*;
+    use crate::test_support::in_mount_namespace;
 
     #[test]
     fn what_was_set_is_given_back_and_what_others_have_set_since_stays() {
@@ -89,5 +97,28 @@ mod tests {
         assert_eq!(now("vm/overcommit_memory"), "2");
         assert_eq!(now("kernel/panic_on_oops"), "1", "nobody knows what it was");
         give_back_in(&proc_sys, &record).unwrap();
+    }
+
+    #[test]
+    #[ignore = "needs root, for a mount namespace"]
+    fn one_that_cannot_be_given_back_is_named_and_the_others_are() {
+        in_mount_namespace(|| {
+            let root = tempfile::tempdir().unwrap();
+            let (proc_sys, record) = (root.path().join("sys"), root.path().join("record"));
+            for (name, value) in SET {
+                fs::create_dir_all(proc_sys.join(name).parent().unwrap()).unwrap();
+                fs::write(proc_sys.join(name), value).unwrap();
+            }
+            fs::write(&record, "vm/panic_on_oom 2\nkernel/panic 0\nvm/overcommit_memory 0\n").unwrap();
+            // As a container engine has them where they are not to be written.
+            let read_only = proc_sys.join("vm/panic_on_oom");
+            mount_bind(&read_only, &read_only).unwrap();
+            mount_remount(&read_only, MountFlags::BIND | MountFlags::RDONLY, "").unwrap();
+            let error = format!("{:#}", give_back_in(&proc_sys, &record).unwrap_err());
+            assert!(error.contains(&format!("cannot set {} to 2 again", read_only.display())), "{error}");
+            assert!(!error.contains("kernel/panic"), "{error}");
+            let now = |name: &str| held(&proc_sys, name).unwrap();
+            assert_eq!((now("kernel/panic"), now("vm/overcommit_memory")), ("0".into(), "0".into()));
+        });
     }
 }
