@@ -75,8 +75,7 @@ constants! { &str:
     SERVICE_RECORDS = in_run!("/services");
     ROUTES = in_run!("/routes");
     CNI_CONFIGURATION = in_run!("/cni");
-    /// The images that the bring-up has loaded, and what sysctls held before.
-    LOADED_IMAGES = in_run!("/images");
+    /// What sysctls held before.
     SYSCTLS = in_run!("/sysctls");
     UNITS = "/run/systemd/system";
     KUBELET = "/var/lib/kubelet";

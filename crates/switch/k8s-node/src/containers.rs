@@ -1,6 +1,6 @@
 //! EOS' Docker, through its command line.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use common::command::Program;
@@ -10,6 +10,9 @@ const POD_LABEL: &str = "io.kubernetes.pod.name";
 
 /// What Docker says of an image that it has not; where it cannot tell, it says something else.
 const NO_SUCH_IMAGE: &str = "No such image";
+
+/// What it says of one that is to go and that another is made of.
+const HAS_CHILDREN: &str = "dependent child images";
 
 fn docker(purpose: &str) -> Result<Program> {
     Program::new("docker", purpose)
@@ -23,6 +26,14 @@ pub fn version() -> Result<String> {
 pub fn cgroup_driver() -> Result<String> {
     let driver = docker("run pods")?.args(["info", "--format", "{{.CgroupDriver}}"]).read()?;
     Ok(driver.trim().to_owned())
+}
+
+/// Where Docker has its data, its images too.
+pub fn data_directory() -> Result<PathBuf> {
+    let directory = docker("find its data")?.args(["info", "--format", "{{.DockerRootDir}}"]).read()?;
+    let directory = directory.trim();
+    ensure!(directory.starts_with('/'), "Docker does not say where it has its data, but {directory:?}");
+    Ok(directory.into())
 }
 
 /// None where Docker has no image of that name or id.
@@ -48,9 +59,33 @@ pub fn is_used(id: &str) -> Result<bool> {
     Ok(!listed.trim().is_empty())
 }
 
+/// How many names an image has, by tag and by digest.
+pub fn names_of(id: &str) -> Result<usize> {
+    let format = "{{range .RepoTags}}{{.}} {{end}}{{range .RepoDigests}}{{.}} {{end}}";
+    let names = docker("see what an image is called")?.args(["image", "inspect", "--format", format, id]).read()?;
+    Ok(names.split_whitespace().count())
+}
+
+/// Gives an image a name, which another one loses that had it.
+pub fn name_image(id: &str, tag: &str) -> Result<()> {
+    docker("name an image")?.args(["tag", id, tag]).read().map(drop)
+}
+
 /// Takes a name away from an image, and the image with its last one.
 pub fn remove_image(tag: &str) -> Result<()> {
     docker("remove an image")?.args(["image", "rm", tag]).read().map(drop)
+}
+
+/// Removes an image that has no name. One that another is made of stays.
+pub fn remove_nameless(id: &str) -> Result<()> {
+    let removed = docker("remove an image")?.args(["image", "rm", id]).output()?;
+    let words = String::from_utf8_lossy(&removed.stderr);
+    ensure!(
+        removed.status.success() || words.contains(HAS_CHILDREN),
+        "Docker does not remove the image {id}: {}",
+        words.trim()
+    );
+    Ok(())
 }
 
 /// Ends and removes the containers of every pod; says how many.

@@ -47,7 +47,7 @@ pub fn run() -> Result<()> {
     step("images", loaded_images::remove_all());
     step("sysctls", sysctls::give_back());
     step("units", units());
-    // Last, and only after all else: it says what of the images, routes and sysctls is ours.
+    // Last, and only after all else: it says what of the routes and sysctls is ours.
     if failures.is_empty() {
         files::remove_tree(places::RUN.as_ref())?;
         println!(

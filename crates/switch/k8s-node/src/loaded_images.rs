@@ -1,118 +1,136 @@
 //! The images that the bring-up has loaded into EOS' Docker, so that `down` takes these away and no others.
 //!
-//! What Docker has before is not ours, whoever loaded it and under whatever name: only an image whose id it did not know
-//! is recorded, in memory, before it is loaded. Of those, one that somebody else's container is made of stays, and under
-//! a name that somebody else has given it, it stays, too. What kubelet has pulled from a registry is not recorded.
+//! What Docker has before is not ours, whoever loaded it and under whatever name: only an image whose id it did not know is. Of
+//! ours, one that somebody else's container is made of stays, and under a name that somebody else has given it, it stays, too.
+//! A name that an archive takes from another image is given back. What kubelet has pulled from a registry is not recorded.
+//!
+//! The record is a file among Docker's own data, which is in memory on one switch and on a disk on another: it lasts exactly as
+//! long as the images that it speaks of.
 
-use std::{fs, io, path::Path};
+mod record;
+
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use common::files;
-use contract::places;
 
-use crate::{containers, image_archive::Image};
+use self::record::{Record, Taken};
+use crate::{containers, failures, image_archive::Image};
+
+/// In Docker's directory.
+const RECORD: &str = "kubernetes-on-eos-images.json";
+
+/// What is asked of Docker.
+trait Images {
+    /// None where it has no image of that name or id.
+    fn id(&self, name: &str) -> Result<Option<String>>;
+    fn names_of(&self, id: &str) -> Result<usize>;
+    fn is_used(&self, id: &str) -> Result<bool>;
+    fn load(&self, archive: &Path) -> Result<()>;
+    fn give_name(&self, id: &str, name: &str) -> Result<()>;
+    /// The image goes with its last name.
+    fn remove_name(&self, name: &str) -> Result<()>;
+    fn remove_nameless(&self, id: &str) -> Result<()>;
+}
+
+/// EOS'.
+struct Docker;
+
+impl Images for Docker {
+    fn id(&self, name: &str) -> Result<Option<String>> {
+        containers::image_id(name)
+    }
+
+    fn names_of(&self, id: &str) -> Result<usize> {
+        containers::names_of(id)
+    }
+
+    fn is_used(&self, id: &str) -> Result<bool> {
+        containers::is_used(id)
+    }
+
+    fn load(&self, archive: &Path) -> Result<()> {
+        containers::load(archive)
+    }
+
+    fn give_name(&self, id: &str, name: &str) -> Result<()> {
+        containers::name_image(id, name)
+    }
+
+    fn remove_name(&self, name: &str) -> Result<()> {
+        containers::remove_image(name)
+    }
+
+    fn remove_nameless(&self, id: &str) -> Result<()> {
+        containers::remove_nameless(id)
+    }
+}
+
+fn record_of_docker() -> Result<PathBuf> {
+    Ok(containers::data_directory()?.join(RECORD))
+}
 
 /// Loads an archive, whose images are these.
 pub fn load(archive: &Path, images: &[Image]) -> Result<()> {
-    load_in(archive, images, places::LOADED_IMAGES.as_ref())
+    load_into(&Docker, archive, images, &record_of_docker()?)
 }
 
 /// After the pods' containers.
 pub fn remove_all() -> Result<()> {
-    remove_all_in(places::LOADED_IMAGES.as_ref())
+    remove_all_from(&Docker, &record_of_docker()?)
 }
 
-fn load_in(archive: &Path, images: &[Image], record: &Path) -> Result<()> {
-    let mut ours = recorded(record)?;
-    for image in images {
-        let id = &image.id;
-        // One of several names of an image of ours is ours, too.
-        let is_ours = ours.iter().any(|known| known.id == *id) || containers::image_id(id)?.is_none();
-        if is_ours && !ours.contains(image) {
-            ours.push(image.clone());
+fn load_into(docker: &impl Images, archive: &Path, images: &[Image], file: &Path) -> Result<()> {
+    let mut record = Record::read(file)?;
+    for Image { tag, id } in images {
+        if docker.id(id)?.is_none() {
+            record.add(id);
+        }
+        let now = docker.id(tag)?;
+        if now.as_ref() != Some(id) {
+            record.take(tag, id, now);
         }
     }
     // Recorded first: one that is recorded and not there is harmless, one that is there and not recorded stays.
-    let lines: String = ours.iter().map(|Image { tag, id }| format!("{id} {tag}\n")).collect();
-    files::write_atomically(record, lines)?;
-    containers::load(archive)
+    record.write(file)?;
+    docker.load(archive)
 }
 
-fn remove_all_in(record: &Path) -> Result<()> {
-    for Image { tag, id } in recorded(record)? {
-        if containers::image_id(&tag)?.as_ref() == Some(&id) && !containers::is_used(&id)? {
-            containers::remove_image(&tag)?;
-        }
+fn remove_all_from(docker: &impl Images, file: &Path) -> Result<()> {
+    let record = Record::read(file)?;
+    let given_back = record.taken.iter().map(|taken| {
+        let is_ours = record.loaded.contains(&taken.id);
+        give_back(docker, taken, is_ours).with_context(|| format!("the name {}", taken.tag))
+    });
+    let removed =
+        record.loaded.iter().map(|id| remove_if_nameless(docker, id).with_context(|| format!("the image {id}")));
+    failures::gathered(given_back.chain(removed))?;
+    Record::remove(file)
+}
+
+/// A name that is another image's by now has been given to that by somebody else, and stays.
+fn give_back(docker: &impl Images, taken: &Taken, is_ours: bool) -> Result<()> {
+    let Taken { tag, id, before } = taken;
+    let now = docker.id(tag)?;
+    if now.as_ref().is_some_and(|now| now != id) {
+        return Ok(());
+    }
+    if let Some(before) = before
+        && docker.id(before)?.is_some()
+    {
+        return docker.give_name(before, tag);
+    }
+    // An image that somebody else has would go with its only name.
+    let goes = now.is_some() && if is_ours { !docker.is_used(id)? } else { docker.names_of(id)? > 1 };
+    if goes { docker.remove_name(tag) } else { Ok(()) }
+}
+
+/// One of ours whose names have all been given to others.
+fn remove_if_nameless(docker: &impl Images, id: &str) -> Result<()> {
+    if docker.id(id)?.is_some() && docker.names_of(id)? == 0 && !docker.is_used(id)? {
+        docker.remove_nameless(id)?;
     }
     Ok(())
 }
 
-fn recorded(record: &Path) -> Result<Vec<Image>> {
-    let text = match fs::read_to_string(record) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        text => text.with_context(|| format!("cannot read {}", record.display()))?,
-    };
-    let images = text.lines().filter_map(|line| line.split_once(' '));
-    Ok(images.map(|(id, tag)| Image { tag: tag.to_owned(), id: id.to_owned() }).collect())
-}
-
 #[cfg(test)]
-mod tests {
-    use common::command::Program;
-
-    use super::*;
-    use crate::image_archive;
-
-    fn docker(arguments: &[&str]) -> String {
-        Program::new("docker", "prepare the test").unwrap().args(arguments).read().unwrap().trim().to_owned()
-    }
-
-    /// An image with one file, and its archive.
-    fn saved(name: &str, directory: &Path) -> (String, std::path::PathBuf) {
-        let tag = format!("koe-test-loaded/{name}:1");
-        let (content, archive) = (directory.join(name), directory.join(format!("{name}.tar")));
-        let mut tar = tar::Builder::new(fs::File::create(&content).unwrap());
-        let mut header = tar::Header::new_gnu();
-        header.set_size(0);
-        header.set_mode(0o644);
-        tar.append_data(&mut header, name, io::empty()).unwrap();
-        tar.into_inner().unwrap();
-        docker(&["import", content.to_str().unwrap(), &tag]);
-        docker(&["save", "--output", archive.to_str().unwrap(), &tag]);
-        (tag, archive)
-    }
-
-    #[test]
-    #[ignore = "needs root and a Docker engine"]
-    fn what_was_loaded_is_removed_and_what_others_have_stays() {
-        let directory = tempfile::tempdir().unwrap();
-        let record = directory.path().join("images");
-        let there = |tag: &str| containers::image_id(tag).unwrap().is_some();
-        let [ours, before, used, named] = ["ours", "before", "used", "named"].map(|name| saved(name, directory.path()));
-        let other_name = "koe-test-loaded/other-name:1";
-        for (tag, _) in [&ours, &used, &named] {
-            docker(&["image", "rm", tag]);
-        }
-        for (_, archive) in [&ours, &before, &used, &named] {
-            load_in(archive, &image_archive::images(archive).unwrap(), &record).unwrap();
-        }
-        // A bring-up that begins again.
-        load_in(&ours.1, &image_archive::images(&ours.1).unwrap(), &record).unwrap();
-        let container = docker(&["create", &used.0, "/none"]);
-        docker(&["tag", &named.0, other_name]);
-        let removed = remove_all_in(&record).and_then(|()| remove_all_in(&record));
-        let left = [&ours.0, &before.0, &used.0, &named.0].map(|tag| there(tag));
-        let other_left = there(other_name);
-        docker(&["rm", &container]);
-        let last = remove_all_in(&record).map(|()| there(&used.0));
-        for tag in [&ours.0, &before.0, &used.0, &named.0, other_name] {
-            if there(tag) {
-                docker(&["image", "rm", tag]);
-            }
-        }
-        removed.unwrap();
-        assert_eq!(left, [false, true, true, false]);
-        assert!(other_left, "it is the operator's by that name");
-        assert!(!last.unwrap(), "its container is gone, and nobody else's");
-    }
-}
+mod tests;
