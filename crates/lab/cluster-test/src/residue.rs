@@ -5,12 +5,16 @@ use contract::places::PROGRAMS_IMAGE;
 
 use crate::Switch;
 
+const EVERYTHING: &str = include_str!("scripts/residue.sh");
+
 /// Units, mounts, packet filters, interfaces, rules, routes, addresses, containers, images, volumes, programs, cgroups, files of
-/// /etc, names in /var/lib and /var/log, sysctls; a line each. Without what differs from boot to boot: routes' numbers of
-/// next hops, keys, and what Docker gives a device: its IPv4 address, and the link-local ones that are made of its MACs. Mounts are asked of the kernel alone:
-/// systemd looks at them at most five times a second, so that its mount units come late when a boot makes many.
+/// /etc and where its links lead, names in /var/lib and /var/log, sysctls; a line each. Without what differs from boot to boot:
+/// routes' numbers of next hops, keys, and what Docker gives a device: its IPv4 addresses but for their lengths, and the
+/// link-local ones that are made of its MACs. Mounts are asked of the kernel alone: systemd looks at them at most five times a
+/// second, so that its mount units come late when a boot makes many.
 pub fn everything(switch: &Switch) -> Result<String> {
-    switch.sh(include_str!("scripts/residue.sh"))
+    // Only bash tells that the first of several programs in a pipe has failed.
+    switch.exec_ok(["bash", "-c", EVERYTHING])
 }
 
 /// The loop devices that hold an image of the programs whose file is gone. Switches that share a kernel see all of them, so they
@@ -37,3 +41,6 @@ pub fn difference(removed: &str, plain: &str) -> String {
     };
     only("left:", removed, plain) + &only("missing:", plain, removed)
 }
+
+#[cfg(test)]
+mod tests;
