@@ -85,6 +85,7 @@ fn what_a_switch_writes_for_the_whole_machine_stays_on_the_switch() {
     let switch = lab.device(SWITCH).unwrap();
     for file in [
         "/proc/sys/kernel/panic",
+        "/proc/sys/kernel/keys/root_maxkeys",
         "/proc/sys/vm/overcommit_memory",
         "/proc/sys/net/netfilter/nf_conntrack_buckets",
         "/proc/sys/net/netfilter/nf_conntrack_max",
