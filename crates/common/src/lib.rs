@@ -2,6 +2,7 @@
 //!
 //! - [`arch`]: the one type that knows an architecture's name in Go, Rust, RPM, Debian and ELF
 //! - [`digest`]: SHA-256 digests of bytes, files and whole trees
+//! - [`errors`]: what failed of several things, told together
 //! - [`files`]: files that are there whole or not at all, trees copied and removed
 //! - [`lock`]: one at a time, between threads and between processes; who waits is told for whom
 //! - [`mounts`]: what is mounted where
@@ -16,6 +17,7 @@
 pub mod arch;
 pub mod command;
 pub mod digest;
+pub mod errors;
 pub mod files;
 pub mod lock;
 pub mod mounts;

@@ -6,9 +6,15 @@ use std::{
     io::{self, ErrorKind, Read, Seek, Write},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
+
+use crate::retry::{self, Failed};
+
+/// How often one is tried that is not waited for without end.
+const INTERVAL: Duration = Duration::from_millis(100);
 
 /// Held until it is dropped, or until its process ends.
 #[derive(Debug)]
@@ -55,6 +61,26 @@ impl Lock {
             }
         };
         acquire().with_context(|| format!("cannot lock {}", path.display()))
+    }
+
+    /// Waits for it so long, and not after Ctrl-C. `what` is what is waited for; whoever waits in vain is told who has it.
+    pub fn acquire_within(
+        path: &Path,
+        after: After,
+        limit: Duration,
+        what: &str,
+        waiting: impl FnOnce(&str),
+    ) -> Result<Self> {
+        let mut waiting = Some(waiting);
+        retry::until(what, limit, INTERVAL, || match Self::try_acquire(path, after).map_err(Failed::Stop)? {
+            Tried::Got(lock) => Ok(lock),
+            Tried::HeldBy(holder) => {
+                if let Some(waiting) = waiting.take() {
+                    waiting(&holder);
+                }
+                Err(anyhow!("{} is locked by {holder}", path.display()).into())
+            }
+        })
     }
 
     /// Takes it if nobody has it.
@@ -168,6 +194,27 @@ mod tests {
         assert!(path.exists() && hears.try_recv().is_err());
         assert!(matches!(Lock::try_acquire(&path, After::Removed).unwrap(), Tried::Got(_)));
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn who_waits_for_so_long_and_no_longer_is_told_who_has_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let mut told = vec![];
+        let mut acquire = |limit| {
+            let told = |holder: &str| told.push(holder.to_owned());
+            Lock::acquire_within(&path, After::Removed, limit, "it is free", told)
+        };
+        let first = acquire(Duration::ZERO).unwrap();
+        let error = format!("{:#}", acquire(Duration::from_millis(250)).unwrap_err());
+        let holder = format!("{} is locked by process {}", path.display(), std::process::id());
+        assert!(error.starts_with("it is free: not within 0.") && error.contains(&holder), "{error}");
+        std::thread::scope(|scope| {
+            let second = scope.spawn(|| acquire(Duration::from_secs(60)).map(drop));
+            drop(first);
+            second.join().unwrap().unwrap();
+        });
+        assert!(told[0].starts_with("process ") && told.len() <= 2, "{told:?}");
     }
 
     #[test]

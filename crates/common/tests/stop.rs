@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::anyhow;
 use common::{
+    lock::{After, Lock},
     retry::{self, Failed},
     stop,
 };
@@ -41,6 +42,13 @@ fn a_wait_ends_when_its_time_is_up_or_at_ctrl_c_and_says_in_what_it_was() {
         stop::interrupt();
     });
     assert_eq!(wait(), "interrupted while this was waited for: s1 answers: refused");
+    // What is free can be had for what is left to do, and what is not is not waited for.
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("lock");
+    let acquire = || Lock::acquire_within(&path, After::Removed, HOUR, "it is free", |_| {});
+    let _lock = acquire().unwrap();
+    let error = format!("{:#}", acquire().unwrap_err());
+    assert!(error.starts_with("interrupted while this was waited for: it is free: "), "{error}");
     set.join().unwrap();
     assert!(stop::is_interrupted() && stop::interrupt());
 }

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, ffi::OsStr};
 
 use anyhow::{Context, Result, bail};
-use common::command::{Program, find_on_path};
+use common::{
+    command::{Program, find_on_path},
+    errors,
+};
 use serde::Deserialize;
 
 use super::{faults::explain, spec::FLASH};
@@ -241,14 +244,19 @@ impl Docker {
         if names.is_empty() {
             return Ok(());
         }
-        let known = docker("look at the devices")?.args(["container", "inspect"]).args(names).read()?;
-        let known: Vec<Container> = serde_json::from_str(&known).context("what Docker says cannot be read")?;
-        docker("take the devices away")?.args(["container", "rm", "--force", "--volumes"]).args(names).read()?;
-        // Docker leaves those that were once named, as the flash is after a reboot.
-        let flash = known.iter().flat_map(|container| &container.mounts);
-        flash.filter(|mount| mount.kind == "volume" && mount.destination == FLASH).try_for_each(|mount| {
-            docker("remove the flash")?.args(["volume", "rm", "--force", &mount.name]).read().map(drop)
-        })
+        let known = docker("look at the devices")?.args(["container", "inspect"]).args(names).read();
+        let removed =
+            docker("take the devices away")?.args(["container", "rm", "--force", "--volumes"]).args(names).read();
+        let remove_flash = |known: String| {
+            let known: Vec<Container> = serde_json::from_str(&known).context("what Docker says cannot be read")?;
+            // Docker leaves those that were once named, as the flash is after a reboot.
+            let flash = known.iter().flat_map(|container| &container.mounts);
+            let flash = flash.filter(|mount| mount.kind == "volume" && mount.destination == FLASH);
+            errors::all(flash.map(|mount| {
+                docker("remove the flash")?.args(["volume", "rm", "--force", &mount.name]).read().map(drop)
+            }))
+        };
+        errors::both(removed.map(drop), known.and_then(remove_flash))
     }
 
     pub(super) fn remove_networks(&self) -> Result<()> {

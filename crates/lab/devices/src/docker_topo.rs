@@ -10,13 +10,14 @@ use std::{
     fs,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
+    process::Output,
 };
 
 use crate::images::{Image, Tags};
 use anyhow::{Context, Result, bail, ensure};
 use common::{
     command::{Program, find_on_path},
-    files,
+    errors, files,
 };
 use serde_json::Value;
 
@@ -35,6 +36,9 @@ const NAMESPACES: &str = "/var/run/docker/netns";
 
 /// What docker-topo lets between all bridges of this machine when it brings up a topology.
 const OPENED: [&str; 3] = ["DOCKER-ISOLATION-STAGE-1", "-j", "ACCEPT"];
+
+/// What iptables says of it where there is no such rule or chain.
+const NO_SUCH_RULE: [&str; 2] = ["does a matching rule exist in that chain?", "No chain/target/match by that name"];
 
 impl Lab {
     pub(super) fn make_by_docker_topo(
@@ -79,9 +83,10 @@ impl Lab {
         let tags = Tags::put(images)?;
         let ended =
             Program::new(program, "bring the topology up with docker-topo")?.arg("--create").arg(file).run_logged(&log);
-        tags.remove()?;
+        let ended = ended.map_err(super::faults::explain).map_err(|error| self.explain_namespaces(error));
+        let untagged = tags.remove();
         drop(lock);
-        ended.map_err(super::faults::explain).map_err(|error| self.explain_namespaces(error))?;
+        errors::both(ended, untagged)?;
         self.check_what_stands()
             .with_context(|| format!("docker-topo did not make all of it; its log is {}", log.display()))
     }
@@ -102,13 +107,12 @@ impl Lab {
 
     /// Removes the empty namespaces that docker-topo made in place of those that it did not find.
     pub(super) fn remove_made_namespaces(&self) -> Result<()> {
-        for name in self.docker.all(Sort::Container)? {
-            let Some(container) = self.docker.find_whole(&name)? else { continue };
-            let Some(made) = made_in_place_of(&container) else { continue };
+        errors::all(self.docker.all(Sort::Container)?.iter().map(|name| {
+            let made = self.docker.find_whole(name)?.as_ref().and_then(made_in_place_of);
+            let Some(made) = made else { return Ok(()) };
             Program::new("umount", "take docker-topo's network namespace away")?.arg(&made).read()?;
-            fs::remove_file(&made).with_context(|| format!("cannot remove {}", made.display()))?;
-        }
-        Ok(())
+            fs::remove_file(&made).with_context(|| format!("cannot remove {}", made.display()))
+        }))
     }
 
     fn check_what_stands(&self) -> Result<()> {
@@ -154,10 +158,11 @@ impl Lab {
         let iptables = |verb: &str| -> Result<Program> {
             Ok(Program::new("iptables", "take docker-topo's rule away")?.args(["-w", verb]).args(OPENED))
         };
-        if iptables("-C")?.output()?.status.success() {
-            iptables("-D")?.read()?;
+        let mut check = iptables("-C")?;
+        match is_there(&check.output()?).with_context(|| format!("cannot tell from `{}`", check.text()))? {
+            true => iptables("-D")?.read().map(drop),
+            false => Ok(()),
         }
-        Ok(())
     }
 
     fn log_of_docker_topo(&self) -> PathBuf {
@@ -181,6 +186,17 @@ impl Lab {
     pub(super) fn names_on_the_way(&self) -> Vec<String> {
         let cables = self.topology.links.iter().filter(|link| link.driver == LinkDriver::Veth);
         cables.flat_map(|link| ["a", "b"].map(|side| on_the_way(&self.topology.prefix, &link.name, side))).collect()
+    }
+}
+
+/// Whether there is a rule, by how `iptables -C` ended: with 1 where there is none or no such chain, and where anything else
+/// has gone wrong that has no number of its own.
+fn is_there(checked: &Output) -> Result<bool> {
+    let words = String::from_utf8_lossy(&checked.stderr);
+    match checked.status.code() {
+        Some(0) => Ok(true),
+        Some(1) if NO_SUCH_RULE.iter().any(|piece| words.contains(piece)) => Ok(false),
+        _ => bail!("whether docker-topo's rule is there: it ended with {}: {}", checked.status, words.trim()),
     }
 }
 
@@ -223,5 +239,22 @@ mod tests {
         check_names(&parse("seven77")).unwrap();
         let error = check_names(&parse("eight888")).unwrap_err().to_string();
         assert!(error.contains("eight888_net-0-a") && error.contains("shorter PREFIX"), "{error}");
+    }
+
+    #[test]
+    #[ignore = "needs root and iptables, in a network namespace"]
+    fn only_a_rule_that_is_not_there_is_none_and_who_may_not_ask_is_told() {
+        let rule = OPENED.join(" ");
+        let check = |before: &str, how: &str| {
+            let script = format!("{before}{how} iptables -w -C {rule}");
+            let mut program = Program::new("unshare", "ask for a rule").unwrap().args(["--net", "sh", "-c", &script]);
+            is_there(&program.output().unwrap())
+        };
+        let chain = format!("iptables -w -N {}; ", OPENED[0]);
+        assert!(!check("", "").unwrap(), "there is not even the chain");
+        assert!(!check(&chain, "").unwrap());
+        assert!(check(&format!("{chain}iptables -w -A {rule}; "), "").unwrap());
+        let error = check(&chain, "setpriv --reuid=65534 --clear-groups").unwrap_err().to_string();
+        assert!(error.contains("exit status: 4") && error.contains("Permission denied"), "{error}");
     }
 }

@@ -39,8 +39,8 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Result, bail};
-use common::{Progress, files, lock::Lock};
+use anyhow::{Context, Result, bail};
+use common::{Progress, errors, files, lock::Lock};
 use topology::Topology;
 
 pub use self::{
@@ -150,20 +150,23 @@ impl Lab {
         self.remove_everything()
     }
 
+    /// Goes on where something cannot be taken away, and tells of all that stays.
     fn remove_everything(&self) -> Result<()> {
-        let by_docker_topo = self.is_docker_topo_s()?;
-        if by_docker_topo {
-            self.remove_made_namespaces()?;
-        }
-        let names = self.docker.all(Sort::Container)?;
-        self.docker.remove_containers(&names)?;
-        self.docker.remove_networks()?;
-        wires::remove_left_over(&self.names_on_the_way())?;
-        if by_docker_topo {
-            self.close_bridges()?;
-        }
-        let _tags = lock::of_tags()?;
-        Tags::remove_left_over()?;
+        let is_docker_topo_s = self.is_docker_topo_s();
+        let by_docker_topo = |work: &dyn Fn(&Self) -> Result<()>| match is_docker_topo_s {
+            Ok(true) => work(self),
+            _ => Ok(()),
+        };
+        errors::all([
+            by_docker_topo(&Self::remove_made_namespaces),
+            self.docker.all(Sort::Container).and_then(|names| self.docker.remove_containers(&names)),
+            self.docker.remove_networks(),
+            wires::remove_left_over(&self.names_on_the_way()).context("cannot take away what is left of the cables"),
+            by_docker_topo(&Self::close_bridges),
+            lock::of_tags().and_then(|_alone| Tags::remove_left_over()),
+            is_docker_topo_s.map(drop),
+        ])?;
+        // Only now: what is in it tells the next one to take the rest away that docker-topo was at work.
         files::remove_tree(&lock::directory(&self.topology.prefix))
     }
 }

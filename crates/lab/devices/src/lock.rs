@@ -1,7 +1,10 @@
 //! One at a time: a prefix belongs to the process that brought its lab up, for as long as it holds on to it, and whoever
 //! makes images or gives them names is alone with that.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail};
 use common::{
@@ -13,6 +16,12 @@ use common::{
 /// directory of their own, so that a prefix may be called as anything else here. It is not the switch's own, which a test of
 /// what runs on a switch may remove from this machine.
 const DIRECTORY: &str = "/run/kubernetes-on-eos-lab";
+
+/// How long another's docker-topo may take to bring up its topology.
+const DOCKER_TOPO: Duration = Duration::from_secs(10 * 60);
+
+/// How long another may take to make all images.
+const IMAGES: Duration = Duration::from_secs(60 * 60);
 
 /// The directory for what a lab of that prefix needs while it is up.
 pub(super) fn directory(prefix: &str) -> PathBuf {
@@ -40,18 +49,19 @@ pub(super) fn of_prefix(prefix: &str) -> Result<Lock> {
     })
 }
 
-/// Waits until no other process gives stand-ins docker-topo's names.
+/// Waits until no other process gives stand-ins docker-topo's names, which is as long as its docker-topo is at work.
 pub(super) fn of_tags() -> Result<Lock> {
     let path = path_of_tags();
     make_room(&path)?;
-    Lock::acquire(&path, After::Removed, |_| {})
+    let what = "no other process gives stand-ins docker-topo's names";
+    Lock::acquire_within(&path, After::Removed, DOCKER_TOPO, what, |_| {})
 }
 
 /// Waits until no other process makes or removes images. `waiting` is told who does.
 pub(super) fn of_images(waiting: impl FnOnce(&str)) -> Result<Lock> {
     let path = path_of_images();
     make_room(&path)?;
-    Lock::acquire(&path, After::Removed, waiting)
+    Lock::acquire_within(&path, After::Removed, IMAGES, "no other process makes or removes images", waiting)
 }
 
 fn at(path: &Path, refusal: impl Fn(&str) -> String) -> Result<Lock> {

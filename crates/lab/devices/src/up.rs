@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use crate::images::{Choice, Image, StandIns, choose};
 use anyhow::{Context, Result, bail, ensure};
-use common::{Progress, files, progress::Unit};
+use common::{Progress, errors, files, progress::Unit};
 
 use super::{
     Driver, Flash, Lab, Options, built_in,
@@ -34,15 +34,10 @@ impl Lab {
         }
         topology.remarks.iter().chain(&own).for_each(|remark| progress.note(&format!("remark: {remark}")));
         if let Err(error) = lab.make(flash, &images, options, progress) {
-            lab.remove_everything().context("cannot take away what was made before it failed").map_err(|left| {
-                let words = format!("{left:#}");
-                anyhow::anyhow!("{error:#}").context(words)
-            })?;
-            return Err(if (options.interrupted)() {
-                error.context("interrupted; what was made is gone")
-            } else {
-                error
-            });
+            let gone = lab.remove_everything().context("cannot take away what was made before it failed");
+            let interrupted = (options.interrupted)() && gone.is_ok();
+            let error = if interrupted { error.context("interrupted; what was made is gone") } else { error };
+            return errors::both(Err(error), gone);
         }
         Ok(lab)
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
+use common::errors;
 use topology::images::{STAND_INS, stand_in};
 
 use super::{Image, engine};
@@ -37,20 +38,21 @@ impl Tags {
 
     /// Takes from stand-ins what an earlier run left on them that was killed. An image that is not ours keeps its name.
     pub(crate) fn remove_left_over() -> Result<()> {
-        for stand_in in &STAND_INS {
+        errors::all(STAND_INS.iter().map(|stand_in| {
             let found = engine::find(stand_in.of)?.filter(|found| found.stands_in_for().is_some());
-            let Some(found) = found else { continue };
             // Who has taken the stand-in's own name away may mean to keep this one.
-            if engine::find(stand_in.image)?.is_some() {
-                remove(&Tag { name: stand_in.of, id: found.id })?;
+            match found {
+                Some(found) if engine::find(stand_in.image)?.is_some() => {
+                    remove(&Tag { name: stand_in.of, id: found.id })
+                }
+                _ => Ok(()),
             }
-        }
-        Ok(())
+        }))
     }
 
     /// The end that may fail and say so.
     pub(crate) fn remove(mut self) -> Result<()> {
-        std::mem::take(&mut self.put).iter().try_for_each(remove)
+        errors::all(std::mem::take(&mut self.put).iter().map(remove))
     }
 }
 
