@@ -1,5 +1,5 @@
 //! Ctrl-C, a polite end, and a reader who has gone. The programs that are running are ended with all that they have started.
-//! A verb that has something to take away first sees them fail, and takes it away; a second Ctrl-C ends that, too.
+//! A verb that has something to take away first sees them fail, and takes it away; a second Ctrl-C ends that, too, at once.
 
 use std::{
     io::{self, ErrorKind},
@@ -10,7 +10,14 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use common::{command::end_all, stop};
+use common::{
+    command::{end_all, end_all_now},
+    stop,
+};
+use signal_hook::{
+    consts::{SIGHUP, SIGINT, SIGTERM},
+    iterator::Signals,
+};
 
 static WATCHED: AtomicBool = AtomicBool::new(false);
 
@@ -23,25 +30,38 @@ const BROKEN_PIPE: u8 = 128 + 13;
 /// As a shell has it of a program that SIGINT ended; also for the other signals.
 const INTERRUPTED: i32 = 128 + 2;
 
-/// SIGHUP, SIGINT and SIGTERM, in a set of signals as the kernel prints it.
-const ENDING: u64 = 1 << 0 | 1 << 1 | 1 << 14;
+/// What ends this program, each where it is not ignored.
+const ENDING: [i32; 3] = [SIGHUP, SIGINT, SIGTERM];
 
-/// Sees to it, from the start of the program on; not where whoever started it has it ignore such a signal, as nohup does.
+/// Sees to them, from the start of the program on. One that whoever started it has it ignore, as nohup does, stays ignored.
 pub fn handle() -> Result<()> {
     let status = std::fs::read_to_string("/proc/self/status").context("cannot tell which signals are ignored")?;
     let ignored = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
-    if ignored.is_some_and(|ignored| ignored & ENDING != 0) {
-        return Ok(());
-    }
-    let handler = || {
-        // First, so that nobody tries again what is ended here.
-        let last = !WATCHED.load(Ordering::Relaxed) || stop::interrupt();
-        end_all();
-        if last {
-            process::exit(INTERRUPTED);
+    let ignored = ignored.context("/proc/self/status does not say which signals are ignored")?;
+    let handled = ENDING.into_iter().filter(|signal| ignored & 1 << (signal - 1) == 0);
+    let mut signals = Signals::new(handled).context("cannot watch for Ctrl-C")?;
+    thread::spawn(move || {
+        for (number, _) in signals.forever().enumerate() {
+            if number == 0 {
+                // It may take a second, and whoever presses Ctrl-C again does not want to wait for it.
+                thread::spawn(end);
+            } else {
+                end_all_now();
+                process::exit(INTERRUPTED);
+            }
         }
-    };
-    ctrlc::set_handler(handler).context("cannot watch for Ctrl-C")
+    });
+    Ok(())
+}
+
+/// What the first one does.
+fn end() {
+    // First, so that nobody tries again what is ended here.
+    let last = !WATCHED.load(Ordering::Relaxed) || stop::interrupt();
+    end_all();
+    if last {
+        process::exit(INTERRUPTED);
+    }
 }
 
 /// From now on the first one does not end this process.

@@ -16,8 +16,8 @@ use std::{
 use anyhow::{Context, Result};
 use xshell::Shell;
 
-pub use self::child::end_all;
 use self::child::{Ended, Running};
+pub use self::child::{end_all, end_all_now};
 
 /// How many of a failed program's last lines its error repeats.
 const TAIL_LINES: usize = 20;

@@ -7,6 +7,7 @@ use std::{
     process::{Child, Command, ExitStatus},
     sync::{
         Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
         mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
     thread,
@@ -36,12 +37,22 @@ const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// The groups of the children that are running. One is in it as long as its number is surely its own.
 static RUNNING: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
+/// Nobody waits any more until a program has ended politely.
+static IN_A_HURRY: AtomicBool = AtomicBool::new(false);
+
 fn running() -> MutexGuard<'static, Vec<Pid>> {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Ends every program that is being run now, with all that it has started. Whoever waits for it sees it fail.
 pub fn end_all() {
+    end(&running());
+}
+
+/// The same without waiting until they have ended by themselves; whoever waits for that waits no longer. For who is in a hurry
+/// to end itself.
+pub fn end_all_now() {
+    IN_A_HURRY.store(true, Ordering::Relaxed);
     end(&running());
 }
 
@@ -55,7 +66,8 @@ fn end(groups: &[Pid]) {
     };
     send(Signal::TERM);
     let since = Instant::now();
-    while since.elapsed() < POLITE && !groups.iter().all(|group| has_ended(*group, WaitIdOptions::NOHANG)) {
+    let waits = || since.elapsed() < POLITE && !IN_A_HURRY.load(Ordering::Relaxed);
+    while waits() && !groups.iter().all(|group| has_ended(*group, WaitIdOptions::NOHANG)) {
         thread::sleep(POLITE / 50);
     }
     send(Signal::KILL);

@@ -12,9 +12,12 @@ use std::{
     io::{self, Read, Write},
     net::{TcpListener, TcpStream, ToSocketAddrs, UdpSocket},
     process::ExitCode,
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
+
+use signal_hook::{consts::TERM_SIGNALS, flag};
 
 /// For connecting and for each read or write.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -42,7 +45,9 @@ fn main() -> ExitCode {
 
 fn serve(port: &str) -> io::Result<()> {
     // A container's first process is not ended by a signal that it does not handle, and all would wait for it.
-    ctrlc::set_handler(|| std::process::exit(0)).map_err(io::Error::other)?;
+    for signal in TERM_SIGNALS {
+        flag::register_conditional_shutdown(*signal, 0, Arc::new(true.into()))?;
+    }
     let address = format!("0.0.0.0:{port}");
     let (listener, datagrams) = (TcpListener::bind(&address)?, UdpSocket::bind(&address)?);
     let name = fs::read_to_string("/etc/hostname")?;
