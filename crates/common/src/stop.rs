@@ -30,9 +30,13 @@ pub fn set_overrun(is: bool) {
     OVERRUN.store(is, Relaxed);
 }
 
+pub fn is_overrun() -> bool {
+    OVERRUN.load(Relaxed)
+}
+
 /// Why to give up, if so.
 pub fn wanted() -> Option<&'static str> {
-    match (is_interrupted(), OVERRUN.load(Relaxed)) {
+    match (is_interrupted(), is_overrun()) {
         (true, _) => Some("interrupted"),
         (false, true) => Some("its time was up"),
         (false, false) => None,

@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use anyhow::Result;
-use common::stop;
+use anyhow::{Context, Result};
+use common::{errors, stop};
 
 use crate::{
     Recorder, Scenario, Scene, limited, look,
@@ -13,6 +13,9 @@ use crate::{
 
 /// How long it may take until what a scenario leaves is gone.
 const TAKEN_AWAY: Duration = Duration::from_secs(180);
+
+/// How long it may take to look at every switch.
+const LOOKING: Duration = Duration::from_secs(120);
 
 /// What is played, and how.
 #[derive(Default)]
@@ -78,24 +81,60 @@ pub fn run(plan: &Plan<'_>, scene: &mut Scene<'_>) {
 
 /// What scenarios are played on.
 trait Stage {
+    /// For `between` and `evidence`, each.
+    const LOOKING: Duration = LOOKING;
+
     /// Before each, and after the last.
     fn between(&mut self) {}
-    fn play(&mut self, scenario: &'static Scenario, timeout: Option<Duration>) -> (PlayOutcome, Vec<Evidence>);
+    fn play(&mut self, scenario: &'static Scenario, timeout: Option<Duration>) -> Result<()>;
+    /// What can be seen at the moment of a failure, as far as that comes.
+    fn evidence(&self, _seen: &mut Vec<Evidence>) -> Result<()> {
+        Ok(())
+    }
+    /// Takes away what the scenario leaves.
+    fn end(&mut self) -> Result<()> {
+        Ok(())
+    }
 }
 
 fn in_turn(plan: &Plan<'_>, recorder: &Recorder<'_>, stage: &mut impl Stage) {
     let mut ended = Outcomes::new();
     for scenario in &plan.scenarios {
-        stage.between();
+        between(stage);
         recorder.begin_scenario(scenario.name, scenario.purpose);
         let (outcome, evidence) = match plan.obstacle(scenario, &ended) {
             Some(outcome) => (outcome, vec![]),
-            None => stage.play(scenario, plan.timeout),
+            None => play(stage, scenario, plan.timeout),
         };
         recorder.end_scenario(outcome.clone(), evidence);
         ended.insert(scenario.name, outcome);
     }
-    stage.between();
+    between(stage);
+}
+
+/// A switch that does not answer is not seen, and that is all.
+fn between<S: Stage>(stage: &mut S) {
+    let _ = limited::limited(S::LOOKING, || {
+        stage.between();
+        Ok(())
+    });
+}
+
+fn play<S: Stage>(
+    stage: &mut S,
+    scenario: &'static Scenario,
+    timeout: Option<Duration>,
+) -> (PlayOutcome, Vec<Evidence>) {
+    let mut played = stage.play(scenario, timeout);
+    let mut seen = Vec::new();
+    // Before what helps to see why is taken away.
+    if outcome(&played).is_failure() {
+        let all = limited::limited(S::LOOKING, || stage.evidence(&mut seen));
+        played = errors::both(played, all.context("not all switches could be looked at"));
+    }
+    let ended = stage.end();
+    let played = errors::both(played, ended);
+    (outcome(&played), seen)
 }
 
 impl Stage for Scene<'_> {
@@ -106,27 +145,31 @@ impl Stage for Scene<'_> {
         }
     }
 
-    fn play(&mut self, scenario: &'static Scenario, timeout: Option<Duration>) -> (PlayOutcome, Vec<Evidence>) {
+    fn play(&mut self, scenario: &'static Scenario, timeout: Option<Duration>) -> Result<()> {
         self.random = fastrand::Rng::with_seed(seed_of(self.seed, scenario.name));
         let limit = timeout.unwrap_or(scenario.limit + self.master_away);
-        let mut played = limited::limited(limit, || {
+        limited::limited(limit, || {
             if scenario.makes_objects {
                 self.begin_namespace(scenario.name)?;
             }
             (scenario.play)(self)
-        });
-        // Before what helps to see why is taken away.
-        let failed = outcome(&played).is_failure();
-        let evidence = if failed { evidence(self) } else { Vec::new() };
-        if !stop::is_interrupted() {
-            let gone = limited::limited(TAKEN_AWAY, || self.end_namespace());
-            played = match (played, gone) {
-                (Err(error), Err(left)) => Err(error.context(format!("{left:#}; and before that"))),
-                (played, gone) => played.and(gone),
-            };
+        })
+    }
+
+    /// What the switches say.
+    fn evidence(&self, seen: &mut Vec<Evidence>) -> Result<()> {
+        for switch in self.switches()? {
+            let (device, title) = (switch.name().to_owned(), "status and journal".to_owned());
+            seen.push(Evidence { device, title, text: switch.evidence() });
         }
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<()> {
+        let interrupted = stop::is_interrupted();
+        let gone = if interrupted { Ok(()) } else { limited::limited(TAKEN_AWAY, || self.end_namespace()) };
         self.namespace = None;
-        (outcome(&played), evidence)
+        gone
     }
 }
 
@@ -140,17 +183,6 @@ fn outcome(played: &Result<()>) -> PlayOutcome {
 /// A seed for each scenario.
 fn seed_of(seed: u64, name: &str) -> u64 {
     name.bytes().fold(seed, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()))
-}
-
-/// What the switches say, at the moment of a failure.
-fn evidence(scene: &Scene<'_>) -> Vec<Evidence> {
-    let switches = scene.switches().unwrap_or_default();
-    let said = |switch: &crate::Switch<'_>| Evidence {
-        device: switch.name().to_owned(),
-        title: "status and journal".to_owned(),
-        text: switch.evidence(),
-    };
-    switches.iter().map(said).collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Work with a limit: when it is reached, or at Ctrl-C, all ends that the work waits for. A panic is an error like any other.
 
 use std::{
+    cell::Cell,
     panic::{self, AssertUnwindSafe},
     sync::{
         atomic::{AtomicBool, Ordering},
@@ -13,11 +14,19 @@ use std::{
 use anyhow::{Result, anyhow};
 use common::{command, stop};
 
+/// Whether work that has overrun was already given the time to leave all as it was.
+static GIVEN: AtomicBool = AtomicBool::new(false);
+
+thread_local! {
+    /// How many parts this thread is in.
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+}
+
 /// How often it is looked at the time.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// Does the work. What overruns is told to give up, and to give up again, after the same time, what it does then to leave all
-/// as it was.
+/// Does the work. What overruns is told to give up; once its outermost [`part`] has failed, it has the same time once more to
+/// leave all as it was.
 pub fn limited<T>(limit: Duration, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let overran = AtomicBool::new(false);
     let worked = thread::scope(|scope| {
@@ -42,6 +51,7 @@ pub fn limited<T>(limit: Duration, work: impl FnOnce() -> Result<T>) -> Result<T
         caught(work)
     });
     stop::set_overrun(false);
+    GIVEN.store(false, Ordering::Relaxed);
     if !overran.into_inner() {
         return worked;
     }
@@ -50,6 +60,18 @@ pub fn limited<T>(limit: Duration, work: impl FnOnce() -> Result<T>) -> Result<T
         Ok(_) => anyhow!(late),
         Err(error) => error.context(late),
     })
+}
+
+/// Does a part of limited work, which may have parts itself.
+pub fn part<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    DEPTH.set(DEPTH.get() + 1);
+    let done = caught(work);
+    DEPTH.set(DEPTH.get() - 1);
+    let has_given_up = done.is_err() && DEPTH.get() == 0 && stop::is_overrun();
+    if has_given_up && !GIVEN.swap(true, Ordering::Relaxed) {
+        stop::set_overrun(false);
+    }
+    done
 }
 
 /// With a panic as an error.

@@ -73,18 +73,14 @@ impl<'a> Scene<'a> {
     pub fn step<T>(&mut self, text: impl AsRef<str>, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let text = text.as_ref();
         let done = match stop::wanted() {
-            Some(why) => Err(anyhow!("{why} before it began")),
+            Some(why) => limited::part(|| Err(anyhow!("{why} before it began"))),
             None => {
                 let number = self.recorder.begin_step(text);
-                let done = limited::caught(|| work(self));
+                let done = limited::part(|| work(self));
                 self.recorder.end_step(number, PlayOutcome::of(&done));
                 done
             }
         };
-        // It has been given up; what is left to do has time again.
-        if done.is_err() {
-            stop::set_overrun(false);
-        }
         done.with_context(|| text.to_owned())
     }
 

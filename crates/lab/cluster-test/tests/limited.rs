@@ -13,7 +13,7 @@ use std::{
 
 use anyhow::{Result, anyhow, bail};
 use cluster_test::{
-    limited::{caught, limited, then_set},
+    limited::{caught, limited, part, then_set},
     scene,
 };
 use common::{command::Program, stop};
@@ -53,13 +53,47 @@ fn what_overruns_ends_in_its_wait_or_with_its_program_and_the_next_is_not_touche
 fn what_hangs_where_it_leaves_all_as_it_was_ends_too() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let said = said(SHORT, || {
-        let worked = stop::pause(HOUR);
-        // As a step does that has been given up.
-        stop::set_overrun(false);
-        stop::pause(HOUR)?;
+        let worked = part(|| stop::pause(HOUR));
+        part(|| stop::pause(HOUR))?;
         worked
     });
     assert_eq!(said, "not done after 300ms: its time was up");
+}
+
+#[test]
+fn what_overruns_has_its_time_once_more_however_many_parts_fail() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let limit = Duration::from_millis(500);
+    let began = Instant::now();
+    let said = said(limit, || {
+        let parts: Vec<Result<()>> = (0..20).map(|_| part(|| stop::pause(HOUR))).collect();
+        assert!(began.elapsed() >= limit * 2, "there was no time to leave all as it was");
+        parts.into_iter().collect()
+    });
+    assert_eq!(said, "not done after 500ms: its time was up");
+    assert!(began.elapsed() < limit * 6, "it took {:?}", began.elapsed());
+    // The next one has its own.
+    limited(limit, || part(|| stop::pause(HOUR)).or(part(|| stop::pause(limit / 5)))).unwrap_err();
+}
+
+#[test]
+fn only_the_end_of_the_outermost_part_gives_time_and_only_where_it_was_up() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let moment = || stop::pause(Duration::from_millis(1));
+    let mut could_wait = vec![];
+    let error = limited(Duration::from_secs(1), || {
+        let _ = part::<()>(|| bail!("wrong, and not late"));
+        let outermost = part(|| {
+            let inner = part(|| stop::pause(HOUR));
+            could_wait.push(moment().is_ok());
+            inner
+        });
+        could_wait.push(outermost.is_ok());
+        could_wait.push(moment().is_ok());
+        Ok(())
+    });
+    assert_eq!(could_wait, [false, false, true]);
+    assert_eq!(format!("{:#}", error.unwrap_err()), "not done after 1s");
 }
 
 #[test]

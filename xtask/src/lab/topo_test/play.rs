@@ -10,7 +10,7 @@ use cluster_test::{
     record::{PlayOutcome, Run},
     report::{self, history},
 };
-use common::{Progress, command::Program, digest::Sha256};
+use common::{Progress, command::Program, digest::Sha256, errors};
 use devices::{Driver, Flash, Lab, LabGuard, Options, images::StandIns};
 use topology::Topology;
 
@@ -47,8 +47,7 @@ impl Play<'_> {
             Ok(lab) => lab,
             Err(error) => {
                 engine::skip(&self.plan.scenarios, &recorder, "the topology could not be brought up");
-                self.report(run, &recorder, &directory)?;
-                return Err(error);
+                return errors::both(Err(error), self.report(run, &recorder, &directory).map(drop));
             }
         };
         let mut scene = Scene {
@@ -73,10 +72,10 @@ impl Play<'_> {
             println!("the topology stays up: {}", devices.join(", "));
             println!("`docker exec -it {} bash` gets into one; {} takes it away", devices[0], self.down());
             lab.keep();
+            written
         } else {
-            lab.down()?;
+            errors::both(written, lab.down())
         }
-        written
     }
 
     fn not_yet_played(&self, recorder: &Recorder<'_>) -> Result<Run> {

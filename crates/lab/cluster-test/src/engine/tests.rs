@@ -1,5 +1,9 @@
 //! Scenarios that are made to fail, or not to be played, on a stage without a lab.
 
+use std::process::Command;
+
+use anyhow::{bail, ensure};
+
 use super::*;
 use crate::{Observer, record::ScenarioRecord};
 
@@ -14,6 +18,8 @@ static ALL: [Scenario; 4] = [
     scenario("by-itself"),
 ];
 
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
 struct Nobody;
 
 impl Observer for Nobody {
@@ -26,9 +32,33 @@ impl Observer for Nobody {
 struct Failing(&'static str);
 
 impl Stage for Failing {
-    fn play(&mut self, scenario: &'static Scenario, _: Option<Duration>) -> (PlayOutcome, Vec<Evidence>) {
-        let passes = scenario.name != self.0;
-        (if passes { PlayOutcome::Passed } else { PlayOutcome::Failed("wrong".to_owned()) }, vec![])
+    fn play(&mut self, scenario: &'static Scenario, _: Option<Duration>) -> Result<()> {
+        ensure!(scenario.name != self.0, "wrong");
+        Ok(())
+    }
+}
+
+/// Nobody on it answers, and each scenario fails.
+struct Silent;
+
+impl Stage for Silent {
+    const LOOKING: Duration = Duration::from_millis(300);
+
+    fn between(&mut self) {
+        let _ = stop::pause(HOUR);
+    }
+
+    fn play(&mut self, _: &'static Scenario, _: Option<Duration>) -> Result<()> {
+        bail!("wrong")
+    }
+
+    fn evidence(&self, seen: &mut Vec<Evidence>) -> Result<()> {
+        seen.push(Evidence { device: "first".to_owned(), title: String::new(), text: String::new() });
+        stop::pause(HOUR)
+    }
+
+    fn end(&mut self) -> Result<()> {
+        bail!("it is left")
     }
 }
 
@@ -37,7 +67,7 @@ fn plan(skipped: &[String]) -> Plan<'_> {
 }
 
 /// Each one's name, and what came of it in words.
-fn told(plan: &Plan<'_>, mut stage: Failing) -> Vec<String> {
+fn told(plan: &Plan<'_>, mut stage: impl Stage) -> Vec<String> {
     let recorder = Recorder::new(&Nobody);
     in_turn(plan, &recorder, &mut stage);
     let (ended, _, _) = recorder.finish();
@@ -83,4 +113,27 @@ fn a_scenario_s_choices_depend_on_the_seed_and_its_name_alone() {
     assert_eq!(seed_of(7, "upgrade"), seed_of(7, "upgrade"));
     assert_ne!(seed_of(7, "upgrade"), seed_of(8, "upgrade"));
     assert_ne!(seed_of(7, "upgrade"), seed_of(7, "reboot-each"));
+}
+
+/// In a process of its own: whatever other tests wait for would end, too.
+#[test]
+fn switches_that_do_not_answer_are_looked_at_for_so_long_and_what_was_seen_is_kept_with_every_error() {
+    let name = "engine::tests::switches_that_do_not_answer_are_looked_at_for_so_long_and_what_was_seen_is_kept_with_every_error";
+    if std::env::var_os("ALONE").is_none() {
+        let mut alone = Command::new(std::env::current_exe().unwrap());
+        let output = alone.args(["--exact", name, "--nocapture"]).env("ALONE", "yes").output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(said.contains("test result: ok. 1 passed;"), "{said}{}", String::from_utf8_lossy(&output.stderr));
+        return;
+    }
+    let (began, recorder) = (std::time::Instant::now(), Recorder::new(&Nobody));
+    in_turn(&Plan { scenarios: vec![&ALL[0]], ..Plan::default() }, &recorder, &mut Silent);
+    assert!(began.elapsed() < Duration::from_secs(20), "it took {:?}", began.elapsed());
+    let (ended, _, _) = recorder.finish();
+    assert_eq!(ended[0].evidence[0].device, "first");
+    let late = "not all switches could be looked at: not done after 300ms: its time was up";
+    assert_eq!(
+        ended[0].outcome,
+        PlayOutcome::Failed(format!("it is left; and before that: {late}; and before that: wrong"))
+    );
 }
