@@ -13,6 +13,10 @@ const SIZES: [&str; 3] = [
     "/proc/sys/net/netfilter/nf_conntrack_max",
 ];
 
+/// How often kube-proxy's log speaks of the table's size; fails where there is no log to read.
+const SPOKEN: &str =
+    r#"log=$(journalctl --boot --no-pager --unit=kube-proxy); printf '%s\n' "$log" | grep -c hashsize || [ $? -eq 1 ]"#;
+
 /// A switch that is on may be booting yet.
 const BOOTED: Duration = Duration::from_secs(120);
 
@@ -59,7 +63,7 @@ pub(super) fn conntrack_was_left_alone(scene: &mut Scene<'_>) -> Result<()> {
             if before.is_empty() {
                 unknown.push(switch.name().to_owned());
             }
-            let spoken = switch.sh("journalctl --boot --no-pager --unit=kube-proxy | grep -c hashsize || true")?;
+            let spoken = switch.sh(SPOKEN)?;
             ensure!(spoken.trim() == "0", "{}'s kube-proxy speaks of hashsize in its log", switch.name());
         }
         Ok(unknown)
@@ -102,6 +106,10 @@ fn moment(text: &str) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use common::command::Program;
+
     use super::*;
 
     #[test]
@@ -111,6 +119,25 @@ mod tests {
         assert_eq!(complaint(log, 50.0), Some("[ 200.25] Call Trace:"));
         assert_eq!(complaint(log, 1.0), Some("[   12.000001] WARNING: CPU: 0 PID: 1 at mm/slab.c:1"));
         assert_eq!(complaint(log, 300.0), None);
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_read_is_no_log_without_a_word_of_hashsize() {
+        let directory = tempfile::tempdir().unwrap();
+        let journalctl = directory.path().join("journalctl");
+        let path = format!("{}:{}", directory.path().display(), std::env::var("PATH").unwrap());
+        // As `Switch::sh` runs it.
+        let spoken = |journal: &str| {
+            std::fs::write(&journalctl, format!("#!/bin/sh\n{journal}\n")).unwrap();
+            std::fs::set_permissions(&journalctl, PermissionsExt::from_mode(0o755)).unwrap();
+            let sh = Program::new("sh", "ask a switch").unwrap().args(["-euc", SPOKEN]);
+            sh.env("PATH", &path).read().map_err(|error| format!("{error:#}"))
+        };
+        assert_eq!(spoken("echo started").unwrap(), "0\n");
+        assert_eq!(spoken(":").unwrap(), "0\n");
+        assert_eq!(spoken("echo hashsize is 1; echo hashsize is 2").unwrap(), "2\n");
+        let error = spoken("echo started; echo no journal >&2; exit 1").unwrap_err();
+        assert!(error.contains("exit status: 1") && error.contains("no journal"), "{error}");
     }
 
     #[test]
