@@ -45,6 +45,12 @@ impl Default for Timeouts {
 /// A try that got less than this got nowhere.
 const GAIN: u64 = 64 * 1024;
 
+/// So much of a body tells whether it is a web page.
+const BEGINNING: usize = 1024;
+
+/// As some editors put it in front of UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 pub(crate) struct Client {
     http: blocking::Client,
     timeouts: Timeouts,
@@ -150,11 +156,9 @@ impl Client {
         let mut written = start;
         let mut buffer = vec![0; 64 * 1024];
         loop {
-            let count = match response.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(count) => count,
-                Err(error) => return Err(Ended::Broken(format!("the download broke off: {}", causes(&error)))),
-            };
+            // Of the beginning enough to tell what it is, in however small pieces it comes.
+            let least = if written == 0 { BEGINNING } else { 1 };
+            let (count, broken) = read_at_least(&mut response, least, &mut buffer);
             if written == 0 && is_web_page(&buffer[..count]) {
                 let why = "a web page came in its place: that of a proxy, or one that asks for a login?";
                 return Err(Ended::Refused(why.to_owned()));
@@ -165,8 +169,13 @@ impl Client {
             written += count as u64;
             task.advance(written.saturating_sub(*shown));
             *shown = written.max(*shown);
+            if let Some(error) = broken {
+                return Err(Ended::Broken(format!("the download broke off: {}", causes(&error))));
+            }
+            if count < least {
+                return Ok(start == 0 && length.is_some());
+            }
         }
-        Ok(start == 0 && length.is_some())
     }
 }
 
@@ -181,12 +190,26 @@ fn certificates_are_there() -> Result<(), String> {
     }
 }
 
-/// Whether a body begins as HTML does. No archive does.
+/// Whether a body begins as HTML does, behind a mark of its encoding and blanks. No archive does.
 fn is_web_page(body: &[u8]) -> bool {
-    let begin = body.trim_ascii_start();
+    let body = body.trim_ascii_start();
+    let begin = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body).trim_ascii_start();
     [&b"<!doctype html"[..], b"<html"]
         .iter()
         .any(|tag| begin.get(..tag.len()).is_some_and(|b| b.eq_ignore_ascii_case(tag)))
+}
+
+/// How much has come, which is less only at the end and where it breaks off.
+fn read_at_least(body: &mut impl Read, least: usize, buffer: &mut [u8]) -> (usize, Option<std::io::Error>) {
+    let mut count = 0;
+    while count < least {
+        match body.read(&mut buffer[count..]) {
+            Ok(0) => break,
+            Ok(more) => count += more,
+            Err(error) => return (count, Some(error)),
+        }
+    }
+    (count, None)
 }
 
 fn open_at(partial: &Partial, start: u64) -> anyhow::Result<File> {

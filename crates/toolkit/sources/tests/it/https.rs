@@ -72,15 +72,23 @@ fn a_wrong_pin_is_an_error_with_both_digests_and_leaves_nothing() {
 
 #[test]
 fn a_web_page_in_an_archive_s_place_is_passed_over_and_no_reason_to_change_the_pin() {
-    let cache = tempfile::tempdir().unwrap();
-    let portal = Server::start(b"\n<!DOCTYPE html><title>Sign in</title>".to_vec(), &[Reply::Good]);
-    let other = Server::start(body(), &[Reply::Good]);
-    let origins = vec![https(&portal.url, digest()), https(&other.url, digest())];
-    fetcher(cache.path(), &Silent).fetch(&source(origins)).unwrap();
-    let cache = tempfile::tempdir().unwrap();
-    let error = fetcher(cache.path(), &Silent).fetch(&source(vec![https(&portal.url, digest())])).unwrap_err();
-    let (_, why) = &error.downcast_ref::<NoOrigin>().expect("none answered").tried[0];
-    assert!(why.contains("a web page came in its place"), "{why}");
+    for (begin, reply) in [
+        ("\n<!DOCTYPE html>", Reply::Good),
+        ("\u{feff}<!doctype html>", Reply::Good),
+        ("\u{feff}\r\n <HTML>", Reply::Good),
+        (" \n\u{feff}<html lang=en>", Reply::Good),
+        ("\u{feff}\n\n\n\n\n\n\n\n\n\n<!DOCTYPE html>", Reply::Trickle),
+    ] {
+        let cache = tempfile::tempdir().unwrap();
+        let portal = Server::start(format!("{begin}<title>Sign in</title>").into_bytes(), &[reply]);
+        let other = Server::start(body(), &[Reply::Good]);
+        let origins = vec![https(&portal.url, digest()), https(&other.url, digest())];
+        fetcher(cache.path(), &Silent).fetch(&source(origins)).unwrap_or_else(|error| panic!("{begin:?}: {error:#}"));
+        let cache = tempfile::tempdir().unwrap();
+        let error = fetcher(cache.path(), &Silent).fetch(&source(vec![https(&portal.url, digest())])).unwrap_err();
+        let (_, why) = &error.downcast_ref::<NoOrigin>().expect("none answered").tried[0];
+        assert!(why.contains("a web page came in its place"), "{begin:?}: {why}");
+    }
 }
 
 #[test]

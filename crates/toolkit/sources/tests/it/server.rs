@@ -21,6 +21,8 @@ pub(crate) enum Reply {
     StallAfter(usize),
     /// A little at a time.
     Slow,
+    /// A few bytes at a time, each in a packet of its own.
+    Trickle,
     Status(&'static str),
 }
 
@@ -92,6 +94,11 @@ fn serve(mut stream: TcpStream, reply: Reply, body: &[u8], starts: &Mutex<Vec<us
         Reply::Slow => rest.chunks(100_000).try_for_each(|piece| {
             stream.write_all(piece)?;
             thread::sleep(Duration::from_millis(100));
+            Ok(())
+        }),
+        Reply::Trickle => rest.chunks(8).try_for_each(|piece| {
+            stream.write_all(piece)?;
+            thread::sleep(Duration::from_millis(20));
             Ok(())
         }),
         _ => stream.write_all(rest),
