@@ -151,6 +151,35 @@ fn the_build_cache_is_another_one_where_anything_changed_that_is_built() {
     }
 }
 
+/// What a text of a job is in each of its variants.
+fn variants(job: &Value, text: &str) -> Vec<String> {
+    let variants = job["strategy"]["matrix"]["include"].as_array();
+    let name = |variant: &Value| text.replace("${{ matrix.name }}", variant["name"].as_str().unwrap());
+    variants.map_or_else(|| vec![text.to_owned()], |variants| variants.iter().map(name).collect())
+}
+
+#[test]
+fn each_build_goes_on_from_its_own_cache_and_from_no_other_s() {
+    let mut caches: Vec<(String, String)> = vec![];
+    for (name, job) in jobs() {
+        let steps = job["steps"].as_array().unwrap().iter();
+        for step in steps.filter(|step| step["uses"].as_str().is_some_and(|uses| uses.starts_with("actions/cache@"))) {
+            let of = |field: &str| {
+                variants(&job, step["with"][field].as_str().unwrap_or_else(|| panic!("{name}: no {field}")))
+            };
+            caches.extend(of("key").into_iter().zip(of("restore-keys")));
+        }
+    }
+    assert!(caches.len() > 3, "{caches:?}");
+    for (_, begin) in &caches {
+        let taken: Vec<&String> =
+            caches.iter().map(|(key, _)| key).filter(|key| key.starts_with(begin.as_str())).collect();
+        assert_eq!(taken.len(), 1, "{begin} is how these begin: {taken:?}");
+        assert!(begin.lines().count() == 1 && !begin.contains("${{"), "{begin}");
+    }
+    assert!(caches.iter().all(|(key, begin)| key.starts_with(begin.as_str())), "{caches:?}");
+}
+
 #[test]
 #[ignore = "installs a schema checker"]
 fn github_s_schema_takes_the_workflow() {
