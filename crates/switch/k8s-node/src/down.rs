@@ -3,12 +3,10 @@
 use std::{fs, io, iter, path::Path};
 
 use anyhow::{Context, Result};
-use common::{command::Program, files};
+use common::{command::Program, errors, files};
 use contract::{places, services};
 
-use crate::{
-    containers, failures, iptables, leftovers, loaded_images, routes, switch::Switch, sysctls, systemd, volumes,
-};
+use crate::{containers, iptables, leftovers, loaded_images, routes, switch::Switch, sysctls, systemd, volumes};
 
 /// Goes on where a step fails, so that as much as possible goes away, and fails with everything that did not.
 pub fn run() -> Result<()> {
@@ -77,5 +75,5 @@ fn units() -> Result<()> {
             _ => Ok(()),
         }
     });
-    failures::gathered(removed.chain(iter::once_with(systemd::daemon_reload)))
+    errors::all(removed.chain(iter::once_with(systemd::daemon_reload)))
 }

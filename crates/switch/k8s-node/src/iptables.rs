@@ -4,11 +4,10 @@ mod of_kubernetes;
 
 use anyhow::{Context, Result};
 use cluster::{BRIDGE, Cluster, KubeProxyImplementation, Node};
-use common::command::Program;
+use common::{command::Program, errors};
 use contract::ports;
 
 pub use self::of_kubernetes::remove_of_kubernetes;
-use crate::failures;
 
 /// A chain of ours, and the system's chain that packets come to it from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,7 +152,7 @@ impl Chain {
 
 /// Takes every chain of ours away.
 pub fn remove_all() -> Result<()> {
-    failures::gathered(
+    errors::all(
         [TRANSIT, INPUT, FORWARD, POSTROUTING]
             .into_iter()
             .map(|chain| chain.remove().with_context(|| format!("cannot remove the chain {}", chain.name))),

@@ -7,10 +7,8 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow};
-use common::{files, retry::RetryPolicy};
+use common::{errors, files, retry::RetryPolicy};
 use contract::{places, services::PACKAGE};
-
-use crate::failures;
 
 /// What kubelet calls the network of a pod's loopback interface.
 const LOOPBACK: &str = "cni-loopback";
@@ -35,7 +33,7 @@ pub fn remove_cni_state() -> Result<()> {
     let removed = removed.map(|directory| remove_results(directory));
     let emptied = [results.clone(), cached.clone(), cni.join("cache"), cni.join("networks"), cni.to_owned()];
     let emptied = emptied.iter().filter(|directory| is_in_place(directory)).map(|directory| remove_if_empty(directory));
-    failures::gathered(state.into_iter().chain(removed).chain(emptied))
+    errors::all(state.into_iter().chain(removed).chain(emptied))
 }
 
 /// Whether this is a directory of CNI's, and none of those that lead to it is a link.
@@ -52,7 +50,7 @@ fn remove_results(results: &Path) -> Result<()> {
         ours.iter().any(|ours| name.starts_with(ours.as_bytes()))
     };
     let files = entries(results)?.into_iter().filter(is_ours);
-    failures::gathered(files.map(|file| gone(fs::remove_file(&file), &file)))
+    errors::all(files.map(|file| gone(fs::remove_file(&file), &file)))
 }
 
 /// One with something of others in it stays, and so does one that others have mounted something at.
@@ -76,8 +74,7 @@ fn remove_cgroups_in(root: &Path) -> Result<()> {
     let hierarchies: Vec<PathBuf> =
         entries(root)?.into_iter().filter(|path| is_directory(path)).chain([root.to_owned()]).collect();
     let cgroups = || hierarchies.iter().flat_map(|hierarchy| PODS_CGROUPS.map(|cgroup| hierarchy.join(cgroup)));
-    EMPTIED
-        .run("the pods' cgroups are empty", || Ok(failures::gathered(cgroups().map(|cgroup| remove_cgroup(&cgroup)))?))
+    EMPTIED.run("the pods' cgroups are empty", || Ok(errors::all(cgroups().map(|cgroup| remove_cgroup(&cgroup)))?))
 }
 
 /// A cgroup's files go with its directory, and those within have to go before.
@@ -87,7 +84,7 @@ fn remove_cgroup(cgroup: &Path) -> Result<()> {
         return Ok(());
     }
     let within = entries(cgroup)?.into_iter().filter(|path| is_directory(path));
-    failures::gathered(within.map(|within| remove_cgroup(&within)))?;
+    errors::all(within.map(|within| remove_cgroup(&within)))?;
     match fs::remove_dir(cgroup) {
         Err(error) if is_in_use(&error) => Err(in_use(cgroup, &error)),
         removed => gone(removed, cgroup),

@@ -12,9 +12,10 @@ mod record;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use common::errors;
 
 use self::record::{Record, Taken};
-use crate::{containers, failures, image_archive::Image};
+use crate::{containers, image_archive::Image};
 
 /// In Docker's directory.
 const RECORD: &str = "kubernetes-on-eos-images.json";
@@ -103,7 +104,7 @@ fn remove_all_from(docker: &impl Images, file: &Path) -> Result<()> {
     });
     let removed =
         record.loaded.iter().map(|id| remove_if_nameless(docker, id).with_context(|| format!("the image {id}")));
-    failures::gathered(given_back.chain(removed))?;
+    errors::all(given_back.chain(removed))?;
     Record::remove(file)
 }
 

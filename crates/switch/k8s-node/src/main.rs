@@ -9,7 +9,6 @@ mod collect;
 mod containers;
 mod down;
 mod enrolment_server;
-mod failures;
 mod health;
 mod image_archive;
 mod iptables;

@@ -4,10 +4,8 @@ use std::{fs, io, path::Path};
 
 use anyhow::{Context, Result, bail};
 use cluster::{Cluster, Node};
-use common::{command::Program, files};
+use common::{command::Program, errors, files};
 use contract::places;
-
-use crate::failures;
 
 /// The interface that a route without a way out leads to.
 const LOOPBACK: &str = "lo";
@@ -48,7 +46,7 @@ pub fn ensure(cluster: &Cluster, node: &Node) -> Result<Changes> {
 
 /// Takes every route of ours away.
 pub fn remove_all() -> Result<()> {
-    failures::gathered(recorded()?.iter().map(|route| configure(&format!("no {route}"))))?;
+    errors::all(recorded()?.iter().map(|route| configure(&format!("no {route}"))))?;
     record(&[])
 }
 

@@ -5,10 +5,8 @@
 use std::{fs, io, path::Path};
 
 use anyhow::{Context, Result};
-use common::files;
+use common::{errors, files};
 use contract::places;
-
-use crate::failures;
 
 const PROC_SYS: &str = "/proc/sys";
 
@@ -47,7 +45,7 @@ fn give_back_in(proc_sys: &Path, record: &Path) -> Result<()> {
         before => before.with_context(|| format!("cannot read {}", record.display()))?,
     };
     let names = before.lines().filter_map(|line| line.split_once(' '));
-    failures::gathered(names.map(|(name, before)| give_back_one(proc_sys, name, before)))
+    errors::all(names.map(|(name, before)| give_back_one(proc_sys, name, before)))
 }
 
 fn give_back_one(proc_sys: &Path, name: &str, before: &str) -> Result<()> {

@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use common::{command::Program, retry::RetryPolicy};
+use common::{command::Program, errors, retry::RetryPolicy};
 use contract::services::PACKAGE;
-
-use crate::failures;
 
 const RESTORE: RetryPolicy = RetryPolicy::times(10, Duration::from_millis(300));
 /// How long a try may take.
@@ -28,7 +26,7 @@ const OF_CONTAINERS: [&str; 2] = ["CNI-HOSTPORT-DNAT", "CNI-HOSTPORT-SNAT"];
 
 /// Takes away the chains that kube-proxy, kubelet and our network's plugins have made, and every rule that leads to them.
 pub fn remove_of_kubernetes() -> Result<()> {
-    failures::gathered(["raw", "mangle", "nat", "filter"].into_iter().map(|table| {
+    errors::all(["raw", "mangle", "nat", "filter"].into_iter().map(|table| {
         // Old versions of iptables-restore cannot wait for whoever else is at it, and what that one has changed is to be seen.
         RESTORE
             .run("iptables-restore", || Ok(remove_from(table)?))
