@@ -31,13 +31,14 @@ pub enum CacheAction {
 }
 
 /// Everything that a build puts into the cache's directory.
-const DIRECTORIES: [(&str, &str); 13] = [
+const DIRECTORIES: [(&str, &str); 14] = [
     ("steps", "finished steps"),
     ("tmp", "unfinished steps"),
     ("locks", "locks"),
     ("logs", "logs"),
     ("blobs", "downloads"),
     ("partial", "unfinished downloads"),
+    ("blocks", "compressed blocks of images"),
     ("git", "Git objects"),
     ("apt", "package lists"),
     ("cargo-home", "crates"),

@@ -20,8 +20,8 @@ pub use self::{execute::execute, reporter::Reporter};
 /// One thing to pack.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Order {
-    /// The squashfs image of the programs.
-    Image { entries: Vec<Entry>, to: PathBuf, date: SourceDate },
+    /// The squashfs image of the programs. Compressed blocks are kept in `kept`.
+    Image { entries: Vec<Entry>, to: PathBuf, date: SourceDate, kept: Option<PathBuf> },
     /// The RPM around the image, under its own name in a directory. The rest is the repository's rootfs/.
     Package {
         version: String,

@@ -3,9 +3,11 @@
 //!
 //! backhand lays the image out, one block after the other. The work is in the blocks, so they are
 //! compressed first, by as many threads as there are processors, and handed over by content: the image
-//! does not depend on how many there were. Files that are the same are stored once.
+//! does not depend on how many there were, nor on which of them were compressed for an image before. Files that are the same
+//! are stored once.
 
 mod blocks;
+mod kept;
 mod read;
 
 use std::{fs::File, io, path::Path};
@@ -19,6 +21,7 @@ use backhand::{
 };
 use common::{Progress, files};
 
+use self::kept::Kept;
 pub use self::read::{Image, Item, Node, SquashfsError};
 use crate::{
     SourceDate,
@@ -30,9 +33,20 @@ const BLOCK: u32 = 1 << 20;
 
 /// Writes an image of the entries; directories that they are in come by themselves.
 pub fn write(entries: &[Entry], to: &Path, date: SourceDate, progress: &dyn Progress) -> Result<()> {
+    write_keeping(entries, to, date, None, progress)
+}
+
+/// The same, with the blocks that an earlier image left in a directory, where the new ones are left, too.
+pub fn write_keeping(
+    entries: &[Entry],
+    to: &Path,
+    date: SourceDate,
+    kept: Option<&Path>,
+    progress: &dyn Progress,
+) -> Result<()> {
     let entries = tree::complete(entries)?;
     let files: Vec<&Path> = entries.iter().filter_map(|entry| entry.source()).collect();
-    let blocks = blocks::compress(&files, progress)?;
+    let blocks = blocks::compress(&files, Kept::new(kept), progress)?;
     let layout = || -> Result<FilesystemWriter<'_, '_, '_>> {
         let mut image = FilesystemWriter::default();
         image.set_kind(Format::new_v4(blocks.get()));

@@ -12,7 +12,10 @@ use swix::{
 
 use crate::{
     step::ImageBuild,
-    work::{Job, packer::pack},
+    work::{
+        Job,
+        packer::{STEP as PACKER, pack},
+    },
 };
 
 /// Where the image is in the step's output.
@@ -44,7 +47,10 @@ pub(crate) fn run(job: &Job, work: &ImageBuild) -> Result<()> {
     let info = job.workshop.scratch().join("release.json");
     files::write_atomically(&info, work.info.to_json()?)?;
     entries.push(Entry::file(release::PATH, info));
-    pack(job, &Order::Image { entries, to: job.out().join(IMAGE), date: SourceDate(work.source_date) })
+    // Of one program that packs: another one may compress otherwise.
+    let kept = job.engine.cache.root().join("blocks").join(job.entry(PACKER)?.meta.output.short());
+    let (to, date) = (job.out().join(IMAGE), SourceDate(work.source_date));
+    pack(job, &Order::Image { entries, to, date, kept: Some(kept) })
 }
 
 /// The target of a link at `link` to `path`, both below the same root.

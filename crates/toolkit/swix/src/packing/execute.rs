@@ -14,7 +14,9 @@ use crate::{
 /// Packs what is ordered. What does not pass `inspect` counts as not packed.
 pub fn execute(order: &Order, progress: &dyn Progress) -> Result<()> {
     match order {
-        Order::Image { entries, to, date } => squashfs::write(entries, to, *date, progress),
+        Order::Image { entries, to, date, kept } => {
+            squashfs::write_keeping(entries, to, *date, kept.as_deref(), progress)
+        }
         Order::Package { version, revision, arch, image, rootfs, directory, date } => {
             let parts = ExtensionParts { version, revision: *revision, arch: *arch, image, rootfs, date: *date };
             let package = extension::package(&parts)?;

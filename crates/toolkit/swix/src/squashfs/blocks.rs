@@ -26,7 +26,7 @@ use liblzma::{
     write::XzEncoder,
 };
 
-use super::BLOCK;
+use super::{BLOCK, kept::Kept};
 
 /// liblzma's own default. Higher ones gain nothing on blocks of 1 MiB (measured on Go programs: under 0.1 %).
 const PRESET: u32 = 6;
@@ -36,7 +36,10 @@ const FASTEST: u32 = 0;
 
 /// Compressed blocks by the digest of what is in them.
 #[derive(Default)]
-pub(super) struct Blocks(Mutex<HashMap<Sha256, Vec<u8>>>);
+pub(super) struct Blocks {
+    packed: Mutex<HashMap<Sha256, Vec<u8>>>,
+    kept: Kept,
+}
 
 /// Lends blocks to backhand, which wants them for ever, and takes the memory back when it is dropped;
 /// the empty map, a few dozen bytes an image, stays.
@@ -56,7 +59,7 @@ impl Drop for Lent {
 
 /// Compresses the blocks of all files that fill at least one; smaller files share blocks, which are
 /// compressed when backhand has filled them.
-pub(super) fn compress(files: &[&Path], progress: &dyn Progress) -> Result<Lent> {
+pub(super) fn compress(files: &[&Path], kept: Kept, progress: &dyn Progress) -> Result<Lent> {
     let mut pieces = Vec::new();
     for path in files {
         let size = path.metadata().with_context(|| format!("cannot read {}", path.display()))?.len();
@@ -66,7 +69,7 @@ pub(super) fn compress(files: &[&Path], progress: &dyn Progress) -> Result<Lent>
     }
     let total = pieces.iter().map(|(_, offset, size)| piece_size(*offset, *size) as u64).sum();
     let task = Mutex::new(progress.start("squashfs", Unit::Bytes, Some(total)));
-    let blocks = Lent(Box::leak(Box::default()));
+    let blocks = Lent(Box::leak(Box::new(Blocks { kept, ..Blocks::default() })));
     let next = AtomicUsize::new(0);
     let work = || -> Result<()> {
         while let Some((path, offset, size)) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -95,17 +98,26 @@ fn piece_size(offset: u64, size: u64) -> usize {
 
 impl Blocks {
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Sha256, Vec<u8>>> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.packed.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     fn fill(&self, bytes: &[u8]) -> io::Result<()> {
         let digest = Sha256::of_bytes(bytes);
         let known = self.lock().contains_key(&digest);
         if !known {
-            let packed = smallest(bytes)?;
+            let packed = self.pack(&digest, bytes)?;
             self.lock().insert(digest, packed);
         }
         Ok(())
+    }
+
+    fn pack(&self, digest: &Sha256, bytes: &[u8]) -> io::Result<Vec<u8>> {
+        if let Some(block) = self.kept.get(digest) {
+            return Ok(block);
+        }
+        let packed = smallest(bytes)?;
+        self.kept.put(digest, &packed);
+        Ok(packed)
     }
 }
 
@@ -151,8 +163,9 @@ impl CompressionAction for Blocks {
     }
 
     fn compress(&self, bytes: &[u8], _: FilesystemCompressor, _: u32) -> Result<Vec<u8>, BackhandError> {
-        let known = self.lock().get(&Sha256::of_bytes(bytes)).cloned();
-        known.map_or_else(|| Ok(smallest(bytes)?), Ok)
+        let digest = Sha256::of_bytes(bytes);
+        let known = self.lock().get(&digest).cloned();
+        known.map_or_else(|| Ok(self.pack(&digest, bytes)?), Ok)
     }
 
     fn compression_options(
