@@ -27,7 +27,8 @@ echo containers; docker ps --all --quiet
 echo images; docker image ls --no-trunc --format '{{.Repository}}:{{.Tag}} {{.ID}}' | sort
 echo volumes; docker volume ls --quiet
 echo programs; cat /proc/[0-9]*/comm | sort -u | grep -e kube -e etcd -e k8s -e hyper -e pause || true
-echo files; find /opt /usr/libexec /run -maxdepth 1 -name '*kube*' | sort
+data=$(docker info --format '{{.DockerRootDir}}')
+echo files; find /opt /usr/libexec /run "$data" -maxdepth 1 -name '*kube*' | sort
 echo cgroups; find /sys/fs/cgroup -ignore_readdir_race -maxdepth 2 -name '*kube*' | sort
 echo logs; find /var/log -ignore_readdir_race -mindepth 1 -maxdepth 1 | sort
 # Those of others are their own matter, and new at every boot.

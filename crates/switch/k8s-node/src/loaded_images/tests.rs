@@ -65,7 +65,10 @@ fn what_was_loaded_is_removed_and_what_others_have_stays() {
     removed.unwrap();
     assert_eq!(left, [false, true, true, false]);
     assert!(other_left, "it is the operator's by that name");
-    assert!(!last.unwrap(), "its container is gone, and nobody else's");
+    assert!(
+        last.unwrap() && !record.exists(),
+        "what somebody else used when ours were removed is that one's from then on"
+    );
 }
 
 #[test]

@@ -112,3 +112,29 @@ fn only_kubernetes_chains_and_the_rules_that_lead_to_them_are_removed() {
     assert_eq!(removal(listed), expected);
     assert_eq!(removal("-P PREROUTING ACCEPT\n-N DOCKER\n"), "");
 }
+
+#[test]
+fn what_portmap_1_1_1_has_written_for_two_networks_is_told_apart() {
+    let listed = r#"-P PREROUTING ACCEPT
+-N CNI-DN-49ea454c5be6b7b6b539f
+-N CNI-DN-b6e73c47f141412d5e1df
+-N CNI-HOSTPORT-DNAT
+-N CNI-HOSTPORT-MASQ
+-N CNI-HOSTPORT-SETMARK
+-A PREROUTING -m addrtype --dst-type LOCAL -j CNI-HOSTPORT-DNAT
+-A OUTPUT -m addrtype --dst-type LOCAL -j CNI-HOSTPORT-DNAT
+-A POSTROUTING -m comment --comment "CNI portfwd requiring masquerade" -j CNI-HOSTPORT-MASQ
+-A CNI-DN-49ea454c5be6b7b6b539f -s 10.16.0.0/24 -p tcp -m tcp --dport 8080 -j CNI-HOSTPORT-SETMARK
+-A CNI-DN-49ea454c5be6b7b6b539f -p tcp -m tcp --dport 8080 -j DNAT --to-destination 10.16.0.2:80
+-A CNI-DN-b6e73c47f141412d5e1df -s 10.88.0.0/24 -p tcp -m tcp --dport 8081 -j CNI-HOSTPORT-SETMARK
+-A CNI-DN-b6e73c47f141412d5e1df -p tcp -m tcp --dport 8081 -j DNAT --to-destination 10.88.0.2:80
+-A CNI-HOSTPORT-DNAT -p tcp -m comment --comment "dnat name: \"kubernetes-on-eos\" id: \"0a1b2c\"" -m multiport --dports 8080 -j CNI-DN-49ea454c5be6b7b6b539f
+-A CNI-HOSTPORT-DNAT -p tcp -m comment --comment "dnat name: \"podman\" id: \"ffff01\"" -m multiport --dports 8081 -j CNI-DN-b6e73c47f141412d5e1df
+-A CNI-HOSTPORT-MASQ -m mark --mark 0x2000/0x2000 -j MASQUERADE
+-A CNI-HOSTPORT-SETMARK -m comment --comment "CNI portfwd masquerade mark" -j MARK --set-xmark 0x2000/0x2000
+"#;
+    let entry =
+        listed.lines().find_map(|line| line.strip_prefix("-A ").filter(|rule| rule.contains("0a1b2c"))).unwrap();
+    let own = "CNI-DN-49ea454c5be6b7b6b539f";
+    assert_eq!(removal(listed), format!("-D {entry}\n-F {own}\n-X {own}\n"));
+}
