@@ -21,7 +21,7 @@ const INTERVAL: Duration = Duration::from_millis(100);
 pub struct Lock {
     path: PathBuf,
     after: After,
-    _file: File,
+    file: File,
 }
 
 /// What becomes of the file when the lock is let go of.
@@ -61,6 +61,12 @@ impl Lock {
             }
         };
         acquire().with_context(|| format!("cannot lock {}", path.display()))
+    }
+
+    /// Held by the programs that this process starts, too, until all of them have ended.
+    pub fn handed_down(self) -> Result<Self> {
+        hand_down(&self.file).with_context(|| format!("cannot hand the lock {} down", self.path.display()))?;
+        Ok(self)
     }
 
     /// Waits for it so long, and not after Ctrl-C. `what` is what is waited for; whoever waits in vain is told who has it.
@@ -106,7 +112,7 @@ impl Lock {
         };
         // It is held also where the disk has no room for the name.
         let _: io::Result<()> = sign();
-        Lock { path: path.to_owned(), after, _file: file }
+        Lock { path: path.to_owned(), after, file }
     }
 }
 
@@ -122,6 +128,17 @@ impl Drop for Lock {
 /// Marks a file as in use by this process for as long as the handle lives.
 pub fn mark(file: &File) -> io::Result<()> {
     file.lock()
+}
+
+/// The same, by the programs that this process starts as well, as long as one of these lives: one that is killed leaves what its
+/// children have started.
+pub fn mark_with_children(file: &File) -> io::Result<()> {
+    file.lock()?;
+    hand_down(file)
+}
+
+fn hand_down(file: &File) -> io::Result<()> {
+    Ok(rustix::io::fcntl_setfd(file, rustix::io::FdFlags::empty())?)
 }
 
 /// Whether nobody has marked or locked the file, or who had is gone. `None`: there is no such file.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
-use common::command::Program;
+use common::command::{Program, find_on_path};
 
 /// The label that every container of a pod has, its pause container included.
 const POD_LABEL: &str = "io.kubernetes.pod.name";
@@ -26,6 +26,11 @@ pub fn version() -> Result<String> {
 pub fn cgroup_driver() -> Result<String> {
     let driver = docker("run pods")?.args(["info", "--format", "{{.CgroupDriver}}"]).read()?;
     Ok(driver.trim().to_owned())
+}
+
+/// Whether there is a Docker to ask; one that is there and does not answer may have something of ours.
+pub fn is_docker_installed() -> bool {
+    find_on_path("docker").is_some()
 }
 
 /// Where Docker has its data, its images too.

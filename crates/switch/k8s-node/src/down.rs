@@ -23,7 +23,11 @@ pub fn run() -> Result<()> {
     for name in ["kubelet", "kube-proxy"] {
         step(name, systemd::stop(&format!("{name}.service")));
     }
-    step("containers of pods", containers::remove_pods().map(drop));
+    // A master that is no worker needs no Docker.
+    let has_docker = containers::is_docker_installed();
+    if has_docker {
+        step("containers of pods", containers::remove_pods().map(drop));
+    }
     for name in services::MASTER.into_iter().rev() {
         step(name, systemd::stop(&format!("{name}.service")));
     }
@@ -42,7 +46,9 @@ pub fn run() -> Result<()> {
     step("what CNI keeps", leftovers::remove_cni_state());
     step(leftovers::PODS_SLICE, systemd::stop(leftovers::PODS_SLICE));
     step("cgroups of pods", leftovers::remove_cgroups());
-    step("images", loaded_images::remove_all());
+    if has_docker {
+        step("images", loaded_images::remove_all());
+    }
     step("sysctls", sysctls::give_back());
     step("units", units());
     // Last, and only after all else: it says what of the routes and sysctls is ours.

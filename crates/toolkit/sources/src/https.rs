@@ -7,7 +7,6 @@ use std::{
     fs::File,
     io::{Read, Write},
     path::PathBuf,
-    thread,
     time::Duration,
 };
 
@@ -16,6 +15,7 @@ use common::{
     Progress, Sha256,
     progress::{Task, Unit},
     retry::{Pauses, RetryPolicy},
+    stop,
 };
 use reqwest::{StatusCode, blocking, header};
 
@@ -120,7 +120,7 @@ impl Client {
                 return Err(Trouble::PassOver(format!("{why} ({} tries)", retry.tries)));
             }
             task.doing(&why);
-            thread::sleep(retry.pause_after(fruitless));
+            stop::pause(retry.pause_after(fruitless)).map_err(Trouble::Stop)?;
         }
     }
 

@@ -18,7 +18,8 @@ use crate::step::Step;
 /// Extension of the lock file beside a workshop.
 const MARK: &str = "alive";
 
-/// A directory in which one step is being made; removed when dropped, unless it became an entry.
+/// A directory in which one step is being made; removed when dropped, unless it became an entry. Compilers that outlive a killed run
+/// keep it in use.
 pub struct Workshop {
     pub(super) directory: PathBuf,
     _alive: fs::File,
@@ -58,7 +59,7 @@ impl Cache {
             .with_context(|| format!("cannot make a directory in {}", self.root.join("tmp").display()))?
             .keep();
         let alive = fs::File::create(mark_of(&directory))?;
-        lock::mark(&alive)?;
+        lock::mark_with_children(&alive)?;
         for part in ["out", "scratch"] {
             files::create_dir(&directory.join(part))?;
         }

@@ -60,7 +60,8 @@ pub(crate) fn run(job: &Job, work: &RustBuild) -> Result<()> {
     work.host_tools.lay_out(&sysroot::tools(job))?;
 
     let lock = target.with_extension("lock");
-    let _alone = Lock::acquire(&lock, After::Stays, |_| task.doing("waiting for another program to be compiled"))?;
+    let _alone = Lock::acquire(&lock, After::Stays, |_| task.doing("waiting for another program to be compiled"))?
+        .handed_down()?;
     task.doing("compiling");
     let purpose = format!("compile {}", work.name);
     work.commands.clean.program(&places, &purpose)?.run_logged(job.log)?;

@@ -3,9 +3,11 @@
 use std::{
     fs::{self, File},
     io::{BufRead, BufReader, Read},
-    time::{Duration, SystemTime},
+    thread,
+    time::{Duration, Instant, SystemTime},
 };
 
+use common::command::Program;
 use pipeline::known::entry_of;
 
 use crate::support::{Place, UNPACK, again, given_place};
@@ -38,6 +40,42 @@ fn what_a_killed_run_left_is_removed_and_what_a_living_one_holds_stays() {
     place.run();
     assert_eq!(place.under_way(), Vec::<String>::new());
     assert_eq!(place.made("go.mod"), "module thing\n");
+}
+
+#[test]
+fn what_a_killed_run_s_compiler_still_writes_to_stays_until_that_has_ended() {
+    if let Some(place) = given_place() {
+        let workshop = place.cache().workshop(&place.steps()[1]).unwrap();
+        // It is ended with the run; what it has started is not.
+        let compiler = "sleep 1000 & echo $!; wait";
+        let log = place.directory.join("compiler");
+        let _ = Program::new("sh", "compile").unwrap().args(["-c", compiler]).dir(&workshop.out()).run_logged(&log);
+        return;
+    }
+    let place = Place::new();
+    let test = "killed::what_a_killed_run_s_compiler_still_writes_to_stays_until_that_has_ended";
+    let mut living = again(test, &place).spawn().unwrap();
+    let log = place.directory.join("compiler");
+    let until = Instant::now() + Duration::from_secs(60);
+    let compiler: i32 = loop {
+        let text = fs::read_to_string(&log).unwrap_or_default();
+        if let Some(number) = text.lines().find_map(|line| line.parse().ok()) {
+            break number;
+        }
+        assert!(Instant::now() < until, "the compiler does not say its number: {text}");
+        thread::sleep(Duration::from_millis(20));
+    };
+    living.kill().unwrap();
+    living.wait().unwrap();
+    place.run();
+    assert_eq!(place.under_way().len(), 2, "what is written to was swept away");
+    Program::new("kill", "end the compiler").unwrap().args(["-9", &compiler.to_string()]).read().unwrap();
+    while fs::exists(format!("/proc/{compiler}")).unwrap() {
+        assert!(Instant::now() < until, "the compiler does not end");
+        thread::sleep(Duration::from_millis(20));
+    }
+    place.run();
+    assert_eq!(place.under_way(), Vec::<String>::new());
 }
 
 #[test]
