@@ -46,6 +46,11 @@ impl BuildSwix {
             session.require_sources(engine, &goals)?;
             engine.run(&session.plan.steps, &goals)
         })?;
+        let verb = self
+            .program
+            .as_ref()
+            .map_or_else(|| "build-swix".to_owned(), |name| format!("build-swix --program={name}"));
+        session.remember(&verb, &summary)?;
         let published = dist::publish(&session.plan, &session.cache, &self.dist)?;
         for file in published {
             println!("{:>12}  {}", HumanBytes(file.size).to_string(), file.path.display());

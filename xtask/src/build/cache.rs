@@ -4,13 +4,10 @@ use std::{collections::BTreeSet, path::Path, time::SystemTime};
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
-use common::{Arch, Sha256, files};
+use common::{Sha256, files};
 use indicatif::{HumanBytes, HumanDuration};
-use pipeline::{cache::Cache as BuildCache, known::known};
+use pipeline::cache::Cache as BuildCache;
 use sources::Store;
-
-use super::{Selection, session::Session};
-use crate::workspace::workspace;
 
 #[derive(Args)]
 pub struct CacheFlags {
@@ -31,12 +28,13 @@ pub enum CacheAction {
 }
 
 /// Everything that a build puts into the cache's directory.
-const DIRECTORIES: [(&str, &str); 14] = [
+const DIRECTORIES: [(&str, &str); 15] = [
     ("steps", "finished steps"),
     ("tmp", "unfinished steps"),
     ("locks", "locks"),
     ("logs", "logs"),
     ("blobs", "downloads"),
+    ("builds", "what builds have used"),
     ("partial", "unfinished downloads"),
     ("blocks", "compressed blocks of images"),
     ("git", "Git objects"),
@@ -54,10 +52,16 @@ impl CacheFlags {
         match self.action.unwrap_or(CacheAction::Show) {
             CacheAction::Show => show(&root),
             CacheAction::Trim { all: true } => {
+                if !root.is_dir() {
+                    println!("nothing is in {} yet", root.display());
+                    return Ok(());
+                }
+                let alone = BuildCache::open(&root)?.use_alone()?;
                 // Only what is ours: KOE_CACHE may name a directory that holds other things too.
                 let ours = DIRECTORIES.map(|(name, _)| root.join(name));
                 let freed: u64 = ours.iter().map(|directory| files::tree_size(directory)).sum();
                 ours.iter().try_for_each(|directory| files::remove_tree(directory))?;
+                drop(alone);
                 // The directory itself goes too, unless something else is in it.
                 let _ = std::fs::remove_dir(&root);
                 println!("{} freed in {}", HumanBytes(freed), root.display());
@@ -85,39 +89,21 @@ fn show(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Keeps what the releases of this repository use as they are now, for both architectures.
+/// Keeps what the newest build of each kind has used, whatever recipes, origins and sources it was made of.
 fn trim(root: &Path) -> Result<()> {
-    let recipes = workspace().join("recipes");
+    let cache = BuildCache::open(root)?;
+    let _alone = cache.use_alone()?;
     let mut used_keys = BTreeSet::new();
     let mut used_blobs: BTreeSet<Sha256> = BTreeSet::new();
-    for release in recipes::names(&recipes)? {
-        for arch in Arch::ALL {
-            let selection = Selection {
-                release: Some(release.clone()),
-                recipes: recipes.clone(),
-                arch,
-                origin: None,
-                source: vec![],
-                offline: true,
-            };
-            let session = Session::open_in(selection, root.to_owned())?;
-            for known in known(&session.cache, &session.plan.steps) {
-                let name = &known.step.name;
-                match (known.keyed, known.entry) {
-                    (Some(keyed), Ok(entry)) => {
-                        used_keys.insert((name.clone(), keyed.key.short()));
-                        let fetched = entry.meta.sources.values().flat_map(|fetched| &fetched.files);
-                        used_blobs.extend(fetched.map(|file| file.sha256));
-                    }
-                    (Some(_), Err(_)) => {}
-                    // What it needs has to be made again, and may come to what it was.
-                    (None, _) => used_keys
-                        .extend(session.cache.made_before(known.step).iter().map(|key| (name.clone(), key.short()))),
-                }
+    for build in cache.remembered()? {
+        println!("  kept: {}", build.what.trim_end());
+        for (name, key) in &build.steps {
+            used_keys.insert((name.clone(), key.short()));
+            if let Ok(entry) = cache.look_up_key(name, key) {
+                used_blobs.extend(entry.meta.sources.values().flat_map(|source| &source.files).map(|file| file.sha256));
             }
         }
     }
-    let cache = BuildCache::open(root)?;
     let mut freed = 0;
     for (name, key, size, _) in cache.entries() {
         if !used_keys.contains(&(name.clone(), key.clone())) {
@@ -126,7 +112,7 @@ fn trim(root: &Path) -> Result<()> {
             freed += size;
         }
     }
-    freed += Store::open(root)?.retain(&used_blobs)?;
+    freed += Store::open(root)?.retain(&used_blobs)? + cache.trim_helpful()?;
     println!("{} freed", HumanBytes(freed));
     Ok(())
 }

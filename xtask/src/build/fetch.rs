@@ -25,6 +25,7 @@ impl Fetch {
             session.require_sources(engine, &goals)?;
             engine.run(&session.plan.steps, &goals)
         })?;
+        session.remember("fetch", &summary)?;
         // That they came once does not say that they are in this cargo's cache; what packs the SWIX is compiled from it, too.
         if session.plan.steps.iter().any(|step| matches!(step.work, Work::Crates(_))) {
             let fetch = Program::cargo("bring the Rust programs' crates")?.limit(LONG).dir(&workspace());

@@ -1,10 +1,12 @@
-//! `reproduce`: two builds from empty caches in two directories, compared byte for byte.
+//! `reproduce`: two builds from empty caches, compared byte for byte. They differ in all that must leave no trace: the directory,
+//! the user's home, umask, time zone, language, and how many steps run side by side.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use common::{Sha256, command::Program, files};
+use rustix::{fs::Mode, process::umask};
 
 use super::Selection;
 use crate::workspace::workspace;
@@ -15,15 +17,43 @@ pub struct Reproduce {
     pub selection: Selection,
 }
 
-/// What a build reads of this repository.
-const INPUTS: [&str; 7] = ["Cargo.toml", "Cargo.lock", "crates", "patches", "recipes", "rootfs", "xtask"];
+/// Where and how one of them is made.
+struct Surroundings {
+    directory: &'static str,
+    umask: u32,
+    jobs: u32,
+    variables: [(&'static str, &'static str); 3],
+}
+
+const SURROUNDINGS: [Surroundings; 2] = [
+    Surroundings {
+        directory: "first",
+        umask: 0o022,
+        jobs: 2,
+        variables: [("TZ", "UTC"), ("LANG", "C"), ("SOURCE_DATE_EPOCH", "0")],
+    },
+    Surroundings {
+        directory: "a-second-directory-with-a-longer-name",
+        umask: 0o077,
+        jobs: 1,
+        variables: [("TZ", "Pacific/Kiritimati"), ("LANG", "C.UTF-8"), ("SOURCE_DATE_EPOCH", "2000000000")],
+    },
+];
 
 impl Reproduce {
     pub fn run(self) -> Result<()> {
         let scratch =
             tempfile::Builder::new().prefix("reproduce-").tempdir().context("cannot make a temporary directory")?;
-        let first = build(&scratch.path().join("first"), &self.selection)?;
-        let second = build(&scratch.path().join("a-second-directory"), &self.selection)?;
+        let compared = self.compare(scratch.path());
+        if compared.is_err() {
+            println!("what was built and the logs are kept in {}", scratch.keep().display());
+        }
+        compared
+    }
+
+    fn compare(&self, scratch: &Path) -> Result<()> {
+        let [first, second] = SURROUNDINGS.map(|surroundings| build(scratch, &surroundings, &self.selection));
+        let (first, second) = (first?, second?);
         let mut differing = vec![];
         for (name, digest) in &first {
             let other = second.iter().find(|(known, _)| known == name).map(|(_, digest)| digest);
@@ -33,23 +63,35 @@ impl Reproduce {
             }
         }
         ensure!(first.len() == second.len(), "the two builds made {} and {} files", first.len(), second.len());
-        if !differing.is_empty() {
-            let kept = scratch.keep();
-            bail!("not reproducible: {}; both builds are kept in {}", differing.join(", "), kept.display());
-        }
-        Ok(())
+        if differing.is_empty() { Ok(()) } else { bail!("not reproducible: {}", differing.join(", ")) }
     }
 }
 
-/// One build from nothing in a directory of its own: the names and digests of what it made.
-fn build(directory: &Path, selection: &Selection) -> Result<Vec<(String, Sha256)>> {
-    let copy = copy_workspace(directory)?;
-    let dist = directory.join("dist");
+/// What a build reads of this repository.
+const INPUTS: [&str; 7] = ["Cargo.toml", "Cargo.lock", "crates", "patches", "recipes", "rootfs", "xtask"];
+
+/// One build from nothing: the names and digests of what it made.
+fn build(scratch: &Path, surroundings: &Surroundings, selection: &Selection) -> Result<Vec<(String, Sha256)>> {
+    let directory = scratch.join(surroundings.directory);
+    let copy = copy_workspace(&directory)?;
+    let (dist, home) = (directory.join("dist"), directory.join("home"));
+    files::create_dir(&home)?;
     println!("building in {}", directory.display());
-    child(&copy, &directory.join("cache"), "build-swix", selection)?
+    let mut child = child(&copy, &directory.join("cache"), "build-swix", selection)?
         .arg("--dist")
         .arg(&dist)
-        .run_logged(&directory.join("log"))?;
+        .arg(format!("--jobs={}", surroundings.jobs))
+        // Cargo's settings say where crates come from.
+        .env("CARGO_HOME", users("CARGO_HOME", ".cargo")?)
+        .env("RUSTUP_HOME", users("RUSTUP_HOME", ".rustup")?)
+        .env("HOME", home);
+    for (name, value) in surroundings.variables {
+        child = child.env(name, value);
+    }
+    let before = umask(Mode::from_bits_truncate(surroundings.umask));
+    let built = child.run_logged(&directory.join("log"));
+    umask(before);
+    built?;
     let mut found = vec![];
     for entry in std::fs::read_dir(&dist)?.flatten() {
         let digest =
@@ -58,6 +100,13 @@ fn build(directory: &Path, selection: &Selection) -> Result<Vec<(String, Sha256)
     }
     found.sort();
     Ok(found)
+}
+
+/// A directory that a variable names, or the one in the user's home that it stands for.
+fn users(variable: &str, in_home: &str) -> Result<PathBuf> {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let directory = set(variable).or_else(|| set("HOME").map(|home| home.join(in_home)));
+    directory.with_context(|| format!("neither {variable} nor HOME is set: set HOME"))
 }
 
 /// Copies what a build reads into `<directory>/repository`.

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, path::PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use common::Progress;
 use pipeline::{
-    cache::{self, Cache},
-    engine::Engine,
+    cache::{self, Build, Cache},
+    engine::{Engine, Summary},
     plan::{Plan, PlanRequest},
 };
 use recipes::Release;
@@ -80,6 +80,16 @@ impl Session {
         }
         let engine = Engine { cache, fetcher: &fetcher, progress: &*self.progress, mode, jobs };
         action(&engine)
+    }
+
+    /// Remembers what a build used, so that `cache trim` keeps it.
+    pub fn remember(&self, verb: &str, summary: &Summary) -> Result<()> {
+        let mut words = self.selection.arguments();
+        // Which release it is, also where the recipes say so later on of another.
+        words.retain(|word| word != "--offline" && !word.starts_with("--release="));
+        let what = format!("{verb} --release={} {}", self.release.name, words.join(" "));
+        let steps = summary.keys.iter().map(|(name, key)| (name.clone(), *key)).collect();
+        self.cache.remember(&Build { what, steps }).context("what was built cannot be remembered")
     }
 
     /// Refuses an offline build that lacks something, naming everything that it lacks.

@@ -4,6 +4,7 @@
 //! and renamed, so it is there whole or not at all; a lock file for each key lets two runs share
 //! one cache. What is read from an entry is verified against the digest recorded in it.
 
+mod builds;
 mod miss;
 mod workshop;
 
@@ -24,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sources::Fetched;
 
-pub use self::{miss::Miss, workshop::Workshop};
+pub use self::{builds::Build, miss::Miss, workshop::Workshop};
 use crate::step::{KeyedStep, Step};
 
 /// Where the cache is: `KOE_CACHE`, else the user's cache directory.
@@ -114,7 +115,7 @@ impl Cache {
     }
 
     /// The same by name and key.
-    pub(crate) fn look_up_key(&self, name: &str, key: &Sha256) -> Result<CacheEntry, Miss> {
+    pub fn look_up_key(&self, name: &str, key: &Sha256) -> Result<CacheEntry, Miss> {
         let directory = self.directory_of(name, key);
         match read_meta(&directory) {
             Ok(Some(meta)) if meta.key == *key => Ok(CacheEntry { meta, directory }),
@@ -194,15 +195,6 @@ impl Cache {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error).with_context(|| format!("cannot remove {}", directory.display())),
         }
-    }
-
-    /// The keys under which a step was made before, whatever its needs made.
-    pub fn made_before(&self, step: &Step) -> Vec<Sha256> {
-        let entries = fs::read_dir(self.root.join("steps").join(&step.name)).into_iter().flatten().flatten();
-        let own = step.own_inputs();
-        let is_same = |meta: &Meta| own.iter().all(|(name, value)| meta.inputs.get(name) == Some(value));
-        let metas = entries.filter_map(|entry| read_meta(&entry.path()).ok()?);
-        metas.filter(is_same).map(|meta| meta.key).collect()
     }
 
     /// Every entry: (step name, short key, bytes, last change).

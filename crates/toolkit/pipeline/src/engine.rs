@@ -67,6 +67,8 @@ pub enum Trust {
 pub struct Summary {
     pub ran: Vec<(String, Duration)>,
     pub cached: usize,
+    /// Every step of the plan that is in the cache now, with its key.
+    pub keys: BTreeMap<String, Sha256>,
 }
 
 impl Engine<'_> {
@@ -122,6 +124,7 @@ impl Engine<'_> {
 
     /// Makes every goal, and what it needs, be in the cache, whole and verified.
     pub fn run(&self, steps: &[Step], goals: &[&str]) -> Result<Summary> {
+        let _in_use = self.cache.use_now()?;
         let swept = self.cache.sweep().and_then(|()| self.fetcher.store().sweep());
         swept.context("cannot clean up after an earlier run")?;
         let known = known(self.cache, steps);
@@ -153,7 +156,7 @@ impl Engine<'_> {
         match state.failure {
             Some(error) => Err(error),
             None if !state.waiting.is_empty() => bail!("a step ended without a result"),
-            None => Ok(Summary { cached: cached + begun_with - state.done.len(), ran: state.done }),
+            None => Ok(Summary { cached: cached + begun_with - state.done.len(), ran: state.done, keys: state.keys }),
         }
     }
 

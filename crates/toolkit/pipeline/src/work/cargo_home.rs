@@ -8,6 +8,8 @@ use anyhow::{Context, Result, bail, ensure};
 use common::{Sha256, files};
 use toml::{Table, Value};
 
+use crate::cache::Cache;
+
 /// The tables of Cargo's settings that are taken over.
 const TAKEN: [&str; 5] = ["http", "net", "registries", "registry", "source"];
 /// The start of the variables by which the same is said.
@@ -15,14 +17,12 @@ pub(crate) const VARIABLES: [&str; 4] = ["CARGO_HTTP_", "CARGO_NET_", "CARGO_REG
 /// Keys in `source` tables, and of `http`, that are paths.
 const PATHS: [&str; 3] = ["cainfo", "directory", "local-registry"];
 
-/// Makes it below `root`. Each kind of settings and each toolchain has one of its own, and so there is one registry in it.
-pub(crate) fn prepare(root: &Path, workspace: &Path, toolchain: &Sha256) -> Result<PathBuf> {
+/// Makes it. Each kind of settings and each toolchain has one of its own, and so there is one registry in it.
+pub(crate) fn prepare(cache: &Cache, workspace: &Path, toolchain: &Sha256) -> Result<PathBuf> {
     let user = users_own()?;
     nothing_else_in(Path::new("/.cargo"))?;
     let text = taken_over(&user, workspace)?.to_string();
-    let name = Sha256::of_bytes(format!("{toolchain}{text}")).short();
-    let home = root.join("cargo-home").join(name);
-    files::create_dir(&home)?;
+    let home = cache.helpful("cargo-home", &Sha256::of_bytes(format!("{toolchain}{text}")))?;
     files::write_atomically(&home.join("config.toml"), text)?;
     // Tokens are read where they are, and never copied.
     let (from, link) = (user.join("credentials.toml"), home.join("credentials.toml"));

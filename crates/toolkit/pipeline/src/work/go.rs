@@ -27,8 +27,7 @@ impl Toolchain {
     pub(crate) fn of(job: &Job, name: &Name) -> Result<Self> {
         let entry = job.entry(&format!("unpack-{name}"))?;
         // One compiler's results never meet another's.
-        let cache = job.engine.cache.root().join("go-build").join(entry.meta.output.short());
-        files::create_dir(&cache)?;
+        let cache = job.engine.cache.helpful("go-build", &entry.meta.output)?;
         Ok(Toolchain { root: find_root(&entry.out())?, cache })
     }
 

@@ -48,7 +48,7 @@ pub(crate) fn run(job: &Job, work: &ImageBuild) -> Result<()> {
     files::write_atomically(&info, work.info.to_json()?)?;
     entries.push(Entry::file(release::PATH, info));
     // Of one program that packs: another one may compress otherwise.
-    let kept = job.engine.cache.root().join("blocks").join(job.entry(PACKER)?.meta.output.short());
+    let kept = job.engine.cache.helpful("blocks", &job.entry(PACKER)?.meta.output)?;
     let (to, date) = (job.out().join(IMAGE), SourceDate(work.source_date));
     pack(job, &Order::Image { entries, to, date, kept: Some(kept) })
 }

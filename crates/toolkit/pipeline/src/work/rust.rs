@@ -22,6 +22,7 @@ use sources::FetchMode;
 
 use self::commands::PROFILE;
 use crate::{
+    cache::Cache,
     host_tools::HostTools,
     modules::Module,
     step::{CommandLine, Crates, Places, RustBuild},
@@ -38,7 +39,7 @@ pub(crate) fn fetch_crates(job: &Job, work: &Crates) -> Result<()> {
 /// Where Cargo's home and the workspace are, with the crates in that home.
 fn fetch(job: &Job, toolchain: &str, command: &CommandLine, workspace: &Path) -> Result<Places> {
     let compiler = job.entry(&format!("unpack-{toolchain}"))?;
-    let home = cargo_home::prepare(job.engine.cache.root(), workspace, &compiler.meta.output)?;
+    let home = cargo_home::prepare(job.engine.cache, workspace, &compiler.meta.output)?;
     let places = sysroot::places(job, toolchain)?.with("cargo-home", &home)?.with("workspace", workspace)?;
     let fetch = command.program(&places, "fetch the Rust programs' crates")?.users_network(&cargo_home::VARIABLES);
     // Its credentials may come from a program of the user's.
@@ -52,7 +53,7 @@ pub(crate) fn run(job: &Job, work: &RustBuild) -> Result<()> {
     // That the crates came once does not say that they are there.
     let places = fetch(job, &work.toolchain, &work.fetch, &work.workspace)?;
     let sysroot = job.entry(&format!("sysroot-{}", work.toolchain))?;
-    let target = shared_target(job.engine.cache.root(), &sysroot.meta.output, &work.host_tools)?;
+    let target = shared_target(job.engine.cache, &sysroot.meta.output, &work.host_tools)?;
     let places = places
         .with("sysroot", sysroot.out())?
         .with("headers", sysroot::headers(&job.need(&format!("unpack-{}", work.toolchain))?, work.arch))?
@@ -82,11 +83,9 @@ pub(crate) fn run(job: &Job, work: &RustBuild) -> Result<()> {
 
 /// Where what these make is kept compiled. Cargo tells flags and versions apart; not one C compiler from another, nor two standard
 /// libraries.
-fn shared_target(root: &Path, sysroot: &Sha256, tools: &HostTools) -> Result<PathBuf> {
-    let name = Sha256::of_bytes(format!("{sysroot}{}", serde_json::to_string(tools)?)).short();
-    let directory = root.join("cargo-target").join(name);
-    files::create_dir(&directory)?;
-    Ok(directory)
+fn shared_target(cache: &Cache, sysroot: &Sha256, tools: &HostTools) -> Result<PathBuf> {
+    let of = Sha256::of_bytes(format!("{sysroot}{}", serde_json::to_string(tools)?));
+    cache.helpful("cargo-target", &of)
 }
 
 pub(crate) fn offline(job: &Job) -> Option<&'static str> {
@@ -114,7 +113,8 @@ mod tests {
     fn what_was_fetched_to_compile_a_program_is_enough_to_list_its_crates() {
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..").canonicalize().unwrap();
         let root = tempfile::tempdir().unwrap();
-        let home = cargo_home::prepare(root.path(), &workspace, &Sha256::of_bytes([])).unwrap();
+        let cache = Cache::open(root.path()).unwrap();
+        let home = cargo_home::prepare(&cache, &workspace, &Sha256::of_bytes([])).unwrap();
         let run = |command: &CommandLine| {
             let argv: Vec<String> =
                 command.argv[1..].iter().map(|arg| arg.replace("{workspace}", workspace.to_str().unwrap())).collect();

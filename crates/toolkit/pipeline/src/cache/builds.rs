@@ -1,0 +1,162 @@
+//! What the newest build of each kind uses of the cache: who trims it keeps that. And who uses the cache now, from whom nothing
+//! is taken away meanwhile.
+
+use std::{
+    collections::BTreeSet,
+    fs::{self, File, TryLockError},
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
+
+use anyhow::{Context, Result, bail};
+use common::{Sha256, files};
+use serde::{Deserialize, Serialize};
+
+use super::Cache;
+
+/// How long a kind of build counts that is not made any more.
+const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+const DIRECTORY: &str = "builds";
+const IN_USE: &str = "in-use";
+
+/// One kind of build, and the steps of the newest one of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Build {
+    /// As it was asked for.
+    pub what: String,
+    /// Names and keys.
+    pub steps: BTreeSet<(String, Sha256)>,
+}
+
+impl Cache {
+    /// Keeps others from removing what there is, until the guard is dropped.
+    pub(crate) fn use_now(&self) -> Result<File> {
+        let file = self.open_in_use()?;
+        file.lock_shared().context("cannot lock the build cache")?;
+        Ok(file)
+    }
+
+    /// Keeps others from using the cache, until the guard is dropped. It waits for nobody.
+    pub fn use_alone(&self) -> Result<File> {
+        let file = self.open_in_use()?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => {
+                bail!("{} is in use by a build: nothing is removed; wait until it has ended", self.root.display())
+            }
+            Err(TryLockError::Error(error)) => Err(error).context("cannot lock the build cache"),
+        }
+    }
+
+    fn open_in_use(&self) -> Result<File> {
+        let path = self.root.join("locks").join(IN_USE);
+        let file = File::options().read(true).write(true).create(true).truncate(false).open(&path);
+        file.with_context(|| format!("cannot open {}", path.display()))
+    }
+
+    /// Remembers what a build has used, in the place of an earlier one of its kind.
+    pub fn remember(&self, build: &Build) -> Result<()> {
+        let name = Sha256::of_bytes(&build.what).short();
+        let file = self.root.join(DIRECTORY).join(format!("{name}.json"));
+        files::write_atomically(&file, serde_json::to_vec_pretty(build)?)
+    }
+
+    /// The newest build of each kind. Those of a month ago are forgotten.
+    pub fn remembered(&self) -> Result<Vec<Build>> {
+        let mut builds = Vec::new();
+        for entry in fs::read_dir(self.root.join(DIRECTORY)).into_iter().flatten() {
+            let path = entry?.path();
+            let age =
+                path.metadata()?.modified().map(|time| SystemTime::now().duration_since(time).unwrap_or_default())?;
+            if age > REMEMBERED {
+                fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+            } else if path.extension().is_some_and(|extension| extension == "json") {
+                let build = serde_json::from_slice(&files::read(&path)?);
+                builds.push(build.with_context(|| format!("{} cannot be understood: remove it", path.display()))?);
+            }
+        }
+        builds.sort_by(|a: &Build, b: &Build| a.what.cmp(&b.what));
+        Ok(builds)
+    }
+}
+
+/// What makes the next build quicker and is in none: compiled crates, Go's build cache, compressed blocks, crates.
+const HELPFUL: [&str; 4] = ["blocks", "cargo-home", "cargo-target", "go-build"];
+
+impl Cache {
+    /// A directory for such a thing, which belongs to what made it: a compiler, or what packs.
+    pub(crate) fn helpful(&self, kind: &str, of: &Sha256) -> Result<PathBuf> {
+        debug_assert!(HELPFUL.contains(&kind));
+        let directory = self.root.join(kind).join(of.short());
+        files::create_dir(&directory)?;
+        // It was of use today.
+        File::open(&directory)
+            .and_then(|handle| handle.set_modified(SystemTime::now()))
+            .with_context(|| format!("cannot use {}", directory.display()))?;
+        Ok(directory)
+    }
+
+    /// Removes those that were of no use for a month; says how many bytes.
+    pub fn trim_helpful(&self) -> Result<u64> {
+        let mut freed = 0;
+        for kind in HELPFUL {
+            for entry in fs::read_dir(self.root.join(kind)).into_iter().flatten() {
+                let path = entry?.path();
+                let used = path.metadata()?.modified()?;
+                if SystemTime::now().duration_since(used).unwrap_or_default() > REMEMBERED {
+                    freed += files::tree_size(&path);
+                    files::remove_tree(&path)?;
+                }
+            }
+        }
+        Ok(freed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_of_no_use_for_a_month_is_trimmed() {
+        let root = tempfile::tempdir().unwrap();
+        let cache = Cache::open(root.path()).unwrap();
+        let [old, new] = ["old", "new"].map(|of| cache.helpful("blocks", &Sha256::of_bytes(of)).unwrap());
+        fs::write(old.join("block"), "packed").unwrap();
+        let past = SystemTime::now() - REMEMBERED - Duration::from_secs(1);
+        File::open(&old).unwrap().set_modified(past).unwrap();
+        assert_eq!(cache.trim_helpful().unwrap(), 6);
+        assert!(!old.exists() && new.exists());
+    }
+
+    fn build(what: &str, content: &str) -> Build {
+        Build { what: what.into(), steps: BTreeSet::from([("step".to_owned(), Sha256::of_bytes(content))]) }
+    }
+
+    #[test]
+    fn the_newest_build_of_each_kind_is_remembered_for_a_month() {
+        let root = tempfile::tempdir().unwrap();
+        let cache = Cache::open(root.path()).unwrap();
+        assert_eq!(cache.remembered().unwrap(), []);
+        for (what, content) in [("a", "old"), ("b", "other"), ("a", "new")] {
+            cache.remember(&build(what, content)).unwrap();
+        }
+        assert_eq!(cache.remembered().unwrap(), [build("a", "new"), build("b", "other")]);
+        let path = root.path().join(DIRECTORY).join(format!("{}.json", Sha256::of_bytes("a").short()));
+        let old = SystemTime::now() - REMEMBERED - Duration::from_secs(1);
+        File::options().write(true).open(path).unwrap().set_modified(old).unwrap();
+        assert_eq!(cache.remembered().unwrap(), [build("b", "other")]);
+    }
+
+    #[test]
+    fn nothing_is_removed_while_a_build_runs() {
+        let root = tempfile::tempdir().unwrap();
+        let cache = Cache::open(root.path()).unwrap();
+        let (one, two) = (cache.use_now().unwrap(), cache.use_now().unwrap());
+        let error = cache.use_alone().unwrap_err().to_string();
+        assert!(error.contains("is in use by a build"), "{error}");
+        drop((one, two));
+        cache.use_alone().unwrap();
+    }
+}
