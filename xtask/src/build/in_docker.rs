@@ -1,6 +1,6 @@
 //! `build-swix --in-docker`: the same build in a Debian 12 container, for hosts that are something else.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use common::{command::Program, files};
@@ -12,6 +12,27 @@ const IMAGE: &str = "kubernetes-on-eos/builder";
 
 /// Where this machine keeps the certificates that it trusts; a company's proxy may have its own among them.
 const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// Variables of the user's that say how the network is reached.
+const NETWORK: [&str; 10] = [
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+];
+
+/// Of these, the ones that name a file or directory.
+const NAMES_A_PLACE: [&str; 3] = ["SSL_CERT_FILE", "SSL_CERT_DIR", "CARGO_HTTP_CAINFO"];
+
+/// Settings of the user's home that name mirrors, and what opens them.
+const IN_HOME: [&str; 3] = [".gitconfig", ".config/git/config", ".netrc"];
+const IN_CARGO_HOME: [&str; 2] = ["config.toml", "credentials.toml"];
 
 pub fn run(flags: &BuildSwix) -> Result<()> {
     let repository = workspace();
@@ -27,10 +48,22 @@ pub fn run(flags: &BuildSwix) -> Result<()> {
 
     let id = |flag: &str| Program::new("id", "know the user").and_then(|id| id.arg(flag).read());
     let user = format!("{}:{}", id("-u")?.trim(), id("-g")?.trim());
-    let mut run: Vec<String> = ["run", "--rm", "--network", "host", "--user", &user].map(String::from).to_vec();
-    let mut mount = |path: &Path, how: &str| {
-        run.extend(["--volume".to_owned(), format!("{0}:{0}{how}", path.display())]);
+    // Docker's own init hands Ctrl-C on and waits for what is left.
+    let mut run: Vec<String> =
+        ["run", "--rm", "--init", "--network", "host", "--user", &user].map(String::from).to_vec();
+    let mut mount_at = |path: &Path, place: &Path, how: &str| {
+        run.extend(["--volume".to_owned(), format!("{}:{}{how}", path.display(), place.display())]);
     };
+    let home = cache.join("home");
+    for (file, place) in settings() {
+        let place = home.join(place);
+        // Where there is none, Docker would make one, and it would be root's.
+        if !place.exists() {
+            files::write_atomically(&place, "")?;
+        }
+        mount_at(&file, &place, ":ro");
+    }
+    let mut mount = |path: &Path, how: &str| mount_at(path, path, how);
     // The same paths inside as outside, so that messages and logs lead to what they name.
     mount(&repository, "");
     mount(&cache, "");
@@ -44,11 +77,14 @@ pub fn run(flags: &BuildSwix) -> Result<()> {
     }
     let mut variables = vec![
         format!("KOE_CACHE={}", cache.display()),
-        format!("HOME={}/home", cache.display()),
+        format!("HOME={}", home.display()),
         format!("CARGO_TARGET_DIR={}/xtask-in-docker", cache.display()),
     ];
-    for name in ["http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"] {
-        variables.extend(std::env::var(name).ok().map(|value| format!("{name}={value}")));
+    for (name, value) in network() {
+        if NAMES_A_PLACE.contains(&name.as_str()) && Path::new(&value).exists() {
+            mount(&std::path::absolute(&value)?, ":ro");
+        }
+        variables.push(format!("{name}={value}"));
     }
     for variable in variables {
         run.extend(["--env".to_owned(), variable]);
@@ -59,4 +95,22 @@ pub fn run(flags: &BuildSwix) -> Result<()> {
     run.extend([format!("--jobs={}", flags.jobs), format!("--dist={}", std::path::absolute(&flags.dist)?.display())]);
     run.extend(flags.program.iter().map(|name| format!("--program={name}")));
     Program::new("docker", "build in a container")?.args(run).run_shown()
+}
+
+/// The user's files, and where they are below the container's home.
+fn settings() -> Vec<(PathBuf, PathBuf)> {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let Some(home) = set("HOME") else { return Vec::new() };
+    let cargo = set("CARGO_HOME").unwrap_or_else(|| home.join(".cargo"));
+    let in_home = IN_HOME.iter().map(|name| (home.join(name), PathBuf::from(name)));
+    let in_cargo_home = IN_CARGO_HOME.iter().map(|name| (cargo.join(name), Path::new(".cargo").join(name)));
+    in_home.chain(in_cargo_home).filter(|(file, _)| file.is_file()).collect()
+}
+
+fn network() -> impl Iterator<Item = (String, String)> {
+    let of_cargo =
+        |name: &str| ["CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTRIES_"].iter().any(|start| name.starts_with(start));
+    let all =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    all.filter(move |(name, _)| NETWORK.contains(&name.as_str()) || of_cargo(name))
 }

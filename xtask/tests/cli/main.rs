@@ -6,6 +6,7 @@ mod doctor;
 mod full_disk;
 mod handed_over;
 mod help;
+mod in_docker;
 mod inspect;
 mod killed;
 mod network;
