@@ -10,11 +10,12 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    thread,
+    thread::{self, ScopedJoinHandle},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use common::errors;
 use devices::Device;
 use serde_json::json;
 
@@ -134,10 +135,10 @@ pub fn while_asked<T>(
             .map(|(device, question)| scope.spawn(|| device.in_network(|| keep_asking(question, &answers, &done))))
             .collect();
         let worked = then_set(&done, || work(scene, &answers));
-        for asker in askers {
-            asker.join().map_err(|_| anyhow::anyhow!("a thread that asked panicked"))??;
-        }
-        worked
+        let asked = |asker: ScopedJoinHandle<'_, Result<()>>| {
+            asker.join().unwrap_or_else(|_| bail!("a thread that asked panicked"))
+        };
+        errors::both(worked, errors::all(askers.into_iter().map(asked)))
     })
 }
 

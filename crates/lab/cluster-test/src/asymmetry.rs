@@ -3,6 +3,7 @@
 use std::{fmt, net::Ipv4Addr, time::Duration};
 
 use anyhow::{Result, ensure};
+use common::errors;
 use topology::Topology;
 
 use crate::{
@@ -51,10 +52,7 @@ impl Asymmetry {
         let routes = [Route::by(scene, one, other, &self.by[0])?, Route::by(scene, other, one, &self.by[1])?];
         let made = routes.iter().try_for_each(|route| route.make(scene));
         let worked = made.and_then(|()| work(scene));
-        let gone = routes.iter().try_for_each(Route::take_away);
-        let worked = worked?;
-        gone?;
-        Ok(worked)
+        errors::both(worked, errors::all(routes.iter().map(Route::take_away)))
     }
 }
 

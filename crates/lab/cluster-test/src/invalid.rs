@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use common::errors;
 
 use crate::{Scene, Switch, neighbours::EndHost};
 
@@ -15,12 +16,11 @@ struct Dropped(BTreeMap<(String, String), u64>);
 pub fn none_dropped<T>(scene: &mut Scene<'_>, work: impl FnOnce(&mut Scene<'_>) -> Result<T>) -> Result<T> {
     let before = Dropped::read(scene)?;
     let worked = work(scene);
-    let now = Dropped::read(scene)?.since(&before).said();
-    match (worked, now) {
-        (worked, None) => worked,
-        (Ok(_), Some(said)) => anyhow::bail!("packets were dropped as INVALID: {said}"),
-        (Err(error), Some(said)) => Err(error.context(format!("packets were dropped as INVALID: {said}"))),
-    }
+    let dropped = Dropped::read(scene).and_then(|now| match now.since(&before).said() {
+        None => Ok(()),
+        Some(said) => bail!("packets were dropped as INVALID: {said}"),
+    });
+    errors::both(worked, dropped)
 }
 
 impl Dropped {

@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::{Result, ensure};
 use cluster::Node;
+use common::errors;
 use contract::places::FLANNELD;
 
 use crate::{Scene, Switch, answering, scene::BRING_UP, switch::put};
@@ -32,11 +33,11 @@ fn by_flannel(scene: &mut Scene<'_>) -> Result<()> {
     let given = scene.parts.flanneld.clone();
     let switches = scene.workers()?;
     let played = with_flannel(scene, &switches, given);
-    scene.step("take flannel away, and bring the static routes back", |scene| {
-        switches.iter().try_for_each(|switch| without_flannel(scene, switch))?;
+    let gone = scene.step("take flannel away, and bring the static routes back", |scene| {
+        errors::all(switches.iter().map(|switch| without_flannel(scene, switch)))?;
         scene.wait_until_nodes_ready(BRING_UP)
-    })?;
-    played
+    });
+    errors::both(played, gone)
 }
 
 fn with_flannel(scene: &mut Scene<'_>, switches: &[Switch<'_>], given: Option<PathBuf>) -> Result<()> {

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use common::errors;
 use devices::Device;
 
 use super::routing;
@@ -79,8 +80,7 @@ fn cut_and_restore(scene: &Scene<'_>, host: &Device<'_>, to: Ipv4Addr, cable: &s
     let paused = scene.pause(CUT.saturating_sub(began.elapsed()));
     let repaired = Instant::now();
     // It is repaired whatever was seen.
-    scene.lab.restore_link(cable)?;
-    found.and(paused)?;
+    errors::both(found.and(paused), scene.lab.restore_link(cable))?;
     answers(scene, host, to, CONVERGED)?;
     routing::all_full(scene)?;
     scene.pause(2 * QUIET)?;

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use common::errors;
 use contract::services;
 
 use super::pods;
@@ -35,8 +36,7 @@ fn away(scene: &mut Scene<'_>) -> Result<()> {
             master.exec_ok([&["systemctl", "start"][..], &services::MASTER].concat())?;
             scene.wait_until_nodes_ready(BRING_UP)
         });
-        let cut = absent?;
-        back?;
+        let cut = errors::both(absent, back)?;
         scene.step("no question was without an answer", |scene| {
             let count = answers.none_failed(|answer| !cut.excuses(answer))?;
             scene.figure(
@@ -93,9 +93,7 @@ fn control_plane_absent(scene: &mut Scene<'_>, answers: &Answers, workers: &[Swi
     let cut = scene.step(format!("cut {cable} for {} s, and repair it", CUT.as_secs()), |scene| {
         let began = Instant::now();
         scene.lab.cut_link(&cable)?;
-        let paused = scene.pause(CUT);
-        scene.lab.restore_link(&cable)?;
-        paused?;
+        errors::both(scene.pause(CUT), scene.lab.restore_link(&cable))?;
         answering::wait_at(scene, workers.iter().map(|worker| worker.name()))?;
         Ok(Cut { began, ended: Instant::now() })
     })?;
