@@ -145,15 +145,7 @@ impl Program {
 
     /// The command as a person would type it.
     pub fn text(&self) -> String {
-        let quote = |arg: &String| {
-            let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
-            if !arg.is_empty() && arg.chars().all(plain) {
-                arg.clone()
-            } else {
-                format!("'{}'", arg.replace('\'', r"'\''"))
-            }
-        };
-        self.argv.iter().map(quote).collect::<Vec<_>>().join(" ")
+        quoted(&self.argv)
     }
 
     /// Runs the program to its end with both outputs appended to `log`.
@@ -253,6 +245,19 @@ impl Program {
     fn failed(&self, status: ExitStatus, printed: &[u8]) -> Failure {
         Failure::Failed { command: self.text(), purpose: self.purpose.clone(), status, tail: tail(printed) }
     }
+}
+
+/// Words as a shell takes them for the same words.
+pub fn quoted(words: &[String]) -> String {
+    let quote = |word: &String| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
+        if !word.is_empty() && word.chars().all(plain) {
+            word.clone()
+        } else {
+            format!("'{}'", word.replace('\'', r"'\''"))
+        }
+    };
+    words.iter().map(quote).collect::<Vec<_>>().join(" ")
 }
 
 fn append_to(log: &Path) -> Result<fs::File> {

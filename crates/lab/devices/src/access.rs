@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use common::command::Program;
+use common::command::{Program, quoted};
 use data_encoding::BASE64;
 
 use super::device::COMMAND;
@@ -78,8 +78,7 @@ impl Ssh {
         }
         all.push(format!("{}@{address}", self.user));
         if !argv.is_empty() {
-            let quoted: Vec<String> = argv.iter().map(|word| quote(word)).collect();
-            all.push(format!("enable\nbash sudo {}", quoted.join(" ")));
+            all.push(format!("enable\nbash sudo {}", quoted(argv)));
         }
         all
     }
@@ -139,18 +138,8 @@ pub(super) fn read(argv: &[String], output: Output) -> Result<String> {
 }
 
 fn eos_commands(argv: &[String]) -> String {
-    let quoted: Vec<String> = argv.iter().map(|word| quote(word)).collect();
-    let script = format!("{}\nprintf '\\n%s %s\\n' {ENDED} $?", quoted.join(" "));
+    let script = format!("{}\nprintf '\\n%s %s\\n' {ENDED} $?", quoted(argv));
     format!("enable\nbash sudo sh -c \"$(echo {} | base64 -d)\"", BASE64.encode(script.as_bytes()))
-}
-
-fn quote(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }
 
 /// Takes the status from behind what the command printed; where there is none, it has not run.
