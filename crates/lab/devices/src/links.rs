@@ -44,26 +44,12 @@ impl Lab {
         self.set_link(which, Carrier::Up)
     }
 
-    /// Cuts one device off from one of its links. At a cable's other end the carrier is lost, too.
-    pub fn cut_end(&self, device: &str, interface: &str) -> Result<()> {
-        self.set_one_end(device, interface, Carrier::Down)
-    }
-
-    pub fn restore_end(&self, device: &str, interface: &str) -> Result<()> {
-        self.set_one_end(device, interface, Carrier::Up)
-    }
-
     fn set_link(&self, which: &str, carrier: Carrier) -> Result<()> {
         let link = self.link(which)?;
         for end in &link.endpoints {
             self.set_end(link, end, carrier)?;
         }
         Ok(())
-    }
-
-    fn set_one_end(&self, device: &str, interface: &str, carrier: Carrier) -> Result<()> {
-        let link = self.link(&format!("{device}:{interface}"))?;
-        self.set_end(link, &Endpoint { device: device.to_owned(), interface: interface.to_owned() }, carrier)
     }
 
     /// A device that is off has no end to set.

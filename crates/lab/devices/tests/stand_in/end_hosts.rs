@@ -47,9 +47,9 @@ fn addresses_of_any_length_are_on_cables_and_on_second_bridges_also_after_a_rebo
     assert_eq!(a.exec_ok(["hostname"]).unwrap(), "Host-A\n");
     // The one that this machine is on, and not the second.
     ping(&b, &a.management_address().unwrap());
-    lab.cut_end("Host-A", "eth1").unwrap();
+    lab.cut_link("Host-A:eth1").unwrap();
     assert!(!a.exec(["ping", "-c", "1", "-W", "1", "10.77.1.2"]).unwrap().status.success());
-    lab.restore_end("Host-A", "eth1").unwrap();
+    lab.restore_link("Host-A:eth1").unwrap();
     ping(&a, "10.77.1.2");
     drop(lab);
     nothing_is_left("test-Hosts");

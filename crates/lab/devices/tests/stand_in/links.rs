@@ -30,13 +30,9 @@ fn a_link_that_was_cut_carries_nothing_until_it_is_repaired() {
 
     let management = switch.management_address().unwrap();
     ping(&host, &management);
-    lab.cut_end("host-c1", "eth0").unwrap();
-    assert!(!carrier(&host, "eth0") && carrier(&switch, "eth0"));
-    assert!(!reaches(&host, &management));
-    lab.restore_end("host-c1", "eth0").unwrap();
-    ping(&host, &management);
     lab.cut_link("0").unwrap();
     assert!(!carrier(&host, "eth0") && !carrier(&switch, "eth0"));
+    assert!(!reaches(&host, &management));
     lab.restore_link("net-0").unwrap();
     ping(&host, &management);
     assert!(lab.cut_link("net-7").unwrap_err().to_string().contains("no link net-7"));
