@@ -1,5 +1,5 @@
-//! The verbs of a build. They need the toolkit's crates alone, and all but `inspect`, `diff` and `sign` not even
-//! those of the formats.
+//! The verbs of a build. They need the toolkit's crates alone, and all but `inspect`, `diff`, `sign`, `sign-dist` and `verify`
+//! not even those of the formats.
 
 mod build_swix;
 mod cache;
@@ -16,10 +16,14 @@ mod selection;
 pub mod session;
 #[cfg(feature = "formats")]
 mod sign;
+#[cfg(feature = "formats")]
+mod sign_dist;
+#[cfg(feature = "formats")]
+mod verify;
 
 pub use self::{
     build_swix::BuildSwix, cache::CacheFlags, fetch::Fetch, patch::Patch, plan::PlanFlags, reproduce::Reproduce,
     selection::Selection,
 };
 #[cfg(feature = "formats")]
-pub use self::{diff::Diff, inspect::Inspect, sign::Sign};
+pub use self::{diff::Diff, inspect::Inspect, sign::Sign, sign_dist::SignDist, verify::Verify};

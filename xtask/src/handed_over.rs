@@ -19,7 +19,7 @@ use common::command::{Program, cargo_variables};
 use crate::{Xtask, workspace::workspace};
 
 /// The verbs for which the formats' crates are enough.
-const FORMATS_VERBS: [&str; 3] = ["diff", "inspect", "sign"];
+const FORMATS_VERBS: [&str; 5] = ["diff", "inspect", "sign", "sign-dist", "verify"];
 
 /// How long cargo may be at work before a word on it.
 const QUIET: Duration = Duration::from_secs(2);
@@ -42,6 +42,10 @@ pub type Diff = HandedOver;
 pub type Inspect = HandedOver;
 #[cfg(not(feature = "formats"))]
 pub type Sign = HandedOver;
+#[cfg(not(feature = "formats"))]
+pub type SignDist = HandedOver;
+#[cfg(not(feature = "formats"))]
+pub type Verify = HandedOver;
 pub type ImageFlags = HandedOver;
 pub type Pki = HandedOver;
 pub type PowerCuts = HandedOver;

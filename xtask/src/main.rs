@@ -52,6 +52,10 @@ enum Verb {
     Diff(Diff),
     /// Sign a SWIX as EOS verifies it
     Sign(Sign),
+    /// Sign what a build published, for those who get it
+    SignDist(SignDist),
+    /// Verify what a build published, on any machine
+    Verify(Verify),
     /// Run the tests of this project
     Test(TestFlags),
     /// Run the proofs that are too long for CI, and write down what came of them
@@ -104,6 +108,8 @@ impl Verb {
             Verb::Inspect(verb) => verb.run(),
             Verb::Diff(verb) => verb.run(),
             Verb::Sign(verb) => verb.run(),
+            Verb::SignDist(verb) => verb.run(),
+            Verb::Verify(verb) => verb.run(),
             Verb::Test(verb) => verb.run(),
             Verb::ReleaseCheck(verb) => verb.run(),
             Verb::Doctor(verb) => verb.run(),

@@ -5,8 +5,13 @@ use std::{env, fs, path::Path};
 use sha2::{Digest, Sha256};
 
 /// The crates whose code is in what the steps make, from here.
-const CRATES: [(&str, &str); 4] =
-    [("common", "../../common/src"), ("pipeline", "src"), ("sources", "../sources/src"), ("swix", "../swix/src")];
+const CRATES: [(&str, &str); 5] = [
+    ("common", "../../common/src"),
+    ("pipeline", "src"),
+    ("provenance", "../provenance/src"),
+    ("sources", "../sources/src"),
+    ("swix", "../swix/src"),
+];
 
 fn main() {
     let here = env::var("CARGO_MANIFEST_DIR").expect("cargo says where the package is");

@@ -51,6 +51,9 @@ fn print(report: &Inspection) {
     println!("  signed   {}", report.signature);
     println!("  package  {}", report.manifest.primary_rpm);
     println!("  release  {} {}, linux/{}", report.release.name, report.release.version, report.release.arch);
+    let build = report.release.build.as_ref();
+    let origin = build.map_or("not said: an earlier toolkit made it".to_owned(), |build| build.origin());
+    println!("  build    {}, {origin}", header.release);
     println!("\n{} {}-{} ({}) puts on the switch:", header.name, header.version, header.release, header.arch);
     for file in &report.rpm.files {
         println!("  {:o} /{}", file.mode & 0o7777, file.path.trim_start_matches('/'));

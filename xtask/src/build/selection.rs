@@ -1,6 +1,6 @@
 //! What to build and from where: the flags that the verbs of a build share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use common::Arch;
@@ -32,6 +32,17 @@ pub struct Selection {
 }
 
 impl Selection {
+    /// What a build also depends on besides the commit of this repository, in words.
+    pub fn besides(&self) -> Vec<String> {
+        let elsewhere = !is_same(&self.recipes, &workspace().join("recipes"));
+        let mut besides: Vec<String> = elsewhere.then(|| "recipes from elsewhere".to_owned()).into_iter().collect();
+        besides.extend(self.origin.map(|kind| format!("origins of the kind {kind} alone")));
+        let mut sources: Vec<&str> = self.source.iter().map(|(name, _)| name.as_str()).collect();
+        sources.sort_unstable();
+        besides.extend(sources.iter().map(|name| format!("a source of its own for {name}")));
+        besides
+    }
+
     /// The same, as another `xtask` takes it. Its recipes are its own unless these are elsewhere.
     pub fn arguments(&self) -> Vec<String> {
         let mut arguments = vec![format!("--arch={}", self.arch)];
@@ -44,6 +55,10 @@ impl Selection {
         arguments.extend(self.offline.then(|| "--offline".to_owned()));
         arguments
     }
+}
+
+fn is_same(a: &Path, b: &Path) -> bool {
+    a.canonicalize().ok().zip(b.canonicalize().ok()).is_some_and(|(a, b)| a == b)
 }
 
 fn name_and_path(text: &str) -> Result<(String, PathBuf), String> {

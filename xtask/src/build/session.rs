@@ -5,8 +5,10 @@ use std::{collections::BTreeMap, path::PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use common::Progress;
 use pipeline::{
-    cache::{self, Build, Cache},
+    cache::{self, Cache, KeptBuild},
     engine::{Engine, Summary},
+    host::Host,
+    origin::BuildOrigin,
     plan::{Plan, PlanRequest},
 };
 use recipes::Release;
@@ -53,10 +55,22 @@ impl Session {
                 bail!("--source {name} is given twice, once as {}: give it once", other.display());
             }
         }
-        let request =
-            PlanRequest { arch: selection.arch, only: selection.origin, source_overrides, workspace: workspace() };
+        let progress = progress::for_stderr();
+        let mut origin = BuildOrigin::of(&workspace()).unwrap_or_else(|error| {
+            progress.note(&format!("the SWIX will not say which commit it is of: {error:#}"));
+            BuildOrigin::default()
+        });
+        origin.besides.extend(selection.besides());
+        let request = PlanRequest {
+            arch: selection.arch,
+            only: selection.origin,
+            source_overrides,
+            host: Host::here(),
+            origin,
+            workspace: workspace(),
+        };
         let plan = pipeline::plan::plan(&release, &request).context("the build cannot be planned")?;
-        Ok(Session { release, plan, cache, progress: progress::for_stderr(), selection, store })
+        Ok(Session { release, plan, cache, progress, selection, store })
     }
 
     /// Calls `action` with the engine of this session.
@@ -89,7 +103,7 @@ impl Session {
         words.retain(|word| word != "--offline" && !word.starts_with("--release="));
         let what = format!("{verb} --release={} {}", self.release.name, words.join(" "));
         let steps = summary.keys.iter().map(|(name, key)| (name.clone(), *key)).collect();
-        self.cache.remember(&Build { what, steps }).context("what was built cannot be remembered")
+        self.cache.remember(&KeptBuild { what, steps }).context("what was built cannot be remembered")
     }
 
     /// Refuses an offline build that lacks something, naming everything that it lacks.

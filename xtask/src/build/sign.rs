@@ -1,4 +1,4 @@
-//! `sign`: gives a SWIX the signature that EOS verifies.
+//! `sign`: gives a SWIX the signature that EOS verifies. What is published is signed as a whole by `sign-dist`.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use crate::progress;
 
 #[derive(Args)]
 pub struct Sign {
-    /// The SWIX, which stays as it is: SHA256SUMS and the build record go on being true of it
+    /// The SWIX, which stays as it is: SHA256SUMS and the provenance go on being true of it
     pub file: PathBuf,
     /// The private key, RSA, in PEM
     #[arg(long, value_name = "FILE")]

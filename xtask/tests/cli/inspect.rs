@@ -6,6 +6,7 @@ use std::{
 };
 
 use common::{Arch, progress::Silent};
+use contract::Build;
 use swix::{
     SourceDate, archive, extension,
     release::{self, ReleaseInfo},
@@ -15,12 +16,25 @@ use swix::{
 
 use crate::support::{assert_says, refused, succeeds, xtask};
 
+/// The build that it says it is of.
+pub(crate) fn build() -> Build {
+    Build {
+        revision: 1,
+        commit: Some("0123456789".repeat(4)),
+        besides: vec!["changes in the work tree".into()],
+        contents: "ab".repeat(32),
+    }
+}
+
 /// A whole SWIX with no program in it.
 pub(crate) fn sample(directory: &Path) -> PathBuf {
+    let build = build();
+    let release = build.release();
     let info = ReleaseInfo {
         name: "9.9".into(),
         version: "9.9.1".into(),
         arch: Arch::I386,
+        build: Some(build),
         components: vec![release::ReleaseComponent { name: "thing".into(), version: "1.2.3".into() }],
         probes: vec![],
     };
@@ -31,7 +45,7 @@ pub(crate) fn sample(directory: &Path) -> PathBuf {
     let rootfs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rootfs");
     let parts = extension::ExtensionParts {
         version: "9.9.1",
-        revision: 1,
+        release: &release,
         arch: Arch::I386,
         image: &image,
         rootfs: &rootfs,
@@ -58,8 +72,15 @@ fn a_whole_swix_is_listed_and_told_as_json() {
     let directory = tempfile::tempdir().unwrap();
     let swix = sample(directory.path());
     let listed = succeeds(xtask(directory.path()).arg("inspect").arg(&swix)).out;
-    let parts = ["sample.swix", "kubernetes-on-eos-9.9.1-1.i686.rpm", "signed   no", "release  9.9 9.9.1, linux/386"];
+    let parts = [
+        "sample.swix",
+        "kubernetes-on-eos-9.9.1-1.g012345678901.dirty.dabababababab.i686.rpm",
+        "signed   no",
+        "release  9.9 9.9.1, linux/386",
+    ];
     assert_says(&listed, &parts);
+    let origin = format!("commit {}, with changes in the work tree", "0123456789".repeat(4));
+    assert_says(&listed, &[&format!("build    1.g012345678901.dirty.dabababababab, {origin}")]);
     assert_says(&listed, &["thing 1.2.3", release::PATH, extension::IMAGE]);
     let json = succeeds(xtask(directory.path()).args(["inspect", "--json"]).arg(&swix)).out;
     let report: serde_json::Value = serde_json::from_str(&json).unwrap();
@@ -93,7 +114,10 @@ fn a_truncated_one_and_one_with_a_byte_changed_are_refused_with_the_reason() {
     let mut bytes = whole.clone();
     let inside = whole.len() / 2;
     bytes[inside] ^= 1;
-    assert_says(&refusal(directory.path(), &bytes), &["kubernetes-on-eos-9.9.1-1.i686.rpm"]);
+    assert_says(
+        &refusal(directory.path(), &bytes),
+        &["kubernetes-on-eos-9.9.1-1.g012345678901.dirty.dabababababab.i686.rpm"],
+    );
 }
 
 #[test]
@@ -103,7 +127,14 @@ fn the_difference_of_two_is_listed_and_told_as_json() {
     let diff =
         |arguments: &[&str]| succeeds(xtask(directory.path()).arg("diff").args(arguments).args([&swix, &swix])).out;
     let listed = diff(&[]);
-    assert_says(&listed, &["old  kubernetes-on-eos-9.9.1-1.i686", "signed: no", "they put the same on a switch"]);
+    assert_says(
+        &listed,
+        &[
+            "old  kubernetes-on-eos-9.9.1-1.g012345678901.dirty.dabababababab.i686",
+            "signed: no",
+            "they put the same on a switch",
+        ],
+    );
     let told: serde_json::Value = serde_json::from_str(&diff(&["--json"])).unwrap();
     assert_eq!((&told["old"]["name"], told["files"].as_array().unwrap().len()), (&told["new"]["name"], 0));
     let error = refused(xtask(directory.path()).arg("diff").arg(&swix).arg("no-such-file"));

@@ -14,6 +14,7 @@ mod output;
 mod plan;
 mod release_check;
 mod selection;
+mod sign_dist;
 mod support;
 mod topo_test;
 mod words;

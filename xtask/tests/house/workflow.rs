@@ -9,6 +9,8 @@ use std::{
 
 use common::{Arch, command::Program, files};
 use pipeline::{
+    host::Host,
+    origin::BuildOrigin,
     plan::{Plan, PlanRequest, plan},
     step::{InputFile, Work},
 };
@@ -46,8 +48,14 @@ fn lines(text: &Value) -> BTreeSet<String> {
 
 fn release_plan() -> Plan {
     let release = recipes::load(&workspace().join("recipes"), None).unwrap();
-    let request =
-        PlanRequest { arch: Arch::I386, only: None, source_overrides: [].into(), workspace: workspace().to_owned() };
+    let request = PlanRequest {
+        arch: Arch::I386,
+        only: None,
+        source_overrides: [].into(),
+        host: Host::default(),
+        origin: BuildOrigin::default(),
+        workspace: workspace().to_owned(),
+    };
     plan(&release, &request).unwrap()
 }
 

@@ -1,5 +1,6 @@
 //! What the switch, the toolkit that packs its extension, and the tests all know. Each of it is written here and nowhere else.
 //!
+//! - [`Build`]: which build a SWIX is of
 //! - [`places`]: the directories and files on a switch
 //! - [`ports`]: what listens where
 //! - [`services`]: the extension's name, the units and the services
@@ -20,6 +21,7 @@ macro_rules! constants {
     };
 }
 
+mod build;
 mod credential;
 pub mod places;
 pub mod ports;
@@ -27,5 +29,6 @@ pub mod services;
 mod stage;
 pub mod status;
 
+pub use build::Build;
 pub use credential::Credential;
 pub use stage::{Stage, Who};

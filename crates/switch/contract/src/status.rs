@@ -10,7 +10,11 @@ use crate::Credential;
 pub struct Status {
     /// The switch's name in the cluster, or its hostname where it is in none.
     pub node: String,
+    /// Kubernetes' version, from the image that is mounted.
     pub release: Option<String>,
+    /// The release of our RPM, which tells one build of that version from another.
+    #[serde(default)]
+    pub build: Option<String>,
     pub state: NodeState,
     pub stages: Vec<StageStatus>,
     pub services: Vec<ServiceStatus>,

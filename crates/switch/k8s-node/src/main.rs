@@ -17,6 +17,7 @@ mod loaded_images;
 #[cfg(test)]
 mod master_fixture;
 mod record;
+mod release;
 mod renew;
 mod reset;
 mod room;
@@ -66,7 +67,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Help => print!("{}", arguments::help()),
-        Command::Version => println!("k8s-node {}", env!("CARGO_PKG_VERSION")),
+        Command::Version => print!("{}", release::version()),
         Command::Stage(stage) => stage::run(stage)?,
         Command::Status { json } => return status::run(json),
         Command::Logs { service, follow } => systemd::logs(service.as_deref(), follow)?,

@@ -2,7 +2,7 @@
 
 mod screen;
 
-use std::{fs, process::ExitCode, time::SystemTime};
+use std::{process::ExitCode, time::SystemTime};
 
 use anyhow::Result;
 use cluster::{Node, pki};
@@ -12,10 +12,10 @@ use contract::{
         CertificateState, CertificateStatus, Condition, NodeState, ServiceStatus, StageState, StageStatus, Status,
     },
 };
-use serde_json::Value;
 
 use crate::{
     health, record,
+    release::Release,
     room::Room,
     service,
     switch::{self, Switch},
@@ -68,7 +68,10 @@ pub fn collect() -> Result<Status> {
     problems.extend(conditions.iter().filter_map(pressure));
     let state = state(bring_up, &stages, &services, &conditions);
     let node = switch.map_or_else(switch::hostname, |switch| switch.node.name);
-    Ok(Status { node, release: release(), state, stages, services, certificates, conditions, problems })
+    let release = Release::read(places::RELEASE.as_ref()).ok();
+    let build = release.as_ref().and_then(|release| Some(release.build.as_ref()?.release()));
+    let release = release.map(|release| release.version);
+    Ok(Status { node, release, build, state, stages, services, certificates, conditions, problems })
 }
 
 fn state(bring_up: bool, stages: &[StageStatus], services: &[ServiceStatus], conditions: &[Condition]) -> NodeState {
@@ -128,12 +131,6 @@ fn pressure(condition: &Condition) -> Option<String> {
         let Condition { kind, message, .. } = condition;
         format!("{kind}: {message}; until room is made, pods are evicted and no new ones are placed here")
     })
-}
-
-/// The release's version, from the mounted image.
-fn release() -> Option<String> {
-    let release: Value = serde_json::from_slice(&fs::read(places::RELEASE).ok()?).ok()?;
-    release["version"].as_str().map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sources::Fetched;
 
-pub use self::{builds::Build, miss::Miss, workshop::Workshop};
+pub use self::{builds::KeptBuild, miss::Miss, workshop::Workshop};
 use crate::step::{KeyedStep, Step};
 
 /// Where the cache is: `KOE_CACHE`, else the user's cache directory.

@@ -44,7 +44,7 @@ fn places(work: &Work) -> &'static [&'static str] {
         Work::Packer(_) => &["pipeline/work/packer.rs"],
         Work::Package(_) | Work::Swix(_) => &["pipeline/work/package.rs", "swix/packing.rs"],
         Work::Sbom(_) => &["pipeline/date.rs", "pipeline/modules", "pipeline/work/sbom"],
-        Work::Record(_) => &["pipeline/date.rs", "pipeline/work/record.rs"],
+        Work::Provenance(_) => &["pipeline/date.rs", "pipeline/work/provenance.rs", "provenance/statement.rs"],
     }
 }
 
@@ -66,8 +66,14 @@ mod tests {
             assert_eq!(Sha256::of_file(&file).unwrap().to_string(), *digest, "{name}");
         }
         let release = recipes::load(&workspace.join("recipes"), Some("1.12")).unwrap();
-        let request =
-            PlanRequest { arch: common::Arch::I386, only: None, source_overrides: BTreeMap::new(), workspace };
+        let request = PlanRequest {
+            arch: common::Arch::I386,
+            only: None,
+            source_overrides: BTreeMap::new(),
+            host: Default::default(),
+            origin: Default::default(),
+            workspace,
+        };
         let steps = plan(&release, &request).unwrap().steps;
         for step in &steps {
             for place in places(&step.work) {
@@ -79,7 +85,8 @@ mod tests {
             }
         }
         let digest = |name: &str| of(&steps.iter().find(|step| step.name == name).unwrap().work);
-        let kinds = ["fetch-go", "unpack-go", "tree-etcd", "go-etcd", "check-etcd", "image", "rpm", "sbom", "record"];
+        let kinds =
+            ["fetch-go", "unpack-go", "tree-etcd", "go-etcd", "check-etcd", "image", "rpm", "sbom", "provenance"];
         assert_eq!(kinds.map(digest).iter().collect::<BTreeSet<_>>().len(), kinds.len());
     }
 }

@@ -3,15 +3,15 @@
 
 use std::{
     fs,
+    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, bail};
 use common::{Sha256, files};
+use provenance::{SIGNATURE, SUMS};
 
 use crate::{cache::Cache, known::entry_of, plan::Plan};
-
-const SUMS: &str = "SHA256SUMS";
 
 /// A file in dist/.
 #[derive(Debug, Clone)]
@@ -39,6 +39,7 @@ pub fn publish(plan: &Plan, cache: &Cache, dist: &Path) -> Result<Vec<Published>
         let path = dist.join(&artifact.name);
         let sha256 = Sha256::of_file(&from).with_context(|| format!("cannot read {}", from.display()))?;
         if Sha256::of_file(&path).ok() != Some(sha256) {
+            remove_signature(&path)?;
             files::copy_atomically(&from, &path)?;
         }
         let size = path.metadata().with_context(|| format!("cannot read {}", path.display()))?.len();
@@ -58,6 +59,18 @@ fn sweep(dist: &Path) -> Result<()> {
     Ok(())
 }
 
+/// A signature does not outlive what it is of.
+fn remove_signature(of: &Path) -> Result<()> {
+    let mut signature = of.as_os_str().to_owned();
+    signature.push(SIGNATURE);
+    match fs::remove_file(&signature) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", Path::new(&signature).display()))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Lists these files, and those that were listed before and are still what they were.
 fn write_sums(dist: &Path, published: &[Published]) -> Result<()> {
     let mut lines: Vec<String> = published
@@ -75,6 +88,7 @@ fn write_sums(dist: &Path, published: &[Published]) -> Result<()> {
     lines.sort_by(|a, b| a.split_once("  ").map(|x| x.1).cmp(&b.split_once("  ").map(|x| x.1)));
     let text = lines.join("\n") + "\n";
     if old != text {
+        remove_signature(&dist.join(SUMS))?;
         files::write_atomically(&dist.join(SUMS), text)?;
     }
     Ok(())

@@ -56,6 +56,11 @@ impl HostTools {
         Ok(HostTools(tools))
     }
 
+    /// Each with its name.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&String, &HostTool)> {
+        self.0.iter()
+    }
+
     /// A directory for PATH with these tools and no others.
     pub(crate) fn lay_out(&self, directory: &Path) -> Result<()> {
         files::create_dir(directory)?;

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
     rust_files,
-    step::{InputFile, Step, Work},
+    step::{Crates, InputFile, Provenance, Step, Work},
     work::packer,
 };
 
@@ -13,8 +13,8 @@ use crate::{
 pub fn unchanged(step: &Step) -> Result<()> {
     match &step.work {
         Work::Tree(work) => same(&work.patches, &again(&work.patches)?),
-        Work::Crates(work) => {
-            let lock = std::slice::from_ref(&work.lock);
+        Work::Crates(Crates { lock, .. }) | Work::Provenance(Provenance { lock, .. }) => {
+            let lock = std::slice::from_ref(lock);
             same(lock, &again(lock)?)
         }
         Work::Rust(work) => same(&work.files, &rust_files::of_package(&work.workspace, &work.package)?),
@@ -32,8 +32,7 @@ pub fn unchanged(step: &Step) -> Result<()> {
         | Work::Check(_)
         | Work::ContainerImage(_)
         | Work::Swix(_)
-        | Work::Sbom(_)
-        | Work::Record(_) => Ok(()),
+        | Work::Sbom(_) => Ok(()),
     }
 }
 

@@ -8,9 +8,11 @@ pub mod cache;
 mod code;
 pub mod dist;
 pub mod engine;
+pub mod host;
 mod inputs;
 pub mod known;
 pub mod offline;
+pub mod origin;
 pub mod plan;
 pub mod step;
 

@@ -4,19 +4,21 @@ mod publishing;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, bail};
-use common::{Arch, Sha256};
+use common::{Arch, Sha256, digest::Hasher};
 use recipes::{Build, Component, Name, OriginKind, ProgramRecipe, Release, Source};
 use swix::release::{self, Probe, ReleaseInfo};
 
 use crate::{
+    host::Host,
+    origin::BuildOrigin,
     rust_files,
     step::{
-        CheckRun, Checks, ContainerImage, Crates, Fetch, GoBuild, HostTools, ImageBuild, ImageItem, InputFile,
-        PackageBuild, Packer, RustBuild, Step, Sysroot, TreeBuild, Unpack, Work,
+        Artifact, CheckRun, Checks, ContainerImage, Crates, Fetch, GoBuild, HostTools, ImageBuild, ImageItem,
+        InputFile, PackageBuild, Packer, PlannedBuild, RustBuild, Step, Sysroot, TreeBuild, Unpack, Work,
     },
     work::{
         container_image::ARCHIVE,
@@ -35,6 +37,10 @@ pub struct PlanRequest {
     pub only: Option<OriginKind>,
     /// Sources that the user gives: name -> tree or archive.
     pub source_overrides: BTreeMap<String, PathBuf>,
+    /// The machine's own programs, for the provenance.
+    pub host: Host,
+    /// Which commit of this repository it is, and what else counts.
+    pub origin: BuildOrigin,
     /// This repository: `rootfs/`, the Rust programs and their lock file.
     pub workspace: PathBuf,
 }
@@ -46,15 +52,6 @@ pub struct Plan {
     pub artifacts: Vec<Artifact>,
     /// Steps that must be in order although no file of theirs goes into dist/.
     pub gates: Vec<String>,
-}
-
-/// A file that goes into dist/.
-#[derive(Debug, Clone)]
-pub struct Artifact {
-    pub step: String,
-    /// Below the step's output.
-    pub file: String,
-    pub name: String,
 }
 
 impl Plan {
@@ -111,13 +108,12 @@ impl Planner<'_> {
         }
         let workspace = self.request.workspace.clone();
         let packer = Packer { files: rust_files::of_package(&workspace, PACKAGE)?, workspace };
-        self.add(PACKER, Work::Packer(packer), &[]);
-        let image = self.image()?;
-        self.add("image", Work::Image(image.0), &image.1);
         let rootfs_directory = self.request.workspace.join("rootfs");
+        let image = self.image(&around(&packer, &rootfs_directory)?)?;
+        self.add(PACKER, Work::Packer(packer), &[]);
+        self.add("image", Work::Image(image.0), &image.1);
         let rootfs = PackageBuild {
             version: release.version.clone(),
-            revision: release.revision,
             arch: self.request.arch,
             source_date: release.source_date,
             rootfs: InputFile::below(&rootfs_directory)?,
@@ -245,7 +241,7 @@ impl Planner<'_> {
     }
 
     /// The image, and the steps that it takes its contents from. A program goes in only when its check has passed.
-    fn image(&self) -> Result<(ImageBuild, Vec<String>)> {
+    fn image(&self, around: &Sha256) -> Result<(ImageBuild, Vec<String>)> {
         let mut items = Vec::new();
         let mut needs = vec![PACKER.to_owned()];
         for (_, program) in self.release.programs() {
@@ -276,6 +272,12 @@ impl Planner<'_> {
             items,
             files: files.collect::<Result<_>>()?,
             info: self.release_info(),
+            build: PlannedBuild {
+                revision: self.release.revision,
+                commit: self.request.origin.commit.clone(),
+                besides: self.request.origin.besides.clone(),
+                around: *around,
+            },
         };
         Ok((image, needs))
     }
@@ -304,12 +306,22 @@ impl Planner<'_> {
             name: self.release.name.to_string(),
             version: self.release.version.clone(),
             arch: self.request.arch,
+            build: None,
             components: components
                 .map(|c| release::ReleaseComponent { name: c.name.to_string(), version: c.version.clone() })
                 .collect(),
             probes,
         }
     }
+}
+
+/// The digest of what is packed around the image, and of what packs it.
+fn around(packer: &Packer, rootfs: &Path) -> Result<Sha256> {
+    let mut hasher = Hasher::default();
+    hasher.field(serde_json::to_string(&packer.files)?.as_bytes());
+    let rootfs = Sha256::of_tree(rootfs).with_context(|| format!("cannot read {}", rootfs.display()))?;
+    hasher.field(rootfs.to_string().as_bytes());
+    Ok(hasher.finish())
 }
 
 /// The step that builds a program.

@@ -2,7 +2,10 @@
 
 mod command_line;
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result};
 use common::{Arch, Sha256, digest::Hasher};
@@ -12,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 pub use self::command_line::CommandLine;
 pub(crate) use self::command_line::Places;
-use crate::{code, rust_files, work::rust};
+use crate::{code, host::Host, rust_files, work::rust};
 pub use crate::{
     host_tools::HostTools,
     work::{
@@ -115,7 +118,7 @@ pub enum Work {
     Package(PackageBuild),
     Swix(SwixBuild),
     Sbom(Sbom),
-    Record(Record),
+    Provenance(Provenance),
 }
 
 /// Brings a source into the blob store; the output says which origin answered.
@@ -259,7 +262,19 @@ pub struct ImageBuild {
     pub source_date: u32,
     pub items: Vec<ImageItem>,
     pub files: Vec<(RelativePath, InputFile)>,
+    /// What it says of itself, but for the build.
     pub info: swix::release::ReleaseInfo,
+    pub build: PlannedBuild,
+}
+
+/// Which build it will be, but for its contents, which are known when all of them are there.
+#[derive(Debug, Clone, Serialize)]
+pub struct PlannedBuild {
+    pub revision: u32,
+    pub commit: Option<String>,
+    pub besides: Vec<String>,
+    /// What the RPM puts beside the image, and the code that packs both.
+    pub around: Sha256,
 }
 
 /// Something that another step made, and its place in the image.
@@ -276,7 +291,6 @@ pub struct ImageItem {
 #[derive(Debug, Clone, Serialize)]
 pub struct PackageBuild {
     pub version: String,
-    pub revision: u32,
     pub arch: Arch,
     pub source_date: u32,
     /// What the package puts on the switch as it is; names are absolute paths there without the first slash.
@@ -317,14 +331,32 @@ pub struct SbomProgram {
     pub rust_toolchain: Option<String>,
 }
 
-/// What was built from what, with which flags.
+/// How what is published was made, and from what.
 #[derive(Debug, Clone, Serialize)]
-pub struct Record {
+pub struct Provenance {
     pub file_name: String,
     pub release: String,
     pub version: String,
     pub arch: Arch,
     pub source_date: u32,
-    /// The work of every step that compiled something, as it is in the plan.
-    pub builds: Vec<Value>,
+    pub only: Option<OriginKind>,
+    /// The digests of the sources that the user gave.
+    pub source_overrides: BTreeMap<String, Sha256>,
+    pub lock: InputFile,
+    pub host: Host,
+    /// None where nothing is linked.
+    pub host_tools: Option<HostTools>,
+    /// Everything else that is published.
+    pub artifacts: Vec<Artifact>,
+    /// The work of every step that compiles or packs, as it is in the plan.
+    pub steps: Vec<(String, Value)>,
+}
+
+/// A file that goes into dist/.
+#[derive(Debug, Clone, Serialize)]
+pub struct Artifact {
+    pub step: String,
+    /// Below the step's output.
+    pub file: String,
+    pub name: String,
 }

@@ -10,7 +10,7 @@ pub(crate) mod go;
 mod image;
 mod package;
 pub(crate) mod packer;
-mod record;
+mod provenance;
 pub(crate) mod rust;
 mod sbom;
 pub(crate) mod sysroot;
@@ -81,6 +81,6 @@ pub(crate) fn execute(job: &Job, sources: &mut BTreeMap<String, Fetched>) -> Res
         Work::Package(work) => package::rpm(job, work),
         Work::Swix(work) => package::swix(job, work),
         Work::Sbom(work) => sbom::run(job, work),
-        Work::Record(work) => record::run(job, work),
+        Work::Provenance(work) => provenance::run(job, work),
     }
 }

@@ -24,7 +24,7 @@ pub struct Release {
     pub name: Name,
     /// Version of the package: that of Kubernetes.
     pub version: String,
-    /// RPM's release number: counts packagings of one version.
+    /// Counts packagings of one version; RPM's release begins with it.
     pub revision: u32,
     /// Seconds since 1970 that stand for every time inside the package.
     pub source_date: u32,

@@ -36,8 +36,8 @@ fn description() -> String {
 pub struct ExtensionParts<'a> {
     /// Kubernetes' version.
     pub version: &'a str,
-    /// RPM's release number: counts packagings of one version.
-    pub revision: u32,
+    /// RPM's release: see [`contract::Build::release`].
+    pub release: &'a str,
     pub arch: Arch,
     /// The image of the programs.
     pub image: &'a Path,
@@ -54,7 +54,7 @@ pub fn package(parts: &ExtensionParts<'_>) -> Result<Package> {
     Ok(Package {
         name: NAME.into(),
         version: parts.version.into(),
-        release: parts.revision.to_string(),
+        release: parts.release.into(),
         arch: parts.arch,
         summary: "Kubernetes for Arista EOS".into(),
         description: description(),
@@ -71,16 +71,22 @@ pub fn package(parts: &ExtensionParts<'_>) -> Result<Package> {
 /// can be tried where there is only one build. It is written into `directory`, under a name with the release in it.
 pub fn next_release_of(swix: &Path, directory: &Path) -> Result<PathBuf> {
     let bytes = package_of(swix)?;
-    let release = header_of(swix, &bytes)?.release;
-    let number: u32 =
-        release.parse().with_context(|| format!("{} has the release {release}, not a number", swix.display()))?;
+    let release = next_release(&header_of(swix, &bytes)?.release)
+        .with_context(|| format!("{} has no release that begins with a number", swix.display()))?;
     let work = tempfile::tempdir().context("cannot make a directory")?;
-    let next = Package::rereleased(&bytes, &(number + 1).to_string(), work.path())?;
+    let next = Package::rereleased(&bytes, &release, work.path())?;
     let package = work.path().join(next.file_name());
     next.write(&package)?;
     let written = directory.join(file_name(&next.name, &next.version, &next.release, next.arch));
     archive::write(&[package], &written)?;
     Ok(written)
+}
+
+/// The same with the revision, which it begins with, raised by one.
+fn next_release(release: &str) -> Option<String> {
+    let end = release.find('.').unwrap_or(release.len());
+    let revision: u32 = release[..end].parse().ok()?;
+    Some(format!("{}{}", revision + 1, &release[end..]))
 }
 
 /// What a SWIX can be called beside another build of the same version: its file's name leaves the release out.

@@ -175,6 +175,11 @@ fn agreed(release: &ReleaseInfo, header: &rpm::Header) -> Result<Arch, Reason> {
             return Err(Reason::Disagree { what, image: image.to_owned(), rpm: rpm.to_owned() });
         }
     }
+    if let Some(build) = &release.build
+        && build.release() != header.release
+    {
+        return Err(Reason::Disagree { what: "release", image: build.release(), rpm: header.release.clone() });
+    }
     Ok(arch)
 }
 

@@ -25,7 +25,8 @@ pub enum Order {
     /// The RPM around the image, under its own name in a directory. The rest is the repository's rootfs/.
     Package {
         version: String,
-        revision: u32,
+        /// RPM's release.
+        release: String,
         arch: Arch,
         image: PathBuf,
         rootfs: PathBuf,

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use common::Arch;
+use contract::Build;
 use serde::{Deserialize, Serialize};
 
 /// Where the file is inside the image.
@@ -17,6 +18,9 @@ pub struct ReleaseInfo {
     /// The version of the package; Kubernetes' own.
     pub version: String,
     pub arch: Arch,
+    /// Which build it is; those before 2026-12 do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<Build>,
     pub components: Vec<ReleaseComponent>,
     pub probes: Vec<Probe>,
 }

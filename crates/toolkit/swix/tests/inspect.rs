@@ -12,7 +12,7 @@ use std::{
 };
 
 use common::{Arch, progress::Silent};
-use support::{default_sample, image_entries, program, sample};
+use support::{default_sample, image_entries, program, sample, sample_of};
 use swix::{
     archive::{self, Manifest, Sha1},
     inspect::{self, ImageKind, Inspection, ProbeOutcome, Probes, Reason},
@@ -211,7 +211,7 @@ fn an_image_that_is_none_or_speaks_of_another_version_is_refused() {
     let rootfs = support::rootfs();
     let parts = swix::extension::ExtensionParts {
         version: "1",
-        revision: 1,
+        release: "1",
         arch: Arch::I386,
         image: &image,
         rootfs: &rootfs,
@@ -222,6 +222,21 @@ fn an_image_that_is_none_or_speaks_of_another_version_is_refused() {
     archive::write(&[rpm], &directory.path().join("none.swix")).unwrap();
     let error = inspect(&directory.path().join("none.swix")).unwrap_err();
     assert!(matches!(error.reason, Reason::Squashfs(_)), "{error}");
+}
+
+#[test]
+fn an_image_and_its_rpm_are_of_one_build() {
+    let directory = tempfile::tempdir().unwrap();
+    let build = support::build(2, "a");
+    let same = sample_of(directory.path(), &build, &build.release());
+    let report = inspect(&same.swix).unwrap();
+    assert_eq!(report.rpm.header.release, "2.gaaaaaaaaaaaa.daaaaaaaaaaaa");
+    assert_eq!(report.release.build, Some(build.clone()));
+    for other in ["2", "3.gaaaaaaaaaaaa.daaaaaaaaaaaa", "2.gaaaaaaaaaaaa.dbbbbbbbbbbbb"] {
+        let error = inspect(&sample_of(directory.path(), &build, other).swix).unwrap_err().to_string();
+        let told = format!("its image says release {}, its RPM {other}", build.release());
+        assert!(error.contains(&told), "{error}");
+    }
 }
 
 #[test]

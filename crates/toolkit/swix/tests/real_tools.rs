@@ -149,6 +149,32 @@ fn the_next_release_is_newer_to_rpm_and_has_a_name_of_its_own() {
 }
 
 #[test]
+fn a_later_revision_is_newer_to_rpm_whatever_its_commit_and_so_is_every_build_after_those_without_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let builds = [(1, "f"), (2, "0"), (10, "a")].map(|(revision, digit)| support::build(revision, digit));
+    let upgrade = |package: &std::path::Path| {
+        let options = ["--upgrade", "--justdb", "--nodeps", "--noscripts"];
+        run(rpm(directory.path()).args(options).arg(package));
+        run(rpm(directory.path()).args(["--query", "--queryformat", "%{RELEASE} ", extension::NAME]))
+    };
+    let (_earlier, first) = default_sample();
+    assert_eq!(upgrade(&first.rpm), "1 ");
+    for build in builds {
+        let sample = support::sample_of(directory.path(), &build, &build.release());
+        assert_eq!(upgrade(&sample.rpm), format!("{} ", build.release()));
+    }
+}
+
+#[test]
+fn the_next_release_of_a_build_is_newer_than_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let build = support::build(1, "f");
+    let sample = support::sample_of(directory.path(), &build, &build.release());
+    let next = extension::next_release_of(&sample.swix, directory.path()).unwrap();
+    assert_eq!(next.file_name().unwrap(), "kubernetes-on-eos-1.20.2-2.gffffffffffff.dffffffffffff-386.swix");
+}
+
+#[test]
 fn a_64_bit_package_says_so() {
     let directory = tempfile::tempdir().unwrap();
     let entries = support::image_entries(directory.path(), Arch::Amd64);

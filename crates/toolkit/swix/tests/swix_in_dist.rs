@@ -83,7 +83,9 @@ fn swix_in_dist_is_listed_with_its_digest_and_light_enough() {
     let name = swix.file_name().unwrap().to_str().unwrap();
     assert!(checked.lines().any(|line| line == format!("{name}: OK")), "{name} is not in\n{checked}");
     let listed = |ending: &str| checked.lines().any(|line| line.ends_with(&format!("{ending}: OK")));
-    assert!(listed(".json"), "neither the build record nor the bill of materials is listed:\n{checked}");
+    for ending in [".cdx.json", ".provenance.json"] {
+        assert!(listed(ending), "no *{ending} is listed:\n{checked}");
+    }
     for entry in fs::read_dir(&dist).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         assert!(!name.starts_with(".new-"), "{name} in dist/ is half-written");

@@ -93,6 +93,7 @@ mod tests {
             name: String::new(),
             version: version.to_owned(),
             arch,
+            build: None,
             components: vec![],
             probes: vec![],
         };

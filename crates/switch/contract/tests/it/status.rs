@@ -5,6 +5,7 @@ use contract::status::Status;
 const PRINTED: &str = r#"{
   "node": "veos-b",
   "release": "1.20.2",
+  "build": "1.g0123456789ab.dfedcba987654",
   "state": "starting",
   "stages": [
     {

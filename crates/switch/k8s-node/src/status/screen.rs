@@ -16,7 +16,8 @@ pub fn render(status: &Status) -> String {
 
 fn write(out: &mut String, status: &Status) -> std::fmt::Result {
     let release = status.release.as_deref().unwrap_or("no release is mounted");
-    writeln!(out, "{}: {} (Kubernetes {release})\n", status.node, status.state)?;
+    let build = status.build.as_ref().map(|build| format!(", build {build}")).unwrap_or_default();
+    writeln!(out, "{}: {} (Kubernetes {release}{build})\n", status.node, status.state)?;
     for stage in &status.stages {
         let record = &stage.record;
         let state = match record.state {

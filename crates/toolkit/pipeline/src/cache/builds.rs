@@ -22,7 +22,7 @@ const IN_USE: &str = "in-use";
 
 /// One kind of build, and the steps of the newest one of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Build {
+pub struct KeptBuild {
     /// As it was asked for.
     pub what: String,
     /// Names and keys.
@@ -56,14 +56,14 @@ impl Cache {
     }
 
     /// Remembers what a build has used, in the place of an earlier one of its kind.
-    pub fn remember(&self, build: &Build) -> Result<()> {
+    pub fn remember(&self, build: &KeptBuild) -> Result<()> {
         let name = Sha256::of_bytes(&build.what).short();
         let file = self.root.join(DIRECTORY).join(format!("{name}.json"));
         files::write_atomically(&file, serde_json::to_vec_pretty(build)?)
     }
 
     /// The newest build of each kind. Those of a month ago are forgotten.
-    pub fn remembered(&self) -> Result<Vec<Build>> {
+    pub fn remembered(&self) -> Result<Vec<KeptBuild>> {
         let mut builds = Vec::new();
         for entry in fs::read_dir(self.root.join(DIRECTORY)).into_iter().flatten() {
             let path = entry?.path();
@@ -76,7 +76,7 @@ impl Cache {
                 builds.push(build.with_context(|| format!("{} cannot be understood: remove it", path.display()))?);
             }
         }
-        builds.sort_by(|a: &Build, b: &Build| a.what.cmp(&b.what));
+        builds.sort_by(|a: &KeptBuild, b: &KeptBuild| a.what.cmp(&b.what));
         Ok(builds)
     }
 }
@@ -130,8 +130,8 @@ mod tests {
         assert!(!old.exists() && new.exists());
     }
 
-    fn build(what: &str, content: &str) -> Build {
-        Build { what: what.into(), steps: BTreeSet::from([("step".to_owned(), Sha256::of_bytes(content))]) }
+    fn build(what: &str, content: &str) -> KeptBuild {
+        KeptBuild { what: what.into(), steps: BTreeSet::from([("step".to_owned(), Sha256::of_bytes(content))]) }
     }
 
     #[test]

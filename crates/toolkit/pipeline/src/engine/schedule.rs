@@ -37,7 +37,7 @@ pub(super) fn seconds(work: &Work) -> u32 {
         | Work::ContainerImage(_)
         | Work::Package(_)
         | Work::Sbom(_)
-        | Work::Record(_) => 0,
+        | Work::Provenance(_) => 0,
     }
 }
 

@@ -4,11 +4,14 @@ use anyhow::{Result, bail};
 use common::Arch;
 use recipes::{Build, Component, ProgramRecipe, Release};
 
-use super::{Artifact, Plan, Planner, step_of};
+use super::{Plan, Planner, step_of};
 use crate::{
-    step::{Record, Sbom, SbomComponent, SbomProgram, SwixBuild, Work},
+    step::{Artifact, InputFile, Provenance, Sbom, SbomComponent, SbomProgram, Step, SwixBuild, Work},
     work::packer::STEP as PACKER,
 };
+
+/// Which crates the Rust programs are made of.
+const LOCK: &str = "Cargo.lock";
 
 impl Plan {
     /// The same steps, with one program and its checks as all that is desired of them.
@@ -82,20 +85,45 @@ impl Planner<'_> {
         let needs: Vec<String> = programs.iter().cloned().chain(std).collect();
         self.add("sbom", Work::Sbom(sbom), &needs);
 
-        let file_name = format!("{base}.build.json");
-        let builds = self.steps.iter().filter(|step| matches!(step.work, Work::Tree(_) | Work::Go(_) | Work::Rust(_)));
-        let record = Record {
+        artifacts.extend(for_operators);
+        let compiles_or_packs = |step: &&Step| {
+            matches!(
+                step.work,
+                Work::Tree(_)
+                    | Work::Go(_)
+                    | Work::Sysroot(_)
+                    | Work::Rust(_)
+                    | Work::ContainerImage(_)
+                    | Work::Image(_)
+                    | Work::Package(_)
+                    | Work::Swix(_)
+            )
+        };
+        let steps = self.steps.iter().filter(compiles_or_packs);
+        let steps = steps.map(|step| Ok((step.name.clone(), serde_json::to_value(&step.work)?)));
+        let source_overrides = self.steps.iter().filter_map(|step| match &step.work {
+            Work::Fetch(fetch) => Some((fetch.source.name.to_string(), fetch.source_override?)),
+            _ => None,
+        });
+        let file_name = format!("{base}{}", provenance::STATEMENT);
+        let work = Provenance {
             file_name: file_name.clone(),
             release: release.name.to_string(),
             version: release.version.clone(),
             arch,
             source_date: release.source_date,
-            builds: builds.map(|step| serde_json::json!({ "name": step.name, "work": step.work })).collect(),
+            only: self.request.only,
+            source_overrides: source_overrides.collect(),
+            lock: InputFile::new(LOCK, &self.request.workspace.join(LOCK))?,
+            host: self.request.host.clone(),
+            host_tools: self.host_tools.clone(),
+            artifacts: artifacts.clone(),
+            steps: steps.collect::<Result<_>>()?,
         };
-        publish("record", &file_name, &file_name);
-        let needs: Vec<String> = programs.into_iter().chain(["image".into(), "rpm".into(), "swix".into()]).collect();
-        self.add("record", Work::Record(record), &needs);
-        artifacts.extend(for_operators);
+        let published = artifacts.iter().map(|artifact| artifact.step.clone());
+        let needs: Vec<String> = programs.into_iter().chain(["image".into(), "rpm".into()]).chain(published).collect();
+        self.add("provenance", Work::Provenance(work), &needs);
+        artifacts.push(Artifact { step: "provenance".into(), file: file_name.clone(), name: file_name });
         Ok(Plan { steps: self.steps, artifacts, gates })
     }
 }

@@ -1,17 +1,20 @@
 //! The squashfs that is mounted on the switch: programs, links to them, container images, licences,
 //! and `release.json`, which says what the programs are.
 
-use anyhow::Result;
-use common::files;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use common::{Sha256, digest::Hasher, files};
+use contract::Build;
 use swix::{
     SourceDate,
     packing::Order,
-    release,
+    release::{self, ReleaseInfo},
     tree::{Entry, Kind},
 };
 
 use crate::{
-    step::ImageBuild,
+    step::{ImageBuild, PlannedBuild},
     work::{
         Job,
         packer::{STEP as PACKER, pack},
@@ -20,6 +23,8 @@ use crate::{
 
 /// Where the image is in the step's output.
 pub(crate) const IMAGE: &str = "programs.squashfs";
+/// The same `release.json` as in the image.
+const INFO: &str = "release.json";
 
 pub(crate) fn run(job: &Job, work: &ImageBuild) -> Result<()> {
     let mut entries = Vec::new();
@@ -44,13 +49,44 @@ pub(crate) fn run(job: &Job, work: &ImageBuild) -> Result<()> {
             }
         }
     }
-    let info = job.workshop.scratch().join("release.json");
-    files::write_atomically(&info, work.info.to_json()?)?;
+    let PlannedBuild { revision, commit, besides, around } = work.build.clone();
+    let contents = contents(&entries, work, &around)?.to_string();
+    let build = Some(Build { revision, commit, besides, contents });
+    let info = job.out().join(INFO);
+    files::write_atomically(&info, ReleaseInfo { build, ..work.info.clone() }.to_json()?)?;
     entries.push(Entry::file(release::PATH, info));
     // Of one program that packs: another one may compress otherwise.
     let kept = job.engine.cache.helpful("blocks", &job.entry(PACKER)?.meta.output)?;
     let (to, date) = (job.out().join(IMAGE), SourceDate(work.source_date));
     pack(job, &Order::Image { entries, to, date, kept: Some(kept) })
+}
+
+/// The digest of all that is packed: of what is in the image, what it says of itself, and what is around it.
+fn contents(entries: &[Entry], work: &ImageBuild, around: &Sha256) -> Result<Sha256> {
+    let mut hasher = Hasher::default();
+    for part in [work.info.to_json()?, work.source_date.to_string(), around.to_string()] {
+        hasher.field(part.as_bytes());
+    }
+    for Entry { path, kind } in entries {
+        let (mode, what) = match kind {
+            Kind::File { from, mode } => {
+                let digest = Sha256::of_file(from).with_context(|| format!("cannot read {}", from.display()))?;
+                (*mode, digest.to_string())
+            }
+            Kind::Symlink { target } => (0, target.clone()),
+            Kind::Directory { mode } => (*mode, String::new()),
+        };
+        for part in [path, &mode.to_string(), &what] {
+            hasher.field(part.as_bytes());
+        }
+    }
+    Ok(hasher.finish())
+}
+
+/// What the image in the output of its step says of its build.
+pub(crate) fn build(out: &Path) -> Result<Build> {
+    let info = ReleaseInfo::from_json(&files::read(&out.join(INFO))?).context("the image does not say what it is")?;
+    info.build.context("the image does not say which build it is")
 }
 
 /// The target of a link at `link` to `path`, both below the same root.

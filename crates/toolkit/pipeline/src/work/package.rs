@@ -7,15 +7,21 @@ use swix::{SourceDate, packing::Order};
 
 use crate::{
     step::{PackageBuild, SwixBuild},
-    work::{Job, image::IMAGE, packer::pack},
+    work::{
+        Job,
+        image::{self, IMAGE},
+        packer::pack,
+    },
 };
 
 pub(crate) fn rpm(job: &Job, work: &PackageBuild) -> Result<()> {
+    let image = job.need("image")?;
+    let build = image::build(&image)?;
     let order = Order::Package {
         version: work.version.clone(),
-        revision: work.revision,
+        release: build.release(),
         arch: work.arch,
-        image: job.need("image")?.join(IMAGE),
+        image: image.join(IMAGE),
         rootfs: work.rootfs_directory.clone(),
         directory: job.out(),
         date: SourceDate(work.source_date),

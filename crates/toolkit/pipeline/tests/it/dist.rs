@@ -11,7 +11,8 @@ use std::{
 use common::command::{Program, find_on_path};
 use pipeline::{
     dist::{self, Published},
-    plan::{Artifact, Plan},
+    plan::Plan,
+    step::Artifact,
 };
 
 use crate::support::{Place, UNPACK, names};
@@ -71,6 +72,28 @@ fn files_of_other_builds_stay_listed_as_long_as_they_are_what_they_were() {
     publish(&place, "1.12-386.swix");
     assert_eq!(verified(&dist_of(&place)), ["1.12-386.swix"]);
     assert_eq!(names(&dist_of(&place)), ["1.12-386.swix", "1.20-386.swix", "SHA256SUMS", "notes"]);
+}
+
+#[test]
+fn a_signature_goes_with_what_it_was_of() {
+    let place = Place::new();
+    publish(&place, "a.provenance.json");
+    let sign = || {
+        for name in ["SHA256SUMS.minisig", "a.provenance.json.minisig"] {
+            fs::write(dist_of(&place).join(name), "a signature").unwrap();
+        }
+    };
+    let signed = ["SHA256SUMS", "SHA256SUMS.minisig", "a.provenance.json", "a.provenance.json.minisig"];
+    sign();
+    publish(&place, "a.provenance.json");
+    assert_eq!(names(&dist_of(&place)), signed, "nothing changed, and so they stay");
+    place.write("thing", "go.mod", "module changed\n");
+    publish(&place, "a.provenance.json");
+    assert_eq!(names(&dist_of(&place)), ["SHA256SUMS", "a.provenance.json"]);
+    sign();
+    publish(&place, "b.provenance.json");
+    let left = ["SHA256SUMS", "a.provenance.json", "a.provenance.json.minisig", "b.provenance.json"];
+    assert_eq!(names(&dist_of(&place)), left, "what is still what it was stays signed");
 }
 
 #[test]

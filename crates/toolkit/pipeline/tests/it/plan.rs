@@ -3,12 +3,23 @@
 use std::{collections::BTreeMap, path::Path};
 
 use common::Arch;
-use pipeline::plan::{Plan, PlanRequest, plan};
+use pipeline::{
+    host::Host,
+    origin::BuildOrigin,
+    plan::{Plan, PlanRequest, plan},
+};
 
 fn narrowed_to(program: &str) -> anyhow::Result<Plan> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
     let release = recipes::load(&workspace.join("recipes"), Some("1.12")).unwrap();
-    let request = PlanRequest { arch: Arch::I386, only: None, source_overrides: BTreeMap::new(), workspace };
+    let request = PlanRequest {
+        arch: Arch::I386,
+        only: None,
+        source_overrides: BTreeMap::new(),
+        host: Host::default(),
+        origin: BuildOrigin::default(),
+        workspace,
+    };
     plan(&release, &request).unwrap().of_program(&release, Arch::I386, program)
 }
 

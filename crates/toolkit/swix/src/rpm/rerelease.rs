@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl Package {
-    /// The package in `bytes` with another release number. Its files' contents are put into `directory`, from where they are
+    /// The package in `bytes` with another release. Its files' contents are put into `directory`, from where they are
     /// taken when it is written.
     pub fn rereleased(bytes: &[u8], release: &str, directory: &Path) -> Result<Package> {
         let read = parse(bytes)?;

@@ -13,6 +13,7 @@ use std::{
 };
 
 use common::{Arch, command::Program, progress::Silent};
+use contract::Build;
 use swix::{
     SourceDate, archive, extension,
     release::{self, Probe, ReleaseComponent, ReleaseInfo},
@@ -102,6 +103,7 @@ pub fn release(arch: Arch) -> ReleaseInfo {
         name: "1.20".into(),
         version: VERSION.into(),
         arch,
+        build: None,
         components: vec![ReleaseComponent { name: "kubernetes".into(), version: format!("v{VERSION}") }],
         probes: vec![probe("bin/hyperkube"), probe("bin/kubelet")],
     }
@@ -126,12 +128,29 @@ pub struct Sample {
     pub swix: PathBuf,
 }
 
+/// A build as this toolkit names it; the other samples are as earlier ones made them.
+pub fn build(revision: u32, digit: &str) -> Build {
+    Build { revision, commit: Some(digit.repeat(40)), besides: vec![], contents: digit.repeat(64) }
+}
+
+/// A sample that is of a build, as its image says, with a package of some release.
+pub fn sample_of(directory: &Path, build: &Build, release: &str) -> Sample {
+    let entries = image_entries(directory, Arch::I386);
+    let info = ReleaseInfo { build: Some(build.clone()), ..self::release(Arch::I386) };
+    fs::write(directory.join("release.json"), info.to_json().unwrap()).unwrap();
+    packed(directory, VERSION, release, &entries, Arch::I386)
+}
+
 /// Writes image, RPM and SWIX below `directory`.
 pub fn sample(directory: &Path, version: &str, entries: &[Entry], arch: Arch) -> Sample {
+    packed(directory, version, "1", entries, arch)
+}
+
+fn packed(directory: &Path, version: &str, release: &str, entries: &[Entry], arch: Arch) -> Sample {
     let image = directory.join("programs.squashfs");
     squashfs::write(entries, &image, DATE, &Silent).unwrap();
     let rootfs = rootfs();
-    let parts = extension::ExtensionParts { version, revision: 1, arch, image: &image, rootfs: &rootfs, date: DATE };
+    let parts = extension::ExtensionParts { version, release, arch, image: &image, rootfs: &rootfs, date: DATE };
     let package = extension::package(&parts).unwrap();
     let rpm = directory.join(package.file_name());
     package.write(&rpm).unwrap();
