@@ -65,7 +65,7 @@ impl Session {
             arch: selection.arch,
             only: selection.origin,
             source_overrides,
-            host: Host::here(),
+            host: Host::of(&workspace()),
             origin,
             workspace: workspace(),
         };

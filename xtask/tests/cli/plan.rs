@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::{assert_says, files, succeeds, xtask};
+use crate::support::{Place, assert_says, files, nowhere, succeeds, xtask};
 
 /// A proxy that is not there: whoever asks the network fails at once.
 const NO_PROXY_HERE: &str = "http://127.0.0.1:9";
@@ -55,4 +55,27 @@ fn the_plan_is_the_same_wherever_the_user_stands_and_the_cache_is() {
     let first = succeeds(xtask(one.path()).args(["plan", "--json"]).current_dir("/")).out;
     let second = succeeds(xtask(two.path()).args(["plan", "--json"]).current_dir(two.path())).out;
     assert_eq!(first, second);
+}
+
+/// What a plan says that the build depends on besides the commit; changes in this work tree left out.
+fn besides(place: &Place, flags: &[&str]) -> Vec<String> {
+    let text = succeeds(place.xtask().args(["plan", "--json"]).args(flags)).out;
+    let steps: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+    let image = steps.iter().find(|step| step["name"] == "image").unwrap();
+    let all: Vec<String> =
+        serde_json::from_value(image["inputs"]["work"]["image"]["build"]["besides"].clone()).unwrap();
+    all.into_iter().filter(|what| !what.contains("work tree")).collect()
+}
+
+#[test]
+fn what_is_chosen_otherwise_than_the_commit_has_it_is_part_of_the_build_s_name() {
+    let place = Place::new(&nowhere(), &nowhere());
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../recipes");
+    let (elsewhere, own) = (place.recipes().display().to_string(), own.display().to_string());
+    assert_eq!(besides(&place, &[]), [""; 0]);
+    assert_eq!(besides(&place, &["--recipes", &own, "--offline"]), [""; 0]);
+    assert_eq!(besides(&place, &["--origin", "debian"]), ["origins of the kind debian alone"]);
+    let sources = ["thing", "go"].map(|name| format!("--source={name}={}", place.path(name).display()));
+    let told = besides(&place, &["--recipes", &elsewhere, &sources[0], &sources[1]]);
+    assert_eq!(told, ["recipes from elsewhere", "a source of its own for go", "a source of its own for thing"]);
 }

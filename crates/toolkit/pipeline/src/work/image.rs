@@ -100,7 +100,54 @@ fn relative_target(link: &str, path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::{collections::BTreeSet, fs};
+
+    use common::Arch;
+    use swix::release::ReleaseComponent;
+
     use super::*;
+
+    fn work(version: &str) -> ImageBuild {
+        let component = ReleaseComponent { name: "thing".into(), version: version.into() };
+        let info = ReleaseInfo {
+            name: "9.9".into(),
+            version: "9.9.1".into(),
+            arch: Arch::I386,
+            build: None,
+            components: vec![component],
+            probes: vec![],
+        };
+        let around = Sha256::of_bytes("rootfs and packer");
+        let build = PlannedBuild { revision: 1, commit: Some("abc".into()), besides: vec![], around };
+        ImageBuild { source_date: 1_600_000_000, items: vec![], files: vec![], info, build }
+    }
+
+    /// The digest of one program, made in a directory of its own, and a link to it.
+    fn of(program: &str, mode: u16, link: &str, work: &ImageBuild, around: &str) -> Sha256 {
+        let directory = tempfile::tempdir().unwrap();
+        let from = directory.path().join("program");
+        fs::write(&from, program).unwrap();
+        let program = Entry { path: "bin/program".into(), kind: Kind::File { from, mode } };
+        contents(&[program, Entry::symlink(link, "program")], work, &Sha256::of_bytes(around)).unwrap()
+    }
+
+    #[test]
+    fn the_contents_digest_tells_every_byte_that_is_packed_and_not_the_folder() {
+        let same = || of("a", 0o755, "bin/link", &work("1"), "around");
+        let other_commit = PlannedBuild { commit: None, ..work("1").build };
+        assert_eq!(same(), same(), "in another folder");
+        assert_eq!(of("a", 0o755, "bin/link", &ImageBuild { build: other_commit, ..work("1") }, "around"), same());
+        let others = [
+            of("b", 0o755, "bin/link", &work("1"), "around"),
+            of("a", 0o644, "bin/link", &work("1"), "around"),
+            of("a", 0o755, "bin/other", &work("1"), "around"),
+            of("a", 0o755, "bin/link", &work("2"), "around"),
+            of("a", 0o755, "bin/link", &ImageBuild { source_date: 1, ..work("1") }, "around"),
+            of("a", 0o755, "bin/link", &work("1"), "rootfs with a changed line"),
+            same(),
+        ];
+        assert_eq!(BTreeSet::from(others).len(), others.len());
+    }
 
     #[test]
     fn links_lead_to_their_program_from_wherever_they_stand() {

@@ -1,4 +1,4 @@
-//! The engine and the cache on steps that need no compiler: a source that is given, and unpacked.
+//! The engine and the cache on steps that need no compiler: a source that is given, and unpacked. `packed` goes on to dist/.
 
 #![allow(clippy::unwrap_used)]
 
@@ -6,6 +6,7 @@ mod damage;
 mod dist;
 mod engine;
 mod killed;
+mod packed;
 mod plan;
 mod support;
 mod together;

@@ -8,8 +8,14 @@ use pipeline::{
     origin::BuildOrigin,
     plan::{Plan, PlanRequest, plan},
 };
+use recipes::Release;
 
 fn narrowed_to(program: &str) -> anyhow::Result<Plan> {
+    let (release, plan) = planned(BuildOrigin::default());
+    plan.of_program(&release, Arch::I386, program)
+}
+
+fn planned(origin: BuildOrigin) -> (Release, Plan) {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
     let release = recipes::load(&workspace.join("recipes"), Some("1.12")).unwrap();
     let request = PlanRequest {
@@ -17,10 +23,11 @@ fn narrowed_to(program: &str) -> anyhow::Result<Plan> {
         only: None,
         source_overrides: BTreeMap::new(),
         host: Host::default(),
-        origin: BuildOrigin::default(),
+        origin,
         workspace,
     };
-    plan(&release, &request).unwrap().of_program(&release, Arch::I386, program)
+    let plan = plan(&release, &request).unwrap();
+    (release, plan)
 }
 
 #[test]
@@ -36,4 +43,19 @@ fn a_program_that_the_release_does_not_have_is_refused_with_those_that_it_has() 
     let error = narrowed_to("flannel").unwrap_err().to_string();
     assert!(error.starts_with("release 1.12 has no program flannel; there are "), "{error}");
     assert!(error.contains("flanneld"), "{error}");
+}
+
+#[test]
+fn a_commit_is_a_new_image_and_compiles_nothing_anew() {
+    let origin = |commit: &str| BuildOrigin { commit: Some(commit.to_owned()), besides: vec![] };
+    let (first, second) = (planned(origin("a")).1, planned(origin("b")).1);
+    let changed: Vec<&str> = first
+        .steps
+        .iter()
+        .zip(&second.steps)
+        .filter(|(first, second)| first.own_inputs() != second.own_inputs())
+        .map(|(first, _)| first.name.as_str())
+        .collect();
+    // The RPM and the SWIX come after the image.
+    assert_eq!(changed, ["image", "provenance"]);
 }

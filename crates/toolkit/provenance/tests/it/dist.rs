@@ -76,6 +76,12 @@ impl Dist {
             source_date: "2021-01-13T12:40:00Z".to_owned(),
             steps: vec![],
         };
+        let repository = Resource {
+            name: "repository".to_owned(),
+            uri: Some("git+https://example.com/repository".to_owned()),
+            digest: [("gitCommit".to_owned(), "a".repeat(40))].into(),
+            annotations: [("why".to_owned(), "it is built".to_owned())].into(),
+        };
         let definition = BuildDefinition {
             build_type: BUILD_TYPE.to_owned(),
             external_parameters: External {
@@ -85,7 +91,7 @@ impl Dist {
                 sources: BTreeMap::new(),
             },
             internal_parameters: internal,
-            resolved_dependencies: vec![],
+            resolved_dependencies: vec![repository, Resource::of_sha256("Cargo.lock", &Sha256::of_bytes("locked"))],
         };
         let builder = Builder { id: BUILDER.to_owned(), version: BTreeMap::new() };
         let predicate = Provenance { build_definition: definition, run_details: RunDetails { builder } };

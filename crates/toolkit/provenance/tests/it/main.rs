@@ -4,6 +4,7 @@
 
 mod dist;
 mod forged;
+mod in_toto;
 mod keys;
 #[path = "../../../swix/tests/support/mod.rs"]
 mod support;
