@@ -59,7 +59,7 @@ fn is_installed(listed: &str, name: &str) -> bool {
     words.by_ref().any(|word| word == name) && words.find(|word| ["I", "NI"].contains(word)) == Some("I")
 }
 
-/// `1.20.2-1`, of our package on a switch.
+/// `1.20.2-1.g0123456789ab.dfedcba987654`, of our package on a switch.
 pub fn version(switch: &Switch) -> Result<String> {
     let printed = switch.exec_ok(["rpm", "--query", "--queryformat", "%{VERSION}-%{RELEASE}", PACKAGE])?;
     Ok(printed.trim().to_owned())

@@ -86,7 +86,7 @@ pub enum VerifyError {
     #[error("{statement} is about another {name} than is there")]
     Other { statement: String, name: String },
     #[error(transparent)]
-    Swix(#[from] InspectError),
+    Swix(Box<InspectError>),
     #[error("{swix} says that it is {found}, and {statement} that it is {stated}")]
     Build { swix: String, found: String, statement: String, stated: String },
     #[error("{statement} is about no bill of materials, *{}, and so nobody says what is in {swix}", made::SBOM)]

@@ -13,6 +13,7 @@ use std::{
 };
 
 use common::{command::Program, progress::Silent};
+use contract::Build;
 use support::{i386_root, run, swi_tools, tool};
 use swix::{
     archive, extension,
@@ -124,6 +125,7 @@ fn swix_in_dist_has_a_package_that_rpm_finds_right() {
     }
     let file_name = format!("{}-{version}-{}.{arch}.rpm", extension::NAME, header.release);
     assert_eq!(opened.report.manifest.primary_rpm, file_name);
+    assert_eq!(opened.report.release.build.as_ref().map(Build::release).as_ref(), Some(&header.release));
     let payload = opened.rpm(&["-qp", "--qf", "%{PAYLOADCOMPRESSOR} %{PAYLOADFORMAT} %{FILEDIGESTALGO}"]);
     assert_eq!(payload, "gzip cpio 8", "old EOS reads that");
     let files = opened.rpm(&["-qlp"]);
@@ -212,6 +214,7 @@ fn swix_in_dist_installs_runs_and_erases_in_a_32_bit_root() {
             echo "$plugin: $(sh "$at/cni/bin/$plugin </dev/null 2>&1")"
             sh "echo '{\"cniVersion\": \"0.3.1\"}' | CNI_COMMAND=VERSION $at/cni/bin/$plugin" | grep -q '"0.3.1"'
         done
+        sh 'k8s-node --version'
         sh '. /etc/profile.d/kubernetes-on-eos.sh; kubectl version --client --short'
         rpm -e kubernetes-on-eos
         if grep /opt/kubernetes-on-eos "$root/proc/self/mounts"; then exit 1; fi
@@ -233,6 +236,9 @@ fn swix_in_dist_installs_runs_and_erases_in_a_32_bit_root() {
     let cni = opened.version("cni-plugins");
     let plugins = ["bridge", "host-local", "loopback", "portmap"];
     expected.extend(plugins.map(|name| format!("{name}: CNI {name} plugin v{cni}")));
+    let build = opened.report.release.build.as_ref().expect("the image does not say which build it is");
+    let name = format!("{}-{}", opened.report.release.version, build.release());
+    expected.push(format!("{} {name} for linux/{}, {}", extension::NAME, opened.report.release.arch, build.origin()));
     expected.push(format!("Client Version: v{}", opened.report.release.version));
     for line in expected {
         assert!(printed.lines().any(|found| found.trim_end() == line), "{line:?} is not in\n{printed}");

@@ -68,7 +68,8 @@ fn is_of(
     statement: &Statement,
     progress: &dyn Progress,
 ) -> Result<(), VerifyError> {
-    let report = inspect(&dist.join(swix), Probes::Skip, progress)?;
+    let report = inspect(&dist.join(swix), Probes::Skip, progress);
+    let report = report.map_err(|error| VerifyError::Swix(Box::new(error)))?;
     let parameters = &statement.predicate.build_definition;
     let (internal, external) = (&parameters.internal_parameters, &parameters.external_parameters);
     let told = |version: &str, release: &str, arch, origin: &str| format!("{version}-{release} for {arch}, {origin}");
