@@ -23,7 +23,9 @@ fn both_releases_are_planned_for_both_architectures_without_network_or_traces() 
             let loaded = recipes::load(&recipes, Some(release)).unwrap();
             let programs = loaded.programs().map(|(_, program)| format!("check-{}", program.name));
             let sources = loaded.sources().map(|source| format!("fetch-{}", source.name));
-            for step in programs.chain(sources).chain(["image", "rpm", "swix", "sbom", "provenance"].map(String::from))
+            for step in programs
+                .chain(sources)
+                .chain(["licences", "image", "rpm", "swix", "sbom", "provenance"].map(String::from))
             {
                 let line = plan.out.lines().find(|line| line.split_whitespace().next() == Some(&step));
                 let line = line.unwrap_or_else(|| panic!("{step} is not in: {}", plan.out));

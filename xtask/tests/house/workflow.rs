@@ -142,6 +142,9 @@ fn the_build_cache_is_another_one_where_anything_changed_that_is_built() {
             Work::Crates(crates) => vec![&crates.lock],
             Work::Rust(rust) => rust.files.iter().collect(),
             Work::Packer(packer) => packer.files.iter().collect(),
+            Work::ProgramLicences(licences) => {
+                licences.given.iter().map(|given| &given.file).chain([&licences.own]).collect()
+            }
             Work::Image(image) => image.files.iter().map(|(_, file)| file).collect(),
             Work::Package(package) => package.rootfs.iter().collect(),
             _ => vec![],

@@ -39,11 +39,14 @@ fn places(work: &Work) -> &'static [&'static str] {
         Work::Sysroot(_) => &["pipeline/work/sysroot.rs"],
         Work::Rust(_) => &["pipeline/work/cargo_home.rs", "pipeline/work/rust.rs"],
         Work::Check(_) => &["pipeline/work/check.rs"],
+        Work::ProgramLicences(_) | Work::Licences(_) => {
+            &["pipeline/modules", "pipeline/work/licences", "pipeline/work/rust_std.rs"]
+        }
         Work::ContainerImage(_) => &["pipeline/date.rs", "pipeline/work/container_image.rs"],
         Work::Image(_) => &["pipeline/work/image.rs", "swix/release.rs"],
         Work::Packer(_) => &["pipeline/work/packer.rs"],
         Work::Package(_) | Work::Swix(_) => &["pipeline/work/package.rs", "swix/packing.rs"],
-        Work::Sbom(_) => &["pipeline/date.rs", "pipeline/modules", "pipeline/work/sbom"],
+        Work::Sbom(_) => &["pipeline/date.rs", "pipeline/modules", "pipeline/work/rust_std.rs", "pipeline/work/sbom"],
         Work::Provenance(_) => &["pipeline/date.rs", "pipeline/work/provenance.rs", "provenance/statement.rs"],
     }
 }

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
     rust_files,
-    step::{Crates, InputFile, Provenance, Step, Work},
+    step::{Crates, InputFile, Provenance, Sbom, Step, Work},
     work::packer,
 };
 
@@ -13,12 +13,23 @@ use crate::{
 pub fn unchanged(step: &Step) -> Result<()> {
     match &step.work {
         Work::Tree(work) => same(&work.patches, &again(&work.patches)?),
-        Work::Crates(Crates { lock, .. }) | Work::Provenance(Provenance { lock, .. }) => {
+        Work::Crates(Crates { lock, .. })
+        | Work::Sbom(Sbom { lock, .. })
+        | Work::Provenance(Provenance { lock, .. }) => {
             let lock = std::slice::from_ref(lock);
             same(lock, &again(lock)?)
         }
         Work::Rust(work) => same(&work.files, &rust_files::of_package(&work.workspace, &work.package)?),
         Work::Packer(work) => same(&work.files, &rust_files::of_package(&work.workspace, packer::PACKAGE)?),
+        Work::ProgramLicences(work) => {
+            let given = work.given.iter().map(|given| &given.file);
+            let files: Vec<InputFile> = given.chain([&work.own]).cloned().collect();
+            same(&files, &again(&files)?)
+        }
+        Work::Licences(work) => {
+            let own = std::slice::from_ref(&work.own);
+            same(own, &again(own)?)
+        }
         Work::Image(work) => {
             let files: Vec<InputFile> = work.files.iter().map(|(_, file)| file.clone()).collect();
             same(&files, &again(&files)?)
@@ -31,8 +42,7 @@ pub fn unchanged(step: &Step) -> Result<()> {
         | Work::Sysroot(_)
         | Work::Check(_)
         | Work::ContainerImage(_)
-        | Work::Swix(_)
-        | Work::Sbom(_) => Ok(()),
+        | Work::Swix(_) => Ok(()),
     }
 }
 

@@ -17,6 +17,9 @@ use self::lock::Locked;
 /// The file at the root of an unpacked set of Debian packages that says which package owns which directory.
 pub(crate) const OWNERS: &str = ".owners.json";
 
+/// In the output of a step that builds a program: the modules or crates that the program is made of.
+pub(crate) const LIST: &str = "modules.json";
+
 /// Directory below the root -> Debian package and version.
 pub(crate) type Owners = BTreeMap<String, (String, String)>;
 
@@ -61,6 +64,30 @@ pub(crate) fn of_packages<'a>(
         }
     }
     Ok(found.into_iter().collect())
+}
+
+/// The modules or crates of a program, as the step that built it listed them.
+pub(crate) fn read(built: &Path) -> Result<Vec<Module>> {
+    let list = built.join(LIST);
+    serde_json::from_slice(&files::read(&list)?).with_context(|| format!("{} cannot be understood", list.display()))
+}
+
+/// Import paths that are vendored in a component's tree and are the component itself.
+pub(crate) fn of_component(tree: &Path) -> Result<BTreeSet<String>> {
+    let own = lock::read(tree)?.into_iter().filter(|(_, version)| version.is_none());
+    Ok(own.map(|(path, _)| path).collect())
+}
+
+/// The Debian package that a module came in.
+pub(crate) fn debian_package(module: &Module) -> Option<&str> {
+    Some(module.purl.strip_prefix("pkg:deb/debian/")?.split_once('@')?.0)
+}
+
+/// Of these import paths the longest that a package is at or below.
+pub(crate) fn longest<'a>(package: &str, paths: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let is_above =
+        |path: &&str| package.strip_prefix(*path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    paths.filter(is_above).max_by_key(|path| path.len())
 }
 
 /// The module that a vendored package belongs to, unless it is part of the component.

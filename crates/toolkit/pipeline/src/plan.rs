@@ -1,5 +1,6 @@
 //! From a release to its steps: the one list that is printed, hashed, counted and carried out.
 
+mod licences;
 mod publishing;
 
 use std::{
@@ -23,6 +24,7 @@ use crate::{
     work::{
         container_image::ARCHIVE,
         go::commands,
+        licences::STEP as LICENCES,
         packer::{PACKAGE, STEP as PACKER},
         rust,
         sysroot::{self, NO_UNWIND},
@@ -111,6 +113,7 @@ impl Planner<'_> {
         let rootfs_directory = self.request.workspace.join("rootfs");
         let image = self.image(&around(&packer, &rootfs_directory)?)?;
         self.add(PACKER, Work::Packer(packer), &[]);
+        self.licences(self.published("licences.txt"))?;
         self.add("image", Work::Image(image.0), &image.1);
         let rootfs = PackageBuild {
             version: release.version.clone(),
@@ -243,7 +246,7 @@ impl Planner<'_> {
     /// The image, and the steps that it takes its contents from. A program goes in only when its check has passed.
     fn image(&self, around: &Sha256) -> Result<(ImageBuild, Vec<String>)> {
         let mut items = Vec::new();
-        let mut needs = vec![PACKER.to_owned()];
+        let mut needs = vec![PACKER.to_owned(), LICENCES.to_owned()];
         for (_, program) in self.release.programs() {
             let Some(install) = &program.install else { continue };
             items.push(ImageItem {

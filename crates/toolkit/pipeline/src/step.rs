@@ -113,6 +113,8 @@ pub enum Work {
     Rust(RustBuild),
     Check(Checks),
     ContainerImage(ContainerImage),
+    ProgramLicences(ProgramLicences),
+    Licences(Licences),
     Image(ImageBuild),
     Packer(Packer),
     Package(PackageBuild),
@@ -194,6 +196,8 @@ pub struct RustBuild {
     pub fetch: CommandLine,
     pub commands: RustCommands,
     pub host_tools: HostTools,
+    /// What places the list of its crates in it.
+    pub auditable: Sha256,
     #[serde(skip)]
     pub workspace: PathBuf,
 }
@@ -222,6 +226,7 @@ impl RustBuild {
             fetch: rust::commands::fetch(arch),
             commands: rust::commands::program(name, package, example, &members, arch),
             host_tools,
+            auditable: Sha256::of_bytes(rust::auditable::SOURCE),
             workspace,
         })
     }
@@ -254,6 +259,71 @@ pub struct Packer {
     pub files: Vec<InputFile>,
     #[serde(skip)]
     pub workspace: PathBuf,
+}
+
+/// Collects the licences of what is in a program.
+#[derive(Debug, Clone, Serialize)]
+pub struct ProgramLicences {
+    pub of: LicencesOf,
+    /// What this workspace's programs are under.
+    pub own: InputFile,
+    pub given: Vec<GivenLicence>,
+    #[serde(skip)]
+    pub workspace: PathBuf,
+}
+
+/// Puts the licences of what is in the programs together.
+#[derive(Debug, Clone, Serialize)]
+pub struct Licences {
+    pub file_name: String,
+    /// The release's.
+    pub version: String,
+    /// The steps that collected them, by program.
+    pub steps: Vec<String>,
+    /// What this workspace is under.
+    pub own: InputFile,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct LicencesOf {
+    pub name: String,
+    /// The step that built it.
+    pub step: String,
+    pub component: String,
+    pub version: String,
+    pub license: String,
+    pub purl: String,
+    pub code: Code,
+}
+
+/// Where the code of a program was.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Code {
+    Go(GoCode),
+    Rust(RustCode),
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct GoCode {
+    pub import_path: RelativePath,
+    pub aliases: Vec<RelativePath>,
+    pub toolchain: String,
+    pub libraries: Vec<Name>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct RustCode {
+    pub toolchain: String,
+    pub fetch: CommandLine,
+}
+
+/// The text of what comes without one.
+#[derive(Debug, Clone, Serialize)]
+pub struct GivenLicence {
+    pub of: Vec<String>,
+    pub file: InputFile,
+    pub reason: String,
 }
 
 /// The squashfs of everything that is read-only on the switch.
@@ -311,6 +381,8 @@ pub struct Sbom {
     pub version: String,
     pub source_date: u32,
     pub components: Vec<SbomComponent>,
+    /// Has the crates' digests.
+    pub lock: InputFile,
 }
 
 #[derive(Debug, Clone, Serialize)]

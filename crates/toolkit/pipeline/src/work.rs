@@ -8,10 +8,12 @@ pub(crate) mod check;
 pub(crate) mod container_image;
 pub(crate) mod go;
 mod image;
+pub(crate) mod licences;
 mod package;
 pub(crate) mod packer;
 mod provenance;
 pub(crate) mod rust;
+mod rust_std;
 mod sbom;
 pub(crate) mod sysroot;
 mod tree;
@@ -76,6 +78,8 @@ pub(crate) fn execute(job: &Job, sources: &mut BTreeMap<String, Fetched>) -> Res
         Work::Rust(work) => rust::run(job, work),
         Work::Check(work) => check::run(job, work),
         Work::ContainerImage(work) => container_image::run(job, work),
+        Work::ProgramLicences(work) => licences::of_program(job, work),
+        Work::Licences(work) => licences::together(job, work),
         Work::Image(work) => image::run(job, work),
         Work::Packer(work) => packer::run(job, work),
         Work::Package(work) => package::rpm(job, work),

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use toml::Spanned;
 
 use crate::{
-    component::{Build, Component, ComponentFile, ProgramRecipe, TreeRecipe},
+    component::{Build, Component, ComponentFile, LicenceText, ProgramRecipe, TreeRecipe},
     error::RecipeError,
     origin::{Origin, Source},
     parsed::Parsed,
@@ -43,6 +43,11 @@ pub(crate) fn component(
             let path = Spanned::new(name.span(), format!("{}/{}", series.directory, name.get_ref()));
             patches.push(file.beside(&path, "patch file")?);
         }
+    }
+    let mut licence_texts = Vec::new();
+    for text in &file.value.licence_text {
+        let (of, reason) = (text.of.clone(), text.reason.clone());
+        licence_texts.push(LicenceText { of, file: file.beside(&text.file, "licence's text")?, reason });
     }
     for program in &file.value.program {
         let place = program.span();
@@ -122,6 +127,7 @@ pub(crate) fn component(
         tree: TreeRecipe { patches, import_path, aliases, prepare },
         programs,
         images: image.into_iter().map(Spanned::into_inner).collect(),
+        licence_texts,
     })
 }
 

@@ -25,6 +25,17 @@ pub struct Component {
     pub tree: TreeRecipe,
     pub programs: Vec<ProgramRecipe>,
     pub images: Vec<ImageRecipe>,
+    pub licence_texts: Vec<LicenceText>,
+}
+
+/// The licence's text of crates or modules that come without one.
+#[derive(Debug, Clone, Serialize)]
+pub struct LicenceText {
+    /// Their names.
+    pub of: Vec<String>,
+    pub file: PathBuf,
+    /// Why it is theirs: it stands beside them in the list of licences.
+    pub reason: String,
 }
 
 /// How the tree is made from the source.
@@ -189,6 +200,17 @@ pub(crate) struct ComponentFile {
     pub(crate) program: Vec<Spanned<ProgramRecipe>>,
     #[serde(default)]
     pub(crate) image: Vec<Spanned<ImageRecipe>>,
+    #[serde(default)]
+    pub(crate) licence_text: Vec<LicenceTextFile>,
+}
+
+/// `file` is relative to the recipe file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LicenceTextFile {
+    pub(crate) of: Vec<String>,
+    pub(crate) file: Spanned<String>,
+    pub(crate) reason: String,
 }
 
 /// Variables that the linker sets in every Go program of the component: each of these in each of the packages.

@@ -15,7 +15,9 @@ mod placeholders;
 mod release;
 mod text;
 
-pub use component::{Build, Check, Component, Go, ImageRecipe, Install, Prepare, ProgramRecipe, Rust, TreeRecipe};
+pub use component::{
+    Build, Check, Component, Go, ImageRecipe, Install, LicenceText, Prepare, ProgramRecipe, Rust, TreeRecipe,
+};
 pub use error::RecipeError;
 pub use origin::{
     DebianFile, DebianPackage, DebianPackages, DebianSource, Git, Https, Moving, Origin, OriginKind, Source,

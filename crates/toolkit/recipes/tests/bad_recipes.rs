@@ -276,3 +276,12 @@ fn a_pattern_that_matches_nothing_and_one_into_a_single_file_are_refused() {
     let error = with_files("from = \"units/*\"\ninstall = \"../u/\"").unwrap_err();
     assert_says(&error, &["release.toml:11: ", "../u/", "relative path"]);
 }
+
+#[test]
+fn a_licence_s_text_that_is_not_there_or_has_no_reason_is_named_with_its_line() {
+    let text = "\n[[licence-text]]\nof = [\"a\"]\nfile = \"../LICENSE\"\nreason = \"it has none\"\n\n[[program]]\n";
+    let error = error_with("9.9/tool.toml", "\n[[program]]\n", text);
+    assert_says(&error, &["tool.toml", "the licence's text \"../LICENSE\" does not exist"]);
+    let error = error_with("9.9/tool.toml", "\n[[program]]\n", &text.replace("reason", "because"));
+    assert_says(&error, &["tool.toml", "because"]);
+}

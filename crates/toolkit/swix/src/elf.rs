@@ -1,4 +1,8 @@
-//! Executables: class, machine, linking; and whether a switch of an architecture can run one.
+//! Executables: class, machine, linking; and whether a switch of an architecture can run one. What they are made of, by their
+//! own account: [`go`], [`rust`].
+
+pub mod go;
+pub mod rust;
 
 use std::{fmt, path::Path};
 
@@ -42,6 +46,10 @@ pub enum Linking {
 pub enum ElfError {
     #[error("cannot read {name}: {error}")]
     Read { name: String, error: std::io::Error },
+    #[error("{name} has a table of functions that is damaged, or of a Go whose tables are not known here")]
+    FunctionTable { name: String },
+    #[error("the list of crates in {name} cannot be read: {error}")]
+    Crates { name: String, error: auditable_info::Error },
     #[error("{name} is not an ELF file")]
     NotElf { name: String },
     #[error("{name} is a damaged ELF file: {error}")]

@@ -6,6 +6,7 @@
 //! - [`rpm`]: the package that carries the image and the few files beside it
 //! - [`archive`]: the archive that EOS installs, with its manifest
 //! - [`extension`]: our package: its names, its places on the switch, its scriptlets
+//! - [`bill`]: the bill of materials, held against the programs that it is about
 //! - [`dist`]: where a build publishes, and the newest SWIX there
 //! - [`release`]: what an image says about itself, shared by its writer and its reader
 //! - [`packing`]: what the pipeline has packed, by the program `swix-pack`
@@ -20,6 +21,7 @@
 
 #[cfg(feature = "formats")]
 pub mod archive;
+pub mod bill;
 #[cfg(feature = "formats")]
 pub mod difference;
 pub mod dist;

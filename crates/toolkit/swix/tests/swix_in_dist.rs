@@ -46,14 +46,7 @@ fn report() -> &'static Inspection {
 fn open() -> Opened {
     let (swix, report) = (built(), report());
     let directory = tempfile::tempdir().unwrap();
-    run(tool("unzip").arg("-q").arg(&swix).arg("-d").arg(directory.path()));
-    let rpm = directory.path().join(&report.manifest.primary_rpm);
-    for name in ["rpm2cpio", "cpio"] {
-        tool(name);
-    }
-    let pipe = "rpm2cpio \"$1\" | cpio --quiet -idm";
-    run(tool("bash").args(["-o", "pipefail", "-ec", pipe, "bash"]).arg(&rpm).dir(directory.path()));
-    let image = directory.path().join(extension::IMAGE.trim_start_matches('/'));
+    let (rpm, image) = support::take_apart(&swix, report, directory.path());
     Opened { directory, swix, rpm, image, report }
 }
 

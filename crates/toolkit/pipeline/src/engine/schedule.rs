@@ -35,6 +35,8 @@ pub(super) fn seconds(work: &Work) -> u32 {
         | Work::Crates(_)
         | Work::Check(_)
         | Work::ContainerImage(_)
+        | Work::ProgramLicences(_)
+        | Work::Licences(_)
         | Work::Package(_)
         | Work::Sbom(_)
         | Work::Provenance(_) => 0,
@@ -44,21 +46,21 @@ pub(super) fn seconds(work: &Work) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::step::{Packer, Sbom};
+    use crate::step::{Checks, Packer};
 
     #[test]
     fn what_the_longest_work_waits_for_is_the_farthest_from_the_end() {
         let packer = Packer { files: vec![], workspace: Default::default() };
         let long = Step::new("long", Work::Packer(packer.clone()), &[]);
         let after = Step::new("after", Work::Packer(packer), &[&long]);
-        let steps = [sbom("alone", &[]), long, after, sbom("last", &[])];
-        let steps = [steps.as_slice(), &[sbom("end", &[&steps[2], &steps[3]])]].concat();
+        let steps = [short("alone", &[]), long, after, short("last", &[])];
+        let steps = [steps.as_slice(), &[short("end", &[&steps[2], &steps[3]])]].concat();
         assert_eq!(ways_to_the_end(&steps, &(0..5).collect()), [0, 40, 20, 0, 0]);
         assert_eq!(ways_to_the_end(&steps, &BTreeSet::from([0, 2, 4])), [0, 20, 20, 0, 0]);
     }
 
-    fn sbom(name: &str, needs: &[&Step]) -> Step {
-        let sbom = Sbom { file_name: String::new(), version: String::new(), source_date: 0, components: vec![] };
-        Step::new(name, Work::Sbom(sbom), needs)
+    fn short(name: &str, needs: &[&Step]) -> Step {
+        let checks = Checks { program: name.into(), built_by: String::new(), checks: vec![] };
+        Step::new(name, Work::Check(checks), needs)
     }
 }

@@ -7,7 +7,7 @@ use recipes::{Build, Component, ProgramRecipe, Release};
 use super::{Plan, Planner, step_of};
 use crate::{
     step::{Artifact, InputFile, Provenance, Sbom, SbomComponent, SbomProgram, Step, SwixBuild, Work},
-    work::packer::STEP as PACKER,
+    work::{licences::STEP as LICENCES, packer::STEP as PACKER},
 };
 
 /// Which crates the Rust programs are made of.
@@ -45,11 +45,15 @@ fn in_sbom(program: &ProgramRecipe) -> SbomProgram {
 }
 
 impl Planner<'_> {
+    /// The name in dist/ of what is published of the release beside its programs.
+    pub(super) fn published(&self, ending: &str) -> String {
+        format!("kubernetes-on-eos-{}-{}.{ending}", self.release.version, self.request.arch)
+    }
+
     /// What goes into dist/.
     pub(super) fn publishing(mut self) -> Result<Plan> {
         let release = self.release;
         let arch = self.request.arch;
-        let base = format!("kubernetes-on-eos-{}-{arch}", release.version);
         let for_operators = release.programs().filter(|(_, program)| program.operator.is_some());
         let (for_operators, gates): (Vec<Artifact>, Vec<String>) =
             for_operators.map(|(component, program)| published_alone(component, program, arch)).unzip();
@@ -58,12 +62,15 @@ impl Planner<'_> {
             artifacts.push(Artifact { step: step.into(), file: file.into(), name: name.into() });
         };
 
-        let file_name = format!("{base}.swix");
+        let file_name = self.published("swix");
         publish("swix", &file_name, &file_name);
         self.add("swix", Work::Swix(SwixBuild { file_name }), &["rpm".into(), PACKER.into()]);
 
         let programs: Vec<String> = release.programs().map(|(_, program)| step_of(program)).collect();
-        let file_name = format!("{base}.cdx.json");
+        let file_name = self.published("licences.txt");
+        publish(LICENCES, &file_name, &file_name);
+
+        let file_name = self.published("cdx.json");
         let components = release.components.iter().map(|component| SbomComponent {
             name: component.name.to_string(),
             version: component.version.clone(),
@@ -76,13 +83,14 @@ impl Planner<'_> {
             version: release.version.clone(),
             source_date: release.source_date,
             components: components.collect(),
+            lock: InputFile::new("Cargo.lock", &self.request.workspace.join("Cargo.lock"))?,
         };
         publish("sbom", &file_name, &file_name);
         let built = sbom.components.iter().flat_map(|component| &component.programs);
         let std = built
             .filter_map(|program| program.rust_toolchain.as_ref())
             .flat_map(|toolchain| ["fetch", "unpack", "sysroot"].map(|kind| format!("{kind}-{toolchain}")));
-        let needs: Vec<String> = programs.iter().cloned().chain(std).collect();
+        let needs: Vec<String> = programs.iter().cloned().chain(std).chain([LICENCES.into()]).collect();
         self.add("sbom", Work::Sbom(sbom), &needs);
 
         artifacts.extend(for_operators);
@@ -105,7 +113,7 @@ impl Planner<'_> {
             Work::Fetch(fetch) => Some((fetch.source.name.to_string(), fetch.source_override?)),
             _ => None,
         });
-        let file_name = format!("{base}{}", provenance::STATEMENT);
+        let file_name = self.published(provenance::STATEMENT.trim_start_matches('.'));
         let work = Provenance {
             file_name: file_name.clone(),
             release: release.name.to_string(),

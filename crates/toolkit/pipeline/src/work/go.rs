@@ -17,6 +17,9 @@ use crate::{
     work::Job,
 };
 
+/// What vulnerability databases call it.
+pub(crate) const STANDARD_LIBRARY: &str = "stdlib";
+
 /// Where `unpack-<name>` and `tree-<name>` steps put what a Go build uses.
 pub(crate) struct Toolchain {
     root: PathBuf,
@@ -53,10 +56,14 @@ impl Toolchain {
         minor.with_context(|| format!("Go {version} is not a version of Go 1"))
     }
 
-    /// What every Go program is made of besides its packages, by the name that vulnerability databases use.
+    /// What every Go program is made of besides its packages.
     fn standard_library(&self) -> Result<Module> {
         let version = self.version()?;
-        Ok(Module { path: "stdlib".to_owned(), purl: format!("pkg:golang/stdlib@{version}"), version: Some(version) })
+        Ok(Module {
+            path: STANDARD_LIBRARY.to_owned(),
+            purl: format!("pkg:golang/stdlib@{version}"),
+            version: Some(version),
+        })
     }
 }
 
@@ -100,17 +107,5 @@ pub(crate) fn run(job: &Job, work: &GoBuild) -> Result<()> {
     let listed = work.commands.list.program(&places, &format!("list the packages in {}", work.name))?.read()?;
     let mut found = modules::of_packages(listed.lines(), &directory, &work.import_path, &gopath[1..])?;
     found.push(toolchain.standard_library()?);
-    files::write_atomically(&job.out().join("modules.json"), serde_json::to_vec_pretty(&found)?)?;
-    copy_licences(&directory, &job.out().join("licences"))
-}
-
-/// The project's own licence and notice go along with its programs.
-fn copy_licences(tree: &Path, to: &Path) -> Result<()> {
-    for name in ["LICENSE", "NOTICE"] {
-        let file = tree.join(name);
-        if file.is_file() {
-            files::copy_atomically(&file, &to.join(name))?;
-        }
-    }
-    Ok(())
+    files::write_atomically(&job.out().join(modules::LIST), serde_json::to_vec_pretty(&found)?)
 }

@@ -16,7 +16,7 @@ use swix::{
 use crate::{
     step::{ImageBuild, PlannedBuild},
     work::{
-        Job,
+        Job, licences,
         packer::{STEP as PACKER, pack},
     },
 };
@@ -39,14 +39,12 @@ pub(crate) fn run(job: &Job, work: &ImageBuild) -> Result<()> {
         let mode = if file.executable { 0o755 } else { 0o644 };
         entries.push(Entry { path: place.to_string(), kind: Kind::File { from: file.path.clone(), mode } });
     }
-    for step in job.needs.keys() {
-        let licences = job.need(step)?.join("licences");
-        if let Some(name) = step.strip_prefix("go-").filter(|_| licences.is_dir()) {
-            for entry in walkdir::WalkDir::new(&licences).min_depth(1).sort_by_file_name() {
-                let entry = entry?;
-                let place = format!("share/doc/{name}/{}", entry.file_name().to_string_lossy());
-                entries.push(Entry::file(place, entry.path()));
-            }
+    let licences = job.need(licences::STEP)?.join(licences::IMAGE);
+    for entry in walkdir::WalkDir::new(&licences).sort_by_file_name() {
+        let entry = entry.with_context(|| format!("cannot read {}", licences.display()))?;
+        if entry.file_type().is_file() {
+            let name = entry.path().strip_prefix(&licences)?.display();
+            entries.push(Entry::file(format!("{}/{name}", licences::PLACE), entry.path()));
         }
     }
     let PlannedBuild { revision, commit, besides, around } = work.build.clone();

@@ -1,17 +1,16 @@
 //! Compiles one of this workspace's programs for the switch: static, stripped, with no path of this
-//! machine in it.
+//! machine in it, and with the list of its crates.
 //!
 //! The programs of a toolchain share a target directory, in which crates of registries stay compiled. What is of this workspace
 //! is compiled anew each time.
 //!
 //! The output is `<program>` and `modules.json`: the crates that the program is made of.
 
+pub(crate) mod auditable;
 pub(crate) mod commands;
+mod crates;
 
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use common::{
@@ -20,24 +19,25 @@ use common::{
 };
 use sources::FetchMode;
 
-use self::commands::PROFILE;
+use self::{commands::PROFILE, crates::Crates};
 use crate::{
     cache::Cache,
     host_tools::HostTools,
-    modules::Module,
-    step::{CommandLine, Crates, Places, RustBuild},
+    modules,
+    step::{self, CommandLine, Places, RustBuild},
     work::{Job, cargo_home, sysroot},
 };
 
 /// Brings the crates that the lock file names into Cargo's home for builds; Cargo verifies them.
-pub(crate) fn fetch_crates(job: &Job, work: &Crates) -> Result<()> {
+pub(crate) fn fetch_crates(job: &Job, work: &step::Crates) -> Result<()> {
     let task = job.busy();
     task.doing("asking Cargo for crates");
     fetch(job, &work.toolchain, &work.fetch, &work.workspace).map(drop)
 }
 
-/// Where Cargo's home and the workspace are, with the crates in that home.
-fn fetch(job: &Job, toolchain: &str, command: &CommandLine, workspace: &Path) -> Result<Places> {
+/// Makes sure that the crates are there, as that they came once does not say that they are. Answers with the directory of their
+/// sources, and with where all is that Cargo uses.
+pub(crate) fn fetch(job: &Job, toolchain: &str, command: &CommandLine, workspace: &Path) -> Result<(PathBuf, Places)> {
     let compiler = job.entry(&format!("unpack-{toolchain}"))?;
     let home = cargo_home::prepare(job.engine.cache, workspace, &compiler.meta.output)?;
     let places = sysroot::places(job, toolchain)?.with("cargo-home", &home)?.with("workspace", workspace)?;
@@ -45,20 +45,30 @@ fn fetch(job: &Job, toolchain: &str, command: &CommandLine, workspace: &Path) ->
     // Its credentials may come from a program of the user's.
     let fetch = std::env::var_os("PATH").into_iter().fold(fetch, |fetch, path| fetch.env("PATH", path));
     fetch.args(offline(job)).run_logged(job.log)?;
-    places.with("registry", cargo_home::registry(&home)?)
+    let registry = cargo_home::registry(&home)?;
+    let places = places.with("registry", &registry)?;
+    Ok((registry, places))
 }
 
 pub(crate) fn run(job: &Job, work: &RustBuild) -> Result<()> {
     let task = job.busy();
-    // That the crates came once does not say that they are there.
-    let places = fetch(job, &work.toolchain, &work.fetch, &work.workspace)?;
+    let (_, places) = fetch(job, &work.toolchain, &work.fetch, &work.workspace)?;
     let sysroot = job.entry(&format!("sysroot-{}", work.toolchain))?;
     let target = shared_target(job.engine.cache, &sysroot.meta.output, &work.host_tools)?;
+    let auditable = job.workshop.scratch().join("auditable");
     let places = places
         .with("sysroot", sysroot.out())?
         .with("headers", sysroot::headers(&job.need(&format!("unpack-{}", work.toolchain))?, work.arch))?
+        .with("auditable", &auditable)?
         .with("target", &target)?;
     work.host_tools.lay_out(&sysroot::tools(job))?;
+
+    task.doing("listing its crates");
+    let listed = work.commands.list.program(&places, &format!("list the crates in {}", work.package))?.read()?;
+    let crates = Crates::read(&listed)?;
+    auditable::write(&auditable, &crates)?;
+    let purpose = "put the list of crates into a file for the linker";
+    work.commands.assemble_list.program(&places, purpose)?.run_logged(job.log)?;
 
     let lock = target.with_extension("lock");
     let _alone = Lock::acquire(&lock, After::Stays, |_| task.doing("waiting for another program to be compiled"))?
@@ -72,13 +82,7 @@ pub(crate) fn run(job: &Job, work: &RustBuild) -> Result<()> {
     let made = if work.example { Path::new("examples").join(&work.name) } else { work.package.clone().into() };
     files::copy_atomically(&target.join(work.arch.rust_triple()).join(PROFILE).join(made), &program)?;
     swix::elf::require(&program, work.arch)?;
-
-    task.doing("listing its crates");
-    let listed = work.commands.list.program(&places, &format!("list the crates in {}", work.package))?.read()?;
-    // The crates of registries that a program is made of; not those that only build it.
-    let crates: BTreeSet<Module> = listed.lines().filter_map(module).collect();
-    let crates: Vec<Module> = crates.into_iter().collect();
-    files::write_atomically(&job.out().join("modules.json"), serde_json::to_vec_pretty(&crates)?)
+    files::write_atomically(&job.out().join(modules::LIST), serde_json::to_vec_pretty(&crates.modules())?)
 }
 
 /// Where what these make is kept compiled. Cargo tells flags and versions apart; not one C compiler from another, nor two standard
@@ -90,16 +94,6 @@ fn shared_target(cache: &Cache, sysroot: &Sha256, tools: &HostTools) -> Result<P
 
 pub(crate) fn offline(job: &Job) -> Option<&'static str> {
     (job.engine.mode == FetchMode::Offline).then_some("--offline")
-}
-
-/// `serde v1.0.228`; what is in this workspace has its directory behind it.
-fn module(line: &str) -> Option<Module> {
-    let (name, version) = line.split_once(" v").filter(|_| !line.ends_with(')'))?;
-    Some(Module {
-        path: name.to_owned(),
-        version: Some(version.to_owned()),
-        purl: format!("pkg:cargo/{name}@{version}"),
-    })
 }
 
 #[cfg(test)]
@@ -124,7 +118,8 @@ mod tests {
         run(&commands::fetch(Arch::I386));
         assert!(cargo_home::registry(&home).unwrap().is_dir());
         let listed = run(&commands::program("k8s-node", "k8s-node", false, &[], Arch::I386).list);
-        let names: Vec<String> = listed.lines().filter_map(module).map(|module| module.path).collect();
+        let crates = Crates::read(&listed).unwrap().modules();
+        let names: Vec<String> = crates.into_iter().map(|module| module.path).collect();
         assert!(names.contains(&"rcgen".to_owned()) && !names.contains(&"k8s-node".to_owned()), "{names:?}");
         assert!(!names.contains(&"serde_derive".to_owned()), "it is not in the program: {names:?}");
     }

@@ -1,17 +1,31 @@
 //! The bill of materials (CycloneDX): the components, their programs with digests, every Go module and
 //! Rust crate whose code is in them, Rust's standard library and musl, and which is in which.
 
-mod rust_std;
+mod lock;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use common::{Sha256, files};
 use purl::GenericPurl;
 use serde::Serialize;
 use serde_json::{Value, json};
+use swix::{
+    bill::{self, Bill, Shown},
+    elf,
+};
 
-use crate::{date::rfc3339, modules::Module, step::Sbom, work::Job};
+use crate::{
+    date::rfc3339,
+    modules::Module,
+    step::Sbom,
+    work::{
+        Job,
+        go::STANDARD_LIBRARY,
+        licences,
+        rust_std::{self, Linked},
+    },
+};
 
 /// What the document is about, or a part of it.
 #[derive(Serialize)]
@@ -23,6 +37,8 @@ struct Part {
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     hashes: Vec<Value>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -80,35 +96,76 @@ impl Parts {
             }
         }
     }
+
+    /// What is known of a part that Rust's toolchain gave a program.
+    fn describe(&mut self, linked: &Linked) {
+        let Some(known) = self.parts.get_mut(&linked.module.purl) else { return };
+        known.description = linked.description;
+        let debian = linked.debian.as_deref().map(debian_package);
+        known.properties.extend(debian.filter(|property| !known.properties.contains(property)));
+        if let Some(checksum) = linked.sha256.as_deref().filter(|_| known.hashes.is_empty()) {
+            known.hashes.push(sha256(checksum));
+        }
+        self.made_of.entry(linked.module.purl.clone()).or_default().extend(linked.needs.iter().cloned());
+    }
+
+    /// Which crates need which.
+    fn connect(&mut self, needs: elf::rust::Needs) {
+        for (of, on) in needs {
+            self.made_of.entry(bill::purl(&of)).or_default().extend(on.iter().map(bill::purl));
+        }
+    }
 }
 
 pub(crate) fn run(job: &Job, work: &Sbom) -> Result<()> {
     let whole = whole(&work.version)?;
+    let known = licences::read(job)?;
+    let checksums = lock::checksums(&files::read_text(&work.lock.path)?)?;
     let mut parts = Parts::default();
     for component in &work.components {
         let mut described = part("application", &component.name, Some(&component.version), &component.purl)?;
         described.licenses.push(expression(&component.license));
         parts.add(&whole.bom_ref, described);
         for program in &component.programs {
-            let built = job.need(&program.step)?;
-            let file = program_file(&program.name, &Sha256::of_file(&built.join(&program.name))?);
+            let bytes = files::read(&job.need(&program.step)?.join(&program.name))?;
+            let mut file = program_file(&program.name, &Sha256::of_bytes(&bytes));
             let reference = file.bom_ref.clone();
+            file.properties.extend(known.own_packages.get(&program.name).into_iter().flatten().map(import_path));
             parts.add(&component.purl, file);
-            let list = built.join("modules.json");
-            let modules: Vec<Module> = serde_json::from_slice(&files::read(&list)?)
-                .with_context(|| format!("{} cannot be understood", list.display()))?;
-            for module in &modules {
-                parts.add(&reference, library(module)?);
+            for notice in known.notices_of(&program.name).filter(|notice| notice.module.purl != component.purl) {
+                let mut described = library(&notice.module)?;
+                described.licenses.extend(notice.licence.as_deref().map(expression));
+                described.hashes.extend(checksums.get(&notice.module.purl).map(|checksum| sha256(checksum)));
+                parts.add(&reference, described);
             }
             if let Some(toolchain) = &program.rust_toolchain {
                 for linked in rust_std::linked(job, toolchain)? {
-                    parts.add(&reference, linked);
+                    parts.describe(&linked);
                 }
+                parts.connect(elf::rust::listed(&program.name, &bytes)?.unwrap_or_default());
             }
         }
     }
     let document = document(whole, rfc3339(work.source_date), parts);
-    files::write_atomically(&job.out().join(&work.file_name), serde_json::to_string_pretty(&document)?)
+    let text = serde_json::to_string_pretty(&document)?;
+    compare(job, work, &text)?;
+    files::write_atomically(&job.out().join(&work.file_name), text)
+}
+
+/// Refuses a document that is not what the programs show of themselves.
+fn compare(job: &Job, work: &Sbom, document: &str) -> Result<()> {
+    let bill = Bill::read(document.as_bytes())?;
+    let mut wrong = Vec::new();
+    for program in work.components.iter().flat_map(|component| &component.programs) {
+        let bytes = files::read(&job.need(&program.step)?.join(&program.name))?;
+        wrong.extend(bill.compare(&program.name, &Shown::by(&program.name, &bytes)?));
+    }
+    ensure!(
+        wrong.is_empty(),
+        "the bill of materials and the programs are not alike, by what the programs show of themselves:\n    {}",
+        wrong.join("\n    ")
+    );
+    Ok(())
 }
 
 fn whole(version: &str) -> Result<Part> {
@@ -116,7 +173,9 @@ fn whole(version: &str) -> Result<Part> {
 }
 
 fn document(component: Part, timestamp: String, parts: Parts) -> Document {
-    let dependencies = parts.made_of.into_iter().map(|(of, on)| Dependency { of, on }).collect();
+    // Which Go modules need which is not known: that is not to say that they need none.
+    let is_known = |(of, on): &(String, BTreeSet<String>)| !(on.is_empty() && of.starts_with("pkg:golang/"));
+    let dependencies = parts.made_of.into_iter().filter(is_known).map(|(of, on)| Dependency { of, on }).collect();
     let (metadata, components) = (Metadata { timestamp, component }, parts.parts.into_values().collect());
     Document { bom_format: "CycloneDX", spec_version: "1.5", version: 1, metadata, components, dependencies }
 }
@@ -125,18 +184,47 @@ fn part(kind: &'static str, name: &str, version: Option<&str>, purl: &str) -> Re
     let _: GenericPurl<String> = purl.parse().with_context(|| format!("{purl:?} is not a package URL"))?;
     let (name, version) = (name.to_owned(), version.map(str::to_owned));
     let (bom_ref, purl) = (purl.to_owned(), Some(purl.to_owned()));
-    Ok(Part { kind, bom_ref, name, version, hashes: vec![], licenses: vec![], purl, properties: vec![] })
+    Ok(Part {
+        kind,
+        bom_ref,
+        name,
+        version,
+        description: None,
+        hashes: vec![],
+        licenses: vec![],
+        purl,
+        properties: vec![],
+    })
 }
 
 /// A program as it is built, by its digest.
 fn program_file(name: &str, sha256: &Sha256) -> Part {
-    let hashes = vec![json!({ "alg": "SHA-256", "content": sha256.to_string() })];
-    let (bom_ref, name) = (format!("program:{name}"), name.to_owned());
-    Part { kind: "file", bom_ref, name, version: None, hashes, licenses: vec![], purl: None, properties: vec![] }
+    let hashes = vec![self::sha256(&sha256.to_string())];
+    let (bom_ref, name) = (format!("{}{name}", bill::PROGRAM), name.to_owned());
+    Part {
+        kind: "file",
+        bom_ref,
+        name,
+        version: None,
+        description: None,
+        hashes,
+        licenses: vec![],
+        purl: None,
+        properties: vec![],
+    }
+}
+
+fn sha256(digest: &str) -> Value {
+    json!({ "alg": "SHA-256", "content": digest })
 }
 
 fn expression(spdx: &str) -> Value {
     json!({ "expression": spdx })
+}
+
+/// Packages of it have import paths that begin so.
+fn import_path(directory: impl AsRef<str>) -> Value {
+    json!({ "name": bill::IMPORT_PATH, "value": directory.as_ref() })
 }
 
 fn debian_package(value: &str) -> Value {
@@ -146,13 +234,17 @@ fn debian_package(value: &str) -> Value {
 /// A module or crate. A Go module that came in a Debian package has the name that vulnerability databases know it by.
 fn library(module: &Module) -> Result<Part> {
     if !module.purl.starts_with("pkg:deb/") {
-        return part("library", &module.path, module.version.as_deref(), &module.purl);
+        let mut described = part("library", &module.path, module.version.as_deref(), &module.purl)?;
+        if module.purl.starts_with("pkg:golang/") && module.path != STANDARD_LIBRARY {
+            described.properties.push(import_path(&module.path));
+        }
+        return Ok(described);
     }
     let version = module.version.as_deref().and_then(upstream_release);
     let suffix = version.as_ref().map(|version| format!("@{version}")).unwrap_or_default();
     let path = module_path(&module.path, version.as_deref());
     let mut described = part("library", &path, version.as_deref(), &format!("pkg:golang/{path}{suffix}"))?;
-    described.properties.push(debian_package(&module.purl));
+    described.properties.extend([import_path(&module.path), debian_package(&module.purl)]);
     Ok(described)
 }
 
@@ -242,7 +334,7 @@ mod tests {
             let module = debian("golang.org/x/net", version);
             let described = library(&module).unwrap();
             assert_eq!(described.purl.as_deref(), Some(purl), "{version}");
-            assert_eq!(described.properties, [debian_package(&module.purl)]);
+            assert_eq!(described.properties, [import_path("golang.org/x/net"), debian_package(&module.purl)]);
         }
     }
 
@@ -270,7 +362,7 @@ mod tests {
         for version in ["0.3.0-1", "0.3.0-2", "0.3.0-1"] {
             parts.add("program:cni", library(&debian("golang.org/x/sys", version)).unwrap());
         }
-        assert_eq!(parts.parts["pkg:golang/golang.org/x/sys@v0.3.0"].properties.len(), 2);
+        assert_eq!(parts.parts["pkg:golang/golang.org/x/sys@v0.3.0"].properties.len(), 3);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 #![allow(dead_code, unreachable_pub)]
 
 pub mod i386_root;
+pub mod python;
 pub mod swi_tools;
 
 use std::{
@@ -16,6 +17,7 @@ use common::{Arch, command::Program, progress::Silent};
 use contract::Build;
 use swix::{
     SourceDate, archive, extension,
+    inspect::Inspection,
     release::{self, Probe, ReleaseComponent, ReleaseInfo},
     squashfs,
     tree::Entry,
@@ -178,6 +180,18 @@ pub fn tool(name: &str) -> Program {
 /// Runs a tool to success and returns what it printed.
 pub fn run(program: Program) -> String {
     program.read().unwrap_or_else(|error| panic!("{error:#}"))
+}
+
+/// Takes a SWIX apart by unzip, rpm2cpio and cpio; where its package and its image are then.
+pub fn take_apart(swix: &Path, report: &Inspection, to: &Path) -> (PathBuf, PathBuf) {
+    run(tool("unzip").arg("-q").arg(swix).arg("-d").arg(to));
+    let rpm = to.join(&report.manifest.primary_rpm);
+    for name in ["rpm2cpio", "cpio"] {
+        tool(name);
+    }
+    let pipe = "rpm2cpio \"$1\" | cpio --quiet -idm";
+    run(tool("bash").args(["-o", "pipefail", "-ec", pipe, "bash"]).arg(&rpm).dir(to));
+    (rpm, to.join(extension::IMAGE.trim_start_matches('/')))
 }
 
 /// A directory that lasts from one run of the tests to the next: `$KOE_TEST_CACHE`, or beside the build's output.

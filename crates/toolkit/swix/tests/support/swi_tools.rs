@@ -1,34 +1,16 @@
 //! Arista's swi-tools from the Python package index, and a key to sign with.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
-};
+use std::path::Path;
 
-use common::{command::Program, files};
+use common::command::Program;
 
-use super::{cache, run, tool};
+use super::{python, run, tool};
 
 /// The version that these tests were written against.
 const SWITOOLS: &str = "switools==1.2";
 
-/// The directory of swi-tools' programs, installed once.
-fn swi_tools() -> PathBuf {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let venv = cache().join("switools");
-    if !venv.join("bin/verify-swix").exists() {
-        files::remove_tree(&venv).unwrap();
-        let log = cache().join("switools.log");
-        tool("python3").args(["-m", "venv"]).arg(&venv).run_logged(&log).unwrap();
-        let pip = venv.join("bin/pip");
-        Program::new(pip, "install swi-tools").unwrap().args(["install", SWITOOLS]).run_logged(&log).unwrap();
-    }
-    venv.join("bin")
-}
-
 pub fn swi_tool(name: &str) -> Program {
-    Program::new(swi_tools().join(name), "test the SWIX").unwrap()
+    python::program(&[SWITOOLS], name)
 }
 
 /// A test authority `ca.crt`, and a certificate `crt` of it for the RSA key `key`, in `directory`.

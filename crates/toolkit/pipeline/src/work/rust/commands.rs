@@ -7,6 +7,7 @@
 use common::Arch;
 use serde::Serialize;
 
+use super::auditable;
 use crate::{
     step::CommandLine,
     work::sysroot::commands::{cargo, linked_by},
@@ -27,9 +28,11 @@ pub(crate) fn fetch(arch: Arch) -> CommandLine {
 pub struct RustCommands {
     /// Forgets what was compiled of this workspace: Cargo would tell by times whether it is what there is now.
     pub clean: CommandLine,
-    pub compile: CommandLine,
     /// Prints the crates that are in the program.
     pub list: CommandLine,
+    /// Makes a file for the linker of the list, as the program is to have it.
+    pub assemble_list: CommandLine,
+    pub compile: CommandLine,
 }
 
 pub(crate) fn program(name: &str, package: &str, example: bool, members: &[&str], arch: Arch) -> RustCommands {
@@ -39,17 +42,22 @@ pub(crate) fn program(name: &str, package: &str, example: bool, members: &[&str]
     let members = members.iter().flat_map(|member| ["--package", *member]);
     let clean = clean.into_iter().chain(of_profile).chain(members);
 
-    let compile = ["build", "--locked", "--offline", "--manifest-path", MANIFEST, "--package", package];
-    let example = example.then_some(["--example", name]).into_iter().flatten();
-    let compile = compile.into_iter().chain(of_profile).chain(example);
+    let compile = ["rustc", "--locked", "--offline", "--manifest-path", MANIFEST, "--package", package];
+    let target = [if example { "--example" } else { "--bin" }, if example { name } else { package }];
+    // For the program alone: what rustc is told for all crates, they are compiled anew for.
+    let compile = compile.into_iter().chain(of_profile).chain(target).chain(["--"]).chain(auditable::LINKED);
 
     let list = ["tree", "--locked", "--offline", "--manifest-path", MANIFEST, "--package", package, "--target", triple];
-    let how = ["--edges", "normal,no-proc-macro", "--prefix", "none", "--no-dedupe", "--format", "{p}"];
+    let how = ["--edges", "normal,no-proc-macro", "--prefix", "depth", "--format", "{p}"];
+    let bits = if arch.is_64_bit() { "-m64" } else { "-m32" };
+    let assemble = ["gcc", bits, "-c", auditable::SOURCE_FILE, "-o", auditable::OBJECT];
     let with_home = |command: CommandLine| command.env("CARGO_HOME", "{cargo-home}");
     RustCommands {
         clean: with_home(cargo("/", clean)),
-        compile: with_home(compiler(cargo("/", compile), arch)),
         list: with_home(cargo("/", list.into_iter().chain(how))),
+        assemble_list: CommandLine::new("{auditable}", assemble).env("PATH", "{tools}"),
+        // Where GCC looks for that file: in an argument, its place would be part of what Cargo tells crates apart by.
+        compile: with_home(compiler(cargo("/", compile), arch)).env("LIBRARY_PATH", "{auditable}"),
     }
 }
 
