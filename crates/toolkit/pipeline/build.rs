@@ -5,8 +5,9 @@ use std::{env, fs, path::Path};
 use sha2::{Digest, Sha256};
 
 /// The crates whose code is in what the steps make, from here.
-const CRATES: [(&str, &str); 5] = [
+const CRATES: [(&str, &str); 6] = [
     ("common", "../../common/src"),
+    ("contract", "../../switch/contract/src"),
     ("pipeline", "src"),
     ("provenance", "../provenance/src"),
     ("sources", "../sources/src"),

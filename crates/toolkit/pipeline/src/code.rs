@@ -37,15 +37,15 @@ fn places(work: &Work) -> &'static [&'static str] {
         Work::Go(_) => &["pipeline/modules", "pipeline/work/go.rs"],
         Work::Crates(_) => &["pipeline/work/cargo_home.rs"],
         Work::Sysroot(_) => &["pipeline/work/sysroot.rs"],
-        Work::Rust(_) => &["pipeline/work/cargo_home.rs", "pipeline/work/rust.rs"],
+        Work::Rust(_) => &["pipeline/work/cargo_home.rs", "pipeline/work/rust.rs", "pipeline/work/rust/"],
         Work::Check(_) => &["pipeline/work/check.rs"],
         Work::ProgramLicences(_) | Work::Licences(_) => {
             &["pipeline/modules", "pipeline/work/licences", "pipeline/work/rust_std.rs"]
         }
         Work::ContainerImage(_) => &["pipeline/date.rs", "pipeline/work/container_image.rs"],
-        Work::Image(_) => &["pipeline/work/image.rs", "swix/release.rs"],
+        Work::Image(_) => &["contract/build.rs", "pipeline/work/image.rs", "swix/release.rs"],
         Work::Packer(_) => &["pipeline/work/packer.rs"],
-        Work::Package(_) | Work::Swix(_) => &["pipeline/work/package.rs", "swix/packing.rs"],
+        Work::Package(_) | Work::Swix(_) => &["contract/build.rs", "pipeline/work/package.rs", "swix/packing.rs"],
         Work::Sbom(_) => &["pipeline/date.rs", "pipeline/modules", "pipeline/work/rust_std.rs", "pipeline/work/sbom"],
         Work::Provenance(_) => &["pipeline/date.rs", "pipeline/work/provenance.rs", "provenance/statement.rs"],
     }
