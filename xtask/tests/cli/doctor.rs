@@ -90,7 +90,7 @@ fn what_a_verb_asked_for_lacks_fails_and_all_of_them_are_only_told() {
         &[
             "build-swix, fetch, plan",
             "something is missing",
-            "inspect, diff, sign, cache, doctor, pki, topo: everything",
+            "inspect, diff, sign, sign-dist, verify, cache, doctor, pki, topo: everything",
         ],
     );
     for verb in ["cache", "pki", "inspect"] {
