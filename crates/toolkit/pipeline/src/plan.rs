@@ -189,7 +189,12 @@ impl Planner<'_> {
             let lock = InputFile::new("Cargo.lock", &workspace.join("Cargo.lock"))?;
             let needs = [format!("unpack-{name}")];
             let fetch = rust::commands::fetch(arch);
-            let crates = Crates { toolchain: toolchain.clone(), arch, lock, fetch, workspace };
+            let packages = self.release.programs().filter_map(|(_, program)| match &program.build {
+                Build::Rust(rust) if rust.toolchain == *name => Some(&rust.package),
+                _ => None,
+            });
+            let lists = packages.map(|package| rust::commands::list(package, arch)).collect();
+            let crates = Crates { toolchain: toolchain.clone(), arch, lock, fetch, lists, workspace };
             self.add(format!("crates-{name}"), Work::Crates(crates), &needs);
             let no_unwind = Sha256::of_bytes(NO_UNWIND);
             let (commands, host_tools) = (sysroot::commands::sysroot(arch), self.host_tools()?);

@@ -167,6 +167,8 @@ pub struct Crates {
     pub arch: Arch,
     pub lock: InputFile,
     pub fetch: CommandLine,
+    /// What lists the crates of each program: it wants some more.
+    pub lists: Vec<CommandLine>,
     #[serde(skip)]
     pub workspace: PathBuf,
 }

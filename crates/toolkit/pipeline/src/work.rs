@@ -3,7 +3,7 @@
 
 pub(crate) mod fetch;
 
-mod cargo_home;
+pub(crate) mod cargo_home;
 pub(crate) mod check;
 pub(crate) mod container_image;
 pub(crate) mod go;

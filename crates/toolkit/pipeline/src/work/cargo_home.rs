@@ -2,7 +2,10 @@
 //! from and how the network is reached: mirrors, registries, proxies, certificates. What else a user sets for Cargo is not for
 //! a build.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, bail, ensure};
 use common::{Sha256, files};
@@ -46,6 +49,17 @@ pub(crate) fn registry(home: &Path) -> Result<PathBuf> {
         found.len()
     );
     Ok(found[0].path())
+}
+
+/// The names of the archives that were downloaded to whichever home.
+pub(crate) fn archives(root: &Path) -> BTreeSet<String> {
+    let below = |directory: PathBuf| {
+        let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).collect::<Vec<_>>()
+    };
+    let registries = below(root.join("cargo-home")).into_iter().flat_map(|home| below(home.join("registry/cache")));
+    let archives = registries.flat_map(below);
+    archives.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect()
 }
 
 fn users_own() -> Result<PathBuf> {

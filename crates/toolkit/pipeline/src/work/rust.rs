@@ -14,7 +14,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use common::{
-    Sha256, files,
+    Sha256,
+    command::Program,
+    files,
     lock::{After, Lock},
 };
 use sources::FetchMode;
@@ -32,7 +34,16 @@ use crate::{
 pub(crate) fn fetch_crates(job: &Job, work: &step::Crates) -> Result<()> {
     let task = job.busy();
     task.doing("asking Cargo for crates");
-    fetch(job, &work.toolchain, &work.fetch, &work.workspace).map(drop)
+    let (_, places) = fetch(job, &work.toolchain, &work.fetch, &work.workspace)?;
+    work.lists.iter().try_for_each(|list| online(job, list, &places, "list crates")?.read().map(drop))
+}
+
+/// A command of Cargo's that may download.
+fn online(job: &Job, command: &CommandLine, places: &Places, purpose: &str) -> Result<Program> {
+    let cargo = command.program(places, purpose)?.users_network(&cargo_home::VARIABLES);
+    // Its credentials may come from a program of the user's.
+    let cargo = std::env::var_os("PATH").into_iter().fold(cargo, |cargo, path| cargo.env("PATH", path));
+    Ok(cargo.args(offline(job)))
 }
 
 /// Makes sure that the crates are there, as that they came once does not say that they are. Answers with the directory of their
@@ -41,10 +52,7 @@ pub(crate) fn fetch(job: &Job, toolchain: &str, command: &CommandLine, workspace
     let compiler = job.entry(&format!("unpack-{toolchain}"))?;
     let home = cargo_home::prepare(job.engine.cache, workspace, &compiler.meta.output)?;
     let places = sysroot::places(job, toolchain)?.with("cargo-home", &home)?.with("workspace", workspace)?;
-    let fetch = command.program(&places, "fetch the Rust programs' crates")?.users_network(&cargo_home::VARIABLES);
-    // Its credentials may come from a program of the user's.
-    let fetch = std::env::var_os("PATH").into_iter().fold(fetch, |fetch, path| fetch.env("PATH", path));
-    fetch.args(offline(job)).run_logged(job.log)?;
+    online(job, command, &places, "fetch the Rust programs' crates")?.run_logged(job.log)?;
     let registry = cargo_home::registry(&home)?;
     let places = places.with("registry", &registry)?;
     Ok((registry, places))
@@ -64,7 +72,7 @@ pub(crate) fn run(job: &Job, work: &RustBuild) -> Result<()> {
     work.host_tools.lay_out(&sysroot::tools(job))?;
 
     task.doing("listing its crates");
-    let listed = work.commands.list.program(&places, &format!("list the crates in {}", work.package))?.read()?;
+    let listed = online(job, &work.commands.list, &places, &format!("list the crates in {}", work.package))?.read()?;
     let crates = Crates::read(&listed)?;
     auditable::write(&auditable, &crates)?;
     let purpose = "put the list of crates into a file for the linker";
@@ -98,13 +106,13 @@ pub(crate) fn offline(job: &Job) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use common::{Arch, command::Program};
+    use common::Arch;
 
     use super::*;
 
     #[test]
     #[ignore = "fetches crates"]
-    fn what_was_fetched_to_compile_a_program_is_enough_to_list_its_crates() {
+    fn the_crates_of_a_program_are_listed_from_an_empty_home() {
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..").canonicalize().unwrap();
         let root = tempfile::tempdir().unwrap();
         let cache = Cache::open(root.path()).unwrap();
@@ -117,9 +125,12 @@ mod tests {
         };
         run(&commands::fetch(Arch::I386));
         assert!(cargo_home::registry(&home).unwrap().is_dir());
-        let listed = run(&commands::program("k8s-node", "k8s-node", false, &[], Arch::I386).list);
-        let crates = Crates::read(&listed).unwrap().modules();
-        let names: Vec<String> = crates.into_iter().map(|module| module.path).collect();
+        let in_program = |package: &str| -> Vec<String> {
+            let crates = Crates::read(&run(&commands::list(package, Arch::I386))).unwrap().modules();
+            crates.into_iter().map(|module| module.path).collect()
+        };
+        assert!(in_program("kube-proxy").contains(&"kube-client".to_owned()));
+        let names = in_program("k8s-node");
         assert!(names.contains(&"rcgen".to_owned()) && !names.contains(&"k8s-node".to_owned()), "{names:?}");
         assert!(!names.contains(&"serde_derive".to_owned()), "it is not in the program: {names:?}");
     }

@@ -24,11 +24,18 @@ pub(crate) fn fetch(arch: Arch) -> CommandLine {
     cargo("/", argv).env("CARGO_HOME", "{cargo-home}")
 }
 
+/// Prints the crates that are in a package's program. Cargo wants crates for that which no program is made of, and which `fetch`
+/// does not bring.
+pub(crate) fn list(package: &str, arch: Arch) -> CommandLine {
+    let of = ["tree", "--locked", "--manifest-path", MANIFEST, "--package", package, "--target", arch.rust_triple()];
+    let how = ["--edges", "normal,no-proc-macro", "--prefix", "depth", "--format", "{p}"];
+    cargo("/", of.into_iter().chain(how)).env("CARGO_HOME", "{cargo-home}")
+}
+
 #[derive(Debug, Clone, Serialize)]
 pub struct RustCommands {
     /// Forgets what was compiled of this workspace: Cargo would tell by times whether it is what there is now.
     pub clean: CommandLine,
-    /// Prints the crates that are in the program.
     pub list: CommandLine,
     /// Makes a file for the linker of the list, as the program is to have it.
     pub assemble_list: CommandLine,
@@ -47,14 +54,12 @@ pub(crate) fn program(name: &str, package: &str, example: bool, members: &[&str]
     // For the program alone: what rustc is told for all crates, they are compiled anew for.
     let compile = compile.into_iter().chain(of_profile).chain(target).chain(["--"]).chain(auditable::LINKED);
 
-    let list = ["tree", "--locked", "--offline", "--manifest-path", MANIFEST, "--package", package, "--target", triple];
-    let how = ["--edges", "normal,no-proc-macro", "--prefix", "depth", "--format", "{p}"];
     let bits = if arch.is_64_bit() { "-m64" } else { "-m32" };
     let assemble = ["gcc", bits, "-c", auditable::SOURCE_FILE, "-o", auditable::OBJECT];
     let with_home = |command: CommandLine| command.env("CARGO_HOME", "{cargo-home}");
     RustCommands {
         clean: with_home(cargo("/", clean)),
-        list: with_home(cargo("/", list.into_iter().chain(how))),
+        list: list(package, arch),
         assemble_list: CommandLine::new("{auditable}", assemble).env("PATH", "{tools}"),
         // Where GCC looks for that file: in an argument, its place would be part of what Cargo tells crates apart by.
         compile: with_home(compiler(cargo("/", compile), arch)).env("LIBRARY_PATH", "{auditable}"),
