@@ -68,7 +68,7 @@ impl Reproduce {
 }
 
 /// What a build reads of this repository.
-const INPUTS: [&str; 7] = ["Cargo.toml", "Cargo.lock", "crates", "patches", "recipes", "rootfs", "xtask"];
+const INPUTS: [&str; 8] = ["Cargo.toml", "Cargo.lock", "LICENSE", "crates", "patches", "recipes", "rootfs", "xtask"];
 
 /// One build from nothing: the names and digests of what it made.
 fn build(scratch: &Path, surroundings: &Surroundings, selection: &Selection) -> Result<Vec<(String, Sha256)>> {
@@ -133,4 +133,30 @@ pub fn as_child(xtask: Program, repository: &Path, cache: &Path, verb: &str, sel
         .args(selection.arguments())
         .env("CARGO_MANIFEST_DIR", repository.join("xtask"))
         .env("KOE_CACHE", cache)
+}
+
+#[cfg(test)]
+mod tests {
+    use common::Arch;
+    use pipeline::plan::{PlanRequest, plan};
+
+    use super::*;
+
+    #[test]
+    fn a_copy_has_all_that_a_build_reads() {
+        let directory = tempfile::tempdir().unwrap();
+        let copy = copy_workspace(directory.path()).unwrap();
+        for release in ["1.20", "1.12"] {
+            let release = recipes::load(&copy.join("recipes"), Some(release)).unwrap();
+            let request = PlanRequest {
+                arch: Arch::I386,
+                only: None,
+                source_overrides: [].into(),
+                host: Default::default(),
+                origin: Default::default(),
+                workspace: copy.clone(),
+            };
+            plan(&release, &request).unwrap_or_else(|error| panic!("{error:#}"));
+        }
+    }
 }

@@ -258,7 +258,10 @@ impl Board {
             let blocked = |i: usize| {
                 steps[i].needs.iter().any(|name| state.waiting.iter().any(|&other| steps[other].name == *name))
             };
-            let ready = state.waiting.iter().copied().filter(|&i| !state.running.contains(&i) && !blocked(i));
+            let shared = |i: usize| schedule::shared_directory(&steps[i].work);
+            let taken = |i: usize| shared(i).is_some() && state.running.iter().any(|&other| shared(other) == shared(i));
+            let ready =
+                state.waiting.iter().copied().filter(|&i| !state.running.contains(&i) && !blocked(i) && !taken(i));
             if let Some(i) = ready.max_by_key(|&i| (self.ways[i], schedule::seconds(&steps[i].work), Reverse(i))) {
                 state.running.insert(i);
                 return Some(i);

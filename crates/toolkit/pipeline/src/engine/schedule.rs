@@ -19,6 +19,14 @@ pub(super) fn ways_to_the_end(steps: &[Step], to_run: &BTreeSet<usize>) -> Vec<u
     ways
 }
 
+/// The toolchain in whose directory it compiles, one step at a time: another one would take the place of one that need not wait.
+pub(super) fn shared_directory(work: &Work) -> Option<&str> {
+    match work {
+        Work::Rust(rust) => Some(&rust.toolchain),
+        _ => None,
+    }
+}
+
 /// How long such a step takes on two quiet cores, roughly: what counts is which are long. The short ones count for nothing, so
 /// that those for one program do not get in the way of another that can be compiled.
 pub(super) fn seconds(work: &Work) -> u32 {
