@@ -9,6 +9,8 @@ mod fetch;
 mod in_docker;
 #[cfg(feature = "formats")]
 mod inspect;
+mod locks;
+mod outdated;
 mod patch;
 mod plan;
 pub mod reproduce;
@@ -18,12 +20,13 @@ pub mod session;
 mod sign;
 #[cfg(feature = "formats")]
 mod sign_dist;
+mod update;
 #[cfg(feature = "formats")]
 mod verify;
 
 pub use self::{
-    build_swix::BuildSwix, cache::CacheFlags, fetch::Fetch, patch::Patch, plan::PlanFlags, reproduce::Reproduce,
-    selection::Selection,
+    build_swix::BuildSwix, cache::CacheFlags, fetch::Fetch, outdated::Outdated, patch::Patch, plan::PlanFlags,
+    reproduce::Reproduce, selection::Selection, update::Update,
 };
 #[cfg(feature = "formats")]
 pub use self::{diff::Diff, inspect::Inspect, sign::Sign, sign_dist::SignDist, verify::Verify};

@@ -44,6 +44,10 @@ enum Verb {
     BuildSwix(BuildSwix),
     /// Bring every source of a release into the cache
     Fetch(Fetch),
+    /// Lock what the suites that move have now, and say what changed
+    Update(Update),
+    /// Say what of the lock files could be updated
+    Outdated(Outdated),
     /// Show every step of a build, whether it would run, and why
     Plan(PlanFlags),
     /// Verify a SWIX and list what is inside
@@ -104,6 +108,8 @@ impl Verb {
         match self {
             Verb::BuildSwix(verb) => verb.run(),
             Verb::Fetch(verb) => verb.run(),
+            Verb::Update(verb) => verb.run(),
+            Verb::Outdated(verb) => verb.run(),
             Verb::Plan(verb) => verb.run(),
             Verb::Inspect(verb) => verb.run(),
             Verb::Diff(verb) => verb.run(),

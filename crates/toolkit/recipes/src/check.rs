@@ -7,6 +7,7 @@ use toml::Spanned;
 use crate::{
     component::{Build, Component, ComponentFile, LicenceText, ProgramRecipe, TreeRecipe},
     error::RecipeError,
+    lock,
     origin::{Origin, Source},
     parsed::Parsed,
     release::Toolchain,
@@ -27,6 +28,10 @@ pub(crate) fn origins(path: &Path, origins: &[Origin]) -> Result<(), RecipeError
                 "an origin of Debian packages names none: expected `pinned` or `moving`",
             ));
         }
+    }
+    let is_moving = |origin: &&Origin| matches!(origin, Origin::DebianPackages(packages) if packages.moving.is_some());
+    if origins.iter().filter(is_moving).count() > 1 {
+        return Err(RecipeError::about(path, "two origins move: expected one, as there is one lock file"));
     }
     Ok(())
 }
@@ -98,7 +103,7 @@ pub(crate) fn component(
         markers,
         import_path,
         aliases,
-        origin,
+        mut origin,
         prepare,
         stamps,
         program,
@@ -111,6 +116,7 @@ pub(crate) fn component(
     }
     if !origin.is_empty() {
         origins(&file.path, &origin)?;
+        lock::fill(&file.path, &mut origin)?;
         if markers.is_empty() {
             let message = "no `markers`: expected files by which a tree of this component is known";
             return Err(RecipeError::about(&file.path, message));

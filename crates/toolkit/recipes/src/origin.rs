@@ -5,7 +5,10 @@ use std::{fmt, str::FromStr};
 use common::Sha256;
 use serde::{Deserialize, Serialize};
 
-use crate::text::{Commit, Name, RelativePath};
+use crate::{
+    lock::LockedPackage,
+    text::{Commit, Name, RelativePath},
+};
 
 /// A named, versioned thing to fetch. The first origin that answers is used.
 #[derive(Debug, Clone, Serialize)]
@@ -75,8 +78,7 @@ pub struct DebianPackages {
     pub pinned: Vec<DebianPackage>,
     /// The suite of the packages in `pinned`.
     pub suite: String,
-    /// A suite that moves (security updates): its packages are pinned by name and trusted by apt's
-    /// signature. All of them must have one version, and that version is recorded.
+    /// A suite that moves (security updates): which packages are taken of it. All of them must have one version.
     pub moving: Option<Moving>,
     /// Only this directory of the unpacked packages is used.
     pub root: Option<RelativePath>,
@@ -99,6 +101,22 @@ pub struct Moving {
     /// Beginnings of the names of dependencies that are fetched along, from whichever suite has them.
     #[serde(default)]
     pub with_dependencies: Vec<String>,
+    #[serde(default)]
+    pub when_gone: WhenGone,
+    /// What is taken: the lock file beside the recipe says it.
+    #[serde(skip_deserializing)]
+    pub locked: Vec<LockedPackage>,
+}
+
+/// What is done where no mirror has a locked package any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WhenGone {
+    /// The origin has no answer.
+    #[default]
+    Fail,
+    /// What the suite has now is taken, by apt's signature; the build says that it is not locked.
+    Newest,
 }
 
 /// The kinds that `--origin` chooses from.

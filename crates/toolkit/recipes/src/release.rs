@@ -13,6 +13,7 @@ use crate::{
     check,
     component::{Component, ComponentFile, ProgramRecipe},
     error::RecipeError,
+    lock,
     origin::{Origin, Source},
     parsed::Parsed,
     text::{Name, RelativePath},
@@ -54,7 +55,7 @@ impl Release {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct ReleaseFile {
+pub(crate) struct ReleaseFile {
     name: Name,
     #[serde(default)]
     default: bool,
@@ -62,8 +63,8 @@ struct ReleaseFile {
     revision: u32,
     source_date: u32,
     /// Files, relative to this one.
-    toolchains: Vec<Spanned<String>>,
-    components: Vec<Spanned<String>>,
+    pub(crate) toolchains: Vec<Spanned<String>>,
+    pub(crate) components: Vec<Spanned<String>>,
     #[serde(default)]
     file: Vec<ExtraFile>,
 }
@@ -131,7 +132,7 @@ pub fn load(recipes: &Path, name: Option<&str>) -> Result<Release, RecipeError> 
     }
 }
 
-fn release_files(recipes: &Path) -> Result<Vec<PathBuf>, RecipeError> {
+pub(crate) fn release_files(recipes: &Path) -> Result<Vec<PathBuf>, RecipeError> {
     let directories = fs::read_dir(recipes)
         .map_err(|error| RecipeError::about(recipes, format!("cannot read the directory of recipes: {error}")))?;
     let mut files: Vec<PathBuf> = directories
@@ -150,8 +151,15 @@ fn release_files(recipes: &Path) -> Result<Vec<PathBuf>, RecipeError> {
     Ok(files)
 }
 
-/// Reads and checks one toolchain file.
+/// Reads and checks one toolchain file, and its lock file.
 pub fn load_toolchain(file: &Path) -> Result<Toolchain, RecipeError> {
+    let mut toolchain = unlocked_toolchain(file)?;
+    lock::fill(file, &mut toolchain.source.origins)?;
+    Ok(toolchain)
+}
+
+/// A toolchain file alone.
+pub(crate) fn unlocked_toolchain(file: &Path) -> Result<Toolchain, RecipeError> {
     let toolchain = Parsed::<ToolchainFile>::read(file.to_owned())?;
     check::origins(&toolchain.path, &toolchain.value.origin)?;
     let ToolchainFile { name, version, markers, origin } = toolchain.value;

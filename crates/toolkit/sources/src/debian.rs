@@ -4,12 +4,14 @@
 //! - [`machine`]: what mirrors and suites the machine's administrator has set up
 //! - [`config`]: a private configuration for one index of one of them
 //! - [`suites`]: the indexes, each updated at most once a run, and what they offer
-//! - [`packages`], [`moving`], [`source`]: what an origin names, found in them
+//! - [`packages`], [`locked`], [`source`]: what an origin names, found in them
+//! - [`moving`]: what a suite that moves has now
 //! - [`download`]: the files, by apt's own methods, into the store
 
 mod config;
 mod deb822;
 mod download;
+mod locked;
 mod machine;
 mod moving;
 mod packages;
@@ -35,8 +37,7 @@ impl Debian {
 
 /// The suites in this machine's apt sources; none where there is no apt.
 pub fn suites_here() -> Vec<String> {
-    let entries = machine::entries().unwrap_or_default();
-    entries.into_iter().flat_map(|entry| entry.suites).collect()
+    machine::suites(&machine::entries().unwrap_or_default())
 }
 
 /// What apt's `--print-uris` names, a file a line: URI, file name, size, digest.

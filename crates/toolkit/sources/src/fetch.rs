@@ -11,9 +11,9 @@ use std::{
     sync::{Mutex, OnceLock, PoisonError},
 };
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use common::Progress;
-use recipes::{Https, Name, Origin, OriginKind, Source};
+use recipes::{DebianPackages, Https, LockedPackage, Name, Origin, OriginKind, Source};
 
 use crate::{
     debian::Debian,
@@ -162,6 +162,15 @@ impl<'a> Fetcher<'a> {
         });
         let fewest = lacking.min_by_key(Vec::len).unwrap_or_default();
         Ok(fewest.into_iter().map(|what| format!("{} {}: {what}", source.name, source.version)).collect())
+    }
+
+    /// What the suites that move have now of what such an origin names: what its lock file would say.
+    pub fn newest(&self, origin: &DebianPackages) -> Result<Vec<LockedPackage>> {
+        match self.debian.choose(origin) {
+            Ok(chosen) => Ok(chosen.into_iter().map(|(package, _)| package).collect()),
+            Err(Trouble::PassOver(why) | Trouble::OutOfReach(why)) => bail!(why),
+            Err(Trouble::Stop(error)) => Err(error),
+        }
     }
 
     fn origins<'s>(&self, source: &'s Source) -> Result<Vec<&'s Origin>> {

@@ -1,7 +1,7 @@
 //! What fetching answers: which blobs a source is made of, who gave them and what they were pinned by.
 
 use common::Sha256;
-use recipes::{Name, Origin, OriginKind, RelativePath};
+use recipes::{DebianPackages, LockedPackage, Moving, Name, Origin, OriginKind, RelativePath};
 use serde::{Deserialize, Serialize};
 
 /// A source whose files are in the store. Small, and the same value for the same content, so that
@@ -24,6 +24,9 @@ pub struct Answer {
     pub description: String,
     /// What it was held against: a digest, a commit, exact versions.
     pub pin: String,
+    /// What the lock file says was gone, and something else was taken in its place.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unlocked: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +87,10 @@ impl Answer {
             Origin::Git(git) => git.url.clone(),
             other => other.to_string(),
         };
+        let unlocked = match origin {
+            Origin::DebianPackages(DebianPackages { moving: Some(moving), .. }) => !is_of_lock(moving, files),
+            _ => false,
+        };
         let pin = match origin {
             Origin::Https(https) => format!("sha256 {}", https.sha256),
             Origin::Git(git) => format!("commit {}", git.commit),
@@ -91,17 +98,12 @@ impl Answer {
             Origin::DebianPackages(packages) => match &packages.moving {
                 None => "version and sha256 of each package".to_owned(),
                 Some(moving) => {
-                    let moved = |file: &&BlobFile| {
-                        let package = file.package.as_ref();
-                        package.is_some_and(|package| moving.packages.iter().any(|name| bare(name) == package.name))
-                    };
-                    let version = files.iter().find(moved).and_then(|file| file.package.as_ref());
-                    let version = version.map_or("unknown", |package| &package.version);
-                    format!("{} at {version}, by the suite's signature", moving.packages.join(", "))
+                    let by = if unlocked { "the suite's signature, not by the lock file" } else { "the lock file" };
+                    format!("{} at {}, by {by}", moving.packages.join(", "), version(moving, files))
                 }
             },
         };
-        Answer { by, description, pin }
+        Answer { by, description, pin, unlocked }
     }
 }
 
@@ -114,6 +116,22 @@ impl Form {
             Origin::DebianPackages(packages) => Form::DebianPackages { root: packages.root.clone() },
         }
     }
+}
+
+fn is_of_lock(moving: &Moving, files: &[BlobFile]) -> bool {
+    let is_there = |locked: &LockedPackage| files.iter().any(|file| file.sha256 == locked.sha256);
+    !moving.locked.is_empty() && moving.locked.iter().all(is_there)
+}
+
+/// The one version that the packages have.
+fn version<'f>(moving: &Moving, files: &'f [BlobFile]) -> &'f str {
+    let is_named = |package: &&FetchedPackage| moving.packages.iter().any(|name| bare(name) == package.name);
+    let package = files.iter().filter_map(|file| file.package.as_ref()).find(is_named);
+    package.map_or("unknown", |package| &package.version)
+}
+
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// A package's name without `:arch`.

@@ -48,7 +48,7 @@ pub(crate) fn take(source: &Source, path: &Path, store: &Store) -> Result<Fetche
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     let files = vec![BlobFile { name, sha256, size, package: None }];
     let (description, pin) = (path.display().to_string(), format!("sha256 {sha256}"));
-    let answer = Answer { by: AnsweredBy::Local, description, pin };
+    let answer = Answer { by: AnsweredBy::Local, description, pin, unlocked: false };
     Ok(Fetched { name: source.name.clone(), version: source.version.clone(), answer, form, files })
 }
 

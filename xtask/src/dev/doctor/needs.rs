@@ -50,6 +50,14 @@ pub const BUILD: &[Need] = &[
     Need::Cache,
 ];
 
+/// Of a verb that asks Debian's suites what they have.
+const SUITES: &[Need] = &[
+    need("apt-get", "read Debian's lists of packages", "apt"),
+    Need::Suite { name: "bookworm", of: "Debian 12" },
+    Need::Suite { name: "bookworm-security", of: "Debian 12's security suite" },
+    Need::Cache,
+];
+
 const TEST: &[Need] = &[
     Need::Root { to: "mount images and install packages into a root" },
     Need::Engine { to: "run the stand-ins and the pause image" },
@@ -64,6 +72,7 @@ const TEST: &[Need] = &[
     need("zip", "let swi-tools sign the SWIX", "zip"),
     need("openssl", "verify certificates, make a test key for swi-tools", "openssl"),
     need("cfssl", "make certificates to compare ours with", "golang-cfssl"),
+    need("gpg", "sign a suite of the tests' own", "gnupg"),
     need("minisign", "verify what sign-dist signed", "minisign"),
     need("swig", "install swi-tools", "swig"),
     need("python3", "install swi-tools", "python3-venv"),
@@ -120,6 +129,7 @@ pub const VERBS: &[Verbs] = &[
         names: &["build-swix", "fetch", "plan", "patch", "reproduce", "bench build", "bench pki"],
         needs: &[BUILD],
     },
+    Verbs { names: &["update", "outdated"], needs: &[SUITES] },
     Verbs { names: &["inspect", "diff", "sign", "sign-dist", "verify", "cache", "doctor", "pki", "topo"], needs: &[] },
     Verbs { names: &["test"], needs: &[TEST, IMAGE, KUBE_PROXY] },
     Verbs { names: &["build-swix --in-docker"], needs: &[IN_DOCKER] },

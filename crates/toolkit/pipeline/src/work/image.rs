@@ -1,11 +1,12 @@
 //! The squashfs that is mounted on the switch: programs, links to them, container images, licences,
 //! and `release.json`, which says what the programs are.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use anyhow::{Context, Result};
 use common::{Sha256, digest::Hasher, files};
 use contract::Build;
+use sources::Fetched;
 use swix::{
     SourceDate,
     packing::Order,
@@ -47,7 +48,8 @@ pub(crate) fn run(job: &Job, work: &ImageBuild) -> Result<()> {
             entries.push(Entry::file(format!("{}/{name}", licences::PLACE), entry.path()));
         }
     }
-    let PlannedBuild { revision, commit, besides, around } = work.build.clone();
+    let PlannedBuild { revision, commit, mut besides, around } = work.build.clone();
+    besides.extend(unlocked(job.needs.values().flat_map(|entry| entry.meta.sources.values())));
     let contents = contents(&entries, work, &around)?.to_string();
     let build = Some(Build { revision, commit, besides, contents });
     let info = job.out().join(INFO);
@@ -81,6 +83,12 @@ fn contents(entries: &[Entry], work: &ImageBuild, around: &Sha256) -> Result<Sha
     Ok(hasher.finish())
 }
 
+/// What no lock file says of the sources, in words: the commit has the lock files in it, and does not say it either.
+fn unlocked<'s>(sources: impl Iterator<Item = &'s Fetched>) -> BTreeSet<String> {
+    let unlocked = sources.filter(|source| source.answer.unlocked);
+    unlocked.map(|source| format!("{} as its suite had it, not as it is locked", source.name)).collect()
+}
+
 /// What the image in the output of its step says of its build.
 pub(crate) fn build(out: &Path) -> Result<Build> {
     let info = ReleaseInfo::from_json(&files::read(&out.join(INFO))?).context("the image does not say what it is")?;
@@ -98,9 +106,10 @@ fn relative_target(link: &str, path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeSet, fs};
+    use std::fs;
 
     use common::Arch;
+    use sources::{Answer, AnsweredBy, Form};
     use swix::release::ReleaseComponent;
 
     use super::*;
@@ -145,6 +154,19 @@ mod tests {
             same(),
         ];
         assert_eq!(BTreeSet::from(others).len(), others.len());
+    }
+
+    #[test]
+    fn a_source_that_is_not_as_it_is_locked_is_told_once() {
+        let source = |name: &str, unlocked: bool| {
+            let (description, pin) = ("packages".to_owned(), "as it says".to_owned());
+            let answer = Answer { by: AnsweredBy::Debian, description, pin, unlocked };
+            let name = name.to_owned().try_into().unwrap();
+            Fetched { name, version: "1".into(), answer, form: Form::Tree, files: vec![] }
+        };
+        let sources = [source("go", false), source("rust", true), source("rust", true)];
+        let told = unlocked(sources.iter());
+        assert_eq!(told, ["rust as its suite had it, not as it is locked".to_owned()].into());
     }
 
     #[test]

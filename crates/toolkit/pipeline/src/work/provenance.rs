@@ -119,7 +119,8 @@ mod tests {
 
     fn source(by: AnsweredBy, description: &str, package: Option<FetchedPackage>) -> Fetched {
         let name = "thing".to_owned().try_into().unwrap();
-        let answer = Answer { by, description: description.to_owned(), pin: "sha256 of it".to_owned() };
+        let answer =
+            Answer { by, description: description.to_owned(), pin: "sha256 of it".to_owned(), unlocked: false };
         let files = vec![BlobFile { name: "thing.tar".into(), sha256: Sha256::of_bytes("thing"), size: 5, package }];
         Fetched { name, version: "1.2".into(), answer, form: Form::Tree, files }
     }

@@ -61,6 +61,17 @@ pub(crate) fn entries() -> Result<Vec<Entry>, Trouble> {
     Ok(files.iter().flat_map(read).collect())
 }
 
+/// The suites that they name, each once, in their order.
+pub(crate) fn suites(entries: &[Entry]) -> Vec<String> {
+    let mut suites: Vec<String> = Vec::new();
+    for suite in entries.iter().flat_map(|entry| &entry.suites) {
+        if !suites.contains(suite) {
+            suites.push(suite.clone());
+        }
+    }
+    suites
+}
+
 /// A path out of apt's own configuration.
 pub(crate) fn setting(name: &str) -> Result<PathBuf, Trouble> {
     let program = Program::new("apt-config", "find the package sources of this machine")?;

@@ -1,36 +1,17 @@
-//! Packages of a suite that moves: whatever one version it has of all of them, with those of their
-//! dependencies that are asked for. What was chosen is recorded, and used until it leaves the cache.
+//! Packages of a suite that moves, as it has them now: whatever one version it has of all of them, with those of their
+//! dependencies that are asked for. It is what a lock file is written from.
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
-use common::{Sha256, files};
-use recipes::{DebianPackages, Moving};
+use recipes::{DebianPackages, LockedPackage, Moving};
 
 use super::{Debian, config::Index, packages::NATIVE, suites::Offer};
-use crate::{
-    error::Trouble,
-    fetched::{BlobFile, FetchedPackage},
-};
+use crate::error::Trouble;
 
 impl Debian {
-    /// What was chosen for this origin before.
-    pub(super) fn recorded(&self, origin: &DebianPackages) -> Option<Vec<BlobFile>> {
-        serde_json::from_slice(&std::fs::read(self.record_path(origin)?).ok()?).ok()
-    }
-
-    pub(super) fn record(&self, origin: &DebianPackages, files: &[BlobFile]) -> Result<()> {
-        let path = self.record_path(origin).context("nothing to record")?;
-        files::write_atomically(&path, serde_json::to_vec_pretty(files)?)
-    }
-
-    fn record_path(&self, origin: &DebianPackages) -> Option<PathBuf> {
-        let asked = serde_json::to_vec(&(origin.moving.as_ref()?, &origin.suite)).ok()?;
-        Some(self.store.directory("apt").join(format!("moving-{}.json", Sha256::of_bytes(asked).short())))
-    }
-
     /// Chooses versions, by the indexes as they are now.
-    pub(super) fn choose(&self, origin: &DebianPackages) -> Result<Vec<(BlobFile, Offer)>, Trouble> {
+    pub(crate) fn choose(&self, origin: &DebianPackages) -> Result<Vec<(LockedPackage, Offer)>, Trouble> {
         let Some(moving) = &origin.moving else { return Ok(Vec::new()) };
         let mut chosen = self.same_version(moving)?;
         let mut known: BTreeSet<(String, String)> = chosen.iter().map(|(arch, offer)| key(arch, offer)).collect();
@@ -44,7 +25,7 @@ impl Debian {
                 }
             }
         }
-        chosen.into_iter().map(|(_, offer)| Ok((file(&offer)?, offer))).collect()
+        chosen.into_iter().map(|(_, offer)| Ok((package(&offer)?, offer))).collect()
     }
 
     /// The newest version that the suite has of all the packages.
@@ -121,12 +102,11 @@ fn asked_for(depends: &str, beginnings: &[String]) -> Vec<(String, Option<String
     depends.split(',').filter_map(|group| group.split('|').find_map(asked)).collect()
 }
 
-fn file(offer: &Offer) -> Result<BlobFile> {
+fn package(offer: &Offer) -> Result<LockedPackage> {
     let field = |name: &str| offer.field(name).to_owned();
-    let package = FetchedPackage { name: field("Package"), version: field("Version"), arch: field("Architecture") };
-    let index = || format!("the index says too little of {}", package.name);
-    let (sha256, size) = (field("SHA256").parse().with_context(index)?, field("Size").parse().with_context(index)?);
-    Ok(BlobFile { name: package.file_name(), sha256, size, package: Some(package) })
+    let (name, version, arch) = (field("Package"), field("Version"), field("Architecture"));
+    let sha256 = field("SHA256").parse().with_context(|| format!("the index says too little of {name}"))?;
+    Ok(LockedPackage { name, version, arch, suite: offer.suite.clone(), sha256 })
 }
 
 #[cfg(test)]

@@ -1,14 +1,15 @@
-//! Binary packages that are pinned by version and digest, and those that move with a suite.
+//! Binary packages that are pinned by version and digest in a recipe, and those that its lock file says.
 
 use std::collections::BTreeMap;
 
 use common::Progress;
-use recipes::{DebianPackage, DebianPackages};
+use recipes::{DebianPackage, DebianPackages, LockedPackage, WhenGone};
 
 use super::{
     Debian,
     config::Index,
     download::{Desired, download},
+    locked::{self, Search},
     printed_uris,
     suites::Offer,
 };
@@ -21,11 +22,11 @@ use crate::{
 pub(super) const NATIVE: &str = "amd64";
 
 impl Debian {
-    /// The packages of an origin; none if it has a moving part whose versions have not been looked up yet.
+    /// The packages of an origin; none if nothing says yet which are taken of the suite that moves.
     pub(crate) fn package_files(&self, origin: &DebianPackages) -> Option<Vec<BlobFile>> {
         let mut files: Vec<BlobFile> = origin.pinned.iter().map(pinned_file).collect();
-        if origin.moving.is_some() {
-            files.extend(self.recorded(origin)?);
+        if let Some(moving) = &origin.moving {
+            files.extend(self.moving_files(origin, moving)?);
         }
         Some(files)
     }
@@ -40,20 +41,27 @@ impl Debian {
         let lacking: Vec<&DebianPackage> =
             origin.pinned.iter().filter(|package| !self.store.has(&package.sha256)).collect();
         let mut offers = self.find_pinned(origin, &lacking)?;
-        let mut moved = None;
-        if origin.moving.is_some() {
-            let chosen = match self.recorded(origin).filter(|files| files.iter().all(|f| self.store.has(&f.sha256))) {
-                Some(_) => None,
-                None => Some(self.choose(origin)?),
-            };
-            offers.extend(chosen.iter().flatten().map(|(_, offer)| offer.clone()));
-            moved = chosen.map(|chosen| chosen.into_iter().map(|(file, _)| file).collect::<Vec<_>>());
+        let mut stand_in = None;
+        if let Some(moving) = &origin.moving {
+            match self.find_locked(moving)? {
+                Search::Found(found) => offers.extend(found),
+                Search::Gone(gone) if moving.when_gone == WhenGone::Fail => {
+                    return Err(Trouble::PassOver(locked::told(&gone)));
+                }
+                Search::Gone(gone) => {
+                    let chosen = self.choose(origin)?;
+                    progress.note(&locked::noted(name, &gone, chosen.first().map(|(package, _)| package)));
+                    let (packages, found): (Vec<LockedPackage>, Vec<Offer>) = chosen.into_iter().unzip();
+                    offers.extend(found);
+                    stand_in = Some(packages);
+                }
+            }
         }
         if let Some(first) = offers.first() {
             let apt = first.apt.clone();
             download(&apt, desired(&offers)?, name, &self.store, progress)?;
         }
-        moved.map_or(Ok(()), |files| Ok(self.record(origin, &files)?))
+        stand_in.map_or(Ok(()), |packages| Ok(self.record_stand_in(origin, &packages)?))
     }
 
     fn find_pinned(&self, origin: &DebianPackages, pinned: &[&DebianPackage]) -> Result<Vec<Offer>, Trouble> {

@@ -24,6 +24,7 @@ pub(crate) struct Suites {
 /// One version of a package that a mirror has.
 #[derive(Clone)]
 pub(crate) struct Offer {
+    pub(crate) suite: String,
     pub(crate) apt: Arc<Apt>,
     pub(crate) stanza: Stanza,
 }
@@ -48,7 +49,8 @@ impl Suites {
         let mut offers = Vec::new();
         for apt in self.updated(suite, index)? {
             let stanzas = deb822::parse(&apt.cache(query, names)?);
-            offers.extend(stanzas.into_iter().map(|stanza| Offer { apt: apt.clone(), stanza }));
+            let offer = |stanza| Offer { suite: suite.to_owned(), apt: apt.clone(), stanza };
+            offers.extend(stanzas.into_iter().map(offer));
         }
         Ok(offers)
     }

@@ -3,7 +3,7 @@
 use std::{env, fs, os::unix::fs::PermissionsExt, path::Path, process::Command, time::SystemTime};
 
 use common::{Sha256, progress::Silent};
-use recipes::{DebianFile, DebianPackage, DebianPackages, DebianSource, Moving, Origin};
+use recipes::{DebianFile, DebianPackage, DebianPackages, DebianSource, Moving, Origin, WhenGone};
 use sources::{AnsweredBy, Fetched, NoOrigin, PinMismatch, Store, unpack};
 
 use crate::support::{Notes, assert_passed, fetcher, name, source};
@@ -117,6 +117,8 @@ fn moving_packages_come_in_one_version_with_the_dependencies_asked_for_and_are_r
         suite: "bookworm".into(),
         packages: vec!["libbsd-dev".into(), "libbsd0".into()],
         with_dependencies: vec!["libmd".into()],
+        when_gone: WhenGone::Newest,
+        locked: vec![],
     };
     let origin = packages("bookworm", Vec::new(), Some(moving));
     let fetched = fetch(cache.path(), origin.clone()).unwrap();
@@ -124,7 +126,9 @@ fn moving_packages_come_in_one_version_with_the_dependencies_asked_for_and_are_r
     let names: Vec<&str> = packages.iter().map(|package| package.name.as_str()).collect();
     assert_eq!(names, ["libbsd-dev", "libbsd0", "libmd-dev", "libmd0"]);
     assert_eq!(packages[0].version, packages[1].version);
-    assert_eq!(fetched.answer.pin, format!("libbsd-dev, libbsd0 at {}, by the suite's signature", packages[0].version));
+    let version = &packages[0].version;
+    let by = "by the suite's signature, not by the lock file";
+    assert_eq!(fetched.answer.pin, format!("libbsd-dev, libbsd0 at {version}, {by}"));
     let cached = fetcher(cache.path(), &Silent).cached(&source(vec![origin])).unwrap();
     assert_eq!(cached.unwrap(), fetched);
 }

@@ -6,6 +6,7 @@ mod debian;
 mod git;
 mod https;
 mod local;
+mod locked;
 mod origins;
 mod patches;
 mod server;
