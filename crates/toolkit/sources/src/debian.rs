@@ -2,6 +2,7 @@
 //! machine's alone.
 //!
 //! - [`machine`]: what mirrors and suites the machine's administrator has set up
+//! - [`derived`]: a suite that they do not name
 //! - [`config`]: a private configuration for one index of one of them
 //! - [`suites`]: the indexes, each updated at most once a run, and what they offer
 //! - [`packages`], [`locked`], [`source`]: what an origin names, found in them
@@ -10,6 +11,7 @@
 
 mod config;
 mod deb822;
+mod derived;
 mod download;
 mod locked;
 mod machine;

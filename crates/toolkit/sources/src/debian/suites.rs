@@ -9,6 +9,7 @@ use std::{
 use super::{
     config::{Apt, Index},
     deb822::{self, Stanza},
+    derived::derive,
     machine::{self, Entry},
 };
 use crate::error::Trouble;
@@ -76,9 +77,15 @@ impl Suites {
     }
 
     fn update(&self, suite: &str, index: &Index) -> Result<Vec<Arc<Apt>>, Trouble> {
-        let entries = choose(machine::entries()?, suite, index).map_err(Trouble::PassOver)?;
+        let named = machine::entries()?;
+        let usable: Vec<Entry> = named.iter().filter(|entry| is_usable(entry)).cloned().collect();
+        let mut chosen = choose(&usable, suite, index);
         let (mut apts, mut failed) = (Vec::new(), Vec::new());
-        for entry in &entries {
+        if chosen.is_empty() {
+            failed.push(unnamed(&named, suite));
+            chosen = derive(&usable, suite);
+        }
+        for entry in &chosen {
             let apt = Apt::prepare(&self.directory, entry, suite, index)?;
             match apt.update() {
                 Ok(()) => apts.push(Arc::new(apt)),
@@ -90,31 +97,35 @@ impl Suites {
     }
 }
 
+fn is_usable(entry: &Entry) -> bool {
+    let is_there = |uri: &String| !uri.starts_with("cdrom:");
+    entry.components.iter().any(|name| name == super::COMPONENT) && entry.uris.iter().all(is_there)
+}
+
 /// The mirrors of a suite, each once: first those that are said to have the architecture.
-fn choose(entries: Vec<Entry>, suite: &str, index: &Index) -> Result<Vec<Entry>, String> {
-    let named = entries.iter().flat_map(|entry| &entry.suites).cloned().collect::<std::collections::BTreeSet<_>>();
+fn choose(usable: &[Entry], suite: &str, index: &Index) -> Vec<Entry> {
     let mut chosen: Vec<Entry> = Vec::new();
-    for entry in entries {
-        let fits = entry.suites.iter().any(|name| name == suite)
-            && entry.components.iter().any(|name| name == super::COMPONENT)
-            && entry.uris.iter().all(|uri| !uri.starts_with("cdrom:"));
-        if fits && !chosen.iter().any(|known| known.uris == entry.uris) {
-            chosen.push(entry);
+    for entry in usable.iter().filter(|entry| entry.suites.iter().any(|name| name == suite)) {
+        if !chosen.iter().any(|known| known.uris == entry.uris) {
+            chosen.push(entry.clone());
         }
-    }
-    if chosen.is_empty() {
-        let named = named.into_iter().collect::<Vec<_>>().join(", ");
-        let named = if named.is_empty() { "there are none".to_owned() } else { format!("they name {named}") };
-        return Err(format!(
-            "this machine's apt sources name no suite {suite} with component {}: {named}; \
-             use --in-docker, or another origin",
-            super::COMPONENT
-        ));
     }
     if let Index::Binary { arch } = index {
         chosen.sort_by_key(|entry| !entry.architectures.is_empty() && !entry.architectures.contains(arch));
     }
-    Ok(chosen)
+    chosen
+}
+
+/// What is said before what Debian's mirror says, if there is one.
+fn unnamed(named: &[Entry], suite: &str) -> String {
+    let mut named = machine::suites(named);
+    named.sort();
+    let named = if named.is_empty() { "there are none".to_owned() } else { format!("they name {}", named.join(", ")) };
+    format!(
+        "this machine's apt sources name no suite {suite} with component {}: {named}; \
+         use --in-docker, or another origin",
+        super::COMPONENT
+    )
 }
 
 #[cfg(test)]
@@ -131,7 +142,8 @@ mod tests {
     #[test]
     fn a_suite_that_the_machine_does_not_have_is_named_with_those_that_it_has() {
         let entries = vec![entry("http://m.example/debian", &["trixie", "trixie-updates"], &[])];
-        let error = choose(entries, "bookworm", &Index::Source).unwrap_err();
+        assert_eq!(choose(&entries, "bookworm", &Index::Source), []);
+        let error = unnamed(&entries, "bookworm");
         assert!(error.contains("no suite bookworm") && error.contains("they name trixie, trixie-updates"), "{error}");
         assert!(error.contains("--in-docker"), "{error}");
     }
@@ -143,7 +155,7 @@ mod tests {
             entry("http://b.example", &["bookworm"], &[]),
             entry("http://b.example", &["bookworm"], &[]),
         ];
-        let chosen = choose(entries, "bookworm", &Index::Binary { arch: "i386".into() }).unwrap();
+        let chosen = choose(&entries, "bookworm", &Index::Binary { arch: "i386".into() });
         let uris: Vec<&str> = chosen.iter().map(|entry| entry.uris[0].as_str()).collect();
         assert_eq!(uris, ["http://b.example", "http://a.example"]);
     }

@@ -99,6 +99,24 @@ fn what_the_suite_has_not_is_named_with_what_it_has() {
 
 #[test]
 #[ignore = "needs Debian's package sources: run by cargo xtask test"]
+fn a_suite_that_the_machine_s_apt_does_not_name_comes_from_its_debian_mirror() {
+    let cache = tempfile::tempdir().unwrap();
+    let named = sources::debian_suites();
+    let suite = ["trixie", "bookworm"].into_iter().find(|suite| !named.iter().any(|known| known == suite)).unwrap();
+    let moving = Moving {
+        suite: suite.into(),
+        packages: vec!["base-files".into()],
+        with_dependencies: vec![],
+        when_gone: WhenGone::Newest,
+        locked: vec![],
+    };
+    let Origin::DebianPackages(origin) = packages("bookworm", Vec::new(), Some(moving)) else { unreachable!() };
+    let newest = fetcher(cache.path(), &Silent).newest(&origin).unwrap();
+    assert_eq!((newest[0].name.as_str(), newest[0].suite.as_str()), ("base-files", suite));
+}
+
+#[test]
+#[ignore = "needs Debian's package sources: run by cargo xtask test"]
 fn a_pin_that_the_signed_index_contradicts_ends_it() {
     let cache = tempfile::tempdir().unwrap();
     let error = fetch(cache.path(), packages("bookworm", vec![package(POPT, "amd64", POPT_I386)], None)).unwrap_err();
