@@ -17,4 +17,5 @@ mod selection;
 mod sign_dist;
 mod support;
 mod topo_test;
+mod update;
 mod words;

@@ -6,6 +6,7 @@
 //! - [`config`]: a private configuration for one index of one of them
 //! - [`suites`]: the indexes, each updated at most once a run, and what they offer
 //! - [`packages`], [`locked`], [`source`]: what an origin names, found in them
+//! - [`pools`]: what mirrors have and no index names
 //! - [`moving`]: what a suite that moves has now
 //! - [`download`]: the files, by apt's own methods, into the store
 
@@ -17,6 +18,7 @@ mod locked;
 mod machine;
 mod moving;
 mod packages;
+mod pools;
 mod source;
 mod suites;
 

@@ -1,11 +1,11 @@
 //! Packages as a lock file has them: in the suite that had them, else in whichever suite of this machine's mirrors still has
-//! those very bytes. Where none has, the recipe may allow what the moving suite has now; that is recorded, and taken until the
-//! lock changes or the store has what is locked.
+//! those very bytes, else in the mirrors' files that no index names. Where none has them, the recipe may allow what the moving
+//! suite has now; that is recorded, and taken until the lock changes or the store has what is locked.
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use common::{Sha256, files};
+use common::{Progress, Sha256, files};
 use recipes::{DebianPackages, LockedPackage, Moving};
 
 use super::{Debian, config::Index, machine, packages::NATIVE, suites::Offer};
@@ -33,8 +33,8 @@ impl Debian {
         }
     }
 
-    /// Looks for the locked packages that are not in the store.
-    pub(super) fn find_locked(&self, moving: &Moving) -> Result<Search, Trouble> {
+    /// Looks for the locked packages that are not in the store, and brings those that no index has.
+    pub(super) fn find_locked(&self, moving: &Moving, name: &str, progress: &dyn Progress) -> Result<Search, Trouble> {
         if moving.locked.is_empty() {
             return Ok(Search::Gone(vec![format!("nothing is locked of {}", moving.suite)]));
         }
@@ -42,9 +42,15 @@ impl Debian {
         for package in moving.locked.iter().filter(|package| !self.store.has(&package.sha256)) {
             match self.find(package)? {
                 Ok(offer) => found.push(offer),
-                Err(why) => gone.push(why),
+                Err(why) => gone.push((package, why)),
             }
         }
+        if !gone.is_empty() {
+            let packages: Vec<&LockedPackage> = gone.iter().map(|(package, _)| *package).collect();
+            self.look_in_pools(moving, &packages, name, progress)?;
+            gone.retain(|(package, _)| !self.store.has(&package.sha256));
+        }
+        let gone: Vec<String> = gone.into_iter().map(|(_, why)| why).collect();
         Ok(if gone.is_empty() { Search::Found(found) } else { Search::Gone(gone) })
     }
 
@@ -121,6 +127,13 @@ pub(super) fn noted(name: &str, gone: &[String], taken: Option<&LockedPackage>) 
         "{name}: no mirror of this machine has any more what is locked: {first}{more}. Taking {taken}, by the suite's \
          signature: this build is not locked. Run `cargo xtask update`, and commit the lock file"
     )
+}
+
+/// As Debian's archive has it: without the version's epoch.
+pub(super) fn file_name(package: &LockedPackage) -> String {
+    let LockedPackage { name, version, arch, .. } = package;
+    let version = version.split_once(':').map_or(version.as_str(), |(_, version)| version);
+    format!("{name}_{version}_{arch}.deb")
 }
 
 fn file(package: &LockedPackage) -> BlobFile {

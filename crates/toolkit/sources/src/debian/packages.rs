@@ -43,7 +43,7 @@ impl Debian {
         let mut offers = self.find_pinned(origin, &lacking)?;
         let mut stand_in = None;
         if let Some(moving) = &origin.moving {
-            match self.find_locked(moving)? {
+            match self.find_locked(moving, name, progress)? {
                 Search::Found(found) => offers.extend(found),
                 Search::Gone(gone) if moving.when_gone == WhenGone::Fail => {
                     return Err(Trouble::PassOver(locked::told(&gone)));
@@ -107,7 +107,7 @@ fn checked(offer: &Offer, package: &DebianPackage) -> Result<Offer, Trouble> {
 }
 
 /// Where apt would download these from.
-fn desired(offers: &[Offer]) -> Result<Vec<Desired>, Trouble> {
+pub(super) fn desired(offers: &[Offer]) -> Result<Vec<Desired>, Trouble> {
     let mut desired = Vec::new();
     for apt in offers.iter().map(|offer| &offer.apt) {
         if desired.iter().any(|(known, _)| std::sync::Arc::ptr_eq(known, apt)) {
