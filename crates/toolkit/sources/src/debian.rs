@@ -39,9 +39,10 @@ impl Debian {
     }
 }
 
-/// The suites in this machine's apt sources; none where there is no apt.
-pub fn suites_here() -> Vec<String> {
-    machine::suites(&machine::entries().unwrap_or_default())
+/// Whether this machine's apt names the suite, or a mirror of Debian's that may have it.
+pub fn may_have_suite(suite: &str) -> bool {
+    let usable = suites::usable(&machine::entries().unwrap_or_default());
+    machine::suites(&usable).iter().any(|name| name == suite) || !derived::derive(&usable, suite).is_empty()
 }
 
 /// What apt's `--print-uris` names, a file a line: URI, file name, size, digest.

@@ -21,7 +21,7 @@ mod store;
 mod unpack;
 mod watch;
 
-pub use debian::suites_here as debian_suites;
+pub use debian::may_have_suite as may_have_debian_suite;
 pub use error::{NoOrigin, NotThatComponent, PinMismatch};
 pub use fetch::{FetchMode, Fetcher};
 pub use fetched::{Answer, AnsweredBy, BlobFile, Fetched, FetchedPackage, Form};

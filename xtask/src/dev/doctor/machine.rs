@@ -15,7 +15,6 @@ use crate::workspace::dist;
 pub struct Machine {
     engine: OnceCell<Option<String>>,
     linux_386: OnceCell<bool>,
-    suites: OnceCell<Vec<String>>,
 }
 
 impl Machine {
@@ -33,9 +32,8 @@ impl Machine {
                 unless(runs, "boot a kernel with CONFIG_IA32_EMULATION")
             }
             Need::Suite { name, .. } => {
-                let suites = self.suites.get_or_init(sources::debian_suites);
                 let hint = format!("add Debian's suite {name} to apt's sources, or use --in-docker");
-                unless(suites.iter().any(|known| known == name), &hint)
+                unless(sources::may_have_debian_suite(name), &hint)
             }
             Need::Cache => unless(pipeline::cache::default_directory().is_ok(), "set KOE_CACHE"),
             Need::Swix => unless(has_swix(), "cargo xtask build-swix"),

@@ -12,7 +12,7 @@ pub enum Need {
     Root { to: &'static str },
     /// A kernel that runs linux/386 programs.
     Linux386,
-    /// One of Debian's suites among apt's sources, and what it is of.
+    /// One of Debian's suites from apt's sources, or from the mirror that they name, and what it is of.
     Suite { name: &'static str, of: &'static str },
     /// A place for the build cache.
     Cache,

@@ -78,7 +78,7 @@ impl Suites {
 
     fn update(&self, suite: &str, index: &Index) -> Result<Vec<Arc<Apt>>, Trouble> {
         let named = machine::entries()?;
-        let usable: Vec<Entry> = named.iter().filter(|entry| is_usable(entry)).cloned().collect();
+        let usable = usable(&named);
         let mut chosen = choose(&usable, suite, index);
         let (mut apts, mut failed) = (Vec::new(), Vec::new());
         if chosen.is_empty() {
@@ -97,9 +97,11 @@ impl Suites {
     }
 }
 
-fn is_usable(entry: &Entry) -> bool {
+/// The entries that packages can be taken from.
+pub(super) fn usable(named: &[Entry]) -> Vec<Entry> {
     let is_there = |uri: &String| !uri.starts_with("cdrom:");
-    entry.components.iter().any(|name| name == super::COMPONENT) && entry.uris.iter().all(is_there)
+    let has_component = |entry: &&Entry| entry.components.iter().any(|name| name == super::COMPONENT);
+    named.iter().filter(has_component).filter(|entry| entry.uris.iter().all(is_there)).cloned().collect()
 }
 
 /// The mirrors of a suite, each once: first those that are said to have the architecture.
