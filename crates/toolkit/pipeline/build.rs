@@ -30,7 +30,10 @@ fn main() {
             }
         }
     }
-    table += "];\n";
+    let lock = Path::new(&here).join("../../../Cargo.lock");
+    println!("cargo::rerun-if-changed={}", lock.display());
+    let digest = hex::encode(Sha256::digest(fs::read(lock).expect("the lock file can be read")));
+    table += &format!("    (\"Cargo.lock\", {digest:?}),\n];\n");
     let out = env::var("OUT_DIR").expect("cargo says where to write");
     fs::write(Path::new(&out).join("code.rs"), table).expect("the digests can be written");
 }

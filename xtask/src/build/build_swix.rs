@@ -42,6 +42,7 @@ impl BuildSwix {
             session.plan = session.plan.of_program(&session.release, session.selection.arch, name)?;
         }
         let goals = session.plan.goals();
+        let _in_use = session.cache.use_now()?;
         let summary = session.with_engine(self.jobs, |engine| {
             session.require_sources(engine, &goals)?;
             engine.run(&session.plan.steps, &goals)

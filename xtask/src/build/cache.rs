@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path, time::SystemTime};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::{Args, Subcommand};
 use common::{Sha256, files};
 use indicatif::{HumanBytes, HumanDuration};
@@ -93,9 +93,15 @@ fn show(root: &Path) -> Result<()> {
 fn trim(root: &Path) -> Result<()> {
     let cache = BuildCache::open(root)?;
     let _alone = cache.use_alone()?;
+    let remembered = cache.remembered()?;
+    ensure!(
+        !remembered.is_empty() || cache.entries().is_empty(),
+        "no build of the last month is remembered in {}, so that all would go: build first, or say `cache trim --all`",
+        root.display()
+    );
     let mut used_keys = BTreeSet::new();
     let mut used_blobs: BTreeSet<Sha256> = BTreeSet::new();
-    for build in cache.remembered()? {
+    for build in remembered {
         println!("  kept: {}", build.what.trim_end());
         for (name, key) in &build.steps {
             used_keys.insert((name.clone(), key.short()));

@@ -42,6 +42,11 @@ pub fn run(flags: &BuildSwix) -> Result<()> {
     let recipes = flags.selection.recipes.canonicalize().context("cannot find the recipes")?;
     Program::new("docker", "make the builder's image")?
         .args(["build", "--network", "host", "--tag", IMAGE])
+        .args(
+            network()
+                .filter(|(name, _)| NETWORK.contains(&name.as_str()))
+                .flat_map(|(name, _)| ["--build-arg".into(), name]),
+        )
         .arg(repository.join("docker/builder"))
         .run_shown()
         .context("the builder image cannot be made: is a Docker engine running, and can it get debian:bookworm?")?;
@@ -84,7 +89,8 @@ pub fn run(flags: &BuildSwix) -> Result<()> {
         if NAMES_A_PLACE.contains(&name.as_str()) && Path::new(&value).exists() {
             mount(&std::path::absolute(&value)?, ":ro");
         }
-        variables.push(format!("{name}={value}"));
+        // By its name alone: Docker takes the value from its own environment, and nobody else sees it.
+        variables.push(name);
     }
     for variable in variables {
         run.extend(["--env".to_owned(), variable]);
@@ -108,8 +114,11 @@ fn settings() -> Vec<(PathBuf, PathBuf)> {
 }
 
 fn network() -> impl Iterator<Item = (String, String)> {
-    let of_cargo =
-        |name: &str| ["CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTRIES_"].iter().any(|start| name.starts_with(start));
+    let of_cargo = |name: &str| {
+        ["CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTRIES_", "CARGO_REGISTRY_"]
+            .iter()
+            .any(|start| name.starts_with(start))
+    };
     let all =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     all.filter(move |(name, _)| NETWORK.contains(&name.as_str()) || of_cargo(name))

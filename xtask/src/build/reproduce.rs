@@ -52,8 +52,8 @@ impl Reproduce {
     }
 
     fn compare(&self, scratch: &Path) -> Result<()> {
-        let [first, second] = SURROUNDINGS.map(|surroundings| build(scratch, &surroundings, &self.selection));
-        let (first, second) = (first?, second?);
+        let first = build(scratch, &SURROUNDINGS[0], &self.selection)?;
+        let second = build(scratch, &SURROUNDINGS[1], &self.selection)?;
         let mut differing = vec![];
         for (name, digest) in &first {
             let other = second.iter().find(|(known, _)| known == name).map(|(_, digest)| digest);

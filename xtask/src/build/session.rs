@@ -45,6 +45,13 @@ impl Session {
                 "{} is not UTF-8, which a build cannot hand on: use a directory that is",
                 directory.display()
             );
+            let parts_lists = |c: char| c.is_whitespace() || ":=\"'".contains(c);
+            ensure!(
+                !directory.to_string_lossy().contains(parts_lists),
+                "{} has a character in it that compilers take for the end of a path: use a directory without blanks, \
+                 colons, equals signs and quotes (KOE_CACHE names the cache's)",
+                directory.display()
+            );
         }
         let release = recipes::load(&selection.recipes, selection.release.as_deref())?;
         let cache = Cache::open(&root)?;

@@ -37,12 +37,13 @@ fn mirrors_proxies_and_certificates_are_in_the_container_and_ctrl_c_reaches_it()
         mounted("user/.netrc", &home.join(".netrc")),
         mounted("user/.cargo/config.toml", &home.join(".cargo/config.toml")),
         mounted("company.pem", &cainfo),
-        format!("CARGO_HTTP_CAINFO={}", cainfo.display()),
-        "ALL_PROXY=socks5://127.0.0.1:9".to_owned(),
+        "CARGO_HTTP_CAINFO".to_owned(),
+        "ALL_PROXY".to_owned(),
         format!("HOME={}", home.display()),
     ] {
         assert!(run.contains(&argument.as_str()), "{argument} is not in: {written}");
     }
+    assert!(!written.contains("socks5://"), "a value may be a secret: {written}");
     // A file that Docker had to make would be root's.
     assert!(home.join(".netrc").is_file());
 }

@@ -81,7 +81,11 @@ pub fn remove_all() -> Result<()> {
 }
 
 fn load_into(docker: &impl Images, archive: &Path, images: &[Image], file: &Path) -> Result<()> {
-    let mut record = Record::read(file)?;
+    // Power may have gone in the middle of it: what it said is lost, and no reason not to come up.
+    let mut record = Record::read(file).unwrap_or_else(|error| {
+        eprintln!("{error:#}");
+        Record::default()
+    });
     for Image { tag, id } in images {
         if docker.id(id)?.is_none() {
             record.add(id);

@@ -21,33 +21,43 @@ pub(crate) fn of(work: &Work) -> Sha256 {
 
 fn files_of(work: &Work) -> impl Iterator<Item = &'static (&'static str, &'static str)> {
     let places = places(work);
-    files::FILES.iter().filter(move |(name, _)| places.iter().any(|place| name.starts_with(place)))
+    files::FILES.iter().filter(move |(name, _)| places.iter().chain(&BY_ALL).any(|place| name.starts_with(place)))
 }
 
-/// Which sources those are: files, or directories where all of it counts. What only finds, waits or reports is left out, and so
-/// is the code behind `swix-pack`, which is in the key of the step that compiles it.
+/// What every step is carried out with: how a command is run, files are written and digests are taken.
+const BY_ALL: [&str; 6] = [
+    "common/command",
+    "common/digest.rs",
+    "common/files.rs",
+    "pipeline/step/command_line.rs",
+    "pipeline/host_tools.rs",
+    "pipeline/modules",
+];
+
+/// What is written here takes little time, so that all of the code counts, and the versions of the crates behind it.
+const WRITTEN: [&str; 6] = ["Cargo.lock", "common/", "contract/", "pipeline/", "provenance/", "swix/"];
+
+/// Which sources those are: files, or directories where all of it counts. Of what takes long, what only finds, waits or reports is
+/// left out; the command lines are in the key themselves. The code behind `swix-pack` is in the key of the step that compiles it.
 fn places(work: &Work) -> &'static [&'static str] {
     match work {
         Work::Fetch(_) => &["pipeline/work/fetch.rs", "sources/fetched.rs"],
-        Work::Unpack(_) => &["pipeline/work/tree.rs", "sources/archive.rs", "sources/unpack.rs", "sources/watch.rs"],
-        Work::Tree(_) => {
-            &["pipeline/work/tree.rs", "sources/archive.rs", "sources/patch", "sources/unpack.rs", "sources/watch.rs"]
-        }
-        // Of what compiles, the command lines are in the key themselves.
-        Work::Go(_) => &["pipeline/modules", "pipeline/work/go.rs"],
+        Work::Unpack(_) => &["pipeline/work/tree.rs", "sources/archive.rs", "sources/unpack.rs"],
+        Work::Tree(_) => &["pipeline/work/tree.rs", "sources/archive.rs", "sources/patch", "sources/unpack.rs"],
+        Work::Go(_) => &["pipeline/work/go.rs"],
         Work::Crates(_) => &["pipeline/work/cargo_home.rs"],
         Work::Sysroot(_) => &["pipeline/work/sysroot.rs"],
         Work::Rust(_) => &["pipeline/work/cargo_home.rs", "pipeline/work/rust.rs", "pipeline/work/rust/"],
-        Work::Check(_) => &["pipeline/work/check.rs"],
-        Work::ProgramLicences(_) | Work::Licences(_) => {
-            &["pipeline/modules", "pipeline/work/licences", "pipeline/work/rust_std.rs"]
-        }
-        Work::ContainerImage(_) => &["pipeline/date.rs", "pipeline/work/container_image.rs"],
-        Work::Image(_) => &["contract/build.rs", "pipeline/work/image.rs", "swix/release.rs"],
         Work::Packer(_) => &["pipeline/work/packer.rs"],
-        Work::Package(_) | Work::Swix(_) => &["contract/build.rs", "pipeline/work/package.rs", "swix/packing.rs"],
-        Work::Sbom(_) => &["pipeline/date.rs", "pipeline/modules", "pipeline/work/rust_std.rs", "pipeline/work/sbom"],
-        Work::Provenance(_) => &["pipeline/date.rs", "pipeline/work/provenance.rs", "provenance/statement.rs"],
+        Work::Check(_)
+        | Work::ProgramLicences(_)
+        | Work::Licences(_)
+        | Work::ContainerImage(_)
+        | Work::Image(_)
+        | Work::Package(_)
+        | Work::Swix(_)
+        | Work::Sbom(_)
+        | Work::Provenance(_) => &WRITTEN,
     }
 }
 
@@ -79,7 +89,7 @@ mod tests {
         };
         let steps = plan(&release, &request).unwrap().steps;
         for step in &steps {
-            for place in places(&step.work) {
+            for place in places(&step.work).iter().chain(&BY_ALL) {
                 assert!(
                     files::FILES.iter().any(|(name, _)| name.starts_with(place)),
                     "{}: nothing is {place}",
@@ -87,9 +97,13 @@ mod tests {
                 );
             }
         }
+        for (name, _) in files::FILES.iter().filter(|(name, _)| name.starts_with("pipeline/work/")) {
+            let counts = |step: &crate::step::Step| files_of(&step.work).any(|(counted, _)| counted == name);
+            assert!(steps.iter().any(counts), "{name} counts for no step");
+        }
         let digest = |name: &str| of(&steps.iter().find(|step| step.name == name).unwrap().work);
         let kinds =
-            ["fetch-go", "unpack-go", "tree-etcd", "go-etcd", "check-etcd", "image", "rpm", "sbom", "provenance"];
+            ["fetch-go", "unpack-go", "tree-etcd", "go-etcd", "sysroot-rust", "rust-k8s-node", "packer", "image"];
         assert_eq!(kinds.map(digest).iter().collect::<BTreeSet<_>>().len(), kinds.len());
     }
 }

@@ -13,6 +13,9 @@ use provenance::{SIGNATURE, SUMS};
 
 use crate::{cache::Cache, known::entry_of, plan::Plan};
 
+/// What stood in the place of a provenance: nothing says how it was made.
+const BEFORE_PROVENANCE: &str = ".build.json";
+
 /// A file in dist/.
 #[derive(Debug, Clone)]
 pub struct Published {
@@ -63,9 +66,13 @@ fn sweep(dist: &Path) -> Result<()> {
 fn remove_signature(of: &Path) -> Result<()> {
     let mut signature = of.as_os_str().to_owned();
     signature.push(SIGNATURE);
-    match fs::remove_file(&signature) {
+    remove(Path::new(&signature))
+}
+
+fn remove(file: &Path) -> Result<()> {
+    match fs::remove_file(file) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove {}", Path::new(&signature).display()))
+            Err(error).with_context(|| format!("cannot remove {}", file.display()))
         }
         _ => Ok(()),
     }
@@ -81,6 +88,10 @@ fn write_sums(dist: &Path, published: &[Published]) -> Result<()> {
     for line in old.lines() {
         let Some((digest, name)) = line.split_once("  ") else { continue };
         let is_new = published.iter().any(|file| file.path.file_name().is_some_and(|known| known == name));
+        if name.ends_with(BEFORE_PROVENANCE) {
+            remove(&dist.join(name))?;
+            continue;
+        }
         if !is_new && Sha256::of_file(&dist.join(name)).is_ok_and(|found| found.to_string() == digest) {
             lines.push(line.to_owned());
         }

@@ -2,11 +2,13 @@
 
 use std::{
     collections::BTreeMap,
+    fs::File,
+    io::Read,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use common::{
     Sha256,
     command::{Program, find_on_path},
@@ -39,12 +41,12 @@ impl HostTools {
             let path = find_on_path(name).with_context(|| {
                 format!("{name} is required to compile Rust programs for the switch: install gcc and binutils")
             })?;
-            let printed = Program::new(&path, "learn its version")?.arg("--version").read()?;
+            let printed = alone(&path, "learn its version")?.arg("--version").read()?;
             let version = printed.lines().next().map(str::to_owned);
             tools.insert(name.to_owned(), HostTool::at(path, version)?);
         }
         for name in BEHIND_GCC {
-            let ask = Program::new(&tools["gcc"].path, &format!("find its {name}"))?;
+            let ask = alone(&tools["gcc"].path, &format!("find its {name}"))?;
             let printed = ask.arg(format!("-print-prog-name={name}")).read()?;
             let path = Path::new(printed.trim());
             let path = if path.is_absolute() { Some(path.to_owned()) } else { find_on_path(printed.trim()) };
@@ -88,8 +90,22 @@ impl HostTools {
     }
 }
 
+/// As it is run in a build: variables that lead GCC elsewhere do not count.
+fn alone(path: &Path, purpose: &str) -> Result<Program> {
+    let path_of_all = std::env::var_os("PATH").unwrap_or_default();
+    Ok(Program::new(path, purpose)?.empty_env().env("PATH", path_of_all).env("LC_ALL", "C"))
+}
+
 impl HostTool {
     fn at(path: PathBuf, version: Option<String>) -> Result<Self> {
+        let mut magic = [0; 4];
+        let is_program =
+            File::open(&path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && magic == *b"\x7fELF";
+        ensure!(
+            is_program,
+            "{} is a script: a build cannot count what that runs in its place; put the program itself on PATH before it",
+            path.display()
+        );
         let sha256 = Sha256::of_file(&path).with_context(|| format!("cannot read {}", path.display()))?;
         Ok(HostTool { version, sha256, path })
     }
@@ -112,6 +128,14 @@ mod tests {
         let names: Vec<&str> = tools.0.keys().map(String::as_str).collect();
         assert_eq!(names, ["ar", "as", "cc1", "collect2", "gcc", "ld"]);
         assert!(tools.0["gcc"].version.as_ref().is_some_and(|version| version.contains("gcc")));
+    }
+
+    #[test]
+    fn a_script_in_a_tool_s_place_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let gcc = directory.path().join("gcc");
+        std::fs::write(&gcc, "#!/bin/sh\nexec /usr/bin/gcc \"$@\"\n").unwrap();
+        assert!(HostTool::at(gcc, None).unwrap_err().to_string().contains("gcc is a script"));
     }
 
     #[test]

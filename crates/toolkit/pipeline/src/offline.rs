@@ -23,10 +23,10 @@ pub fn missing(engine: &Engine, steps: &[Step], goals: &[&str]) -> Result<Vec<St
             Work::Fetch(fetch) if fetch.source_override.is_none() => {
                 missing.extend(engine.fetcher.missing(&fetch.source)?)
             }
-            Work::Crates(work) => {
-                let there = cargo_home::archives(engine.cache.root());
-                let absent = absent_crates(&files::read_text(&work.lock.path)?, &roots, &there)?;
-                missing.extend(absent.into_iter().map(|name| format!("the crate {name}")));
+            // Where some are there, Cargo can tell which it wants on this system and names the one that is not.
+            Work::Crates(work) if cargo_home::archives(engine.cache.root()).is_empty() => {
+                let crates = crates_of(&files::read_text(&work.lock.path)?, &roots)?;
+                missing.push(format!("the crates {}", crates.into_iter().collect::<Vec<_>>().join(", ")));
             }
             _ => {}
         }
@@ -57,8 +57,8 @@ struct Locked {
     dependencies: Vec<String>,
 }
 
-/// The crates that these packages of the workspace come to, on whatever system, and that are not there.
-fn absent_crates(lock: &str, roots: &[&str], there: &BTreeSet<String>) -> Result<BTreeSet<String>> {
+/// The crates that these packages of the workspace come to, on whatever system.
+fn crates_of(lock: &str, roots: &[&str]) -> Result<BTreeSet<String>> {
     let lock: Lock = toml::from_str(lock).context("Cargo.lock cannot be understood")?;
     let is = |locked: &Locked, dependency: &str| {
         let mut words = dependency.split(' ');
@@ -66,20 +66,19 @@ fn absent_crates(lock: &str, roots: &[&str], there: &BTreeSet<String>) -> Result
     };
     let mut next: Vec<&str> = roots.to_vec();
     let mut seen = BTreeSet::new();
-    let mut absent = BTreeSet::new();
+    let mut crates = BTreeSet::new();
     while let Some(dependency) = next.pop() {
         for locked in lock.package.iter().filter(|locked| is(locked, dependency)) {
             if !seen.insert((&locked.name, &locked.version)) {
                 continue;
             }
             next.extend(locked.dependencies.iter().map(String::as_str));
-            let name = format!("{}-{}", locked.name, locked.version);
-            if locked.checksum.is_some() && !there.contains(&format!("{name}.crate")) {
-                absent.insert(format!("{} {}", locked.name, locked.version));
+            if locked.checksum.is_some() {
+                crates.insert(format!("{} {}", locked.name, locked.version));
             }
         }
     }
-    Ok(absent)
+    Ok(crates)
 }
 
 #[cfg(test)]
@@ -87,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn crates_that_are_not_there_are_named_and_those_of_other_programs_are_not() {
+    fn crates_of_the_programs_are_named_and_those_of_others_are_not() {
         let lock = r#"
             version = 4
             [[package]]
@@ -115,12 +114,7 @@ mod tests {
             version = "0.10.9"
             checksum = "c"
         "#;
-        let absent = |there: &[&str]| -> Vec<String> {
-            let there = there.iter().map(|name| (*name).to_owned()).collect();
-            absent_crates(lock, &["node"], &there).unwrap().into_iter().collect()
-        };
-        assert_eq!(absent(&[]), ["hex 0.4.3", "sha2 0.10.9"]);
-        assert_eq!(absent(&["hex-0.4.3.crate"]), ["sha2 0.10.9"]);
-        assert_eq!(absent(&["hex-0.4.3.crate", "sha2-0.10.9.crate"]), [""; 0]);
+        let crates: Vec<String> = crates_of(lock, &["node"]).unwrap().into_iter().collect();
+        assert_eq!(crates, ["hex 0.4.3", "sha2 0.10.9"]);
     }
 }

@@ -12,6 +12,10 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// What counts besides the commit where its files are not as the commit has them.
 const CHANGES: &str = "changes in the work tree";
 
+/// What a build reads whole, files that git ignores, too.
+const READ_WHOLE: [&str; 4] = ["crates", "patches", "recipes", "rootfs"];
+const IGNORED: &str = "files that git ignores";
+
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BuildOrigin {
     /// In full; none outside of git.
@@ -30,7 +34,11 @@ impl BuildOrigin {
         let commit = git(workspace)?.args(["rev-parse", "--verify", "HEAD^{commit}"]).read()?.trim().to_owned();
         let status = ["--no-optional-locks", "-c", "core.fsmonitor=false", "status", "--porcelain"];
         let changes = git(workspace)?.args(status).arg("--untracked-files=normal").read()?;
-        let besides = if changes.trim().is_empty() { Vec::new() } else { vec![CHANGES.to_owned()] };
+        // What is built reads every file that is there.
+        let ignored = git(workspace)?.args(status).args(["--ignored", "--"]).args(READ_WHOLE).read()?;
+        let ignored = ignored.lines().any(|line| line.starts_with("!!"));
+        let told = [(!changes.trim().is_empty(), CHANGES), (ignored, IGNORED)];
+        let besides = told.into_iter().filter(|(is, _)| *is).map(|(_, what)| what.to_owned()).collect();
         Ok(BuildOrigin { commit: Some(commit), besides })
     }
 }
@@ -82,6 +90,17 @@ mod tests {
         run(repository.path(), &["commit", "--quiet", "--message", "second"]);
         assert_ne!(of().commit, clean.commit);
         assert_eq!(of().besides, [""; 0]);
+    }
+
+    #[test]
+    fn a_file_that_is_packed_counts_also_where_git_ignores_it() {
+        let repository = repository();
+        fs::write(repository.path().join(".git/info/exclude"), "*~\n").unwrap();
+        fs::write(repository.path().join("notes~"), "not packed").unwrap();
+        assert_eq!(BuildOrigin::of(repository.path()).unwrap().besides, [""; 0]);
+        fs::create_dir_all(repository.path().join("rootfs/etc")).unwrap();
+        fs::write(repository.path().join("rootfs/etc/secret~"), "packed").unwrap();
+        assert_eq!(BuildOrigin::of(repository.path()).unwrap().besides, [IGNORED]);
     }
 
     #[test]

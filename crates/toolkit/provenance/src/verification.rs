@@ -61,6 +61,8 @@ pub struct Made {
 pub enum VerifyError {
     #[error("{} cannot be read: {error}", path.display())]
     Read { path: PathBuf, error: io::Error },
+    #[error("{} is no regular file, as all are that a build publishes", .0.display())]
+    NoFile(PathBuf),
     #[error("{} has no {SUMS}: it is no dist/ of a build", .0.display())]
     NoSums(PathBuf),
     #[error(transparent)]
@@ -75,11 +77,13 @@ pub enum VerifyError {
     Changed { name: String, found: Sha256, swapped: Option<String> },
     #[error("{} {} not in {SUMS}: whatever was put there, no build published it", names.join(", "), if names.len() == 1 { "is" } else { "are" })]
     Extra { names: Vec<String> },
-    #[error("nothing says how it was made: {SUMS} lists no *{STATEMENT}")]
+    #[error("nothing says how it was made: {SUMS} lists no *{STATEMENT}; what `build-swix --program` makes has none")]
     NoStatement,
     #[error("{file} is no provenance of this toolkit: {why}")]
     Statement { file: String, why: String },
-    #[error("nothing says how {0} was made: it is the subject of no *{STATEMENT}")]
+    #[error(
+        "nothing says how {0} was made: it is the subject of no *{STATEMENT}; if `build-swix --program` made it, build into another --dist"
+    )]
     Unmade(String),
     #[error("{statement} is about {name}, which {SUMS} does not list")]
     Gone { statement: String, name: String },
@@ -114,6 +118,15 @@ pub fn verify(dist: &Path, trust: &Trust<'_>, progress: &dyn Progress) -> Result
     Ok(Verified { files, builds, beside })
 }
 
+/// Nobody waits at a pipe, and what a link leads to is not what was published.
+fn require_file(path: &Path) -> Result<(), VerifyError> {
+    match path.symlink_metadata() {
+        Ok(found) if !found.is_file() => Err(VerifyError::NoFile(path.to_owned())),
+        _ => Ok(()),
+    }
+}
+
 fn read(path: &Path) -> Result<Vec<u8>, VerifyError> {
+    require_file(path)?;
     std::fs::read(path).map_err(|error| VerifyError::Read { path: path.to_owned(), error })
 }

@@ -31,7 +31,7 @@ pub struct KeptBuild {
 
 impl Cache {
     /// Keeps others from removing what there is, until the guard is dropped.
-    pub(crate) fn use_now(&self) -> Result<File> {
+    pub fn use_now(&self) -> Result<File> {
         let file = self.open_in_use()?;
         file.lock_shared().context("cannot lock the build cache")?;
         Ok(file)

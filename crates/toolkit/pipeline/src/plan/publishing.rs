@@ -105,8 +105,10 @@ impl Planner<'_> {
                     | Work::Image(_)
                     | Work::Package(_)
                     | Work::Swix(_)
+                    | Work::Packer(_)
             )
         };
+        let made: Vec<String> = self.steps.iter().filter(compiles_or_packs).map(|step| step.name.clone()).collect();
         let steps = self.steps.iter().filter(compiles_or_packs);
         let steps = steps.map(|step| Ok((step.name.clone(), serde_json::to_value(&step.work)?)));
         let source_overrides = self.steps.iter().filter_map(|step| match &step.work {
@@ -129,7 +131,7 @@ impl Planner<'_> {
             steps: steps.collect::<Result<_>>()?,
         };
         let published = artifacts.iter().map(|artifact| artifact.step.clone());
-        let needs: Vec<String> = programs.into_iter().chain(["image".into(), "rpm".into()]).chain(published).collect();
+        let needs: Vec<String> = programs.into_iter().chain(made).chain(published).collect();
         self.add("provenance", Work::Provenance(work), &needs);
         artifacts.push(Artifact { step: "provenance".into(), file: file_name.clone(), name: file_name });
         Ok(Plan { steps: self.steps, artifacts, gates })

@@ -25,10 +25,17 @@ pub(crate) fn prepare(cache: &Cache, workspace: &Path, toolchain: &Sha256) -> Re
     let user = users_own()?;
     nothing_else_in(Path::new("/.cargo"))?;
     let text = taken_over(&user, workspace)?.to_string();
-    let home = cache.helpful("cargo-home", &Sha256::of_bytes(format!("{toolchain}{text}")))?;
+    let variables: BTreeSet<(String, String)> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| VARIABLES.iter().any(|beginning| name.starts_with(beginning)))
+        .collect();
+    let home = cache.helpful("cargo-home", &Sha256::of_bytes(format!("{toolchain}{variables:?}{text}")))?;
     files::write_atomically(&home.join("config.toml"), text)?;
     // Tokens are read where they are, and never copied.
     let (from, link) = (user.join("credentials.toml"), home.join("credentials.toml"));
+    if std::fs::read_link(&link).ok().as_ref() != Some(&from) {
+        files::remove_tree(&link)?;
+    }
     if from.is_file() && !link.is_symlink() {
         std::os::unix::fs::symlink(&from, &link).with_context(|| format!("cannot make the link {}", link.display()))?;
     }
@@ -39,7 +46,7 @@ pub(crate) fn prepare(cache: &Cache, workspace: &Path, toolchain: &Sha256) -> Re
 pub(crate) fn registry(home: &Path) -> Result<PathBuf> {
     let sources = home.join("registry/src");
     let found: Vec<_> = std::fs::read_dir(&sources)
-        .with_context(|| format!("cannot read {}", sources.display()))?
+        .context("no crate came from a registry: a build takes its crates from one, and not from a `directory` or `local-registry`")?
         .collect::<Result<_, _>>()
         .with_context(|| format!("cannot read {}", sources.display()))?;
     ensure!(

@@ -50,7 +50,7 @@ pub(crate) fn run(job: &Job, work: &ImageBuild) -> Result<()> {
     }
     let PlannedBuild { revision, commit, mut besides, around } = work.build.clone();
     besides.extend(unlocked(job.needs.values().flat_map(|entry| entry.meta.sources.values())));
-    let contents = contents(&entries, work, &around)?.to_string();
+    let contents = contents(&entries, work, &around, &besides)?.to_string();
     let build = Some(Build { revision, commit, besides, contents });
     let info = job.out().join(INFO);
     files::write_atomically(&info, ReleaseInfo { build, ..work.info.clone() }.to_json()?)?;
@@ -62,9 +62,9 @@ pub(crate) fn run(job: &Job, work: &ImageBuild) -> Result<()> {
 }
 
 /// The digest of all that is packed: of what is in the image, what it says of itself, and what is around it.
-fn contents(entries: &[Entry], work: &ImageBuild, around: &Sha256) -> Result<Sha256> {
+fn contents(entries: &[Entry], work: &ImageBuild, around: &Sha256, besides: &[String]) -> Result<Sha256> {
     let mut hasher = Hasher::default();
-    for part in [work.info.to_json()?, work.source_date.to_string(), around.to_string()] {
+    for part in [work.info.to_json()?, work.source_date.to_string(), around.to_string(), format!("{besides:?}")] {
         hasher.field(part.as_bytes());
     }
     for Entry { path, kind } in entries {
@@ -135,7 +135,8 @@ mod tests {
         let from = directory.path().join("program");
         fs::write(&from, program).unwrap();
         let program = Entry { path: "bin/program".into(), kind: Kind::File { from, mode } };
-        contents(&[program, Entry::symlink(link, "program")], work, &Sha256::of_bytes(around)).unwrap()
+        contents(&[program, Entry::symlink(link, "program")], work, &Sha256::of_bytes(around), &work.build.besides)
+            .unwrap()
     }
 
     #[test]

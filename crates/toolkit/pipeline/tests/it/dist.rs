@@ -57,6 +57,15 @@ fn what_is_published_is_whole_listed_and_nothing_else() {
 }
 
 #[test]
+fn what_stood_in_the_place_of_a_provenance_goes() {
+    let place = Place::new();
+    publish(&place, "1.20-386.build.json");
+    publish(&place, "1.20-386.swix");
+    assert_eq!(names(&dist_of(&place)), ["1.20-386.swix", "SHA256SUMS"]);
+    assert_eq!(verified(&dist_of(&place)), ["1.20-386.swix"]);
+}
+
+#[test]
 fn files_of_other_builds_stay_listed_as_long_as_they_are_what_they_were() {
     let place = Place::new();
     publish(&place, "1.20-386.swix");

@@ -4,7 +4,7 @@ use std::{fs, io, path::Path};
 
 use common::Sha256;
 
-use super::{Listed, VerifyError};
+use super::{Listed, VerifyError, require_file};
 use crate::{SIGNATURE, STATEMENT, SUMS};
 
 /// As `sha256sum` writes them, names of files alone.
@@ -29,6 +29,7 @@ pub(super) fn parse(sums: &[u8]) -> Result<Vec<Listed>, VerifyError> {
 pub(super) fn all_there_and_no_other(dist: &Path, files: &[Listed]) -> Result<Vec<String>, VerifyError> {
     for Listed { name, sha256 } in files {
         let path = dist.join(name);
+        require_file(&path)?;
         let found = Sha256::of_file(&path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => VerifyError::Missing(name.clone()),
             _ => VerifyError::Read { path, error },

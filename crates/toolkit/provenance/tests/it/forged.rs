@@ -138,3 +138,14 @@ fn a_statement_of_another_kind_is_none_of_ours() {
         assert!(error.starts_with(&format!("{MADE} is no provenance of this toolkit: {told}")), "{error}");
     }
 }
+
+#[test]
+fn a_link_in_a_file_s_place_is_refused_whatever_it_leads_to() {
+    let dist = Dist::new();
+    let elsewhere = tempfile::NamedTempFile::new().unwrap();
+    fs::copy(dist.at(KUBECTL), elsewhere.path()).unwrap();
+    fs::remove_file(dist.at(KUBECTL)).unwrap();
+    std::os::unix::fs::symlink(elsewhere.path(), dist.at(KUBECTL)).unwrap();
+    let error = dist.verify().unwrap_err().to_string();
+    assert!(error.contains(KUBECTL) && error.contains("is no regular file"), "{error}");
+}
