@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use common::errors;
 use contract::services;
 
-use super::pods;
+use super::{pods, routing};
 use crate::{
     Scene, Switch,
     answering::{self, ANY_POD, Answer, Answers, OWN_POD},
@@ -17,6 +17,9 @@ use crate::{
 
 /// How long the cable is cut.
 const CUT: Duration = Duration::from_secs(10);
+
+/// How long after its end OSPF's new routes may be in the making where another path was taken meanwhile.
+const RETURNED: Duration = Duration::from_secs(2);
 
 /// How long a service may take to come back.
 const RESTARTED: Duration = Duration::from_secs(30);
@@ -89,12 +92,18 @@ fn control_plane_absent(scene: &mut Scene<'_>, answers: &Answers, workers: &[Swi
         comes_back(scene, victim, "kubelet", &before)
     })?;
     let cables = neighbours::cables_to_workers(scene.lab.topology(), scene.cluster);
-    let (_, cable) = scene.random.choice(cables).context("no cable leads from the master's switch to a worker")?;
+    let (worker, cable) = scene.random.choice(cables).context("no cable leads from the master's switch to a worker")?;
+    let another = neighbours::another_way(scene.lab.topology(), &scene.cluster.master().name, &worker.name, &cable);
     let cut = scene.step(format!("cut {cable} for {} s, and repair it", CUT.as_secs()), |scene| {
         let began = Instant::now();
         scene.lab.cut_link(&cable)?;
         errors::both(scene.pause(CUT), scene.lab.restore_link(&cable))?;
         answering::wait_at(scene, workers.iter().map(|worker| worker.name()))?;
+        if another {
+            // By the other path: when OSPF leads traffic back to the cable, some of it may be lost once more.
+            routing::all_full(scene)?;
+            scene.pause(RETURNED)?;
+        }
         Ok(Cut { began, ended: Instant::now() })
     })?;
     scene.step(format!("wait until {} s are over", away.as_secs()), |scene| {
