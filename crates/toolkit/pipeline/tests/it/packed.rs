@@ -11,8 +11,8 @@ use pipeline::{
     host::Host,
     plan::Plan,
     step::{
-        Artifact, ImageBuild, ImageItem, InputFile, PackageBuild, Packer, PlannedBuild, Provenance, Step, SwixBuild,
-        Work,
+        Artifact, ImageBuild, ImageItem, InputFile, Licences, PackageBuild, Packer, PlannedBuild, Provenance, Step,
+        SwixBuild, Work,
     },
 };
 use provenance::verification::{Trust, Verified, verify};
@@ -53,8 +53,11 @@ fn plan(place: &Place, build: &PlannedBuild) -> Plan {
         components: vec![],
         probes: vec![],
     };
+    let own = InputFile::new("LICENSE", &workspace().join("LICENSE")).unwrap();
+    let licences = Licences { file_name: "small.licences.txt".into(), version: "9.9.1".into(), steps: vec![], own };
+    add("licences", Work::Licences(licences), &[]);
     let image = ImageBuild { source_date: DATE, items: vec![item], files: vec![], info, build: build.clone() };
-    add("image", Work::Image(image), &[UNPACK, "packer"]);
+    add("image", Work::Image(image), &[UNPACK, "packer", "licences"]);
     let rootfs_directory = workspace().join("rootfs");
     let package = PackageBuild {
         version: "9.9.1".into(),
@@ -122,9 +125,10 @@ fn two_builds_of_the_same_are_the_same_bytes_and_others_have_other_names() {
     let (_, other) = built("#!/bin/sh\nexit 1\n", "rootfs", &[]);
     let (_, around) = built("#!/bin/sh\n", "rootfs with a changed line", &[]);
     let (_, dirty) = built("#!/bin/sh\n", "rootfs", &["changes in the work tree"]);
-    assert_eq!(release(&dirty), release(&first).replace(".d", ".dirty.d"));
-    let mut releases = [&first, &other, &around, &dirty].map(release).to_vec();
+    let (_, chosen) = built("#!/bin/sh\n", "rootfs", &["recipes from elsewhere"]);
+    assert!(release(&dirty).starts_with("4.g0123456789ab.dirty.d"), "{}", release(&dirty));
+    let mut releases = [&first, &other, &around, &dirty, &chosen].map(release).to_vec();
     releases.sort();
     releases.dedup();
-    assert_eq!(releases.len(), 4, "{releases:?}");
+    assert_eq!(releases.len(), 5, "{releases:?}");
 }
