@@ -5,6 +5,7 @@
 //! 3. [`dist::publish`] puts the results into dist/.
 
 pub mod cache;
+mod cargo_lock;
 mod code;
 pub mod dist;
 pub mod engine;

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
 use common::files;
-use serde::Deserialize;
 
 use crate::{
+    cargo_lock::{self, Locked},
     engine::{Engine, StepStatus, Trust},
     step::{Step, Work},
     work::cargo_home,
@@ -41,25 +41,9 @@ fn rust_package(step: &Step) -> Option<&str> {
     }
 }
 
-#[derive(Deserialize)]
-struct Lock {
-    package: Vec<Locked>,
-}
-
-#[derive(Deserialize)]
-struct Locked {
-    name: String,
-    version: String,
-    /// Only what comes from a registry has one.
-    checksum: Option<String>,
-    /// `name`, or `name version` where there are several.
-    #[serde(default)]
-    dependencies: Vec<String>,
-}
-
 /// The crates that these packages of the workspace come to, on whatever system.
 fn crates_of(lock: &str, roots: &[&str]) -> Result<BTreeSet<String>> {
-    let lock: Lock = toml::from_str(lock).context("Cargo.lock cannot be understood")?;
+    let lock = cargo_lock::read(lock).context("Cargo.lock cannot be understood")?;
     let is = |locked: &Locked, dependency: &str| {
         let mut words = dependency.split(' ');
         words.next() == Some(&locked.name) && words.next().is_none_or(|version| version == locked.version)
@@ -68,7 +52,7 @@ fn crates_of(lock: &str, roots: &[&str]) -> Result<BTreeSet<String>> {
     let mut seen = BTreeSet::new();
     let mut crates = BTreeSet::new();
     while let Some(dependency) = next.pop() {
-        for locked in lock.package.iter().filter(|locked| is(locked, dependency)) {
+        for locked in lock.iter().filter(|locked| is(locked, dependency)) {
             if !seen.insert((&locked.name, &locked.version)) {
                 continue;
             }

@@ -8,10 +8,10 @@ use std::{
 
 use anyhow::{Context, Result};
 use common::files;
-use serde::Deserialize;
 use sources::Fetched;
 
 use crate::{
+    cargo_lock::{self, Locked},
     modules::Module,
     work::{Job, fetch, licences},
 };
@@ -35,21 +35,6 @@ pub(crate) struct Linked {
 }
 
 const STD: &str = "rust-web-src";
-
-#[derive(Deserialize)]
-struct Lock {
-    package: Vec<Locked>,
-}
-
-#[derive(Deserialize)]
-struct Locked {
-    name: String,
-    version: String,
-    /// Only what comes from a registry has one.
-    checksum: Option<String>,
-    #[serde(default)]
-    dependencies: Vec<String>,
-}
 
 pub(crate) fn linked(job: &Job, toolchain: &str) -> Result<Vec<Linked>> {
     let fetched = fetch::read(job.entry(&format!("fetch-{toolchain}"))?)?;
@@ -110,8 +95,8 @@ fn compiled(sysroot: &Path) -> Result<BTreeSet<String>> {
 
 /// The crates of registries that `std` needs and that were compiled.
 fn crates(lock: &str, compiled: &BTreeSet<String>) -> Result<Vec<Linked>> {
-    let lock: Lock = toml::from_str(lock).context("the lock file of Rust's standard library cannot be understood")?;
-    let by_name: BTreeMap<&str, &Locked> = lock.package.iter().map(|found| (found.name.as_str(), found)).collect();
+    let lock = cargo_lock::read(lock).context("the lock file of Rust's standard library cannot be understood")?;
+    let by_name: BTreeMap<&str, &Locked> = lock.iter().map(|found| (found.name.as_str(), found)).collect();
     let (mut open, mut reached, mut parts) = (vec!["std"], BTreeSet::new(), Vec::new());
     while let Some(name) = open.pop() {
         let locked = by_name

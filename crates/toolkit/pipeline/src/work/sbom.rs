@@ -1,8 +1,6 @@
 //! The bill of materials (CycloneDX): the components, their programs with digests, every Go module and
 //! Rust crate whose code is in them, Rust's standard library and musl, and which is in which.
 
-mod lock;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, ensure};
@@ -16,6 +14,7 @@ use swix::{
 };
 
 use crate::{
+    cargo_lock,
     date::rfc3339,
     modules::Module,
     step::Sbom,
@@ -120,7 +119,7 @@ impl Parts {
 pub(crate) fn run(job: &Job, work: &Sbom) -> Result<()> {
     let whole = whole(&work.version)?;
     let known = licences::read(job)?;
-    let checksums = lock::checksums(&files::read_text(&work.lock.path)?)?;
+    let checksums = checksums(&files::read_text(&work.lock.path)?)?;
     let mut parts = Parts::default();
     for component in &work.components {
         let mut described = part("application", &component.name, Some(&component.version), &component.purl)?;
@@ -276,6 +275,13 @@ fn upstream_release(debian: &str) -> Option<String> {
 
 fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Package URL -> SHA-256 of the registry's archive.
+fn checksums(lock: &str) -> Result<BTreeMap<String, String>> {
+    let locked = cargo_lock::read(lock).context("Cargo.lock cannot be understood")?;
+    let pinned = locked.into_iter().filter_map(|of| Some((bill::purl(&(of.name, of.version)), of.checksum?)));
+    Ok(pinned.collect())
 }
 
 #[cfg(test)]
