@@ -114,18 +114,25 @@ fn a_repository_that_a_killed_git_left_locked_is_fetched_anew() {
     assert_nothing_stale(&place.cache());
 }
 
+/// What builds a program by a compiler that is this script.
+fn build_with(place: &Place, compiler: &str) -> Vec<String> {
+    place.write("go", "bin/go", compiler);
+    place.write("go", "VERSION", "go1.19\n");
+    fs::set_permissions(place.path("go/bin/go"), fs::Permissions::from_mode(0o755)).unwrap();
+    let mut arguments = place.fetch(&["go", "thing"]);
+    arguments[0] = "build-swix".into();
+    arguments.extend(["--program", "thing"].map(String::from));
+    arguments
+}
+
 #[test]
 fn an_interrupted_build_ends_its_compiler_and_what_that_has_started() {
     let place = Place::new(&nowhere(), &nowhere());
     let [begun, alive] = ["begun", "alive"].map(|name| place.path(name));
     let compiler = format!("#!/bin/sh\n(sleep 3; touch {}) &\ntouch {}\nwait\n", alive.display(), begun.display());
-    place.write("go", "bin/go", &compiler);
-    place.write("go", "VERSION", "go1.19\n");
-    fs::set_permissions(place.path("go/bin/go"), fs::Permissions::from_mode(0o755)).unwrap();
+    let arguments = build_with(&place, &compiler);
     for which in ["-INT", "-TERM"] {
-        let mut arguments = place.fetch(&["go", "thing"]);
-        arguments[0] = "build-swix".into();
-        let mut running = process(&place.cache()).args(arguments).args(["--program", "thing"]).spawn().unwrap();
+        let mut running = process(&place.cache()).args(&arguments).spawn().unwrap();
         wait_until("the compiler runs", || begun.exists());
         signal(which, &running);
         let since = Instant::now();
@@ -143,13 +150,9 @@ fn a_second_interrupt_does_not_wait_for_a_compiler_that_does_not_end() {
     let place = Place::new(&nowhere(), &nowhere());
     let begun = place.path("begun");
     let stubborn = format!("#!/bin/sh\ntrap '' TERM\ntouch {}\nwhile :; do sleep 60; done\n", begun.display());
-    place.write("go", "bin/go", &stubborn);
-    place.write("go", "VERSION", "go1.19\n");
-    fs::set_permissions(place.path("go/bin/go"), fs::Permissions::from_mode(0o755)).unwrap();
-    let mut arguments = place.fetch(&["go", "thing"]);
-    arguments[0] = "build-swix".into();
+    let arguments = build_with(&place, &stubborn);
     let took = || {
-        let mut running = process(&place.cache()).args(&arguments).args(["--program", "thing"]).spawn().unwrap();
+        let mut running = process(&place.cache()).args(&arguments).spawn().unwrap();
         wait_until("the compiler runs", || begun.exists());
         signal("-INT", &running);
         thread::sleep(Duration::from_millis(200));
@@ -169,14 +172,10 @@ fn who_has_a_signal_ignored_as_nohup_does_is_not_ended_by_it_and_by_the_others_w
     let place = Place::new(&nowhere(), &nowhere());
     let [begun, alive] = ["begun", "alive"].map(|name| place.path(name));
     let compiler = format!("#!/bin/sh\n(sleep 3; touch {}) &\ntouch {}\nwait\n", alive.display(), begun.display());
-    place.write("go", "bin/go", &compiler);
-    place.write("go", "VERSION", "go1.19\n");
-    fs::set_permissions(place.path("go/bin/go"), fs::Permissions::from_mode(0o755)).unwrap();
-    let mut arguments = place.fetch(&["go", "thing"]);
-    arguments[0] = "build-swix".into();
+    let arguments = build_with(&place, &compiler);
     let mut shell = std::process::Command::new("env");
     shell.envs(environment(&place.cache())).args(["--default-signal=INT,TERM", "--ignore-signal=HUP"]);
-    shell.arg(env!("CARGO_BIN_EXE_xtask")).args(arguments).args(["--program", "thing"]).stderr(Stdio::null());
+    shell.arg(env!("CARGO_BIN_EXE_xtask")).args(arguments).stderr(Stdio::null());
     let mut running = shell.spawn().unwrap();
     wait_until("the compiler runs", || begun.exists());
     signal("-HUP", &running);
