@@ -224,7 +224,8 @@ impl Shared {
         let mut seen = since.unwrap_or_default();
         let mut state = self.state();
         let cuts = state.cuts;
-        while let Some(kind) = state.kinds.get(path).filter(|_| state.cuts == cuts) {
+        // A watch that was asked for just before the server went away is not served either.
+        while let Some(kind) = state.kinds.get(path).filter(|_| state.cuts == cuts && !state.away) {
             if seen < kind.oldest {
                 chunk(json!({"type": "ERROR", "object": failure(410, "Expired")}).to_string())?;
                 break;
