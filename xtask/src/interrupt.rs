@@ -41,17 +41,25 @@ pub fn handle() -> Result<()> {
     let handled = ENDING.into_iter().filter(|signal| ignored & 1 << (signal - 1) == 0);
     let mut signals = Signals::new(handled).context("cannot watch for Ctrl-C")?;
     thread::spawn(move || {
-        for (number, _) in signals.forever().enumerate() {
-            if number == 0 {
+        let mut came = false;
+        for signal in signals.forever() {
+            if !came {
                 // It may take a second, and whoever presses Ctrl-C again does not want to wait for it.
                 thread::spawn(end);
-            } else {
+            } else if asks_again(signal) {
                 end_all_now();
                 process::exit(INTERRUPTED);
             }
+            came = true;
         }
     });
     Ok(())
+}
+
+/// Whether it is somebody's wish to have an end at once, when one came before. A terminal that is closed hangs up more than once:
+/// its kernel and its shell do.
+fn asks_again(signal: i32) -> bool {
+    signal != SIGHUP
 }
 
 /// What the first one does.
@@ -95,4 +103,15 @@ pub fn until_not_written(verb: impl FnOnce() -> ExitCode) -> ExitCode {
         Ok(not_written) => not_written.0.into(),
         Err(panic) => panic::resume_unwind(panic),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_that_hangs_up_twice_leaves_the_time_to_take_away_what_is_there() {
+        assert!(!asks_again(SIGHUP));
+        assert!(asks_again(SIGINT) && asks_again(SIGTERM));
+    }
 }
