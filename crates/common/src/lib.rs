@@ -12,6 +12,7 @@
 //! - [`progress`]: the sink that libraries report to; they never print
 //! - [`retry`]: trying again what may fail for a while, with a name for what is waited for
 //! - [`stop`]: whether whoever waits is to give up
+//! - [`user`]: the user's directories
 //! - [`wording`]: what is wrong in a file, without a library's words
 
 pub mod arch;
@@ -27,6 +28,7 @@ pub mod progress;
 mod removal;
 pub mod retry;
 pub mod stop;
+pub mod user;
 pub mod wording;
 
 pub use arch::Arch;

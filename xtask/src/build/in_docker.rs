@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use common::{command::Program, files};
+use common::{command::Program, files, user};
 
 use super::{BuildSwix, Selection};
 use crate::workspace::workspace;
@@ -105,9 +105,8 @@ pub fn run(flags: &BuildSwix) -> Result<()> {
 
 /// The user's files, and where they are below the container's home.
 fn settings() -> Vec<(PathBuf, PathBuf)> {
-    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let Some(home) = set("HOME") else { return Vec::new() };
-    let cargo = set("CARGO_HOME").unwrap_or_else(|| home.join(".cargo"));
+    let Some(home) = user::directory("HOME") else { return Vec::new() };
+    let cargo = user::directory("CARGO_HOME").unwrap_or_else(|| home.join(".cargo"));
     let in_home = IN_HOME.iter().map(|name| (home.join(name), PathBuf::from(name)));
     let in_cargo_home = IN_CARGO_HOME.iter().map(|name| (cargo.join(name), Path::new(".cargo").join(name)));
     in_home.chain(in_cargo_home).filter(|(file, _)| file.is_file()).collect()

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use common::{Sha256, command::Program, files};
+use common::{Sha256, command::Program, files, user};
 use rustix::{fs::Mode, process::umask};
 
 use super::Selection;
@@ -82,8 +82,8 @@ fn build(scratch: &Path, surroundings: &Surroundings, selection: &Selection) -> 
         .arg(&dist)
         .arg(format!("--jobs={}", surroundings.jobs))
         // Cargo's settings say where crates come from.
-        .env("CARGO_HOME", users("CARGO_HOME", ".cargo")?)
-        .env("RUSTUP_HOME", users("RUSTUP_HOME", ".rustup")?)
+        .env("CARGO_HOME", user::directory_or("CARGO_HOME", ".cargo")?)
+        .env("RUSTUP_HOME", user::directory_or("RUSTUP_HOME", ".rustup")?)
         .env("HOME", home);
     for (name, value) in surroundings.variables {
         child = child.env(name, value);
@@ -100,13 +100,6 @@ fn build(scratch: &Path, surroundings: &Surroundings, selection: &Selection) -> 
     }
     found.sort();
     Ok(found)
-}
-
-/// A directory that a variable names, or the one in the user's home that it stands for.
-fn users(variable: &str, in_home: &str) -> Result<PathBuf> {
-    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let directory = set(variable).or_else(|| set("HOME").map(|home| home.join(in_home)));
-    directory.with_context(|| format!("neither {variable} nor HOME is set: set HOME"))
 }
 
 /// Copies what a build reads into `<directory>/repository`.

@@ -16,10 +16,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use common::{
     Sha256, files,
     lock::{After, Lock},
+    user,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -30,14 +31,13 @@ use crate::step::{KeyedStep, Step};
 
 /// Where the cache is: `KOE_CACHE`, else the user's cache directory.
 pub fn default_directory() -> Result<PathBuf> {
-    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    if let Some(directory) = set("KOE_CACHE") {
+    if let Some(directory) = user::directory("KOE_CACHE") {
         return std::path::absolute(&directory)
             .with_context(|| format!("KOE_CACHE={} is not a path", directory.display()));
     }
-    let caches = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
-    let caches =
-        caches.context("neither KOE_CACHE nor HOME is set: set KOE_CACHE to a directory for the build cache")?;
+    let caches = user::directory_or("XDG_CACHE_HOME", ".cache");
+    let caches = caches
+        .map_err(|_| anyhow!("neither KOE_CACHE nor HOME is set: set KOE_CACHE to a directory for the build cache"))?;
     Ok(caches.join("kubernetes-on-eos"))
 }
 

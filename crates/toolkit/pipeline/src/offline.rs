@@ -24,7 +24,7 @@ pub fn missing(engine: &Engine, steps: &[Step], goals: &[&str]) -> Result<Vec<St
                 missing.extend(engine.fetcher.missing(&fetch.source)?)
             }
             // Where some are there, Cargo can tell which it wants on this system and names the one that is not.
-            Work::Crates(work) if cargo_home::archives(engine.cache.root()).is_empty() => {
+            Work::Crates(work) if !cargo_home::has_crates(engine.cache.root()) => {
                 let crates = crates_of(&files::read_text(&work.lock.path)?, &roots)?;
                 missing.push(format!("the crates {}", crates.into_iter().collect::<Vec<_>>().join(", ")));
             }

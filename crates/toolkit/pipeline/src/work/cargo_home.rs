@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use common::{Sha256, files};
+use common::{Sha256, files, user};
 use toml::{Table, Value};
 
 use crate::cache::Cache;
@@ -22,9 +22,9 @@ const PATHS: [&str; 3] = ["cainfo", "directory", "local-registry"];
 
 /// Makes it. Each kind of settings and each toolchain has one of its own, and so there is one registry in it.
 pub(crate) fn prepare(cache: &Cache, workspace: &Path, toolchain: &Sha256) -> Result<PathBuf> {
-    let user = users_own()?;
+    let users = user::directory_or("CARGO_HOME", ".cargo")?;
     nothing_else_in(Path::new("/.cargo"))?;
-    let text = taken_over(&user, workspace)?.to_string();
+    let text = taken_over(&users, workspace)?.to_string();
     let variables: BTreeSet<(String, String)> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .filter(|(name, _)| VARIABLES.iter().any(|beginning| name.starts_with(beginning)))
@@ -32,7 +32,7 @@ pub(crate) fn prepare(cache: &Cache, workspace: &Path, toolchain: &Sha256) -> Re
     let home = cache.helpful("cargo-home", &Sha256::of_bytes(format!("{toolchain}{variables:?}{text}")))?;
     files::write_atomically(&home.join("config.toml"), text)?;
     // Tokens are read where they are, and never copied.
-    let (from, link) = (user.join("credentials.toml"), home.join("credentials.toml"));
+    let (from, link) = (users.join("credentials.toml"), home.join("credentials.toml"));
     if std::fs::read_link(&link).ok().as_ref() != Some(&from) {
         files::remove_tree(&link)?;
     }
@@ -58,21 +58,14 @@ pub(crate) fn registry(home: &Path) -> Result<PathBuf> {
     Ok(found[0].path())
 }
 
-/// The names of the archives that were downloaded to whichever home.
-pub(crate) fn archives(root: &Path) -> BTreeSet<String> {
+/// Whether crates were downloaded to whichever home.
+pub(crate) fn has_crates(root: &Path) -> bool {
     let below = |directory: PathBuf| {
         let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
         entries.map(|entry| entry.path()).collect::<Vec<_>>()
     };
     let registries = below(root.join("cargo-home")).into_iter().flat_map(|home| below(home.join("registry/cache")));
-    let archives = registries.flat_map(below);
-    archives.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect()
-}
-
-fn users_own() -> Result<PathBuf> {
-    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let home = set("CARGO_HOME").or_else(|| set("HOME").map(|home| home.join(".cargo")));
-    home.context("neither CARGO_HOME nor HOME is set: set HOME")
+    registries.flat_map(below).next().is_some()
 }
 
 /// What Cargo would read for this workspace: the home's settings, and over them those of the directories down to it.
