@@ -5,6 +5,7 @@ mod compile;
 mod figures;
 mod first_boot;
 mod kube_proxy;
+mod packing;
 mod pki;
 mod quiet;
 
@@ -43,7 +44,7 @@ pub struct BenchFlags {
     /// build: also compile hyperkube through xtask and by hand, each with an empty Go cache
     #[arg(long)]
     pub by_hand: bool,
-    /// first-boot, pki, kube-proxy: how often each way is timed
+    /// first-boot, packing, pki, kube-proxy: how often each way is timed
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub rounds: Option<u16>,
     /// Do not wait for a quiet machine; the page says that it was busy
@@ -59,6 +60,8 @@ pub enum BenchSubject {
     Build,
     /// From the start of first boot to a Ready node, against the same services started by hand; memory of our daemon
     FirstBoot,
+    /// How the programs' image is packed, by compressor and block size: times of boots, memory, sizes; with two cores and half of one
+    Packing,
     /// The whole PKI of a three-node cluster as a 386 program, against cfssl and openssl for linux/386
     Pki,
     /// Our kube-proxy against upstream's, both for linux/386 and of the SWIX in dist/ or $KOE_DIST: memory, times, traffic, size
@@ -73,6 +76,7 @@ impl BenchFlags {
         match self.what {
             BenchSubject::Build => build_figures(&self),
             BenchSubject::FirstBoot => first_boot::run(&self),
+            BenchSubject::Packing => packing::run(&self),
             BenchSubject::Pki => pki::run(&self),
             BenchSubject::KubeProxy => kube_proxy::run(&self),
         }
@@ -185,7 +189,7 @@ fn second_run(repository: &Path, root: &Path, selection: &Selection, dist: &Path
 
 /// What runs when a file of rootfs/ changes.
 fn changed_rootfs(root: &Path, selection: &Selection) -> Result<String> {
-    let (took, log) = after_a_change(root, selection, |copy| {
+    let (took, log) = after_changes(root, selection, 1, |copy, _| {
         let file = first_file(&copy.join("rootfs"))?;
         let mut changed = files::read(&file)?;
         changed.extend(b"\n# changed by the benchmark\n");
@@ -199,32 +203,38 @@ fn changed_rootfs(root: &Path, selection: &Selection) -> Result<String> {
 
 /// What runs when something that k8s-node says changes: its program is another one.
 fn changed_line(root: &Path, selection: &Selection) -> Result<String> {
-    let (took, log) = after_a_change(root, selection, |copy| {
+    // Whoever changes a line has compiled the packages of this workspace there before.
+    let said = ["everything of Kubernetes", "Everything of Kubernetes", "all of Kubernetes"];
+    let (took, log) = after_changes(root, selection, 2, |copy, change| {
         let file = copy.join("crates/switch/k8s-node/src/down.rs");
-        let (text, said) = (files::read_text(&file)?, "everything of Kubernetes");
-        ensure!(text.contains(said), "{} does not say {said:?} any more", file.display());
-        fs::write(&file, text.replacen(said, "Everything of Kubernetes", 1))
-            .with_context(|| format!("cannot write {}", file.display()))
+        let (text, from, to) = (files::read_text(&file)?, said[change], said[change + 1]);
+        ensure!(text.contains(from), "{} does not say {from:?} any more", file.display());
+        fs::write(&file, text.replacen(from, to, 1)).with_context(|| format!("cannot write {}", file.display()))
     })?;
     let ran = |step: &str| log.lines().any(|line| line == format!("{step}: begins"));
     ensure!(ran("rust-k8s-node") && !ran("rust-kube-proxy"), "k8s-node alone was to be compiled");
     Ok(format!("## A changed line in k8s-node\n\n{} until there is a new SWIX.\n\n", seconds(took)))
 }
 
-/// How long a build takes in a copy of the repository in which something was changed, and its log.
-fn after_a_change(
+/// How long the last of some builds takes in a copy of the repository in which something is changed before each, and its log.
+fn after_changes(
     root: &Path,
     selection: &Selection,
-    change: impl FnOnce(&Path) -> Result<()>,
+    changes: usize,
+    change: impl Fn(&Path, usize) -> Result<()>,
 ) -> Result<(Duration, String)> {
     let scratch = tempfile::tempdir().context("cannot make a temporary directory")?;
     let copy = copy_workspace(scratch.path())?;
-    change(&copy)?;
-    let log = scratch.path().join("log");
     let dist = scratch.path().join("dist");
-    let began = Instant::now();
-    child(&copy, root, "build-swix", selection)?.arg("--dist").arg(&dist).run_logged(&log)?;
-    Ok((began.elapsed(), files::read_text(&log)?))
+    let mut last = (Duration::ZERO, String::new());
+    for number in 0..changes {
+        change(&copy, number)?;
+        let log = scratch.path().join(format!("log-{number}"));
+        let began = Instant::now();
+        child(&copy, root, "build-swix", selection)?.arg("--dist").arg(&dist).run_logged(&log)?;
+        last = (began.elapsed(), files::read_text(&log)?);
+    }
+    Ok(last)
 }
 
 fn first_file(directory: &Path) -> Result<PathBuf> {

@@ -2,7 +2,7 @@
 //! certificates that were made before; both at the first boot and at the second. And what memory our daemon takes.
 
 mod memory;
-mod switch;
+pub(super) mod switch;
 
 use std::{fmt::Write, path::Path, time::Duration};
 

@@ -1,16 +1,22 @@
 #!/bin/sh
-# What `cargo xtask bench first-boot` does on a switch.
+# What `cargo xtask bench first-boot` and `bench packing` do on a switch.
 #
 #   switch.sh install FILE.swix    install the extension, and start nothing
 #   switch.sh time COMMAND …       print what became healthy after how many milliseconds of the command's start
 #   switch.sh save                 put what `by-hand` needs into /mnt/flash/by-hand, of a switch that is up
 #   switch.sh by-hand              start the services from certificates, kubeconfigs and units that are there
 #   switch.sh memory UNIT          print a service's resident memory, now and at most, in KiB
+#   switch.sh plain                put the programs into memory, without a compressor
+#   switch.sh etcd-in-memory       put etcd's data into memory
+#   switch.sh processor            print the processor time of all that is or was on the switch, in ns
+#   switch.sh ticks UNIT           print a service's processor time, in hundredths of a second
+#   switch.sh proportional         print the proportional set size of all services, in KiB
 set -eu
 
 pki=/mnt/flash/k8s/pki
 saved=/mnt/flash/by-hand
 cni=/run/kubernetes-on-eos/cni
+programs=/opt/kubernetes-on-eos
 units="etcd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy"
 
 install() {
@@ -89,7 +95,7 @@ save() {
 }
 
 by_hand() {
-    /usr/libexec/kubernetes-on-eos/programs mount
+    [ -e "$programs/bin" ] || /usr/libexec/kubernetes-on-eos/programs mount
     echo 1 >/proc/sys/net/ipv4/ip_forward
     mkdir -p "$cni" /mnt/flash/k8s/log
     cp "$saved"/cni/* "$cni"
@@ -103,8 +109,47 @@ by_hand() {
 }
 
 memory() {
-    process=$(systemctl show --property MainPID --value "$1")
-    sed -n 's/^\(VmRSS\|VmHWM\):[^0-9]*\([0-9]*\) kB$/\1 \2/p' "/proc/$process/status"
+    sed -n 's/^\(VmRSS\|VmHWM\):[^0-9]*\([0-9]*\) kB$/\1 \2/p' "/proc/$(process_of "$1")/status"
+}
+
+process_of() {
+    systemctl show --property MainPID --value "$1"
+}
+
+plain() {
+    /usr/libexec/kubernetes-on-eos/programs mount
+    mkdir /tmp/plain
+    cp -a "$programs/." /tmp/plain
+    /usr/libexec/kubernetes-on-eos/programs unmount
+    mount -t tmpfs plain "$programs"
+    cp -a /tmp/plain/. "$programs"
+    rm -r /tmp/plain
+}
+
+etcd_in_memory() {
+    mkdir /tmp/etcd
+    cp -a /mnt/flash/k8s/etcd/. /tmp/etcd
+    mount -t tmpfs etcd /mnt/flash/k8s/etcd
+    cp -a /tmp/etcd/. /mnt/flash/k8s/etcd
+}
+
+processor() {
+    cat /sys/fs/cgroup/cpuacct/cpuacct.usage
+}
+
+ticks() {
+    read -r stat <"/proc/$(process_of "$1")/stat"
+    # After the name: utime and stime are the 14th and 15th field.
+    # shellcheck disable=SC2086 # The fields are words.
+    set -- ${stat##*) }
+    shift 11
+    echo $(($1 + $2))
+}
+
+proportional() {
+    for unit in $units; do
+        cat "/proc/$(process_of "$unit")/smaps_rollup"
+    done | awk '$1 == "Pss:" { all += $2 } END { print all }'
 }
 
 verb=$1
@@ -115,5 +160,10 @@ case $verb in
     save) save ;;
     by-hand) by_hand ;;
     memory) memory "$@" ;;
+    plain) plain ;;
+    etcd-in-memory) etcd_in_memory ;;
+    processor) processor ;;
+    ticks) ticks "$@" ;;
+    proportional) proportional ;;
     *) exit 2 ;;
 esac

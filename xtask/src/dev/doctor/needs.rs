@@ -104,6 +104,14 @@ const KUBE_PROXY: &[Need] = &[
     need("conntrack", "let upstream's kube-proxy forget UDP flows", "conntrack"),
 ];
 
+const PACKING: &[Need] = &[
+    need("unzip", "take the SWIX apart", "unzip"),
+    need("rpm2cpio", "take the RPM apart", "rpm2cpio"),
+    need("cpio", "take the RPM apart", "cpio"),
+    need("unsquashfs", "take the programs' image apart", "squashfs-tools"),
+    need("mksquashfs", "pack the programs in other ways", "squashfs-tools"),
+];
+
 /// Verbs that need the same.
 pub struct Verbs {
     pub names: &'static [&'static str],
@@ -137,6 +145,7 @@ pub const VERBS: &[Verbs] = &[
     Verbs { names: &["device"], needs: &[DEVICE] },
     Verbs { names: &["topo-test"], needs: &[DEVICE, IMAGE, &[Need::SwixOrBuild]] },
     Verbs { names: &["power-cuts", "bench first-boot"], needs: &[DEVICE, IMAGE, &[Need::Swix]] },
+    Verbs { names: &["bench packing"], needs: &[DEVICE, IMAGE, PACKING, &[Need::Swix]] },
     Verbs { names: &["against-upstream", "chaos", "bench kube-proxy"], needs: &[KUBE_PROXY, DIFFERENTIAL] },
     Verbs { names: &["release-check"], needs: &[BUILD, TEST, DEVICE, IMAGE, KUBE_PROXY, DIFFERENTIAL] },
 ];
