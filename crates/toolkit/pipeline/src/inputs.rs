@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
     rust_files,
-    step::{Crates, InputFile, Provenance, Sbom, Step, Work},
+    step::{Crates, InputFile, Provenance, RustBuild, Sbom, Step, Work},
     work::packer,
 };
 
@@ -19,7 +19,7 @@ pub fn unchanged(step: &Step) -> Result<()> {
             let lock = std::slice::from_ref(lock);
             same(lock, &again(lock)?)
         }
-        Work::Rust(work) => same(&work.files, &rust_files::of_package(&work.workspace, &work.package)?),
+        Work::Rust(work) => program_unchanged(work),
         Work::Packer(work) => same(&work.files, &rust_files::of_package(&work.workspace, packer::PACKAGE)?),
         Work::ProgramLicences(work) => {
             let given = work.given.iter().map(|given| &given.file);
@@ -44,6 +44,11 @@ pub fn unchanged(step: &Step) -> Result<()> {
         | Work::ContainerImage(_)
         | Work::Swix(_) => Ok(()),
     }
+}
+
+/// The same for the sources of a program that is in Rust.
+pub(crate) fn program_unchanged(work: &RustBuild) -> Result<()> {
+    same(&work.files, &rust_files::of_package(&work.workspace, &work.package)?)
 }
 
 fn again(planned: &[InputFile]) -> Result<Vec<InputFile>> {

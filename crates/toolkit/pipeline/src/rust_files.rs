@@ -1,9 +1,10 @@
 //! The files of this workspace that a Rust program is built from: what its step is hashed by.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Context, Result};
 use cargo_metadata::{MetadataCommand, Package};
+use common::Sha256;
 
 use crate::step::InputFile;
 
@@ -47,6 +48,17 @@ pub(crate) fn of_members(workspace: &Path, members: &[Package]) -> Result<Vec<In
         }
     }
     Ok(files)
+}
+
+/// For each package the digest of those of the files that are its own.
+pub(crate) fn digests(members: &[Package], files: &[InputFile]) -> Result<BTreeMap<String, Sha256>> {
+    let digest = |package: &Package| -> Result<(String, Sha256)> {
+        let directory = package.manifest_path.parent().context("a manifest has no directory")?;
+        let own = files.iter().filter(|file| file.path.starts_with(directory));
+        let of: String = own.map(|file| format!("{} {}\n", file.sha256, file.name)).collect();
+        Ok((package.name.to_string(), Sha256::of_bytes(of)))
+    };
+    members.iter().map(digest).collect()
 }
 
 /// The files that a package is built from.

@@ -195,6 +195,8 @@ pub struct RustBuild {
     pub example: bool,
     /// The package's own files, those of the workspace's packages that it depends on, and Cargo.lock.
     pub files: Vec<InputFile>,
+    /// The digest of the files of each of these packages.
+    pub members: BTreeMap<String, Sha256>,
     pub fetch: CommandLine,
     pub commands: RustCommands,
     pub host_tools: HostTools,
@@ -215,9 +217,10 @@ impl RustBuild {
         host_tools: HostTools,
         workspace: PathBuf,
     ) -> Result<Self> {
-        let members = rust_files::members(&workspace, package)?;
-        let files = rust_files::of_members(&workspace, &members)?;
-        let members: Vec<&str> = members.iter().map(|member| member.name.as_str()).collect();
+        let packages = rust_files::members(&workspace, package)?;
+        let files = rust_files::of_members(&workspace, &packages)?;
+        let members = rust_files::digests(&packages, &files)?;
+        let commands = rust::commands::program(name, package, example, members.keys().map(String::as_str), arch);
         Ok(RustBuild {
             name: name.to_owned(),
             arch,
@@ -225,8 +228,9 @@ impl RustBuild {
             package: package.to_owned(),
             example,
             files,
+            members,
             fetch: rust::commands::fetch(arch),
-            commands: rust::commands::program(name, package, example, &members, arch),
+            commands,
             host_tools,
             auditable: Sha256::of_bytes(rust::auditable::SOURCE),
             workspace,

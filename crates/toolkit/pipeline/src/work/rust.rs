@@ -1,14 +1,15 @@
 //! Compiles one of this workspace's programs for the switch: static, stripped, with no path of this
 //! machine in it, and with the list of its crates.
 //!
-//! The programs of a toolchain share a target directory, in which crates of registries stay compiled. What is of this workspace
-//! is compiled anew each time.
+//! The programs of a toolchain share a target directory, in which crates stay compiled: those of registries, which never change,
+//! and those of this workspace whose sources are the same.
 //!
 //! The output is `<program>` and `modules.json`: the crates that the program is made of.
 
 pub(crate) mod auditable;
 pub(crate) mod commands;
 mod crates;
+mod members;
 
 use std::path::{Path, PathBuf};
 
@@ -21,11 +22,11 @@ use common::{
 };
 use sources::FetchMode;
 
-use self::{commands::PROFILE, crates::Crates};
+use self::{commands::PROFILE, crates::Crates, members::Members};
 use crate::{
     cache::Cache,
     host_tools::HostTools,
-    modules,
+    inputs, modules,
     step::{self, CommandLine, Places, RustBuild},
     work::{Job, cargo_home, sysroot},
 };
@@ -83,9 +84,18 @@ pub(crate) fn run(job: &Job, work: &RustBuild) -> Result<()> {
         .handed_down()?;
     task.doing("compiling");
     let purpose = format!("compile {}", work.name);
-    work.commands.clean.program(&places, &purpose)?.run_logged(job.log)?;
+    let mut members = Members::read(&target, &work.workspace);
+    let stale = members.stale(&work.members);
+    members.strike_out(&work.members)?;
+    // The program itself is always linked again: Cargo does not know of its list of crates.
+    let forgotten = |member: &str| member == work.package || stale.contains(&member);
+    for (_, clean) in work.commands.clean.iter().filter(|(member, _)| forgotten(member)) {
+        clean.program(&places, &purpose)?.run_logged(job.log)?;
+    }
     work.commands.compile.program(&places, &purpose)?.run_logged(job.log)?;
     work.host_tools.unchanged()?;
+    inputs::program_unchanged(work)?;
+    members.remember(&work.members)?;
     let program = job.out().join(&work.name);
     let made = if work.example { Path::new("examples").join(&work.name) } else { work.package.clone().into() };
     files::copy_atomically(&target.join(work.arch.rust_triple()).join(PROFILE).join(made), &program)?;

@@ -4,6 +4,8 @@
 //! Each is run in the root directory: Cargo reads settings in the directories above the one it is run in, and a user's own
 //! profile, wrapper or patch would change what is made. What it needs of a user's settings, `cargo_home` takes over.
 
+use std::collections::BTreeMap;
+
 use common::Arch;
 use serde::Serialize;
 
@@ -34,20 +36,27 @@ pub(crate) fn list(package: &str, arch: Arch) -> CommandLine {
 
 #[derive(Debug, Clone, Serialize)]
 pub struct RustCommands {
-    /// Forgets what was compiled of this workspace: Cargo would tell by times whether it is what there is now.
-    pub clean: CommandLine,
+    /// For each package of this workspace that is in the program: forgets what was compiled of it.
+    pub clean: BTreeMap<String, CommandLine>,
     pub list: CommandLine,
     /// Makes a file for the linker of the list, as the program is to have it.
     pub assemble_list: CommandLine,
     pub compile: CommandLine,
 }
 
-pub(crate) fn program(name: &str, package: &str, example: bool, members: &[&str], arch: Arch) -> RustCommands {
+pub(crate) fn program<'a>(
+    name: &str,
+    package: &str,
+    example: bool,
+    members: impl Iterator<Item = &'a str>,
+    arch: Arch,
+) -> RustCommands {
     let triple = arch.rust_triple();
     let of_profile = ["--profile", PROFILE, "--target", triple, "--target-dir", "{target}"];
-    let clean = ["clean", "--locked", "--offline", "--manifest-path", MANIFEST];
-    let members = members.iter().flat_map(|member| ["--package", *member]);
-    let clean = clean.into_iter().chain(of_profile).chain(members);
+    let clean = |member: &str| {
+        let argv = ["clean", "--locked", "--offline", "--manifest-path", MANIFEST].into_iter().chain(of_profile);
+        cargo("/", argv.chain(["--package", member])).env("CARGO_HOME", "{cargo-home}")
+    };
 
     let compile = ["rustc", "--locked", "--offline", "--manifest-path", MANIFEST, "--package", package];
     let target = [if example { "--example" } else { "--bin" }, if example { name } else { package }];
@@ -58,7 +67,7 @@ pub(crate) fn program(name: &str, package: &str, example: bool, members: &[&str]
     let assemble = ["gcc", bits, "-c", auditable::SOURCE_FILE, "-o", auditable::OBJECT];
     let with_home = |command: CommandLine| command.env("CARGO_HOME", "{cargo-home}");
     RustCommands {
-        clean: with_home(cargo("/", clean)),
+        clean: members.map(|member| (member.to_owned(), clean(member))).collect(),
         list: list(package, arch),
         assemble_list: CommandLine::new("{auditable}", assemble).env("PATH", "{tools}"),
         // Where GCC looks for that file: in an argument, its place would be part of what Cargo tells crates apart by.
