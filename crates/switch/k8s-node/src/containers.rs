@@ -1,9 +1,20 @@
 //! EOS' Docker, through its command line.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Result, ensure};
 use common::command::{Program, find_on_path};
+
+use crate::program;
+
+/// How long Docker may take to say that it is there.
+const ANSWERED: Duration = Duration::from_secs(20);
+
+/// How long a large image may take to load, and many containers to be removed.
+const SLOW: Duration = Duration::from_secs(20 * 60);
 
 /// The label that every container of a pod has, its pause container included.
 const POD_LABEL: &str = "io.kubernetes.pod.name";
@@ -15,11 +26,11 @@ const NO_SUCH_IMAGE: &str = "No such image";
 const HAS_CHILDREN: &str = "dependent child images";
 
 fn docker(purpose: &str) -> Result<Program> {
-    Program::new("docker", purpose)
+    program::new("docker", purpose)
 }
 
 pub fn version() -> Result<String> {
-    let version = docker("run pods")?.args(["version", "--format", "{{.Server.Version}}"]).read()?;
+    let version = docker("run pods")?.limit(ANSWERED).args(["version", "--format", "{{.Server.Version}}"]).read()?;
     Ok(version.trim().to_owned())
 }
 
@@ -53,7 +64,7 @@ pub fn image_id(tag: &str) -> Result<Option<String>> {
 }
 
 pub fn load(archive: &Path) -> Result<()> {
-    docker("load an image")?.args(["load", "--quiet", "--input"]).arg(archive).read().map(drop)
+    docker("load an image")?.limit(SLOW).args(["load", "--quiet", "--input"]).arg(archive).read().map(drop)
 }
 
 /// Whether a container is made of the image with this id.
@@ -99,7 +110,11 @@ pub fn remove_pods() -> Result<usize> {
     let listed = docker("list the pods' containers")?.args(["ps", "--all", "--quiet", "--filter", &filter]).read()?;
     let containers: Vec<&str> = listed.split_whitespace().collect();
     if !containers.is_empty() {
-        docker("remove the pods' containers")?.args(["rm", "--force", "--volumes"]).args(&containers).read()?;
+        docker("remove the pods' containers")?
+            .limit(SLOW)
+            .args(["rm", "--force", "--volumes"])
+            .args(&containers)
+            .read()?;
     }
     Ok(containers.len())
 }

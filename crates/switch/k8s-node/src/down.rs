@@ -3,10 +3,12 @@
 use std::{fs, io, iter, path::Path};
 
 use anyhow::{Context, Result};
-use common::{command::Program, errors, files};
+use common::{errors, files};
 use contract::{places, services};
 
-use crate::{containers, iptables, leftovers, loaded_images, routes, switch::Switch, sysctls, systemd, volumes};
+use crate::{
+    containers, iptables, leftovers, loaded_images, program, routes, switch::Switch, sysctls, systemd, volumes,
+};
 
 /// Goes on where a step fails, so that as much as possible goes away, and fails with everything that did not.
 pub fn run() -> Result<()> {
@@ -68,7 +70,7 @@ fn bridge() -> Result<()> {
     if !Path::new("/sys/class/net").join(cluster::BRIDGE).exists() {
         return Ok(());
     }
-    Program::new("ip", "remove the pods' bridge")?.args(["link", "delete", cluster::BRIDGE]).read().map(drop)
+    program::new("ip", "remove the pods' bridge")?.args(["link", "delete", cluster::BRIDGE]).read().map(drop)
 }
 
 fn units() -> Result<()> {

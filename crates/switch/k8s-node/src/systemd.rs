@@ -6,8 +6,10 @@ use anyhow::{Result, bail};
 use common::command::Program;
 use contract::services;
 
+use crate::program;
+
 fn systemctl(purpose: &str) -> Result<Program> {
-    Program::new("systemctl", purpose)
+    program::new("systemctl", purpose)
 }
 
 pub fn daemon_reload() -> Result<()> {
@@ -51,7 +53,7 @@ fn show(unit: &str, properties: &[&str]) -> Result<HashMap<String, String>> {
 
 /// The last lines of a unit's log.
 pub fn tail(unit: &str, lines: usize) -> String {
-    let journal = Program::new("journalctl", "read the log").map(|journalctl| {
+    let journal = program::new("journalctl", "read the log").map(|journalctl| {
         journalctl.args(["--no-pager", "--output=cat", &format!("--lines={lines}"), &format!("--unit={unit}")])
     });
     journal.and_then(Program::read).unwrap_or_default()

@@ -4,10 +4,11 @@ use std::{fs, io, path::Path};
 
 use anyhow::{Context, Result, bail};
 use cluster::Node;
-use common::{command::Program, files};
+use common::files;
 use contract::places;
 
 use crate::{
+    program,
     room::{self, Room},
     switch::Switch,
 };
@@ -23,7 +24,7 @@ pub fn prepare(switch: &Switch) -> Result<String> {
     let short = flash(&switch.node)?.map(|what| format!("; warning: {what}")).unwrap_or_default();
     for module in MODULES {
         // Not all kernels have all of them as modules, and some have no modprobe.
-        let _ = Program::new("modprobe", "load a kernel module")?.args(["--quiet", module]).output();
+        let _ = program::new("modprobe", "load a kernel module")?.args(["--quiet", module]).output();
     }
     let changed = forwarding()?;
     let node = &switch.node;
