@@ -52,7 +52,7 @@ pub struct StageRecord {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StageState {
-    /// Not begun.
+    /// Not begun; the line says why where it could not be.
     Waiting,
     Running,
     Done,

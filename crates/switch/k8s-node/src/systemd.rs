@@ -32,6 +32,11 @@ pub fn stop(unit: &str) -> Result<()> {
     }
     systemctl("stop a service")?.args(["stop", unit]).read()?;
     // A unit that had failed would stay in systemd's list.
+    forget_failure(unit)
+}
+
+/// One that has not failed is fine.
+pub fn forget_failure(unit: &str) -> Result<()> {
     systemctl("forget a failure")?.args(["reset-failed", unit]).output().map(drop)
 }
 
