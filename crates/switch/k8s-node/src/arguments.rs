@@ -13,7 +13,7 @@ pub fn help() -> String {
         "\
 Kubernetes on this switch.
 
-    k8s-node status [--json]            where the bring-up stands, services, certificates, the node; exit 0 when ready
+    k8s-node status [--json]            where the bring-up stands, services, certificates, the node; exit 0 when all is well
     k8s-node logs [SERVICE] [--follow]  what the bring-up and the services say; one of them alone
     k8s-node check [FILE]               check a cluster.toml [default: {cluster_toml}]
     k8s-node collect [--output FILE]    a support bundle without secrets [default: {flash}/k8s-node-NAME.tar.gz]

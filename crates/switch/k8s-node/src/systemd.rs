@@ -40,6 +40,11 @@ pub fn forget_failure(unit: &str) -> Result<()> {
     systemctl("forget a failure")?.args(["reset-failed", unit]).output().map(drop)
 }
 
+/// Whether it has failed and waits to be started again, though systemd calls it `activating`.
+pub fn is_down_for_now(unit: &str) -> Result<bool> {
+    Ok(show(unit, &["SubState"])?.remove("SubState").as_deref() == Some("auto-restart"))
+}
+
 /// `active`, `activating`, `failed`, `inactive` and so on; what is not there is `inactive`.
 pub fn state(unit: &str) -> Result<String> {
     Ok(show(unit, &["ActiveState"])?.remove("ActiveState").unwrap_or_else(|| "inactive".into()))
