@@ -8,7 +8,10 @@ use std::{
 use anyhow::{Result, ensure};
 use common::command::{Program, find_on_path};
 
-use crate::program;
+use crate::{program, systemd};
+
+/// EOS' own.
+pub const UNIT: &str = "docker.service";
 
 /// How long Docker may take to say that it is there.
 const ANSWERED: Duration = Duration::from_secs(20);
@@ -39,9 +42,28 @@ pub fn cgroup_driver() -> Result<String> {
     Ok(driver.trim().to_owned())
 }
 
-/// Whether there is a Docker to ask; one that is there and does not answer may have something of ours.
-pub fn is_docker_installed() -> bool {
-    find_on_path("docker").is_some()
+/// Whether there is a Docker to ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    NotInstalled,
+    /// Its service does not run, and nobody answers.
+    Stopped,
+    /// One that does not answer though it runs may have something of ours.
+    Running,
+}
+
+pub fn engine() -> Engine {
+    if find_on_path("docker").is_none() {
+        return Engine::NotInstalled;
+    }
+    let answers = version().is_ok();
+    // Where systemd cannot say, Docker is asked, and says what is wrong.
+    let state = systemd::state(UNIT).unwrap_or_default();
+    if is_stopped(answers, &state) { Engine::Stopped } else { Engine::Running }
+}
+
+fn is_stopped(answers: bool, state: &str) -> bool {
+    !answers && matches!(state, "inactive" | "failed")
 }
 
 /// Where Docker has its data, its images too.
@@ -123,4 +145,18 @@ pub fn remove_pods() -> Result<usize> {
 pub fn pods_table() -> Result<String> {
     let filter = format!("label={POD_LABEL}");
     docker("list the pods' containers")?.args(["ps", "--all", "--filter", &filter]).read()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_docker_is_stopped_where_it_does_not_answer_and_its_service_does_not_run() {
+        assert!(is_stopped(false, "inactive") && is_stopped(false, "failed"));
+        assert!(!is_stopped(true, "inactive"), "it runs as another unit");
+        for state in ["active", "activating", "deactivating", ""] {
+            assert!(!is_stopped(false, state), "{state:?}: it may have something of ours");
+        }
+    }
 }

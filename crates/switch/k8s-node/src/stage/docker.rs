@@ -17,8 +17,8 @@ const LIMIT: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_millis(200);
 
 pub fn docker() -> Result<String> {
-    if !systemd::is_active("docker.service")? {
-        systemd::start("docker.service").context("Docker cannot be started: is it in this version of EOS?")?;
+    if !systemd::is_active(containers::UNIT)? {
+        systemd::start(containers::UNIT).context("Docker cannot be started: is it in this version of EOS?")?;
     }
     let (begun, mut said) = (SystemTime::now(), String::new());
     let version = retry::until("Docker answers", LIMIT, PAUSE, || {
@@ -31,6 +31,7 @@ pub fn docker() -> Result<String> {
 }
 
 pub fn images() -> Result<String> {
+    loaded_images::adopt()?;
     let (mut kept, mut loaded) = (0, Vec::new());
     for archive in archives(places::PACKED_IMAGES.as_ref())? {
         if ensure(&archive)? {
