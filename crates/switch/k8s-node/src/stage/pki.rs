@@ -8,9 +8,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use cluster::pki::{self, Credential, Outcome, PkiError, SignedCertificates};
-use common::retry::RetryPolicy;
+use common::retry::{self, RetryPolicy};
 use contract::{Stage, places, ports, services};
 use enrolment::{Enrolled, FailedAttempt, Token};
 
@@ -21,8 +21,9 @@ use crate::{
     systemd,
 };
 
-/// How long one try at the master may take.
+/// How long one try at the master may take, and the timer to start.
 const TRY: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Between tries: a master is a minute or so behind its workers when all are powered up together.
 const BACKOFF: RetryPolicy = RetryPolicy::backoff(Duration::from_secs(1), Duration::from_secs(15), 0.5);
@@ -170,6 +171,11 @@ pub fn renewal(switch: &Switch) -> Result<String> {
     systemd::forget_failure(services::RENEWAL)?;
     if !systemd::is_active(services::RENEWAL_TIMER)? {
         systemd::start(services::RENEWAL_TIMER)?;
+        // Once this stage is done, a timer that does not run is a problem.
+        retry::until("the timer runs", TRY, PAUSE, || match systemd::is_active(services::RENEWAL_TIMER)? {
+            true => Ok(()),
+            false => Err(anyhow!("{} is not active", services::RENEWAL_TIMER).into()),
+        })?;
     }
     let states = pki::inspect(places::PKI.as_ref(), &switch.cluster, &switch.node, SystemTime::now());
     let first = states.iter().filter(|state| state.days_left.is_some()).min_by_key(|state| state.days_left);
