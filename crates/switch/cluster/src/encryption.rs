@@ -10,7 +10,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::{kubeconfig::Change, pki::PkiError};
+use crate::{kubeconfig::Change, pki::PkiError, state};
 
 const KEY_BYTES: usize = 32;
 
@@ -48,8 +48,9 @@ impl Drop for Key {
     }
 }
 
-/// Makes the file, or checks the one that is there.
+/// Makes the file, or checks the one that is there. Of several that make it at once, all get the first one's.
 pub fn ensure(path: &Path) -> Result<Change, PkiError> {
+    let _writer = state::lock_of(path)?;
     match std::fs::read(path) {
         Ok(there) => check(path, &Zeroizing::new(there)).map(|()| Change::Kept),
         Err(error) if error.kind() == io::ErrorKind::NotFound => make(path).map(|()| Change::Written),

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use crate::{
     Cluster, Node,
     pki::{Credential, PkiError},
+    state,
 };
 
 /// The components of a switch that have a kubeconfig: the first two on every node, the others on the master.
@@ -104,6 +105,7 @@ pub fn ensure(
     cluster: &Cluster,
     node: &Node,
 ) -> Result<Vec<(Credential, Change)>, PkiError> {
+    let _writer = state::lock_of(directory)?;
     let count = if node.master { COMPONENTS.len() } else { 2 };
     COMPONENTS[..count]
         .iter()
@@ -123,6 +125,8 @@ pub fn ensure(
 
 /// Writes the operator's kubeconfig, with the certificates and the key inside.
 pub fn write_admin(path: &Path, cluster: &Cluster, pki: &Path) -> Result<Change, PkiError> {
+    // Where the PKI lies beside it, nobody renews that while it is read.
+    let _writer = state::lock_of(path)?;
     let encoded = |file: String| -> Result<Zeroizing<String>, PkiError> {
         let contents = Zeroizing::new(files::read(&pki.join(file))?);
         Ok(Zeroizing::new(Base64::encode_string(&contents)))

@@ -6,6 +6,7 @@ pub mod encryption;
 pub mod kubeconfig;
 pub mod pki;
 pub mod room;
+pub mod state;
 pub mod units;
 
 pub use cni::{BRIDGE, conflist};

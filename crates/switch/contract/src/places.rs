@@ -75,6 +75,12 @@ constants! { &str:
     SERVICE_RECORDS = in_run!("/services");
     ROUTES = in_run!("/routes");
     CNI_CONFIGURATION = in_run!("/cni");
+    /// Held by who runs a stage of the bring-up.
+    STAGE_LOCK = in_run!("/lock");
+    /// The digest of the cluster.toml that the bring-up has begun with.
+    CLUSTER_TOML_DIGEST = in_run!("/cluster-toml");
+    /// Where earlier releases recorded the images that they had loaded.
+    LOADED_IMAGES_BEFORE = in_run!("/images");
     /// What sysctls held before.
     SYSCTLS = in_run!("/sysctls");
     UNITS = "/run/systemd/system";

@@ -9,7 +9,7 @@ pub enum Who {
 }
 
 macro_rules! stages {
-    ($($stage:ident = $name:literal, $who:ident, $what:literal;)+) => {
+    ($($stage:ident = $name:literal, $who:ident, [$($need:ident),*], $what:literal;)+) => {
         /// A stage of the bootstrap.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Stage {
@@ -28,6 +28,11 @@ macro_rules! stages {
                 match self { $(Stage::$stage => Who::$who,)+ }
             }
 
+            /// The stages before it without which it can do nothing. Whatever else has failed is no obstacle.
+            pub fn needs(self) -> &'static [Stage] {
+                match self { $(Stage::$stage => &[$(Stage::$need),*],)+ }
+            }
+
             /// What it is there for, for a person.
             pub fn what(self) -> &'static str {
                 match self { $(Stage::$stage => $what,)+ }
@@ -37,24 +42,24 @@ macro_rules! stages {
 }
 
 stages! {
-    Prepare = "prepare", Both, "cluster.toml is right and names this switch, the clock is, kernel modules and forwarding";
-    Pki = "pki", Both, "the master's certificate authorities and certificates; a worker's keys, certificates from the master";
-    Enrolment = "enrolment", Master, "signs workers' certificates from here on";
-    Kubeconfigs = "kubeconfigs", Both, "who each component is";
-    Encryption = "encryption", Master, "the key that Secrets are stored under";
-    Firewall = "firewall", Both, "the ports that others need";
-    Etcd = "etcd", Master, "everything that the cluster knows";
-    ControlPlane = "control-plane", Master, "API server, controller manager, scheduler";
-    Docker = "docker", Worker, "EOS' own Docker is up";
-    Images = "images", Worker, "the pause image, and every image in /mnt/flash/k8s/images";
-    Cni = "cni", Worker, "the pods' network on this switch";
-    Kubelet = "kubelet", Worker, "runs this switch's pods";
-    KubeProxy = "kube-proxy", Worker, "leads to Services";
-    Routes = "routes", Both, "to the pods on the other switches";
-    ApiServer = "api-server", Master, "waits until the API server answers";
-    Rbac = "rbac", Master, "what the API server may do at the kubelets";
-    Ready = "ready", Both, "every component is healthy and the node is Ready";
-    Renewal = "renewal", Both, "the timer that keeps the certificates valid";
+    Prepare = "prepare", Both, [], "cluster.toml is right and names this switch, the clock is, kernel modules and forwarding";
+    Pki = "pki", Both, [Prepare], "the master's certificate authorities and certificates; a worker's keys, certificates from the master";
+    Enrolment = "enrolment", Master, [Pki], "signs workers' certificates from here on";
+    Kubeconfigs = "kubeconfigs", Both, [Pki], "who each component is";
+    Encryption = "encryption", Master, [Prepare], "the key that Secrets are stored under";
+    Firewall = "firewall", Both, [Prepare], "the ports that others need";
+    Etcd = "etcd", Master, [Pki], "everything that the cluster knows";
+    ControlPlane = "control-plane", Master, [Kubeconfigs, Encryption, Etcd], "API server, controller manager, scheduler";
+    Docker = "docker", Worker, [Prepare], "EOS' own Docker is up";
+    Images = "images", Worker, [Docker], "the pause image, and every image in /mnt/flash/k8s/images";
+    Cni = "cni", Worker, [Prepare], "the pods' network on this switch";
+    Kubelet = "kubelet", Worker, [Kubeconfigs, Images, Cni], "runs this switch's pods";
+    KubeProxy = "kube-proxy", Worker, [Kubeconfigs], "leads to Services";
+    Routes = "routes", Both, [Prepare], "to the pods on the other switches";
+    ApiServer = "api-server", Master, [ControlPlane], "waits until the API server answers";
+    Rbac = "rbac", Master, [ApiServer], "what the API server may do at the kubelets";
+    Ready = "ready", Both, [ControlPlane, Kubelet, KubeProxy], "every component is healthy and the node is Ready";
+    Renewal = "renewal", Both, [Pki], "the timer that keeps the certificates valid";
 }
 
 impl Stage {

@@ -20,8 +20,11 @@ pub struct Status {
     pub services: Vec<ServiceStatus>,
     pub certificates: Vec<CertificateStatus>,
     pub conditions: Vec<Condition>,
-    /// What is wrong, and what to do about it.
+    /// What is wrong, and what to do about it. All is well where the state is `ready` and this is empty.
     pub problems: Vec<String>,
+    /// What is worth knowing while all is well.
+    #[serde(default)]
+    pub remarks: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,7 +55,7 @@ pub struct StageRecord {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StageState {
-    /// Not begun.
+    /// Not begun; the line says why where it could not be.
     Waiting,
     Running,
     Done,
@@ -113,15 +116,21 @@ pub struct Condition {
 }
 
 impl Status {
+    /// Whether the node serves, whatever there is to say of it.
     pub fn is_ready(&self) -> bool {
         self.state == NodeState::Ready
     }
 
-    /// Everything that it says of what is wrong, as one text.
+    /// Whether it serves, and nothing is wrong.
+    pub fn is_well(&self) -> bool {
+        self.is_ready() && self.problems.is_empty()
+    }
+
+    /// Everything that it says of what is wrong, and every remark, as one text.
     pub fn complaints(&self) -> String {
         let failed = self.stages.iter().filter(|stage| stage.record.state == StageState::Failed);
         let lines = failed.map(|stage| format!("{}: {}", stage.stage, stage.record.line));
-        lines.chain(self.problems.iter().cloned()).collect::<Vec<_>>().join("\n")
+        lines.chain(self.problems.iter().chain(&self.remarks).cloned()).collect::<Vec<_>>().join("\n")
     }
 }
 

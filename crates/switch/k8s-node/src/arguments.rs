@@ -13,11 +13,11 @@ pub fn help() -> String {
         "\
 Kubernetes on this switch.
 
-    k8s-node status [--json]            where the bring-up stands, services, certificates, the node; exit 0 when ready
+    k8s-node status [--json]            where the bring-up stands, services, certificates, the node; exit 0 when all is well
     k8s-node logs [SERVICE] [--follow]  what the bring-up and the services say; one of them alone
     k8s-node check [FILE]               check a cluster.toml [default: {cluster_toml}]
     k8s-node collect [--output FILE]    a support bundle without secrets [default: {flash}/k8s-node-NAME.tar.gz]
-    k8s-node renew                      issue what is due again; a timer does it every hour
+    k8s-node renew                      every stage once more: what is due is issued again; a timer does it every hour
     k8s-node down                       stop everything and leave the flash as it is
     k8s-node reset [--yes]              stop everything and remove this switch's keys, certificates and etcd's data
 

@@ -14,7 +14,7 @@ use contract::{places, services};
 use flate2::{Compression, write::GzEncoder};
 use tar::{Builder, Header};
 
-use crate::{containers, status, switch, systemd};
+use crate::{containers, program, status, switch, systemd};
 
 /// Lines of each unit's log.
 const LINES: usize = 2000;
@@ -52,8 +52,8 @@ fn bundle(name: &str) -> Result<Vec<u8>> {
     let cluster = fs::read_to_string(places::CLUSTER_TOML).map_or_else(|why| why.to_string(), |text| redacted(&text));
     add("cluster.toml", cluster.as_bytes())?;
     add("release.json", &fs::read(places::RELEASE).unwrap_or_default())?;
-    for (file, program, arguments) in COMMANDS {
-        add(&format!("{file}.txt"), said(Program::new(program, "describe this switch")?.args(arguments)).as_bytes())?;
+    for (file, name, arguments) in COMMANDS {
+        add(&format!("{file}.txt"), said(program::new(name, "describe this switch")?.args(arguments)).as_bytes())?;
     }
     add("containers.txt", containers::pods_table().unwrap_or_else(|error| format!("{error:#}")).as_bytes())?;
     let units = [services::BOOTSTRAP, services::ENROLMENT, services::RENEWAL].map(str::to_owned);

@@ -1,9 +1,23 @@
 //! EOS' Docker, through its command line.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Result, ensure};
 use common::command::{Program, find_on_path};
+
+use crate::{program, systemd};
+
+/// EOS' own.
+pub const UNIT: &str = "docker.service";
+
+/// How long Docker may take to say that it is there.
+const ANSWERED: Duration = Duration::from_secs(20);
+
+/// How long a large image may take to load, and many containers to be removed.
+const SLOW: Duration = Duration::from_secs(20 * 60);
 
 /// The label that every container of a pod has, its pause container included.
 const POD_LABEL: &str = "io.kubernetes.pod.name";
@@ -15,11 +29,11 @@ const NO_SUCH_IMAGE: &str = "No such image";
 const HAS_CHILDREN: &str = "dependent child images";
 
 fn docker(purpose: &str) -> Result<Program> {
-    Program::new("docker", purpose)
+    program::new("docker", purpose)
 }
 
 pub fn version() -> Result<String> {
-    let version = docker("run pods")?.args(["version", "--format", "{{.Server.Version}}"]).read()?;
+    let version = docker("run pods")?.limit(ANSWERED).args(["version", "--format", "{{.Server.Version}}"]).read()?;
     Ok(version.trim().to_owned())
 }
 
@@ -28,9 +42,28 @@ pub fn cgroup_driver() -> Result<String> {
     Ok(driver.trim().to_owned())
 }
 
-/// Whether there is a Docker to ask; one that is there and does not answer may have something of ours.
-pub fn is_docker_installed() -> bool {
-    find_on_path("docker").is_some()
+/// Whether there is a Docker to ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    NotInstalled,
+    /// Its service does not run, and nobody answers.
+    Stopped,
+    /// One that does not answer though it runs may have something of ours.
+    Running,
+}
+
+pub fn engine() -> Engine {
+    if find_on_path("docker").is_none() {
+        return Engine::NotInstalled;
+    }
+    let answers = version().is_ok();
+    // Where systemd cannot say, Docker is asked, and says what is wrong.
+    let state = systemd::state(UNIT).unwrap_or_default();
+    if is_stopped(answers, &state) { Engine::Stopped } else { Engine::Running }
+}
+
+fn is_stopped(answers: bool, state: &str) -> bool {
+    !answers && matches!(state, "inactive" | "failed")
 }
 
 /// Where Docker has its data, its images too.
@@ -53,7 +86,7 @@ pub fn image_id(tag: &str) -> Result<Option<String>> {
 }
 
 pub fn load(archive: &Path) -> Result<()> {
-    docker("load an image")?.args(["load", "--quiet", "--input"]).arg(archive).read().map(drop)
+    docker("load an image")?.limit(SLOW).args(["load", "--quiet", "--input"]).arg(archive).read().map(drop)
 }
 
 /// Whether a container is made of the image with this id.
@@ -99,7 +132,11 @@ pub fn remove_pods() -> Result<usize> {
     let listed = docker("list the pods' containers")?.args(["ps", "--all", "--quiet", "--filter", &filter]).read()?;
     let containers: Vec<&str> = listed.split_whitespace().collect();
     if !containers.is_empty() {
-        docker("remove the pods' containers")?.args(["rm", "--force", "--volumes"]).args(&containers).read()?;
+        docker("remove the pods' containers")?
+            .limit(SLOW)
+            .args(["rm", "--force", "--volumes"])
+            .args(&containers)
+            .read()?;
     }
     Ok(containers.len())
 }
@@ -108,4 +145,18 @@ pub fn remove_pods() -> Result<usize> {
 pub fn pods_table() -> Result<String> {
     let filter = format!("label={POD_LABEL}");
     docker("list the pods' containers")?.args(["ps", "--all", "--filter", &filter]).read()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_docker_is_stopped_where_it_does_not_answer_and_its_service_does_not_run() {
+        assert!(is_stopped(false, "inactive") && is_stopped(false, "failed"));
+        assert!(!is_stopped(true, "inactive"), "it runs as another unit");
+        for state in ["active", "activating", "deactivating", ""] {
+            assert!(!is_stopped(false, state), "{state:?}: it may have something of ours");
+        }
+    }
 }

@@ -3,10 +3,15 @@
 use std::{fs, io, iter, path::Path};
 
 use anyhow::{Context, Result};
-use common::{command::Program, errors, files};
+use common::{errors, files};
 use contract::{places, services};
 
-use crate::{containers, iptables, leftovers, loaded_images, routes, switch::Switch, sysctls, systemd, volumes};
+use crate::{
+    containers::{self, Engine},
+    iptables, leftovers, loaded_images, program, routes,
+    switch::Switch,
+    sysctls, systemd, volumes,
+};
 
 /// Goes on where a step fails, so that as much as possible goes away, and fails with everything that did not.
 pub fn run() -> Result<()> {
@@ -23,9 +28,10 @@ pub fn run() -> Result<()> {
     for name in ["kubelet", "kube-proxy"] {
         step(name, systemd::stop(&format!("{name}.service")));
     }
-    // A master that is no worker needs no Docker.
-    let has_docker = containers::is_docker_installed();
-    if has_docker {
+    // A master that is no worker needs no Docker. Of one that is stopped no container runs: what were a pod's processes all the
+    // same, is in its cgroup, which is then in use below.
+    let engine = containers::engine();
+    if engine == Engine::Running {
         step("containers of pods", containers::remove_pods().map(drop));
     }
     for name in services::MASTER.into_iter().rev() {
@@ -46,7 +52,7 @@ pub fn run() -> Result<()> {
     step("what CNI keeps", leftovers::remove_cni_state());
     step(leftovers::PODS_SLICE, systemd::stop(leftovers::PODS_SLICE));
     step("cgroups of pods", leftovers::remove_cgroups());
-    if has_docker {
+    if engine == Engine::Running {
         step("images", loaded_images::remove_all());
     }
     step("sysctls", sysctls::give_back());
@@ -55,20 +61,31 @@ pub fn run() -> Result<()> {
     if failures.is_empty() {
         files::remove_tree(places::RUN.as_ref())?;
         println!(
-            "everything of Kubernetes is stopped; {} and {} are as they were",
+            "everything of Kubernetes is stopped; {} and {} are as they were{}",
             places::CLUSTER_TOML,
-            places::STATE
+            places::STATE,
+            not_looked_at(engine)
         );
         return Ok(());
     }
     Err(anyhow::anyhow!("not everything could be taken away:\n    {}", failures.join("\n    ")))
 }
 
+fn not_looked_at(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Stopped => {
+            "; Docker is stopped, and was not asked what it has of ended pods and of images that were loaded: to have \
+             those removed, start it (`systemctl start docker`), then `k8s-node down` again"
+        }
+        Engine::NotInstalled | Engine::Running => "",
+    }
+}
+
 fn bridge() -> Result<()> {
     if !Path::new("/sys/class/net").join(cluster::BRIDGE).exists() {
         return Ok(());
     }
-    Program::new("ip", "remove the pods' bridge")?.args(["link", "delete", cluster::BRIDGE]).read().map(drop)
+    program::new("ip", "remove the pods' bridge")?.args(["link", "delete", cluster::BRIDGE]).read().map(drop)
 }
 
 fn units() -> Result<()> {
@@ -82,4 +99,16 @@ fn units() -> Result<()> {
         }
     });
     errors::all(removed.chain(iter::once_with(systemd::daemon_reload)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_stopped_docker_may_have_is_named_with_what_to_do() {
+        let said = not_looked_at(Engine::Stopped);
+        assert!(said.contains("Docker is stopped") && said.contains("`k8s-node down` again"), "{said}");
+        assert_eq!(not_looked_at(Engine::Running), "");
+    }
 }

@@ -7,6 +7,8 @@ use cluster::{BRIDGE, Cluster, KubeProxyImplementation, Node};
 use common::{command::Program, errors};
 use contract::ports;
 
+use crate::program;
+
 pub use self::of_kubernetes::remove_of_kubernetes;
 
 /// A chain of ours, and the system's chain that packets come to it from.
@@ -145,7 +147,7 @@ impl Chain {
     }
 
     fn iptables(&self, words: &[&str]) -> Result<Program> {
-        let program = Program::new("iptables", "open the firewall for Kubernetes")?;
+        let program = program::new("iptables", "open the firewall for Kubernetes")?;
         Ok(program.args(["-w", "-t", self.table]).args(words))
     }
 }

@@ -12,7 +12,9 @@ mod record;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use common::errors;
+use cluster::state;
+use common::{errors, files};
+use contract::places;
 
 use self::record::{Record, Taken};
 use crate::{containers, image_archive::Image};
@@ -70,6 +72,12 @@ fn record_of_docker() -> Result<PathBuf> {
     Ok(containers::data_directory()?.join(RECORD))
 }
 
+/// Takes over what an earlier release has recorded, in memory, so that an upgrade forgets none of it.
+pub fn adopt() -> Result<()> {
+    let before = Path::new(places::LOADED_IMAGES_BEFORE);
+    if before.exists() { adopt_into(&record_of_docker()?, before) } else { Ok(()) }
+}
+
 /// Loads an archive, whose images are these.
 pub fn load(archive: &Path, images: &[Image]) -> Result<()> {
     load_into(&Docker, archive, images, &record_of_docker()?)
@@ -77,15 +85,35 @@ pub fn load(archive: &Path, images: &[Image]) -> Result<()> {
 
 /// After the pods' containers.
 pub fn remove_all() -> Result<()> {
+    adopt()?;
     remove_all_from(&Docker, &record_of_docker()?)
 }
 
-fn load_into(docker: &impl Images, archive: &Path, images: &[Image], file: &Path) -> Result<()> {
-    // Power may have gone in the middle of it: what it said is lost, and no reason not to come up.
-    let mut record = Record::read(file).unwrap_or_else(|error| {
+/// Power may have gone in the middle of it: what it said is lost, and no reason not to come up.
+fn record_or_none(file: &Path) -> Record {
+    Record::read(file).unwrap_or_else(|error| {
         eprintln!("{error:#}");
         Record::default()
-    });
+    })
+}
+
+fn adopt_into(file: &Path, before: &Path) -> Result<()> {
+    let _writer = state::lock_of(file)?;
+    let mut record = record_or_none(file);
+    // A line an image: its id, and the name that it was loaded under.
+    for (id, tag) in files::read_text(before)?.lines().filter_map(|line| line.split_once(' ')) {
+        record.add(id);
+        if !record.taken.iter().any(|taken| taken.tag == tag) {
+            record.take(tag, id, None);
+        }
+    }
+    record.write(file)?;
+    Record::remove(before)
+}
+
+fn load_into(docker: &impl Images, archive: &Path, images: &[Image], file: &Path) -> Result<()> {
+    let writer = state::lock_of(file)?;
+    let mut record = record_or_none(file);
     for Image { tag, id } in images {
         if docker.id(id)?.is_none() {
             record.add(id);
@@ -97,10 +125,12 @@ fn load_into(docker: &impl Images, archive: &Path, images: &[Image], file: &Path
     }
     // Recorded first: one that is recorded and not there is harmless, one that is there and not recorded stays.
     record.write(file)?;
+    drop(writer);
     docker.load(archive)
 }
 
 fn remove_all_from(docker: &impl Images, file: &Path) -> Result<()> {
+    let _writer = state::lock_of(file)?;
     let record = Record::read(file)?;
     let given_back = record.taken.iter().map(|taken| {
         let is_ours = record.loaded.contains(&taken.id);

@@ -16,6 +16,7 @@ mod leftovers;
 mod loaded_images;
 #[cfg(test)]
 mod master_fixture;
+mod program;
 mod record;
 mod release;
 mod renew;

@@ -1,47 +1,50 @@
-//! Certificates that are due are issued again, and only the services that do not read them by themselves are restarted,
-//! one after the other, each healthy before the next.
+//! What the timer does every hour: every stage of the bring-up once more, so that certificates that are due are issued again and all
+//! else is as cluster.toml wants it. Only services that do not read a new file by themselves are restarted, one after the other.
 //!
 //! The timer calls this on all switches of a cluster at the same moment, as they are powered on together. So for it a worker
 //! waits for its turn before it asks the master: the time by its place in cluster.toml, the same at every boot and after
 //! whatever happens to the timer. A switch whose certificates are not due asks nobody and waits for nothing.
 
-use std::{thread, time::Duration};
+use std::{path::Path, thread, time::Duration};
 
-use anyhow::{Context, Result};
-use cluster::{Cluster, Node, units::Docker};
-use common::retry;
+use anyhow::{Result, bail};
+use cluster::{Cluster, Node};
+use contract::{places, services};
 
-use crate::{containers, health, service, stage, switch::Switch};
-
-const LIMIT: Duration = Duration::from_secs(180);
-const PAUSE: Duration = Duration::from_millis(500);
+use crate::{stage, switch::Switch, systemd};
 
 /// The turns of a cluster's switches lie within this time.
 const TURNS: Duration = Duration::from_secs(15 * 60);
 
 /// `in_turn` is for the timer; a person who asks is served at once.
 pub fn run(in_turn: bool) -> Result<()> {
-    if in_turn {
-        wait_for_turn(&Switch::load()?)?;
+    if !Path::new(places::STAGE_RECORDS).exists() {
+        bail!(
+            "Kubernetes is stopped on this switch: `systemctl start {}` brings it up, and renews what is due",
+            services::BOOTSTRAP
+        );
     }
-    // Loaded after the wait: cluster.toml may have been changed meanwhile.
-    let switch = Switch::load()?;
-    println!("certificates: {}", stage::renew_certificates(&switch).context("cannot renew certificates")?);
-    println!("kubeconfigs: {}", stage::renew_kubeconfigs(&switch)?);
-    for name in service::of(&switch) {
-        let driver = if name == "kubelet" { Some(containers::cgroup_driver()?) } else { None };
-        let docker = driver.as_deref().map(|cgroup_driver| Docker { cgroup_driver });
-        let outcome = service::ensure(name, &switch, docker)?;
-        println!("{name} {outcome}");
-        if outcome != service::ServiceChange::Kept {
-            wait_for(name)?;
+    if in_turn {
+        wait_for_turn()?;
+    }
+    match stage::run_all() {
+        Ok(Some(())) => systemd::forget_failure(services::RENEWAL),
+        Ok(None) => {
+            println!("the bring-up is at work, and renews what is due: see `k8s-node status`");
+            Ok(())
+        }
+        Err(error) => {
+            // It tries again until all is done.
+            systemd::restart(services::BOOTSTRAP)?;
+            Err(error.context("not everything could be done, and the bring-up begins anew"))
         }
     }
-    Ok(())
 }
 
-fn wait_for_turn(switch: &Switch) -> Result<()> {
-    if stage::asks_the_master(switch)? {
+/// A cluster.toml that cannot be read is a matter of the stages.
+fn wait_for_turn() -> Result<()> {
+    let Ok(switch) = Switch::load() else { return Ok(()) };
+    if stage::asks_the_master(&switch)? {
         let turn = turn(&switch.cluster, &switch.node);
         println!("certificates: due; it is this switch's turn to ask the master in {} s", turn.as_secs());
         thread::sleep(turn);
@@ -55,16 +58,9 @@ fn turn(cluster: &Cluster, node: &Node) -> Duration {
     TURNS.mul_f64(before as f64 / cluster.nodes.len() as f64)
 }
 
-fn wait_for(name: &str) -> Result<()> {
-    retry::until(&format!("{name} is healthy after its restart"), LIMIT, PAUSE, || Ok(health::service(name)?))
-        .with_context(|| format!("see `k8s-node logs {name}`"))
-}
-
 #[cfg(test)]
 mod tests {
-    use std::{fmt::Write, fs, path::Path};
-
-    use contract::services;
+    use std::{fmt::Write, fs};
 
     use super::*;
 
@@ -88,11 +84,18 @@ mod tests {
         assert!(*turns.last().unwrap() < TURNS);
     }
 
-    #[test]
-    fn the_last_turn_is_over_before_the_timer_comes_round() {
+    /// A span of time that a unit of rootfs/ sets.
+    fn span(unit: &str, directive: &str) -> Option<Duration> {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../rootfs/usr/lib/systemd/system");
-        let timer = fs::read_to_string(directory.join(services::RENEWAL_TIMER)).unwrap();
-        let period = timer.lines().find_map(|line| line.strip_prefix("OnUnitActiveSec=")).unwrap();
-        assert!(TURNS + LIMIT < humantime::parse_duration(period).unwrap());
+        let text = fs::read_to_string(directory.join(unit)).unwrap();
+        let value = text.lines().find_map(|line| line.strip_prefix(directive)?.strip_prefix('='))?;
+        Some(humantime::parse_duration(value).unwrap())
+    }
+
+    #[test]
+    fn a_renewal_that_hangs_is_ended_behind_the_last_turn_and_before_the_timer_comes_round() {
+        let limit = span(services::RENEWAL, "TimeoutStartSec").expect("a oneshot has no limit of its own");
+        let period = span(services::RENEWAL_TIMER, "OnUnitActiveSec").unwrap();
+        assert!(TURNS * 2 < limit && limit < period, "{limit:?}, {period:?}");
     }
 }

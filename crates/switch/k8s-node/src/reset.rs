@@ -13,6 +13,7 @@ pub fn run(yes: bool) -> Result<()> {
         confirm()?;
     }
     down::run()?;
+    let _writer = cluster::state::lock_of(places::PKI.as_ref())?;
     for place in [
         places::ETCD,
         places::PKI,

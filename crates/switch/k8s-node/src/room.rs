@@ -56,15 +56,26 @@ impl Room {
         })
     }
 
-    /// What is short on a switch that comes up all the same.
+    /// What is short on a switch that comes up all the same: something will fail for it soon, or could one day.
     pub fn remark(&self, node: &Node) -> Option<String> {
-        let (left, next, most) = (self.left, room::next(node), room::at_most(node));
-        if self.refusal(node).is_some() {
-            None
-        } else if left < next {
+        self.problem(node).or_else(|| self.outlook(node))
+    }
+
+    /// What fails as soon as the next file is written.
+    pub fn problem(&self, node: &Node) -> Option<String> {
+        let (left, next) = (self.left, room::next(node));
+        (left < next && self.refusal(node).is_none()).then(|| {
             let what =
                 if node.master { "etcd ends when it needs its next file" } else { "no certificate can be renewed" };
-            Some(format!("the flash has {} MiB left: with less than {} {what}: {FIX}", mib(left), next.div_ceil(MIB)))
+            format!("the flash has {} MiB left: with less than {} {what}: {FIX}", mib(left), next.div_ceil(MIB))
+        })
+    }
+
+    /// What will do for as long as little changes.
+    pub fn outlook(&self, node: &Node) -> Option<String> {
+        let (left, most) = (self.left, room::at_most(node));
+        if self.refusal(node).is_some() || self.problem(node).is_some() {
+            None
         } else if left.saturating_add(self.taken) < most {
             let (all, most) = (mib(left.saturating_add(self.taken)), most.div_ceil(MIB));
             Some(format!("the flash has {all} MiB for Kubernetes' files, which can come to {most}: {FIX}"))

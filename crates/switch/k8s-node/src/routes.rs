@@ -7,6 +7,8 @@ use cluster::{Cluster, Node};
 use common::{command::Program, errors, files};
 use contract::places;
 
+use crate::program;
+
 /// The interface that a route without a way out leads to.
 const LOOPBACK: &str = "lo";
 
@@ -66,13 +68,13 @@ fn record(routes: &[Route]) -> Result<()> {
 /// In the kernel, where EOS puts it as soon as its next hop is known.
 fn is_configured(route: &str) -> Result<bool> {
     let range = route.split_whitespace().nth(2).unwrap_or_default();
-    let shown = Program::new("ip", "look at the routes")?.args(["-4", "route", "show", "exact", range]).read()?;
+    let shown = program::new("ip", "look at the routes")?.args(["-4", "route", "show", "exact", range]).read()?;
     Ok(!shown.trim().is_empty())
 }
 
 fn configure(line: &str) -> Result<()> {
     let commands = format!("enable\nconfigure\n{line}");
-    let printed = Program::new("FastCli", "give EOS a route")?.args(["-p", "15", "-c", &commands]).read()?;
+    let printed = program::new("FastCli", "give EOS a route")?.args(["-p", "15", "-c", &commands]).read()?;
     // EOS' command line says what is wrong and ends well all the same.
     if let Some(refusal) = printed.lines().find(|line| line.starts_with('%')) {
         bail!("EOS does not take `{line}`: {refusal}");
@@ -84,12 +86,12 @@ fn configure(line: &str) -> Result<()> {
 /// default route, the loopback interface is it. Says whether one was added.
 pub fn ensure_service_range(cluster: &Cluster) -> Result<bool> {
     let service = cluster.first_service_address().to_string();
-    let found = Program::new("ip", "look for a route")?.args(["-4", "route", "get", &service]).output()?;
+    let found = program::new("ip", "look for a route")?.args(["-4", "route", "get", &service]).output()?;
     if found.status.success() {
         return Ok(false);
     }
     let range = cluster.service_cidr.to_string();
-    Program::new("ip", "add a route for Services")?.args(["-4", "route", "add", &range, "dev", LOOPBACK]).read()?;
+    program::new("ip", "add a route for Services")?.args(["-4", "route", "add", &range, "dev", LOOPBACK]).read()?;
     Ok(true)
 }
 
@@ -97,7 +99,7 @@ pub fn ensure_service_range(cluster: &Cluster) -> Result<bool> {
 pub fn remove_service_range(cluster: &Cluster) -> Result<()> {
     let range = cluster.service_cidr.to_string();
     let ip = |verb| -> Result<Program> {
-        Ok(Program::new("ip", "remove the route for Services")?.args(["-4", "route", verb, &range, "dev", LOOPBACK]))
+        Ok(program::new("ip", "remove the route for Services")?.args(["-4", "route", verb, &range, "dev", LOOPBACK]))
     };
     if ip("show")?.read()?.trim().is_empty() {
         return Ok(());

@@ -4,20 +4,24 @@
 //! What a service was started with is hashed: its unit, the files that its unit names under `RestartOn`, and the image that
 //! its program is in. The hash is kept in memory beside the running system; only where it differs is the service restarted.
 
-use std::{fmt, fs, io::Read, path::PathBuf};
+use std::{fmt, fs, io::Read, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result};
 use cluster::{
     room::LIMITS,
     units::{self, ClusterValues, Docker, Places, Unit, Values},
 };
-use common::{digest::Hasher, files};
+use common::{digest::Hasher, files, retry};
 use contract::{Credential, places, services};
 
-use crate::{switch::Switch, systemd};
+use crate::{health, switch::Switch, systemd};
 
 /// The start of a squashfs: its superblock says how large it is and where its tables are.
 const SUPERBLOCK: u64 = 96;
+
+/// How long a service may take to be healthy again.
+const LIMIT: Duration = Duration::from_secs(180);
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// What was done about a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,8 +47,8 @@ pub fn of(switch: &Switch) -> impl Iterator<Item = &'static str> {
     services::NAMES.into_iter().filter(move |name| if services::MASTER.contains(name) { master } else { worker })
 }
 
-/// Makes the service run as cluster.toml and the release want it. Does not wait for it to be healthy. `docker` is for the
-/// services whose units name it.
+/// Makes the service run as cluster.toml and the release want it. One that is restarted is healthy before the next one is touched;
+/// one that is started is not waited for. `docker` is for the services whose units name it.
 pub fn ensure(name: &str, switch: &Switch, docker: Option<Docker>) -> Result<ServiceChange> {
     let template_file = PathBuf::from(places::UNIT_TEMPLATES).join(format!("{name}.service"));
     let template = files::read_text(&template_file)?;
@@ -62,7 +66,12 @@ pub fn ensure(name: &str, switch: &Switch, docker: Option<Docker>) -> Result<Ser
         files::write_atomically(&unit_file, &unit.text)?;
         systemd::daemon_reload()?;
     }
-    run_with(name, &fingerprint(&unit)?)
+    let change = run_with(name, &fingerprint(&unit)?)?;
+    if change == ServiceChange::Restarted {
+        retry::until(&format!("{name} is healthy after its restart"), LIMIT, PAUSE, || Ok(health::service(name)?))
+            .with_context(|| format!("see `k8s-node logs {name}`"))?;
+    }
+    Ok(change)
 }
 
 /// Makes a unit that is there run with what has this fingerprint.

@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use cluster::{Cluster, Node};
+use common::{digest::Sha256, files};
 use contract::places;
 use enrolment::Token;
 
@@ -59,6 +60,31 @@ pub fn hostname() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
+/// Keeps which cluster.toml a bring-up begins with: all of its stages are to have the same one.
+pub fn remember_cluster_toml() -> Result<()> {
+    remember(places::CLUSTER_TOML.as_ref(), places::CLUSTER_TOML_DIGEST.as_ref())
+}
+
+/// Whether cluster.toml is another one since then.
+pub fn has_another_cluster_toml() -> bool {
+    is_another(places::CLUSTER_TOML.as_ref(), places::CLUSTER_TOML_DIGEST.as_ref())
+}
+
+fn remember(file: &Path, record: &Path) -> Result<()> {
+    // There is a token in it, so that who may not read it may not read its digest.
+    files::write_for_owner(record, digest(file).as_bytes())
+}
+
+/// Where nothing was remembered, a stage is run by hand.
+fn is_another(file: &Path, record: &Path) -> bool {
+    fs::read_to_string(record).is_ok_and(|before| before != digest(file))
+}
+
+/// One that cannot be read is like an empty one: which of the two it is, is told where it is needed.
+fn digest(file: &Path) -> String {
+    Sha256::of_bytes(fs::read(file).unwrap_or_default()).to_string()
+}
+
 /// A socket can be bound to an address only where an interface has it.
 fn is_ours(address: Ipv4Addr) -> bool {
     UdpSocket::bind((address, 0)).is_ok()
@@ -83,4 +109,25 @@ pub fn check(file: Option<&Path>) -> Result<String> {
     let nodes = cluster.nodes.len();
     let master = &cluster.master().name;
     Ok(format!("{} is right: cluster {} of {nodes} nodes, master {master}", file.display(), cluster.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_toml_that_was_edited_since_a_bring_up_began_is_another_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let (file, record) = (directory.path().join("cluster.toml"), directory.path().join("run/digest"));
+        fs::write(&file, "one").unwrap();
+        assert!(!is_another(&file, &record), "nothing was remembered");
+        remember(&file, &record).unwrap();
+        assert!(!is_another(&file, &record));
+        fs::write(&file, "two").unwrap();
+        assert!(is_another(&file, &record));
+        remember(&file, &record).unwrap();
+        assert!(!is_another(&file, &record));
+        fs::remove_file(&file).unwrap();
+        assert!(is_another(&file, &record));
+    }
 }

@@ -6,8 +6,10 @@ use anyhow::{Result, bail};
 use common::command::Program;
 use contract::services;
 
+use crate::program;
+
 fn systemctl(purpose: &str) -> Result<Program> {
-    Program::new("systemctl", purpose)
+    program::new("systemctl", purpose)
 }
 
 pub fn daemon_reload() -> Result<()> {
@@ -30,7 +32,17 @@ pub fn stop(unit: &str) -> Result<()> {
     }
     systemctl("stop a service")?.args(["stop", unit]).read()?;
     // A unit that had failed would stay in systemd's list.
+    forget_failure(unit)
+}
+
+/// One that has not failed is fine.
+pub fn forget_failure(unit: &str) -> Result<()> {
     systemctl("forget a failure")?.args(["reset-failed", unit]).output().map(drop)
+}
+
+/// Whether it has failed and waits to be started again, though systemd calls it `activating`.
+pub fn is_down_for_now(unit: &str) -> Result<bool> {
+    Ok(show(unit, &["SubState"])?.remove("SubState").as_deref() == Some("auto-restart"))
 }
 
 /// `active`, `activating`, `failed`, `inactive` and so on; what is not there is `inactive`.
@@ -51,7 +63,7 @@ fn show(unit: &str, properties: &[&str]) -> Result<HashMap<String, String>> {
 
 /// The last lines of a unit's log.
 pub fn tail(unit: &str, lines: usize) -> String {
-    let journal = Program::new("journalctl", "read the log").map(|journalctl| {
+    let journal = program::new("journalctl", "read the log").map(|journalctl| {
         journalctl.args(["--no-pager", "--output=cat", &format!("--lines={lines}"), &format!("--unit={unit}")])
     });
     journal.and_then(Program::read).unwrap_or_default()

@@ -1,7 +1,7 @@
 //! The directory that holds a PKI: one writer at a time, keys for their owner alone, nothing half-written.
 
 use std::{
-    fs::{self, DirBuilder, File},
+    fs::{self, DirBuilder},
     io,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
@@ -15,6 +15,7 @@ use super::{
     Credential, PkiError,
     key::{NewKey, PrivateKey},
 };
+use crate::state::{self, StateLock};
 
 /// What begins a certificate authority's key file when it was made here and its certificate is ours to renew. PEM lets text
 /// stand before the key, so that the one file says both or is not there.
@@ -27,10 +28,10 @@ pub(super) enum KeyFile {
     Good(PrivateKey),
 }
 
-/// A directory that nobody else writes to until this is dropped.
+/// A directory that nobody else writes to, nor to what lies beside it, until this is dropped.
 pub(super) struct Directory {
     path: PathBuf,
-    _lock: File,
+    _writer: StateLock,
 }
 
 /// Files that are to be written together.
@@ -40,9 +41,7 @@ pub(super) struct Batch(Vec<(String, Access, Zeroizing<String>)>);
 impl Directory {
     pub(super) fn open(path: &Path) -> Result<Self, PkiError> {
         create(path)?;
-        let lock = File::open(path).and_then(|directory| common::lock::mark(&directory).map(|()| directory));
-        let lock = lock.with_context(|| format!("cannot lock the directory {}", path.display()))?;
-        let directory = Directory { path: path.to_owned(), _lock: lock };
+        let directory = Directory { path: path.to_owned(), _writer: state::lock_of(path)? };
         directory.remove_unfinished().with_context(|| format!("cannot clear {}", path.display()))?;
         Ok(directory)
     }

@@ -14,7 +14,7 @@ use super::{
     Credential, Outcome, PkiError, SignError, accept, certificate::Certificate, directory, ensure_master,
     key::PrivateKey, requests, sign,
 };
-use crate::{Cluster, kubeconfig};
+use crate::{Cluster, kubeconfig, state};
 
 /// The operator's own certificate authority: PEM files.
 pub struct OperatorCa {
@@ -81,6 +81,8 @@ fn bring(operator_ca: &OperatorCa, directory: &Path) -> Result<(), PkiError> {
     if !parsed.is_ca() {
         return Err(unusable(&operator_ca.certificate, "it may not sign certificates".into()));
     }
+    directory::create(directory)?;
+    let _writer = state::lock_of(directory)?;
     let (file, key_file) = (Credential::Ca.certificate_file(), Credential::Ca.key_file());
     let mut desired = Vec::new();
     for (name, contents, access) in
@@ -98,7 +100,6 @@ fn bring(operator_ca: &OperatorCa, directory: &Path) -> Result<(), PkiError> {
         }
     }
     if !desired.is_empty() {
-        directory::create(directory)?;
         files::write_together(directory, &desired)?;
     }
     Ok(())

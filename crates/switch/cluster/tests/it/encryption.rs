@@ -1,6 +1,6 @@
 //! The encryption of Secrets: made once, never replaced.
 
-use std::fs;
+use std::{fs, sync::Barrier, thread};
 
 use base64ct::{Base64, Encoding};
 use cluster::{encryption, kubeconfig::Change};
@@ -48,5 +48,27 @@ fn a_damaged_one_is_never_replaced_and_the_error_shows_no_key() {
         assert!(error.contains("put it back from your backup"), "{text:?}: {error}");
         assert!(!error.contains(&secret[..8]), "{error}");
         assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    }
+}
+
+/// A bring-up that begins again, and a renewal: each goes on with the key that it has read.
+#[test]
+fn of_several_that_make_it_at_once_all_have_the_key_of_the_first() {
+    for race in 0..50 {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("encryption.json");
+        let barrier = Barrier::new(4);
+        let run = || {
+            barrier.wait();
+            let change = encryption::ensure(&path).unwrap();
+            (fs::read(&path).unwrap(), change)
+        };
+        let runs: Vec<_> = thread::scope(|scope| {
+            let runs: Vec<_> = (0..4).map(|_| scope.spawn(run)).collect();
+            runs.into_iter().map(|run| run.join().unwrap()).collect()
+        });
+        let kept = fs::read(&path).unwrap();
+        assert!(runs.iter().all(|(key, _)| *key == kept), "race {race}: a run has a key that is lost");
+        assert_eq!(runs.iter().filter(|(_, change)| *change == Change::Written).count(), 1, "race {race}");
     }
 }

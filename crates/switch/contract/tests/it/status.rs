@@ -1,6 +1,6 @@
 //! The shape of `k8s-node status --json`, letter by letter: other programs read it.
 
-use contract::status::Status;
+use contract::status::{NodeState, Status};
 
 const PRINTED: &str = r#"{
   "node": "veos-b",
@@ -57,6 +57,9 @@ const PRINTED: &str = r#"{
   ],
   "problems": [
     "stage pki: no"
+  ],
+  "remarks": [
+    "the flash is small"
   ]
 }"#;
 
@@ -65,7 +68,25 @@ fn the_status_is_printed_and_read_in_one_shape() {
     let status: Status = serde_json::from_str(PRINTED).unwrap();
     assert_eq!(serde_json::to_string_pretty(&status).unwrap(), PRINTED);
     assert!(!status.is_ready());
-    assert_eq!(status.complaints(), "pki: no\nstage pki: no");
+    assert_eq!(status.complaints(), "pki: no\nstage pki: no\nthe flash is small");
+}
+
+#[test]
+fn all_is_well_where_the_node_serves_and_nothing_is_wrong() {
+    let mut status: Status = serde_json::from_str(PRINTED).unwrap();
+    status.state = NodeState::Ready;
+    assert!(status.is_ready() && !status.is_well(), "it has a problem");
+    status.problems.clear();
+    assert!(status.is_well(), "a remark is no problem");
+    status.state = NodeState::Starting;
+    assert!(!status.is_well());
+}
+
+#[test]
+fn the_status_of_an_earlier_release_is_read() {
+    let before = PRINTED.replace(",\n  \"remarks\": [\n    \"the flash is small\"\n  ]", "");
+    assert_ne!(before, PRINTED);
+    assert!(serde_json::from_str::<Status>(&before).unwrap().remarks.is_empty());
 }
 
 #[test]

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use common::{command::Program, errors, retry::RetryPolicy};
+use common::{errors, retry::RetryPolicy};
 use contract::services::PACKAGE;
 
+use crate::program;
+
 const RESTORE: RetryPolicy = RetryPolicy::times(10, Duration::from_millis(300));
-/// How long a try may take.
-const RESTORED: Duration = Duration::from_secs(60);
 /// What iptables says where the kernel has no such table.
 const NO_TABLE: &str = "can't initialize iptables table";
 
@@ -35,7 +35,7 @@ pub fn remove_of_kubernetes() -> Result<()> {
 }
 
 fn remove_from(table: &str) -> Result<()> {
-    let mut list = Program::new("iptables", "look for Kubernetes' rules")?.args(["-w", "-t", table, "-S"]);
+    let mut list = program::new("iptables", "look for Kubernetes' rules")?.args(["-w", "-t", table, "-S"]);
     if table == "raw" && String::from_utf8_lossy(&list.output()?.stderr).contains(NO_TABLE) {
         return Ok(());
     }
@@ -43,7 +43,7 @@ fn remove_from(table: &str) -> Result<()> {
     if removal.is_empty() {
         return Ok(());
     }
-    let restore = Program::new("iptables-restore", "take Kubernetes' chains out")?.arg("--noflush").limit(RESTORED);
+    let restore = program::new("iptables-restore", "take Kubernetes' chains out")?.arg("--noflush");
     restore.input(&format!("*{table}\n{removal}COMMIT\n"))?.read().map(drop)
 }
 

@@ -3,27 +3,35 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use anyhow::{Context, Result, bail};
-use common::retry;
-use contract::places;
+use common::retry::{self, Failed};
+use contract::{Stage, places};
 
+use super::waiting_for;
 use crate::{containers, image_archive, loaded_images, systemd};
 
 const LIMIT: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_millis(200);
 
 pub fn docker() -> Result<String> {
-    if !systemd::is_active("docker.service")? {
-        systemd::start("docker.service").context("Docker cannot be started: is it in this version of EOS?")?;
+    if !systemd::is_active(containers::UNIT)? {
+        systemd::start(containers::UNIT).context("Docker cannot be started: is it in this version of EOS?")?;
     }
-    let version = retry::until("Docker answers", LIMIT, PAUSE, || Ok(containers::version()?))?;
+    let (begun, mut said) = (SystemTime::now(), String::new());
+    let version = retry::until("Docker answers", LIMIT, PAUSE, || {
+        containers::version().map_err(|error| {
+            let what = format!("waiting for Docker: {error:#}");
+            waiting_for(Stage::Docker, begun, &mut said, &what).map_or_else(Failed::Stop, |()| error.into())
+        })
+    })?;
     Ok(format!("Docker {version} answers"))
 }
 
 pub fn images() -> Result<String> {
+    loaded_images::adopt()?;
     let (mut kept, mut loaded) = (0, Vec::new());
     for archive in archives(places::PACKED_IMAGES.as_ref())? {
         if ensure(&archive)? {

@@ -4,21 +4,26 @@ use std::{
     collections::BTreeMap,
     net::SocketAddr,
     path::Path,
-    sync::atomic::AtomicBool,
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, SystemTime},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use cluster::pki::{self, Credential, Outcome, PkiError, SignedCertificates};
-use common::retry::RetryPolicy;
+use common::retry::{self, RetryPolicy};
 use contract::{Stage, places, ports, services};
 use enrolment::{Enrolled, FailedAttempt, Token};
 
-use super::waiting_for;
-use crate::{service, switch::Switch, systemd};
+use super::{Runner, waiting_for};
+use crate::{
+    service,
+    switch::{self, Switch},
+    systemd,
+};
 
-/// How long one try at the master may take.
+/// How long one try at the master may take, and the timer to start.
 const TRY: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Between tries: a master is a minute or so behind its workers when all are powered up together.
 const BACKOFF: RetryPolicy = RetryPolicy::backoff(Duration::from_secs(1), Duration::from_secs(15), 0.5);
@@ -26,21 +31,19 @@ const BACKOFF: RetryPolicy = RetryPolicy::backoff(Duration::from_secs(1), Durati
 /// A worker and the master that sign for each other have to agree on the time, more or less.
 const CLOCKS_APART: Duration = Duration::from_secs(3600);
 
-pub fn pki(switch: &Switch) -> Result<String> {
-    let outcomes = if switch.node.master { master(switch)? } else { Worker::of(switch).bootstrap()? };
+/// Where there is nothing to ask for.
+const KEPT: [(Credential, Outcome); 2] = [(Credential::Node, Outcome::Kept), (Credential::KubeProxy, Outcome::Kept)];
+
+pub fn pki(switch: &Switch, runner: Runner) -> Result<String> {
+    let outcomes = match (switch.node.master, runner) {
+        (true, _) => master(switch)?,
+        (false, Runner::BringUp) => Worker::of(switch).bootstrap(switch::has_another_cluster_toml)?,
+        (false, Runner::Renewal) => Worker::of(switch).renew()?,
+    };
     Ok(summary(&outcomes))
 }
 
-/// What the timer calls: as the stage, but a master that does not answer is an error at once.
-pub fn renew(switch: &Switch) -> Result<String> {
-    if switch.node.master {
-        return pki(switch);
-    }
-    let outcomes = Worker::of(switch).renew()?;
-    Ok(outcomes.map_or_else(|| "kept every certificate".into(), |outcomes| summary(&outcomes)))
-}
-
-/// Whether [`renew`] would have to ask the master.
+/// Whether [`pki`] would have to ask the master.
 pub fn asks_the_master(switch: &Switch) -> Result<bool> {
     Ok(!switch.node.master && Worker::of(switch).requests(SystemTime::now())?.is_some())
 }
@@ -62,17 +65,17 @@ impl<'a> Worker<'a> {
         Worker { switch, directory: Path::new(places::PKI), master }
     }
 
-    fn renew(&self) -> Result<Option<Vec<(Credential, Outcome)>>> {
-        let Some(csrs) = self.requests(SystemTime::now())? else { return Ok(None) };
+    /// Fails at once where the master gives none.
+    fn renew(&self) -> Result<Vec<(Credential, Outcome)>> {
+        let Some(csrs) = self.requests(SystemTime::now())? else { return Ok(KEPT.into()) };
         let token = self.switch.enrolment_token()?;
-        self.accept(enrolment::enrol(&self.request(&token, &csrs))?).map(Some)
+        self.accept(enrolment::enrol(&self.request(&token, &csrs))?)
     }
 
-    fn bootstrap(&self) -> Result<Vec<(Credential, Outcome)>> {
+    /// Waits for the master until it has certificates, or until cluster.toml is another one than this was begun with.
+    fn bootstrap(&self, has_another_cluster_toml: impl Fn() -> bool) -> Result<Vec<(Credential, Outcome)>> {
         let now = SystemTime::now();
-        let Some(csrs) = self.requests(now)? else {
-            return Ok(vec![(Credential::Node, Outcome::Kept), (Credential::KubeProxy, Outcome::Kept)]);
-        };
+        let Some(csrs) = self.requests(now)? else { return Ok(KEPT.into()) };
         let token = self.switch.enrolment_token()?;
         let request = self.request(&token, &csrs);
         let states = pki::inspect(self.directory, &self.switch.cluster, &self.switch.node, now);
@@ -87,15 +90,19 @@ impl<'a> Worker<'a> {
         }
         let begun = SystemTime::now();
         let (mut said, mut failure) = (String::new(), None);
+        let outdated = AtomicBool::new(false);
         let mut tell = |attempt: &FailedAttempt| {
+            outdated.fetch_or(has_another_cluster_toml(), Ordering::Release);
             let what = format!("waiting for the master {}: {}", request.master, attempt.error);
             if let Err(error) = waiting_for(Stage::Pki, begun, &mut said, &what) {
                 failure.get_or_insert(error);
             }
         };
-        let never = AtomicBool::new(false);
-        let enrolled = enrolment::enrol_until_answered(&request, &BACKOFF, std::thread::sleep, &mut tell, &never)?;
-        self.accept(enrolled.context("enrolment was stopped")?)
+        let enrolled = enrolment::enrol_until_answered(&request, &BACKOFF, std::thread::sleep, &mut tell, &outdated)?;
+        self.accept(enrolled.with_context(|| {
+            let file = places::CLUSTER_TOML;
+            format!("{file} has been edited while this switch waited for the master: the bring-up begins anew with it")
+        })?)
     }
 
     fn requests(&self, now: SystemTime) -> Result<Option<Vec<String>>> {
@@ -159,10 +166,16 @@ pub fn enrolment() -> Result<String> {
     Ok(format!("the server for workers, port {}, {outcome}", ports::ENROLMENT))
 }
 
-/// Starts the timer, and says which certificate ends first.
+/// Starts the timer, and says which certificate ends first. A renewal that had failed is made up for.
 pub fn renewal(switch: &Switch) -> Result<String> {
+    systemd::forget_failure(services::RENEWAL)?;
     if !systemd::is_active(services::RENEWAL_TIMER)? {
         systemd::start(services::RENEWAL_TIMER)?;
+        // Once this stage is done, a timer that does not run is a problem.
+        retry::until("the timer runs", TRY, PAUSE, || match systemd::is_active(services::RENEWAL_TIMER)? {
+            true => Ok(()),
+            false => Err(anyhow!("{} is not active", services::RENEWAL_TIMER).into()),
+        })?;
     }
     let states = pki::inspect(places::PKI.as_ref(), &switch.cluster, &switch.node, SystemTime::now());
     let first = states.iter().filter(|state| state.days_left.is_some()).min_by_key(|state| state.days_left);
@@ -176,10 +189,18 @@ pub fn renewal(switch: &Switch) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{
+        cell::Cell,
+        fs,
+        net::{Ipv4Addr, TcpListener},
+    };
+
+    use cluster::Cluster;
 
     use super::*;
     use crate::master_fixture::Master;
+
+    const CLUSTER: &str = include_str!("../../../cluster/tests/fixtures/cluster.toml");
 
     fn files(directory: &Path) -> BTreeMap<String, Vec<u8>> {
         let entries = fs::read_dir(directory).unwrap().map(Result::unwrap);
@@ -200,7 +221,7 @@ mod tests {
         pki::accept(directory.path(), &switch.cluster, &switch.node, &issued, made).unwrap();
         let before = files(directory.path());
 
-        let outcomes = at(&other).bootstrap().unwrap();
+        let outcomes = at(&other).bootstrap(|| false).unwrap();
         let [(Credential::Node, Outcome::Due { why })] = outcomes.as_slice() else { panic!("{outcomes:?}") };
         let advice = format!("remove {} and run `k8s-node renew`", directory.path().join("ca.pem").display());
         assert!(why.contains("another public key") && why.contains(&advice), "{why}");
@@ -209,10 +230,24 @@ mod tests {
         assert!(error.contains(&advice), "{error}");
         assert_eq!(files(directory.path()), before);
 
-        assert_eq!(at(&ours).renew().unwrap().unwrap().len(), 3);
+        assert_eq!(at(&ours).renew().unwrap().len(), 3);
         fs::remove_file(directory.path().join("ca.pem")).unwrap();
-        at(&other).renew().unwrap().unwrap();
+        at(&other).renew().unwrap();
         assert_eq!(fs::read(directory.path().join("ca.pem")).unwrap(), fs::read(other.pki().join("ca.pem")).unwrap());
+    }
+
+    #[test]
+    fn a_worker_that_waits_for_the_master_goes_by_a_cluster_toml_that_was_edited_meanwhile() {
+        let cluster = Cluster::parse(CLUSTER, "cluster.toml").unwrap();
+        let (node, directory) = (cluster.node("veos-l1").unwrap().clone(), tempfile::tempdir().unwrap());
+        // Nobody listens there: say, the master's address was a wrong one.
+        let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+        let worker = Worker { switch: &Switch { cluster, node }, directory: directory.path(), master: nobody };
+        let asked = Cell::new(0);
+        let edited = || asked.replace(asked.get() + 1) == 1;
+        let error = format!("{:#}", worker.bootstrap(edited).unwrap_err());
+        assert!(error.contains("has been edited while this switch waited for the master"), "{error}");
+        assert_eq!(asked.get(), 2);
     }
 
     #[test]

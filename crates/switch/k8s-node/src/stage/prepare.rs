@@ -3,11 +3,12 @@
 use std::{fs, io, path::Path};
 
 use anyhow::{Context, Result, bail};
-use cluster::Node;
-use common::{command::Program, files};
+use cluster::{Node, state};
+use common::files;
 use contract::places;
 
 use crate::{
+    program,
     room::{self, Room},
     switch::Switch,
 };
@@ -23,7 +24,7 @@ pub fn prepare(switch: &Switch) -> Result<String> {
     let short = flash(&switch.node)?.map(|what| format!("; warning: {what}")).unwrap_or_default();
     for module in MODULES {
         // Not all kernels have all of them as modules, and some have no modprobe.
-        let _ = Program::new("modprobe", "load a kernel module")?.args(["--quiet", module]).output();
+        let _ = program::new("modprobe", "load a kernel module")?.args(["--quiet", module]).output();
     }
     let changed = forwarding()?;
     let node = &switch.node;
@@ -38,9 +39,9 @@ pub fn prepare(switch: &Switch) -> Result<String> {
 /// The flash can be written and synced, and has the room that a first boot needs. Says what is short on a later one: what
 /// need not be written then need not fail.
 fn flash(node: &Node) -> Result<Option<String>> {
-    let state = Path::new(places::STATE);
-    let room = Room::on_flash(state, node)?;
-    let full = match write_to(state) {
+    let place = Path::new(places::STATE);
+    let room = Room::on_flash(place, node)?;
+    let full = match write_to(place) {
         Ok(()) => None,
         Err(error) if is_full(&error) && !room.first_boot => Some(format!("{error:#}: {}", room::FIX)),
         Err(error) if is_full(&error) => return Err(error.context(format!("the flash is full: {}", room::FIX))),
@@ -54,14 +55,16 @@ fn flash(node: &Node) -> Result<Option<String>> {
     }
 }
 
-fn write_to(state: &Path) -> Result<()> {
-    files::create_dir(state)?;
+fn write_to(place: &Path) -> Result<()> {
+    files::create_dir(place)?;
+    // Whoever else is at it has unfinished files of its own.
+    let _writer = state::lock_of(&place.join("any"))?;
     // What was there before a power cut took it half-way.
-    remove_unfinished(state)?;
+    remove_unfinished(place)?;
     for directory in [places::LOG, places::OWN_IMAGES, places::KUBECONFIGS] {
         files::create_dir(directory.as_ref())?;
     }
-    let probe = state.join("written-at-boot");
+    let probe = place.join("written-at-boot");
     files::write_atomically(&probe, "this file is written at every boot to see whether the flash can be\n")
 }
 
@@ -73,8 +76,8 @@ fn is_full(error: &anyhow::Error) -> bool {
         .any(|cause| cause.kind() == io::ErrorKind::StorageFull)
 }
 
-fn remove_unfinished(state: &Path) -> Result<()> {
-    for directory in [state, places::PKI.as_ref(), places::KUBECONFIGS.as_ref()] {
+fn remove_unfinished(place: &Path) -> Result<()> {
+    for directory in [place, places::PKI.as_ref(), places::KUBECONFIGS.as_ref()] {
         let Ok(entries) = fs::read_dir(directory) else { continue };
         for entry in entries.flatten() {
             if entry.file_name().to_string_lossy().starts_with(files::UNFINISHED) {

@@ -6,18 +6,20 @@ use anyhow::{Context, Result, anyhow};
 use common::retry::{self, Failed};
 use contract::Stage;
 
-use super::waiting_for;
+use super::{Runner, waiting_for};
 use crate::{health, service, switch::Switch, systemd};
 
 const LIMIT: Duration = Duration::from_secs(600);
 const PAUSE: Duration = Duration::from_millis(250);
 
-pub fn ready(switch: &Switch) -> Result<String> {
+/// A renewal does not ask for the node: a master that is away is none of its failures.
+pub fn ready(switch: &Switch, runner: Runner) -> Result<String> {
+    let asks_for_node = switch.node.worker && runner == Runner::BringUp;
     let (begun, mut said) = (SystemTime::now(), String::new());
     let services: Vec<&str> = service::of(switch).collect();
     let mut unhealthy = None;
     let healthy = retry::until("the node is healthy", LIMIT, PAUSE, || {
-        let missing = missing(switch, &services);
+        let missing = missing(switch, &services, asks_for_node);
         let names: Vec<&str> = missing.iter().map(|(name, _)| *name).collect();
         let Some((name, error)) = missing.into_iter().next() else { return Ok(()) };
         unhealthy = None;
@@ -33,15 +35,15 @@ pub fn ready(switch: &Switch) -> Result<String> {
         }
         None => error,
     })?;
-    let node = if switch.node.worker { ", the node is Ready" } else { "" };
+    let node = if asks_for_node { ", the node is Ready" } else { "" };
     Ok(format!("{} are healthy{node}", services.join(", ")))
 }
 
 /// What is not healthy yet, and why. The node is asked about when its services are.
-fn missing(switch: &Switch, services: &[&'static str]) -> Vec<(&'static str, anyhow::Error)> {
+fn missing(switch: &Switch, services: &[&'static str], asks_for_node: bool) -> Vec<(&'static str, anyhow::Error)> {
     let mut missing: Vec<_> =
         services.iter().filter_map(|name| health::service(name).err().map(|error| (*name, error))).collect();
-    if missing.is_empty() && switch.node.worker {
+    if missing.is_empty() && asks_for_node {
         let node = health::node_ready(switch).context("the node is not Ready");
         missing.extend(node.err().map(|error| ("kubelet", error)));
     }

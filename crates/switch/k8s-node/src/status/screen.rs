@@ -17,7 +17,8 @@ pub fn render(status: &Status) -> String {
 fn write(out: &mut String, status: &Status) -> std::fmt::Result {
     let release = status.release.as_deref().unwrap_or("no release is mounted");
     let build = status.build.as_ref().map(|build| format!(", build {build}")).unwrap_or_default();
-    writeln!(out, "{}: {} (Kubernetes {release}{build})\n", status.node, status.state)?;
+    let but = if status.is_ready() && !status.is_well() { ", but not all is well" } else { "" };
+    writeln!(out, "{}: {}{but} (Kubernetes {release}{build})\n", status.node, status.state)?;
     for stage in &status.stages {
         let record = &stage.record;
         let state = match record.state {
@@ -54,11 +55,13 @@ fn write(out: &mut String, status: &Status) -> std::fmt::Result {
     for condition in &status.conditions {
         writeln!(out, "  {:<20} {:<8} {}", condition.kind, condition.status, condition.reason)?;
     }
-    if !status.problems.is_empty() {
-        writeln!(out, "\nproblems:")?;
-    }
-    for problem in &status.problems {
-        writeln!(out, "  {}", problem.replace('\n', "\n    "))?;
+    for (title, lines) in [("problems", &status.problems), ("remarks", &status.remarks)] {
+        if !lines.is_empty() {
+            writeln!(out, "\n{title}:")?;
+        }
+        for line in lines {
+            writeln!(out, "  {}", line.replace('\n', "\n    "))?;
+        }
     }
     Ok(())
 }
@@ -73,6 +76,24 @@ fn shortened(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_node_that_serves_while_something_is_wrong_says_so_in_its_first_line() {
+        let status = |problems: &[&str]| -> Status {
+            serde_json::from_value(serde_json::json!({
+                "node": "veos-b", "release": "1.20.2", "state": "ready", "stages": [], "services": [],
+                "certificates": [], "conditions": [], "problems": problems, "remarks": ["the flash is small"],
+            }))
+            .unwrap()
+        };
+        let screen = render(&status(&["DiskPressure: none left"]));
+        assert!(screen.starts_with("veos-b: ready, but not all is well (Kubernetes 1.20.2)\n"), "{screen}");
+        assert!(
+            screen.ends_with("problems:\n  DiskPressure: none left\n\nremarks:\n  the flash is small\n"),
+            "{screen}"
+        );
+        assert!(render(&status(&[])).starts_with("veos-b: ready (Kubernetes 1.20.2)\n"));
+    }
 
     #[test]
     fn a_long_line_shows_that_it_was_cut() {

@@ -45,7 +45,7 @@ const KUBE_PROXY: &str = r#"
 /// What of the nat table is left of these rules, and what there would be had there been those of others alone.
 fn left_and_expected(rules: &[&str], others: &[&str]) -> [String; 2] {
     let saved = || {
-        let saved = Program::new("iptables-save", "test").unwrap().args(["-t", "nat"]).read().unwrap();
+        let saved = program::new("iptables-save", "test").unwrap().args(["-t", "nat"]).read().unwrap();
         let mut lines: Vec<String> = saved
             .lines()
             .filter(|line| line.starts_with([':', '-']))
@@ -63,7 +63,7 @@ fn left_and_expected(rules: &[&str], others: &[&str]) -> [String; 2] {
             .filter(|line| !line.is_empty())
             .partition(|line| line.starts_with(':'));
         let text = format!("*nat\n{}\n{}\nCOMMIT\n", chains.join("\n"), rules.join("\n"));
-        Program::new("iptables-restore", "test").unwrap().input(&text).unwrap().read().unwrap();
+        program::new("iptables-restore", "test").unwrap().input(&text).unwrap().read().unwrap();
     };
     let apart = || {
         netns::unshare().unwrap();

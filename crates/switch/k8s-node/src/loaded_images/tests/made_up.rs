@@ -200,3 +200,14 @@ fn a_record_that_cannot_be_read_is_named_and_nothing_is_removed() {
     assert!(error.contains(&format!("{} does not say which images were loaded", switch.record().display())), "{error}");
     assert_eq!(switch.docker.listed(), "web:1=theirs");
 }
+
+#[test]
+fn what_an_earlier_release_has_recorded_in_memory_is_not_forgotten_by_an_upgrade() {
+    let switch = Switch::with("web:1=theirs dns:1=ours dns:2=ours loose");
+    let before = switch.data.path().join("run-images");
+    fs::write(&before, "ours dns:1\nours dns:2\n").unwrap();
+    switch.load("web:1=newer");
+    adopt_into(&switch.record(), &before).unwrap();
+    assert!(!before.exists(), "it is taken over once");
+    assert_eq!(switch.remove().unwrap(), "web:1=theirs loose");
+}

@@ -1,5 +1,8 @@
 //! With a real flash: a small file system mounted at its place, in a mount namespace of the test's own.
 
+use std::thread;
+
+use cluster::encryption;
 use rustix::mount::{MountFlags, mount_remount};
 
 use super::*;
@@ -60,5 +63,28 @@ fn a_flash_that_cannot_be_written_is_an_error_at_every_boot() {
         mount_remount(places::FLASH, MountFlags::RDONLY, c"").unwrap();
         let error = format!("{:#}", flash(&node(true, true)).unwrap_err());
         assert!(error.contains("the flash cannot be written") && error.contains("ead-only"), "{error}");
+    });
+}
+
+#[test]
+#[ignore = "needs root, for a mount namespace"]
+fn what_another_writer_has_not_finished_is_left_to_it() {
+    in_mount_namespace(|| {
+        flash_of(50);
+        came_up_before();
+        let key = Path::new(places::ENCRYPTION_CONFIG);
+        let write = || {
+            for _ in 0..300 {
+                encryption::ensure(key).expect("a bring-up takes away what a renewal is writing");
+                fs::remove_file(key).unwrap();
+            }
+        };
+        thread::scope(|scope| {
+            let writer = scope.spawn(write);
+            while !writer.is_finished() {
+                write_to(places::STATE.as_ref()).unwrap();
+            }
+            writer.join().unwrap();
+        });
     });
 }
