@@ -9,12 +9,15 @@ use cluster::{Node, pki};
 use contract::{
     Stage, places, services,
     status::{
-        CertificateState, CertificateStatus, Condition, NodeState, ServiceStatus, StageState, StageStatus, Status,
+        CertificateState, CertificateStatus, Condition, NodeState, ServiceStatus, StageRecord, StageState, StageStatus,
+        Status,
     },
 };
 
 use crate::{
-    health, record,
+    health,
+    node_keys::NodeKeysFile,
+    record,
     release::Release,
     room::Room,
     service,
@@ -47,6 +50,7 @@ pub fn collect() -> Result<Status> {
     for stage in stages.iter().filter(|stage| stage.record.state == StageState::Failed) {
         problems.push(format!("stage {}: {}", stage.stage, stage.record.line));
     }
+    problems.extend(identity_problem(switch.as_ref(), &record::read(Stage::Pki)));
     problems.extend(switch.as_ref().and_then(|switch| short_of_room(&switch.node)));
     let bring_up = systemd::is_active(services::BOOTSTRAP)?;
     let services = match &switch {
@@ -105,6 +109,16 @@ fn services(switch: &Switch, problems: &mut Vec<String>) -> Result<Vec<ServiceSt
     Ok(services)
 }
 
+/// Why this master signs for nobody, or what this worker waits for that somebody has to do on the master.
+fn identity_problem(switch: Option<&Switch>, pki: &StageRecord) -> Option<String> {
+    if switch.is_some_and(|switch| switch.node.master) {
+        let begun = pki.state == StageState::Done;
+        return NodeKeysFile::on_switch().read().err().filter(|_| begun).map(|error| format!("{error:#}"));
+    }
+    let waits = pki.state == StageState::Running && pki.line.contains("`k8s-node admit ");
+    waits.then(|| format!("stage {}: {}", Stage::Pki.name(), pki.line))
+}
+
 /// What the flash lacks now, whatever it had when the switch came up.
 fn short_of_room(node: &Node) -> Option<String> {
     match Room::on_flash(places::STATE.as_ref(), node) {
@@ -153,6 +167,18 @@ mod tests {
             assert!(said.starts_with("the flash has 19 MiB left: with less than 62"), "{said}");
             assert_eq!(short_of_room(&node(false, true)), None);
         });
+    }
+
+    #[test]
+    fn a_worker_that_waits_for_the_operators_word_shows_the_whole_command() {
+        let record = |state, line: &str| StageRecord { state, line: line.into(), seconds: 1.0 };
+        let line =
+            "waiting for the master 1.1.1.1:6444: …: `k8s-node admit veos-l1 --key 0f1e2d3c4b5a69788796a5b4c3d2e1f0`";
+        let shown = identity_problem(None, &record(StageState::Running, line)).unwrap();
+        assert_eq!(shown, format!("stage pki: {line}"));
+        // A stage that failed is told of as every other one.
+        assert_eq!(identity_problem(None, &record(StageState::Failed, line)), None);
+        assert_eq!(identity_problem(None, &record(StageState::Running, "waiting for the master")), None);
     }
 
     #[test]

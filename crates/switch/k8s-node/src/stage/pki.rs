@@ -15,7 +15,7 @@ use contract::{Stage, places, ports, services};
 use enrolment::{Enrolled, FailedAttempt, Token};
 
 use super::waiting_for;
-use crate::{service, switch::Switch, systemd};
+use crate::{node_keys::NodeKeysFile, service, switch::Switch, systemd};
 
 /// How long one try at the master may take.
 const TRY: Duration = Duration::from_secs(10);
@@ -46,6 +46,7 @@ pub fn asks_the_master(switch: &Switch) -> Result<bool> {
 }
 
 fn master(switch: &Switch) -> Result<Vec<(Credential, Outcome)>> {
+    NodeKeysFile::on_switch().begin(&switch.cluster, places::ETCD.as_ref())?;
     Ok(pki::ensure_master(places::PKI.as_ref(), &switch.cluster, &switch.node, SystemTime::now())?)
 }
 
@@ -104,7 +105,10 @@ impl<'a> Worker<'a> {
     }
 
     fn request<'r>(&'r self, token: &'r Token, csrs: &'r [String]) -> enrolment::Request<'r> {
-        enrolment::Request { master: self.master, name: &self.switch.node.name, token, csrs, timeout: TRY }
+        let Switch { cluster, node } = self.switch;
+        // Where addresses are translated, the way there may begin at any of them.
+        let from = (!cluster.nat).then_some(node.address.into());
+        enrolment::Request { master: self.master, from, name: &node.name, token, csrs, timeout: TRY }
     }
 
     fn accept(&self, enrolled: Enrolled) -> Result<Vec<(Credential, Outcome)>> {
@@ -156,7 +160,14 @@ pub fn enrolment() -> Result<String> {
     let parts = [common::files::read(places::CLUSTER_TOML.as_ref())?, service::programs_identity()?];
     let name = services::ENROLMENT.trim_end_matches(".service");
     let outcome = service::run_with(name, &service::hash(&parts))?;
-    Ok(format!("the server for workers, port {}, {outcome}", ports::ENROLMENT))
+    let mut line = format!("the server for workers, port {}, {outcome}", ports::ENROLMENT);
+    let known = NodeKeysFile::on_switch().read();
+    match known.as_ref().map(|known| known.unknown().collect::<Vec<_>>()) {
+        Ok(unknown) if unknown.is_empty() => {}
+        Ok(unknown) => line.push_str(&format!("; to be known by their kubelets: {}", unknown.join(", "))),
+        Err(error) => line.push_str(&format!("; it signs for nobody: {error:#}")),
+    }
+    Ok(line)
 }
 
 /// Starts the timer, and says which certificate ends first.
