@@ -143,7 +143,7 @@ const CLUSTER: &[Scenario] = &[
     REBOOT_ALL.needs(&["bring-up"]),
     Scenario::new(
         "worker-replaced",
-        "Services do without a worker that died, and another switch of its name takes its place by itself",
+        "Services do without a worker that died, and another switch of its name takes its place by the operator's word",
         worker_replaced::play,
     )
     .makes_objects()

@@ -32,6 +32,8 @@ pub struct Cluster {
     pub nodes: Vec<Node>,
     /// What a worker and the master know of each other before there are certificates.
     pub token: JoinToken,
+    /// Whether requests reach the master from other addresses than the nodes' own.
+    pub nat: bool,
 }
 
 /// A switch of the cluster.

@@ -50,7 +50,7 @@ impl Drop for Key {
 
 /// Makes the file, or checks the one that is there. Of several that make it at once, all get the first one's.
 pub fn ensure(path: &Path) -> Result<Change, PkiError> {
-    let _writer = state::lock_of(path)?;
+    let _writer = state::lock_beside(path)?;
     match std::fs::read(path) {
         Ok(there) => check(path, &Zeroizing::new(there)).map(|()| Change::Kept),
         Err(error) if error.kind() == io::ErrorKind::NotFound => make(path).map(|()| Change::Written),

@@ -105,7 +105,7 @@ pub fn ensure(
     cluster: &Cluster,
     node: &Node,
 ) -> Result<Vec<(Credential, Change)>, PkiError> {
-    let _writer = state::lock_of(directory)?;
+    let _writer = state::lock_directory(directory)?;
     let count = if node.master { COMPONENTS.len() } else { 2 };
     COMPONENTS[..count]
         .iter()
@@ -125,8 +125,8 @@ pub fn ensure(
 
 /// Writes the operator's kubeconfig, with the certificates and the key inside.
 pub fn write_admin(path: &Path, cluster: &Cluster, pki: &Path) -> Result<Change, PkiError> {
-    // Where the PKI lies beside it, nobody renews that while it is read.
-    let _writer = state::lock_of(path)?;
+    // Nobody renews it while it is read.
+    let _writer = state::lock_directory(pki)?;
     let encoded = |file: String| -> Result<Zeroizing<String>, PkiError> {
         let contents = Zeroizing::new(files::read(&pki.join(file))?);
         Ok(Zeroizing::new(Base64::encode_string(&contents)))

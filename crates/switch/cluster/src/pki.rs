@@ -4,7 +4,7 @@
 //! power cut between them is repaired by issuing for the key that is there. What is right is left alone byte for
 //! byte; what only the operator can decide about stops everything before anything is written.
 //!
-//! On the master: [`ensure_master`], [`sign`]. On a worker: [`requests`], [`accept`]. On both: [`inspect`].
+//! On the master: [`ensure_master`], [`sign`], [`requested_keys`] and [`served_key`]. On a worker: [`requests`], [`accept`]. On both: [`inspect`].
 //! On the operator's own host: [`whole_cluster`].
 
 mod certificate;
@@ -19,6 +19,7 @@ mod key;
 mod keys;
 mod master;
 mod name;
+mod node_key;
 mod pinned;
 mod profile;
 mod service_account;
@@ -36,7 +37,8 @@ pub use contract::{
 pub use error::{PkiError, SignError};
 pub use inspect::inspect;
 pub use master::ensure_master;
-pub use sign::{SignedCertificates, sign};
+pub use node_key::{KeyDigest, served_key};
+pub use sign::{SignedCertificates, requested_keys, sign};
 pub use whole_cluster::{MadeFor, OperatorCa, whole_cluster};
 pub use worker::{CertificateRequest, accept, requests};
 

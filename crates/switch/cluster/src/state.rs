@@ -1,16 +1,19 @@
 //! One writer of a switch's state at a time. What lies side by side in a directory is one state, and whoever writes any of it holds
-//! that directory's lock: PKI, kubeconfigs, the key of Secrets. The first writer wins: who has waited looks at what is there by then.
+//! that directory's lock: PKI with the table of nodes' keys, kubeconfigs, the key of Secrets. The first writer wins: who has waited
+//! looks at what is there by then.
 //!
 //! It is the directory itself that is locked. So there is no file of the lock's that a full flash would refuse, and the kernel lets
 //! go of it however its holder ends.
 
 use std::{
     fs::{File, TryLockError},
+    io,
+    os::unix::fs::MetadataExt,
     path::Path,
     time::Duration,
 };
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use common::{
     files,
     retry::{self, Failed},
@@ -27,13 +30,18 @@ pub struct StateLock {
     _directory: File,
 }
 
-/// Waits for the lock of the state that a file or a directory belongs to. It need not be there yet.
-pub fn lock_of(path: &Path) -> Result<StateLock> {
-    lock_within(path, LIMIT)
+/// Waits for the lock of what is in a directory, which is made where it is not there.
+pub fn lock_directory(place: &Path) -> Result<StateLock> {
+    lock_within(place, LIMIT)
 }
 
-fn lock_within(path: &Path, limit: Duration) -> Result<StateLock> {
-    let place = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+/// The same for what lies beside a file, which need not be there yet.
+pub fn lock_beside(file: &Path) -> Result<StateLock> {
+    lock_directory(file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))
+}
+
+/// The same for somebody who does not wait for so long.
+pub fn lock_within(place: &Path, limit: Duration) -> Result<StateLock> {
     files::create_dir(place)?;
     let directory = File::open(place).with_context(|| format!("cannot open the directory {}", place.display()))?;
     retry::until(&format!("nobody else writes in {}", place.display()), limit, INTERVAL, || {
@@ -46,7 +54,17 @@ fn lock_within(path: &Path, limit: Duration) -> Result<StateLock> {
             ),
         })
     })?;
+    if !is_at(&directory, place)? {
+        bail!("{} was removed while others were waited for: run again", place.display());
+    }
     Ok(StateLock { _directory: directory })
+}
+
+/// Whether it is still this directory that has the name.
+fn is_at(directory: &File, place: &Path) -> Result<bool> {
+    let of = |found: io::Result<std::fs::Metadata>| found.map(|found| (found.dev(), found.ino()));
+    let held = of(directory.metadata()).with_context(|| format!("cannot look at {}", place.display()))?;
+    Ok(of(place.metadata()).ok() == Some(held))
 }
 
 #[cfg(test)]
@@ -57,15 +75,29 @@ mod tests {
     fn what_lies_side_by_side_has_one_lock_and_who_waits_in_vain_is_told_for_what() {
         let directory = tempfile::tempdir().unwrap();
         let [pki, key] = ["pki", "state/key"].map(|name| directory.path().join(name));
-        let held = lock_of(&pki).unwrap();
-        drop(lock_of(&key).unwrap());
-        let beside = directory.path().join("encryption-config.yaml");
-        let error = format!("{:#}", lock_within(&beside, Duration::from_millis(50)).unwrap_err());
-        let place = directory.path().display();
-        assert!(error.starts_with(&format!("nobody else writes in {place}: not within")), "{error}");
+        let held = lock_beside(&key).unwrap();
+        drop(lock_directory(&pki).unwrap());
+        let place = key.parent().unwrap();
+        let error = format!("{:#}", lock_within(place, Duration::from_millis(50)).unwrap_err());
+        assert!(error.starts_with(&format!("nobody else writes in {}: not within", place.display())), "{error}");
         assert!(error.contains("another k8s-node holds its lock"), "{error}");
         drop(held);
-        drop(lock_of(&beside).unwrap());
-        assert_eq!(directory.path().read_dir().unwrap().count(), 1, "a lock leaves no file");
+        drop(lock_directory(place).unwrap());
+        assert_eq!(place.read_dir().unwrap().count(), 0, "a lock leaves no file");
+    }
+
+    #[test]
+    fn who_waited_for_a_directory_that_is_removed_writes_to_no_other_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let pki = directory.path().join("pki");
+        let held = lock_directory(&pki).unwrap();
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| lock_directory(&pki).map(drop));
+            std::thread::sleep(Duration::from_millis(200));
+            std::fs::remove_dir(&pki).unwrap();
+            drop(held);
+            let error = waiting.join().unwrap().unwrap_err().to_string();
+            assert!(error.contains("was removed while others were waited for"), "{error}");
+        });
     }
 }

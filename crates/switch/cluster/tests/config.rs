@@ -28,6 +28,13 @@ fn the_seeds_cluster_is_read() {
 }
 
 #[test]
+fn requests_come_from_the_nodes_own_addresses_unless_the_file_says_otherwise() {
+    assert!(!Cluster::parse(GOOD, "cluster.toml").unwrap().nat);
+    assert!(Cluster::parse(&with("[join]\n", "[join]\nnat = true\n"), "cluster.toml").unwrap().nat);
+    assert!(errors(&with("[join]\n", "[join]\nnat = \"yes\"\n")).contains("cluster.toml:23: "));
+}
+
+#[test]
 fn a_switch_is_found_by_its_whole_hostname_or_the_first_label_of_it() {
     let cluster = Cluster::parse(GOOD, "cluster.toml").unwrap();
     assert_eq!(cluster.node_of_host("VEOS-L1.lab.example\n").unwrap().address.to_string(), "2.2.2.2");

@@ -31,6 +31,8 @@ constants! { &str:
     /// What lasts.
     STATE = in_state!("");
     PKI = in_state!("/pki");
+    /// On the master: which key is which worker's.
+    NODE_KEYS = in_state!("/pki/node-keys.json");
     KUBECONFIGS = in_state!("/kubeconfigs");
     ADMIN_KUBECONFIG = in_state!("/admin.kubeconfig");
     ENCRYPTION_CONFIG = in_state!("/encryption-config.yaml");

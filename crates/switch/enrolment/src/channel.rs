@@ -15,16 +15,19 @@ use rustls::{
         Resumption,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
-    crypto::{CryptoProvider, ring::default_provider, verify_tls13_signature},
+    crypto::{CryptoProvider, ring::default_provider, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime},
     server::NoServerSessionStorage,
     version::TLS13,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::message::{BadMessage, Bytes32};
+use crate::message::{BadMessage, Bytes32, OLD_VERSION, VERSION};
 
 const EXPORTER: &[u8] = b"EXPORTER-kubernetes-on-eos-enrolment";
+
+/// Agreed on in the handshake by two sides of version 2; a side of version 1 passes it over.
+const ALPN: &[u8] = b"kubernetes-on-eos-enrolment/2";
 
 /// Why a message did not come or go.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +50,8 @@ where
     stream: StreamOwned<C, Timed>,
     longest: usize,
     pub keying_material: Bytes32,
+    /// Of the protocol, as the handshake has it.
+    pub version: u32,
 }
 
 impl<C, S> Channel<C, S>
@@ -64,7 +69,8 @@ where
             }
         }
         let keying_material = Bytes32(tls.export_keying_material([0; 32], EXPORTER, None)?);
-        Ok(Channel { stream: StreamOwned::new(tls, socket), longest, keying_material })
+        let version = if tls.alpn_protocol() == Some(ALPN) { VERSION } else { OLD_VERSION };
+        Ok(Channel { stream: StreamOwned::new(tls, socket), longest, keying_material, version })
     }
 
     pub fn send(&mut self, message: &impl Serialize) -> Result<(), ChannelError> {
@@ -114,9 +120,9 @@ fn tls_or_io(error: io::Error) -> ChannelError {
 }
 
 /// A socket on which every read and write ends at the deadline, so that nobody holds it longer a byte at a time.
-struct Timed {
-    socket: TcpStream,
-    deadline: Instant,
+pub struct Timed {
+    pub socket: TcpStream,
+    pub deadline: Instant,
 }
 
 impl Timed {
@@ -173,6 +179,7 @@ pub fn server_config() -> Result<Arc<ServerConfig>, ServerConfigError> {
         .with_single_cert(vec![made.cert.der().clone()], key)?;
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
+    config.alpn_protocols = vec![ALPN.to_vec()];
     Ok(Arc::new(config))
 }
 
@@ -193,12 +200,13 @@ pub fn client_config() -> Result<Arc<ClientConfig>, rustls::Error> {
         .with_no_client_auth();
     config.resumption = Resumption::disabled();
     config.enable_sni = false;
+    config.alpn_protocols = vec![ALPN.to_vec()];
     Ok(Arc::new(config))
 }
 
-/// Takes every certificate: the proof at the end of the exchange shows who the master is.
+/// Takes every certificate whose key the other side has: what is made of it is the caller's matter.
 #[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
+pub struct AnyCertificate(pub Arc<CryptoProvider>);
 
 impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(
@@ -214,11 +222,11 @@ impl ServerCertVerifier for AnyCertificate {
 
     fn verify_tls12_signature(
         &self,
-        _: &[u8],
-        _: &CertificateDer,
-        _: &DigitallySignedStruct,
+        message: &[u8],
+        certificate: &CertificateDer,
+        signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Err(rustls::PeerIncompatible::ServerDoesNotSupportTls12Or13.into())
+        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
     }
 
     fn verify_tls13_signature(

@@ -1,6 +1,9 @@
 //! Why an enrolment did not succeed, what to do about it, and how soon another try is worth it.
 
-use std::{io, net::SocketAddr};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+};
 
 use crate::{
     channel::ChannelError,
@@ -16,6 +19,11 @@ pub enum EnrolError {
     )]
     Unreachable { master: SocketAddr, error: io::Error },
     #[error(
+        "this switch cannot ask the master from {address}, its address in cluster.toml: {error}; configure it on an \
+         interface (best a loopback interface), or correct cluster.toml on every switch"
+    )]
+    NotOurAddress { address: IpAddr, error: io::Error },
+    #[error(
         "the exchange with the master at {master} broke off: {error}; it may be starting, busy, or holding back an \
          address with too many attempts: wait for the next try"
     )]
@@ -30,9 +38,7 @@ pub enum EnrolError {
          switches"
     )]
     OtherVersion { master: SocketAddr },
-    #[error(
-        "the master at {master} will not sign for {name}: {reason}; repair that on the master, or here, in cluster.toml"
-    )]
+    #[error("the master at {master} will not sign for {name}: {reason}")]
     Declined { master: SocketAddr, name: String, reason: String },
     #[error(
         "what answers at {master} did not prove that it knows the token, so nothing of its answer was used: look for a \
@@ -62,7 +68,9 @@ pub enum Retry {
 impl EnrolError {
     pub fn retry(&self) -> Retry {
         match self {
-            EnrolError::Unreachable { .. } | EnrolError::Interrupted { .. } => Retry::Soon,
+            EnrolError::Unreachable { .. } | EnrolError::NotOurAddress { .. } | EnrolError::Interrupted { .. } => {
+                Retry::Soon
+            }
             EnrolError::Refused { .. }
             | EnrolError::OtherVersion { .. }
             | EnrolError::Declined { .. }

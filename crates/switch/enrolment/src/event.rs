@@ -12,6 +12,7 @@ pub enum Event {
         peer: SocketAddr,
         name: String,
         certificates: usize,
+        remark: Option<String>,
     },
     /// The worker is one of ours, and its requests were not signed.
     Declined {
@@ -54,8 +55,9 @@ pub enum Event {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Event::Issued { peer, name, certificates } => {
-                write!(f, "enrolment: {name} at {peer} has got {certificates} certificates")
+            Event::Issued { peer, name, certificates, remark } => {
+                write!(f, "enrolment: {name} at {peer} has got {certificates} certificates")?;
+                remark.as_ref().map_or(Ok(()), |remark| write!(f, "; {remark}"))
             }
             Event::Declined { peer, name, reason } => {
                 write!(f, "enrolment: nothing signed for {name} at {peer}: {reason}")

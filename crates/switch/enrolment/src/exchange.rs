@@ -1,7 +1,7 @@
 //! The master's side of one exchange.
 
 use std::{
-    net::{SocketAddr, TcpStream},
+    net::{IpAddr, SocketAddr, TcpStream},
     sync::Arc,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
@@ -12,10 +12,30 @@ use crate::{
     Issued,
     channel::{Channel, ChannelError, not_expected},
     event::Event,
-    message::{self, Body, Bytes32, FromMaster, FromWorker, NoRandomness, Refusal, VERSION},
+    message::{self, Body, Bytes32, FromMaster, FromWorker, NoRandomness, OLD_VERSION, Refusal},
     token::Token,
     transcript::{Transcript, TranscriptParts},
 };
+
+/// The requests of a worker that has proven that it knows the token.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    pub name: &'a str,
+    /// The address that it asks from.
+    pub from: IpAddr,
+    /// Whether its release lets the kernel choose that address.
+    pub any_address: bool,
+    /// Certificate signing requests, PEM.
+    pub csrs: &'a [String],
+}
+
+/// What it is given.
+#[derive(Clone, Debug)]
+pub struct Signed {
+    pub issued: Issued,
+    /// What the master's operator ought to know of it.
+    pub remark: Option<String>,
+}
 
 /// Decides on the requests of a worker that has proven that it knows the token.
 pub trait Signer: Send + Sync {
@@ -23,8 +43,8 @@ pub trait Signer: Send + Sync {
     fn knows(&self, name: &str) -> bool;
 
     /// A certificate for each request, or the reason why not, for the worker's operator to read. Knowing the token
-    /// makes nobody a master: never for the name of one.
-    fn sign(&self, name: &str, csrs: &[String]) -> Result<Issued, String>;
+    /// makes nobody a master, nor another worker: never for the name of one.
+    fn sign(&self, asked: &Asked) -> Result<Signed, String>;
 }
 
 /// What an exchange is carried out with.
@@ -55,7 +75,7 @@ impl Exchange<'_> {
         if !message::is_name(&name) {
             return Err(not_expected("a hello with a node's name").into());
         }
-        if version != VERSION {
+        if version != channel.version {
             channel.send(&FromMaster::Refused(Refusal::Version))?;
             channel.close();
             return Ok(Event::OtherVersion { peer, name, version });
@@ -67,6 +87,7 @@ impl Exchange<'_> {
             return Err(not_expected("a request").into());
         };
         let transcript = Transcript::of(&TranscriptParts {
+            version,
             keying_material: &channel.keying_material,
             name: &name,
             worker_nonce: &worker_nonce,
@@ -80,7 +101,7 @@ impl Exchange<'_> {
         } else if !self.signer.knows(&name) {
             (FromMaster::Refused(Refusal::TokenOrName), Event::UnknownName { peer, name })
         } else {
-            let (body, event) = self.decide(peer, name, &csrs);
+            let (body, event) = self.decide(peer, name, version, &csrs);
             let body = serde_json::to_string(&body).map_err(|error| ChannelError::Io(error.into()))?;
             (FromMaster::Answer { proof: transcript.master_proof(self.token, &body), body }, event)
         };
@@ -89,10 +110,11 @@ impl Exchange<'_> {
         Ok(event)
     }
 
-    fn decide(&self, peer: SocketAddr, name: String, csrs: &[String]) -> (Body, Event) {
-        match self.signer.sign(&name, csrs) {
-            Ok(Issued { ca, certificates }) => {
-                let event = Event::Issued { peer, name, certificates: certificates.len() };
+    fn decide(&self, peer: SocketAddr, name: String, version: u32, csrs: &[String]) -> (Body, Event) {
+        let from = peer.ip().to_canonical();
+        match self.signer.sign(&Asked { name: &name, from, any_address: version == OLD_VERSION, csrs }) {
+            Ok(Signed { issued: Issued { ca, certificates }, remark }) => {
+                let event = Event::Issued { peer, name, certificates: certificates.len(), remark };
                 (Body::Issued { ca, certificates, time: now() }, event)
             }
             Err(reason) => (Body::Declined { reason: reason.clone() }, Event::Declined { peer, name, reason }),

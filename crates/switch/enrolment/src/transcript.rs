@@ -4,7 +4,6 @@ use ring::{digest, hmac};
 
 use crate::{message::Bytes32, token::Token};
 
-const PROTOCOL: &[u8] = b"kubernetes-on-eos enrolment 1";
 const WORKER: &[u8] = b"worker";
 const MASTER: &[u8] = b"master";
 
@@ -12,6 +11,7 @@ const MASTER: &[u8] = b"master";
 pub struct Transcript(Vec<u8>);
 
 pub struct TranscriptParts<'a> {
+    pub version: u32,
     pub keying_material: &'a Bytes32,
     pub name: &'a str,
     pub worker_nonce: &'a Bytes32,
@@ -27,7 +27,7 @@ impl Transcript {
         }
         let mut all = vec![];
         for part in [
-            PROTOCOL,
+            format!("kubernetes-on-eos enrolment {}", parts.version).as_bytes(),
             &parts.keying_material.0,
             parts.name.as_bytes(),
             &parts.worker_nonce.0,

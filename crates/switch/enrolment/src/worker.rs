@@ -1,17 +1,18 @@
 //! The worker's side of one exchange.
 
 use std::{
-    net::{SocketAddr, TcpStream},
+    net::{IpAddr, SocketAddr, TcpStream},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use rustls::{ClientConnection, pki_types::ServerName};
+use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::{
     Issued,
     channel::{self, Channel, ChannelError, not_expected},
     error::EnrolError,
-    message::{self, Body, Bytes32, FromMaster, FromWorker, LONGEST, VERSION},
+    message::{self, Body, Bytes32, FromMaster, FromWorker, LONGEST},
     token::Token,
     transcript::{Transcript, TranscriptParts},
 };
@@ -20,6 +21,8 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
     pub master: SocketAddr,
+    /// This node's address in cluster.toml, which the master knows its requests by; none for one that the kernel chooses.
+    pub from: Option<IpAddr>,
     /// This node's name in cluster.toml.
     pub name: &'a str,
     pub token: &'a Token,
@@ -39,22 +42,22 @@ pub struct Enrolled {
 
 /// One try.
 pub fn enrol(request: &Request) -> Result<Enrolled, EnrolError> {
-    let Request { master, name, token, csrs, timeout } = *request;
+    let Request { master, from, name, token, csrs, timeout } = *request;
     if !message::is_name(name) {
         return Err(EnrolError::Request { what: format!("{name:?} is not a node's name; repair cluster.toml") });
     }
     let deadline = Instant::now() + timeout;
     let broken = |error| EnrolError::of_channel(master, error);
 
-    let socket =
-        TcpStream::connect_timeout(&master, timeout).map_err(|error| EnrolError::Unreachable { master, error })?;
+    let socket = connect(master, from, timeout)?;
     let tls = channel::client_config()
         .and_then(|config| ClientConnection::new(config, ServerName::from(master.ip())))
         .map_err(|error| broken(error.into()))?;
     let mut channel = Channel::open(tls, socket, deadline, LONGEST).map_err(broken)?;
 
     let worker_nonce = Bytes32::random()?;
-    let hello = FromWorker::Hello { version: VERSION, name: name.to_owned(), nonce: worker_nonce.clone() };
+    let version = channel.version;
+    let hello = FromWorker::Hello { version, name: name.to_owned(), nonce: worker_nonce.clone() };
     channel.send(&hello).map_err(broken)?;
     let master_nonce = match channel.receive("a challenge").map_err(broken)? {
         FromMaster::Challenge { nonce } => nonce,
@@ -63,6 +66,7 @@ pub fn enrol(request: &Request) -> Result<Enrolled, EnrolError> {
     };
 
     let transcript = Transcript::of(&TranscriptParts {
+        version,
         keying_material: &channel.keying_material,
         name,
         worker_nonce: &worker_nonce,
@@ -93,4 +97,15 @@ pub fn enrol(request: &Request) -> Result<Enrolled, EnrolError> {
         Ok(Body::Declined { reason }) => Err(EnrolError::Declined { master, name: name.to_owned(), reason }),
         Err(_) => Err(broken(ChannelError::Received(message::BadMessage::NotExpected { expected: "certificates" }))),
     }
+}
+
+fn connect(master: SocketAddr, from: Option<IpAddr>, timeout: Duration) -> Result<TcpStream, EnrolError> {
+    let unreachable = |error| EnrolError::Unreachable { master, error };
+    let socket = Socket::new(Domain::for_address(master), Type::STREAM, Some(Protocol::TCP)).map_err(unreachable)?;
+    if let Some(address) = from {
+        let bound = socket.bind(&SocketAddr::new(address, 0).into());
+        bound.map_err(|error| EnrolError::NotOurAddress { address, error })?;
+    }
+    socket.connect_timeout(&master.into(), timeout).map_err(unreachable)?;
+    Ok(socket.into())
 }

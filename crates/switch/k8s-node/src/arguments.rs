@@ -3,8 +3,11 @@
 use std::{ffi::OsString, path::PathBuf};
 
 use anyhow::{Context, Result, bail};
+use cluster::pki::KeyDigest;
 use contract::{Stage, places};
 use lexopt::prelude::*;
+
+use crate::admit::Who;
 
 pub fn help() -> String {
     let stages: String =
@@ -17,6 +20,8 @@ Kubernetes on this switch.
     k8s-node logs [SERVICE] [--follow]  what the bring-up and the services say; one of them alone
     k8s-node check [FILE]               check a cluster.toml [default: {cluster_toml}]
     k8s-node collect [--output FILE]    a support bundle without secrets [default: {flash}/k8s-node-NAME.tar.gz]
+    k8s-node admit NAME [--key KEY]     on the master: a worker may enrol once with another key, within the hour
+    k8s-node admit --all                the same for every worker, after an old backup was restored
     k8s-node renew                      every stage once more: what is due is issued again; a timer does it every hour
     k8s-node down                       stop everything and leave the flash as it is
     k8s-node reset [--yes]              stop everything and remove this switch's keys, certificates and etcd's data
@@ -46,6 +51,7 @@ pub enum Command {
     Check { file: Option<PathBuf> },
     Collect { output: Option<PathBuf> },
     Renew { in_turn: bool },
+    Admit { who: Who, key: Option<KeyDigest> },
     EnrolmentServer,
     Down,
     Reset { yes: bool },
@@ -73,12 +79,16 @@ fn parse_from(arguments: impl IntoIterator<Item = OsString, IntoIter: 'static>) 
             ("logs", Long("follow") | Short('f')) => options.follow = true,
             ("collect", Long("output") | Short('o')) => options.output = Some(parser.value()?.into()),
             ("renew", Long("in-turn")) => options.in_turn = true,
+            ("admit", Long("all")) => options.all = true,
+            ("admit", Long("key")) => options.key = Some(parser.value()?.parse()?),
             ("reset", Long("yes") | Short('y')) => options.yes = true,
-            ("logs" | "check" | "stage", Value(value)) if options.value.is_none() => options.value = Some(value),
+            ("logs" | "check" | "stage" | "admit", Value(value)) if options.value.is_none() => {
+                options.value = Some(value)
+            }
             (_, other) => return Err(other.unexpected().into()),
         }
     }
-    let Options { json, follow, in_turn, yes, output, value } = options;
+    let Options { json, follow, in_turn, all, yes, key, output, value } = options;
     Ok(match verb.as_str() {
         "stage" => Command::Stage(stage(value)?),
         "status" => Command::Status { json },
@@ -86,6 +96,7 @@ fn parse_from(arguments: impl IntoIterator<Item = OsString, IntoIter: 'static>) 
         "check" => Command::Check { file: value.map(PathBuf::from) },
         "collect" => Command::Collect { output },
         "renew" => Command::Renew { in_turn },
+        "admit" => Command::Admit { who: who(value, all, key.is_some())?, key },
         "enrolment-server" => Command::EnrolmentServer,
         "down" => Command::Down,
         "reset" => Command::Reset { yes },
@@ -103,12 +114,24 @@ fn stage(name: Option<OsString>) -> Result<Stage> {
     })
 }
 
+fn who(name: Option<OsString>, all: bool, has_key: bool) -> Result<Who> {
+    match (name, all) {
+        (Some(name), false) => Ok(Who::One(name.string()?)),
+        (None, true) if !has_key => Ok(Who::All),
+        (None, true) => bail!("--key is one worker's: name it in the place of --all"),
+        (Some(_), true) => bail!("a name or --all, not both"),
+        (None, false) => bail!("which worker is missing; --all is for every one"),
+    }
+}
+
 #[derive(Default)]
 struct Options {
     json: bool,
     follow: bool,
     in_turn: bool,
+    all: bool,
     yes: bool,
+    key: Option<KeyDigest>,
     output: Option<PathBuf>,
     value: Option<OsString>,
 }
@@ -131,6 +154,12 @@ mod tests {
         assert_eq!(parse("k8s-node reset").unwrap(), Command::Reset { yes: false });
         assert_eq!(parse("k8s-node renew").unwrap(), Command::Renew { in_turn: false });
         assert_eq!(parse("k8s-node stage kube-proxy").unwrap(), Command::Stage(Stage::KubeProxy));
+        let admitted = Command::Admit { who: Who::One("veos-l1".into()), key: None };
+        assert_eq!(parse("k8s-node admit veos-l1").unwrap(), admitted);
+        let key: KeyDigest = "0123456789abcdef0123456789abcdef".parse().unwrap();
+        let admitted = Command::Admit { who: Who::One("veos-l1".into()), key: Some(key) };
+        assert_eq!(parse("k8s-node admit veos-l1 --key 0123456789ABCDEF0123456789abcdef").unwrap(), admitted);
+        assert_eq!(parse("k8s-node admit --all").unwrap(), Command::Admit { who: Who::All, key: None });
         let logs = Command::Logs { service: Some("etcd".into()), follow: true };
         assert_eq!(parse("k8s-node logs etcd -f").unwrap(), logs);
     }
@@ -146,6 +175,14 @@ mod tests {
     fn what_the_timer_starts_waits_for_its_turn_at_the_master() {
         assert_eq!(started_by(services::RENEWAL), Command::Renew { in_turn: true });
         assert_eq!(started_by(services::ENROLMENT), Command::EnrolmentServer);
+    }
+
+    #[test]
+    fn an_admission_that_could_mean_more_than_was_said_is_refused() {
+        let key = "--key 0123456789abcdef0123456789abcdef";
+        for rest in ["", "a --all", &format!("--all {key}"), key, "a --key 0123", "a b"] {
+            assert!(parse(&format!("k8s-node admit {rest}")).is_err(), "{rest}");
+        }
     }
 
     #[test]

@@ -98,7 +98,7 @@ fn record_or_none(file: &Path) -> Record {
 }
 
 fn adopt_into(file: &Path, before: &Path) -> Result<()> {
-    let _writer = state::lock_of(file)?;
+    let _writer = state::lock_beside(file)?;
     let mut record = record_or_none(file);
     // A line an image: its id, and the name that it was loaded under.
     for (id, tag) in files::read_text(before)?.lines().filter_map(|line| line.split_once(' ')) {
@@ -112,7 +112,7 @@ fn adopt_into(file: &Path, before: &Path) -> Result<()> {
 }
 
 fn load_into(docker: &impl Images, archive: &Path, images: &[Image], file: &Path) -> Result<()> {
-    let writer = state::lock_of(file)?;
+    let writer = state::lock_beside(file)?;
     let mut record = record_or_none(file);
     for Image { tag, id } in images {
         if docker.id(id)?.is_none() {
@@ -130,7 +130,7 @@ fn load_into(docker: &impl Images, archive: &Path, images: &[Image], file: &Path
 }
 
 fn remove_all_from(docker: &impl Images, file: &Path) -> Result<()> {
-    let _writer = state::lock_of(file)?;
+    let _writer = state::lock_beside(file)?;
     let record = Record::read(file)?;
     let given_back = record.taken.iter().map(|taken| {
         let is_ours = record.loaded.contains(&taken.id);

@@ -3,8 +3,10 @@
 #[macro_use(eprintln, print, println)]
 extern crate common;
 
+mod admit;
 mod api;
 mod arguments;
+mod certificate_authority;
 mod collect;
 mod containers;
 mod down;
@@ -12,10 +14,12 @@ mod enrolment_server;
 mod health;
 mod image_archive;
 mod iptables;
+mod kubelet_key;
 mod leftovers;
 mod loaded_images;
 #[cfg(test)]
 mod master_fixture;
+mod node_keys;
 mod program;
 mod record;
 mod release;
@@ -75,6 +79,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Check { file } => println!("{}", switch::check(file.as_deref())?),
         Command::Collect { output } => collect::run(output.as_deref())?,
         Command::Renew { in_turn } => renew::run(in_turn)?,
+        Command::Admit { who, key } => admit::run(&who, key)?,
         Command::EnrolmentServer => enrolment_server::run()?,
         Command::Down => down::run()?,
         Command::Reset { yes } => reset::run(yes)?,

@@ -1,7 +1,8 @@
 //! A master for tests: a PKI in a directory of its own, and the server that workers enrol at on a free port.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    fs,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     path::Path,
     sync::{Arc, Mutex},
     thread::{self, JoinHandle},
@@ -12,14 +13,26 @@ use cluster::{Cluster, pki};
 use enrolment::{Event, Server, ServerLimits, Stop, Token};
 use tempfile::TempDir;
 
-use crate::enrolment_server::CertificateAuthority;
+use crate::{certificate_authority::CertificateAuthority, node_keys::NodeKeysFile};
 
 const CLUSTER: &str = include_str!("../../cluster/tests/fixtures/cluster.toml");
+
+const FILE: &str = "node-keys.json";
+
+/// Its nodes have addresses that a test can ask from.
+pub fn cluster() -> Cluster {
+    let mut cluster = Cluster::parse(CLUSTER, "cluster.toml").unwrap();
+    for (node, last) in cluster.nodes.iter_mut().zip(11..) {
+        node.address = Ipv4Addr::new(127, 0, 0, last);
+    }
+    cluster
+}
 
 /// It ends with the test.
 pub struct Master {
     pub cluster: Cluster,
     pub address: SocketAddr,
+    pub ca: Arc<CertificateAuthority>,
     directory: TempDir,
     events: Arc<Mutex<Vec<Event>>>,
     stop: Stop,
@@ -29,22 +42,37 @@ pub struct Master {
 impl Master {
     /// One whose certificates were made at `made`.
     pub fn start(made: SystemTime) -> Master {
-        let directory = tempfile::tempdir().unwrap();
-        let cluster = Cluster::parse(CLUSTER, "cluster.toml").unwrap();
+        Master::of(&cluster(), made)
+    }
+
+    /// What an upgrade makes of the master of a cluster whose workers were enrolled before there was a table of keys.
+    pub fn forget_keys(&self) {
+        fs::remove_file(self.pki().join(FILE)).unwrap();
+        self.ca.node_keys.begin(&self.cluster, self.pki()).unwrap();
+    }
+
+    pub fn of(cluster: &Cluster, made: SystemTime) -> Master {
+        let (directory, cluster) = (tempfile::tempdir().unwrap(), cluster.clone());
+        let node_keys = NodeKeysFile::at(directory.path().join(FILE));
+        node_keys.begin(&cluster, directory.path()).unwrap();
         pki::ensure_master(directory.path(), &cluster, cluster.master(), made).unwrap();
         let events: Arc<Mutex<Vec<Event>>> = Arc::default();
         let sink = events.clone();
+        // Nobody listens there before a test does.
+        let kubelet_port = TcpListener::bind((cluster.nodes[1].address, 0)).unwrap().local_addr().unwrap().port();
+        let pki = directory.path().into();
+        let ca = Arc::new(CertificateAuthority { pki, cluster: cluster.clone(), node_keys, kubelet_port });
         let server = Server::bind(
             (Ipv4Addr::LOCALHOST, 0).into(),
             Token::new(cluster.token.reveal()).unwrap(),
-            Arc::new(CertificateAuthority { pki: directory.path().into(), cluster: cluster.clone() }),
-            ServerLimits::default(),
+            ca.clone(),
+            ServerLimits { attempts_a_minute: u32::MAX, connections: 32, ..ServerLimits::default() },
             move |event| sink.lock().unwrap().push(event),
         )
         .unwrap();
         let (address, stop) = (server.address(), server.stop_handle().unwrap());
         let thread = Some(thread::spawn(move || server.run()));
-        Master { cluster, address, directory, events, stop, thread }
+        Master { cluster, address, ca, directory, events, stop, thread }
     }
 
     pub fn pki(&self) -> &Path {

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal};
 
 use anyhow::{Context, Result, bail};
+use cluster::state;
 use common::files;
 use contract::places;
 
@@ -13,7 +14,8 @@ pub fn run(yes: bool) -> Result<()> {
         confirm()?;
     }
     down::run()?;
-    let _writer = cluster::state::lock_of(places::PKI.as_ref())?;
+    let _writer = state::lock_beside(places::PKI.as_ref())?;
+    let _of_pki = state::lock_directory(places::PKI.as_ref())?;
     for place in [
         places::ETCD,
         places::PKI,

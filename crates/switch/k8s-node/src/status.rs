@@ -9,12 +9,14 @@ use anyhow::Result;
 use cluster::pki;
 use contract::{
     Stage, places, services,
-    status::{CertificateStatus, Condition, NodeState, ServiceStatus, StageState, StageStatus, Status},
+    status::{CertificateStatus, Condition, NodeState, ServiceStatus, StageRecord, StageState, StageStatus, Status},
 };
 
 use self::findings::{Findings, RENEWED_WITHIN};
 use crate::{
-    health, record,
+    health,
+    node_keys::NodeKeysFile,
+    record,
     release::Release,
     room::Room,
     service,
@@ -50,6 +52,7 @@ pub fn collect() -> Result<Status> {
     if let Some(Switch { node, .. }) = &switch {
         findings.room(Room::on_flash(places::STATE.as_ref(), node), node);
     }
+    findings.problems.extend(identity_problem(switch.as_ref(), &record::read(Stage::Pki)));
     let bring_up = systemd::is_active(services::BOOTSTRAP)?;
     let services = match &switch {
         Some(switch) => services(switch, &mut findings.problems)?,
@@ -117,6 +120,16 @@ fn services(switch: &Switch, problems: &mut Vec<String>) -> Result<Vec<ServiceSt
     Ok(services)
 }
 
+/// Why this master signs for nobody, or what this worker waits for that somebody has to do on the master.
+fn identity_problem(switch: Option<&Switch>, pki: &StageRecord) -> Option<String> {
+    if switch.is_some_and(|switch| switch.node.master) {
+        let begun = pki.state == StageState::Done;
+        return NodeKeysFile::on_switch().read().err().filter(|_| begun).map(|error| format!("{error:#}"));
+    }
+    let waits = pki.state == StageState::Running && pki.line.contains("`k8s-node admit ");
+    waits.then(|| format!("stage {}: {}", Stage::Pki.name(), pki.line))
+}
+
 fn certificates(switch: &Switch, findings: &mut Findings) -> Vec<CertificateStatus> {
     let now = SystemTime::now();
     let at = |time| pki::inspect(places::PKI.as_ref(), &switch.cluster, &switch.node, time);
@@ -125,4 +138,21 @@ fn certificates(switch: &Switch, findings: &mut Findings) -> Vec<CertificateStat
         findings.certificate(certificate, &before.state, &switch.node, is_done(Stage::Pki));
     }
     certificates
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_that_waits_for_the_operators_word_shows_the_whole_command() {
+        let record = |state, line: &str| StageRecord { state, line: line.into(), seconds: 1.0 };
+        let line =
+            "waiting for the master 1.1.1.1:6444: …: `k8s-node admit veos-l1 --key 0f1e2d3c4b5a69788796a5b4c3d2e1f0`";
+        let shown = identity_problem(None, &record(StageState::Running, line)).unwrap();
+        assert_eq!(shown, format!("stage pki: {line}"));
+        // A stage that failed is told of as every other one.
+        assert_eq!(identity_problem(None, &record(StageState::Failed, line)), None);
+        assert_eq!(identity_problem(None, &record(StageState::Running, "waiting for the master")), None);
+    }
 }

@@ -23,18 +23,21 @@ pub struct EnrolmentMemory {
     pub most: u64,
 }
 
-/// Asks for certificates as the workers of `cluster` would, of a master that has come up with the same file.
+/// Asks for certificates as the workers of `cluster` would, of a master that has come up with the same file, and does not mind
+/// where they ask from.
 pub fn of_enrolment_server(master: &BenchSwitch, cluster: &Path) -> Result<EnrolmentMemory> {
     let cluster = Cluster::parse(&files::read_text(cluster)?, &cluster.display().to_string())?;
     let token = Token::new(cluster.token.reveal())?;
     let address = SocketAddr::new(master.device()?.management_address()?.parse()?, ports::ENROLMENT);
     let workers: Vec<_> = cluster.nodes.iter().filter(|node| !node.master).collect();
+    // Each keeps its keys: the master signs for no others under its name.
+    let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
     for worker in workers.iter().cycle().take(ENROLMENTS) {
-        let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
-        let requests = pki::requests(directory.path(), &cluster, worker, SystemTime::now())?;
+        let requests = pki::requests(&directory.path().join(&worker.name), &cluster, worker, SystemTime::now())?;
         let csrs: Vec<String> = requests.into_iter().flatten().map(|request| request.pem).collect();
         let timeout = Duration::from_secs(15);
-        enrol(&enrolment::Request { master: address, name: &worker.name, token: &token, csrs: &csrs, timeout })?;
+        let (master, from, name) = (address, None, worker.name.as_str());
+        enrol(&enrolment::Request { master, from, name, token: &token, csrs: &csrs, timeout })?;
     }
     let printed = master.run(&["memory", UNIT])?;
     let line = |name: &str| {

@@ -1,8 +1,9 @@
-//! A worker's hardware dies, and another switch takes its name and place.
+//! A worker's hardware dies, and another switch takes its name and place, once the operator has said so on the master.
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use contract::places::{BIN, PKI};
 
 use crate::{
     Scene, Switch,
@@ -34,18 +35,32 @@ fn replaced(scene: &mut Scene<'_>) -> Result<()> {
     let how = format!("from the power cut to the last of {failed} questions at other switches that had no answer");
     scene.figure("convergence after a worker's death", took.as_secs_f64(), "s", &how);
 
-    scene.step(
-        format!("another {} comes up with an empty flash, cluster.toml and the SWIX", worker.name()),
+    let command = scene.step(
+        format!(
+            "another {} comes up with an empty flash, cluster.toml and the SWIX, and says what to do",
+            worker.name()
+        ),
         |scene| {
             worker.replace(&scene.parts.flash()?)?;
-            worker.wait_until_ready(BRING_UP).map(drop)
+            scene.eventually("its status has a command for the master", BRING_UP, || admission(&worker))
         },
     )?;
+    scene.step("it has the name and the token, and no certificate of the dead one's name", |_| {
+        let certificates = worker.sh(&format!("find {PKI} -name '*.pem' ! -name '*-key.pem'"))?;
+        ensure!(certificates.is_empty(), "it has been given {certificates}");
+        Ok(())
+    })?;
+    scene.step(format!("say `{command}` on the master"), |scene| {
+        let said = scene.master()?.sh(&format!("PATH={BIN}:$PATH {command}"))?;
+        ensure!(said.contains("may enrol once"), "it says {said}");
+        Ok(())
+    })?;
+    scene.step(format!("{} is ready", worker.name()), |_| worker.wait_until_ready(BRING_UP).map(drop))?;
     scene.figure(
         "a worker's replacement",
         power_on_to_ready(&[worker])?.as_secs_f64(),
         "s",
-        "from power-on with an empty flash until it says that it is ready",
+        "from power-on with an empty flash until it says that it is ready, with the operator's word on the master between",
     );
     scene.step("every worker is Ready", |scene| scene.wait_until_nodes_ready(BRING_UP))
 }
@@ -62,4 +77,12 @@ fn death_of(scene: &Scene<'_>, worker: &Switch<'_>, answers: &Answers) -> Result
         (failed, Some(last)) if last.elapsed() > QUIET => Ok((last.saturating_duration_since(began), failed)),
         (failed, _) => bail!("{failed} questions have had no answer"),
     })
+}
+
+/// What the switch asks its operator to say on the master, as its status has it for a person.
+fn admission(worker: &Switch<'_>) -> Result<String> {
+    let problems = worker.status()?.problems;
+    let commands = problems.iter().flat_map(|problem| problem.split('`'));
+    let command = commands.map(str::to_owned).find(|text| text.starts_with("k8s-node admit "));
+    command.with_context(|| format!("its problems are {problems:?}"))
 }

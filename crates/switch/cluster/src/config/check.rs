@@ -60,6 +60,7 @@ pub(super) fn cluster(file: File, text: &str) -> Result<Cluster, Vec<ConfigError
         .chain(pod_cidr.map(|range| claim("pod_cidr", range, &table.pod_cidr)))
         .collect();
     let nodes = checker.nodes(&tables, pod_cidr, &taken);
+    let nat = join.nat;
     let token = join.token(text).map_err(|error| checker.errors.push(error)).ok();
     checker.errors.sort_by_key(|error| error.line.unwrap_or(usize::MAX));
     match (service_cidr, pod_cidr, dns, token) {
@@ -74,6 +75,7 @@ pub(super) fn cluster(file: File, text: &str) -> Result<Cluster, Vec<ConfigError
             kube_proxy,
             nodes,
             token,
+            nat,
         }),
         _ => Err(checker.errors),
     }

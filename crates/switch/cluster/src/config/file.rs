@@ -56,6 +56,8 @@ pub(super) enum Role {
 #[serde(deny_unknown_fields)]
 pub(super) struct JoinTable {
     pub(super) token: Spanned<String>,
+    #[serde(default)]
+    pub(super) nat: bool,
 }
 
 fn default_name() -> Spanned<String> {

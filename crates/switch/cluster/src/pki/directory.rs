@@ -28,7 +28,7 @@ pub(super) enum KeyFile {
     Good(PrivateKey),
 }
 
-/// A directory that nobody else writes to, nor to what lies beside it, until this is dropped.
+/// A directory that nobody else writes to until this is dropped.
 pub(super) struct Directory {
     path: PathBuf,
     _writer: StateLock,
@@ -41,7 +41,7 @@ pub(super) struct Batch(Vec<(String, Access, Zeroizing<String>)>);
 impl Directory {
     pub(super) fn open(path: &Path) -> Result<Self, PkiError> {
         create(path)?;
-        let directory = Directory { path: path.to_owned(), _writer: state::lock_of(path)? };
+        let directory = Directory { path: path.to_owned(), _writer: state::lock_directory(path)? };
         directory.remove_unfinished().with_context(|| format!("cannot clear {}", path.display()))?;
         Ok(directory)
     }

@@ -24,6 +24,7 @@ pub(super) enum Usage {
 }
 
 /// What a leaf certificate has to say.
+#[derive(Clone)]
 pub(super) struct Profile {
     pub(super) subject: Name,
     pub(super) common_name: String,

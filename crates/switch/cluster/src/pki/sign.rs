@@ -20,6 +20,7 @@ use super::{
     issue::{self, Issuer},
     key::PublicKey,
     name::{parts, shown},
+    node_key::KeyDigest,
     profile::{self, Profile},
     time::check_clock,
 };
@@ -54,23 +55,7 @@ pub fn sign(
     now: SystemTime,
 ) -> Result<SignedCertificates, SignError> {
     check_clock(now)?;
-    let node = cluster.node(node_name).ok_or_else(|| SignError::Refused {
-        asked: format!("certificates for the node {:?}", node_name.chars().take(80).collect::<String>()),
-        allowed: workers(cluster),
-    })?;
-    if node.master {
-        let asked = format!("certificates for {}, which is a master and makes its own", node.name);
-        return Err(SignError::Refused { asked, allowed: workers(cluster) });
-    }
-    if requests.len() > Credential::WORKER.len() {
-        let few = Credential::WORKER.len();
-        return Err(SignError::BadRequest(format!("{} requests at once; a node has {few}", requests.len())));
-    }
-    let allowed = Credential::WORKER.map(|credential| profile::leaf(credential, cluster, node));
-    let allowed: Vec<Profile> = allowed.into_iter().collect::<Result<_, _>>()?;
-    require_own_names(cluster, node, &allowed)?;
-    let checked: Vec<(PublicKey, &Profile)> =
-        requests.iter().map(|request| check(request, &allowed, node)).collect::<Result<_, _>>()?;
+    let checked = checked(cluster, node_name, requests)?;
     let (key, certificate) = match standing(path, Credential::Ca, cluster, now)? {
         Standing::Sign { key, certificate, .. } => (key, certificate),
         Standing::KeyAway { why, .. } => {
@@ -85,18 +70,54 @@ pub fn sign(
         }
     };
     let issuer = Issuer { certificate: &certificate, key: &key };
-    let certificates = checked.iter().map(|(key, profile)| issue::leaf(profile, key, &issuer, now));
+    let certificates = checked.iter().map(|asked| issue::leaf(&asked.profile, &asked.key, &issuer, now));
     let certificates = certificates.collect::<Result<_, _>>()?;
     let ca_pem = directory::read_certificate(path, Credential::Ca)?.unwrap_or_default();
     let ca_pem = String::from_utf8(ca_pem.to_vec()).map_err(|why| PkiError::crypto("read ca.pem", why))?;
     Ok(SignedCertificates { ca_pem, certificates })
 }
 
+/// The keys that the requests of one worker are for, and were made with. What [`sign`] would refuse of them is refused here.
+pub fn requested_keys(
+    cluster: &Cluster,
+    node_name: &str,
+    requests: &[String],
+) -> Result<Vec<(Credential, KeyDigest)>, SignError> {
+    let checked = checked(cluster, node_name, requests)?;
+    checked.iter().map(|asked| Ok((asked.credential, KeyDigest::of(&asked.key.0)?))).collect()
+}
+
+/// A request that may be signed.
+struct Asked {
+    credential: Credential,
+    key: PublicKey,
+    profile: Profile,
+}
+
+fn checked(cluster: &Cluster, node_name: &str, requests: &[String]) -> Result<Vec<Asked>, SignError> {
+    let node = cluster.node(node_name).ok_or_else(|| SignError::Refused {
+        asked: format!("certificates for the node {:?}", node_name.chars().take(80).collect::<String>()),
+        allowed: workers(cluster),
+    })?;
+    if node.master {
+        let asked = format!("certificates for {}, which is a master and makes its own", node.name);
+        return Err(SignError::Refused { asked, allowed: workers(cluster) });
+    }
+    if requests.len() > Credential::WORKER.len() {
+        let few = Credential::WORKER.len();
+        return Err(SignError::BadRequest(format!("{} requests at once; a node has {few}", requests.len())));
+    }
+    let allowed = Credential::WORKER.map(|credential| Ok((credential, profile::leaf(credential, cluster, node)?)));
+    let allowed: Vec<(Credential, Profile)> = allowed.into_iter().collect::<Result<_, PkiError>>()?;
+    require_own_names(cluster, node, &allowed)?;
+    requests.iter().map(|request| check(request, &allowed, node)).collect()
+}
+
 /// Fails where a worker's certificate would be good for something that the API server is reached at.
-fn require_own_names(cluster: &Cluster, node: &Node, profiles: &[Profile]) -> Result<(), SignError> {
+fn require_own_names(cluster: &Cluster, node: &Node, profiles: &[(Credential, Profile)]) -> Result<(), SignError> {
     for master in cluster.nodes.iter().filter(|node| node.master) {
         let api_server = profile::leaf(Credential::ApiServer, cluster, master)?;
-        if let Some(shared) = profiles.iter().find_map(|profile| profile.shared_with(&api_server)) {
+        if let Some(shared) = profiles.iter().find_map(|(_, profile)| profile.shared_with(&api_server)) {
             return Err(SignError::Refused {
                 asked: format!(
                     "a certificate of {} for {shared}, which is the API server's on {}",
@@ -109,8 +130,8 @@ fn require_own_names(cluster: &Cluster, node: &Node, profiles: &[Profile]) -> Re
     Ok(())
 }
 
-/// The request's public key and the profile of the certificate that it asks for.
-fn check<'a>(pem: &str, allowed: &'a [Profile], node: &Node) -> Result<(PublicKey, &'a Profile), SignError> {
+/// The request's public key, and what it asks for.
+fn check(pem: &str, allowed: &[(Credential, Profile)], node: &Node) -> Result<Asked, SignError> {
     let bad = |why: &str| SignError::BadRequest(why.to_owned());
     if pem.len() > LARGEST_REQUEST {
         return Err(SignError::BadRequest(format!("{} bytes; at most {LARGEST_REQUEST} are read", pem.len())));
@@ -124,15 +145,15 @@ fn check<'a>(pem: &str, allowed: &'a [Profile], node: &Node) -> Result<(PublicKe
         return Err(bad("its signature was not made with its key"));
     }
     let asked = parts(&request.info.subject);
-    let profile = allowed.iter().find(|profile| asked.is_some() && parts(&profile.subject) == asked);
-    let profile = profile.ok_or_else(|| {
-        let allowed: Vec<String> = allowed.iter().map(|profile| shown(&profile.subject)).collect();
+    let found = allowed.iter().find(|(_, profile)| asked.is_some() && parts(&profile.subject) == asked);
+    let (credential, profile) = found.cloned().ok_or_else(|| {
+        let allowed: Vec<String> = allowed.iter().map(|(_, profile)| shown(&profile.subject)).collect();
         SignError::Refused {
             asked: format!("the subject {}", shown(&request.info.subject)),
             allowed: format!("for {}: {} (cluster.toml has to be the same on both)", node.name, allowed.join(" or ")),
         }
     })?;
-    Ok((PublicKey(request.info.public_key), profile))
+    Ok(Asked { credential, key: PublicKey(request.info.public_key), profile })
 }
 
 fn check_key(key: &SubjectPublicKeyInfoOwned) -> Result<(), String> {

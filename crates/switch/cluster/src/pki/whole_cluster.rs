@@ -82,7 +82,7 @@ fn bring(operator_ca: &OperatorCa, directory: &Path) -> Result<(), PkiError> {
         return Err(unusable(&operator_ca.certificate, "it may not sign certificates".into()));
     }
     directory::create(directory)?;
-    let _writer = state::lock_of(directory)?;
+    let _writer = state::lock_directory(directory)?;
     let (file, key_file) = (Credential::Ca.certificate_file(), Credential::Ca.key_file());
     let mut desired = Vec::new();
     for (name, contents, access) in

@@ -24,7 +24,8 @@ fn patiently(
     stop: &AtomicBool,
 ) -> (Option<Enrolled>, Vec<(Duration, Retry, String)>) {
     let (token, csrs) = (token(), csrs());
-    let request = Request { master, name: NAME, token: &token, csrs: &csrs, timeout: Duration::from_secs(10) };
+    let request =
+        Request { master, from: None, name: NAME, token: &token, csrs: &csrs, timeout: Duration::from_secs(10) };
     let mut failures = vec![];
     let enrolled = enrol_until_answered(
         &request,
@@ -171,6 +172,7 @@ fn a_request_that_can_never_be_sent_is_not_tried_again() {
     let token = token();
     let request = Request {
         master: free_address(),
+        from: None,
         name: "not a name",
         token: &token,
         csrs: &csrs(),

@@ -141,6 +141,7 @@ fn a_master_that_sends_a_byte_at_a_time_or_nothing_is_given_up_by_the_worker() {
         let begin = Instant::now();
         let error = enrolment::enrol(&enrolment::Request {
             master: address,
+            from: None,
             name: NAME,
             token: &token(),
             csrs: &csrs(),

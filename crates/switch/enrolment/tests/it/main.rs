@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod addresses;
 mod enrolling;
 mod interruptions;
 mod limits;

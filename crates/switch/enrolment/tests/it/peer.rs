@@ -24,6 +24,8 @@ impl<T: Read + Write + Send> ReadWrite for T {}
 pub struct Peer {
     stream: Box<dyn ReadWrite>,
     pub keying: Vec<u8>,
+    /// As ALPN has it.
+    pub version: u32,
 }
 
 impl Peer {
@@ -32,29 +34,46 @@ impl Peer {
     }
 
     pub fn client(socket: TcpStream) -> io::Result<Peer> {
+        Peer::client_that_offers(socket, &[])
+    }
+
+    /// The newest version is offered by this, the oldest one by nothing.
+    pub const VERSION_2: &[&[u8]] = &[b"kubernetes-on-eos-enrolment/2"];
+
+    pub fn client_that_offers(socket: TcpStream, alpn: &[&[u8]]) -> io::Result<Peer> {
         let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(NoCheck));
         let name = ServerName::try_from("anything").unwrap();
-        let mut tls = ClientConnection::new(Arc::new(config.with_no_client_auth()), name).unwrap();
+        let mut config = config.with_no_client_auth();
+        config.alpn_protocols = alpn.iter().map(|offered| offered.to_vec()).collect();
+        let mut tls = ClientConnection::new(Arc::new(config), name).unwrap();
         let keying = handshake(&mut tls, &socket)?;
-        Ok(Peer { stream: Box::new(StreamOwned::new(tls, socket)), keying })
+        let version = if tls.alpn_protocol().is_some() { 2 } else { 1 };
+        Ok(Peer { stream: Box::new(StreamOwned::new(tls, socket)), keying, version })
     }
 
+    /// A master of the old release, which knows no ALPN.
     pub fn server(socket: TcpStream) -> io::Result<Peer> {
+        Peer::server_that_takes(socket, &[])
+    }
+
+    pub fn server_that_takes(socket: TcpStream, alpn: &[&[u8]]) -> io::Result<Peer> {
         let made = rcgen::generate_simple_self_signed(["somebody".to_owned()]).unwrap();
         let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
-        let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
             .with_single_cert(vec![made.cert.der().clone()], key)
             .unwrap();
+        config.alpn_protocols = alpn.iter().map(|taken| taken.to_vec()).collect();
         let mut tls = ServerConnection::new(Arc::new(config)).unwrap();
         let keying = handshake(&mut tls, &socket)?;
-        Ok(Peer { stream: Box::new(StreamOwned::new(tls, socket)), keying })
+        let version = if tls.alpn_protocol().is_some() { 2 } else { 1 };
+        Ok(Peer { stream: Box::new(StreamOwned::new(tls, socket)), keying, version })
     }
 
     pub fn send_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -142,6 +161,7 @@ impl ServerCertVerifier for NoCheck {
 /// What proofs are made over; each part can be set wrong.
 #[derive(Clone)]
 pub struct Seen {
+    pub version: u32,
     pub token: String,
     pub keying: Vec<u8>,
     pub name: String,
@@ -154,7 +174,7 @@ impl Seen {
     fn transcript(&self) -> Vec<u8> {
         let csrs: Vec<u8> = self.csrs.iter().flat_map(|csr| field(csr.as_bytes())).collect();
         [
-            field(b"kubernetes-on-eos enrolment 1"),
+            field(format!("kubernetes-on-eos enrolment {}", self.version).as_bytes()),
             field(&self.keying),
             field(self.name.as_bytes()),
             field(&self.worker_nonce),
@@ -178,7 +198,7 @@ impl Seen {
     }
 
     pub fn hello(&self) -> Value {
-        json!({"hello": {"version": 1, "name": self.name, "nonce": hex::encode(&self.worker_nonce)}})
+        json!({"hello": {"version": self.version, "name": self.name, "nonce": hex::encode(&self.worker_nonce)}})
     }
 
     pub fn request(&self) -> Value {
@@ -192,6 +212,7 @@ impl Seen {
     /// The worker's side up to the challenge.
     pub fn as_worker(peer: &mut Peer, token: &str, name: &str, csrs: &[String]) -> io::Result<Seen> {
         let mut seen = Seen {
+            version: peer.version,
             token: token.to_owned(),
             keying: peer.keying.clone(),
             name: name.to_owned(),
@@ -211,6 +232,7 @@ impl Seen {
         peer.send(&json!({"challenge": {"nonce": hex::encode(&master_nonce)}}))?;
         let request = peer.receive()?["request"].take();
         let seen = Seen {
+            version: peer.version,
             token: token.to_owned(),
             keying: peer.keying.clone(),
             name: hello["hello"]["name"].as_str().unwrap().to_owned(),

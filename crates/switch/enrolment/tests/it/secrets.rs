@@ -49,6 +49,7 @@ fn no_error_event_or_debug_output_has_the_token_in_it() {
     let token = token();
     let request = Request {
         master: master.address,
+        from: None,
         name: NAME,
         token: &token,
         csrs: &csrs(),

@@ -54,7 +54,8 @@ fn a_name_that_is_not_in_the_cluster_is_refused_in_the_same_words_as_a_wrong_tok
 fn a_proof_is_good_for_exactly_what_was_said() {
     let master = Master::usual();
     type Wrong = fn(&mut Seen);
-    let wrongs: [(&str, Wrong); 7] = [
+    let wrongs: [(&str, Wrong); 8] = [
+        ("another version", |seen| seen.version = 2),
         ("another session's keying material", |seen| seen.keying[31] ^= 1),
         ("another name", |seen| seen.name = "veos-b".to_owned()),
         ("another nonce of the worker", |seen| seen.worker_nonce[0] ^= 1),

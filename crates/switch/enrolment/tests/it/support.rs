@@ -10,7 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use enrolment::{EnrolError, Enrolled, Event, Issued, Request, Server, ServerLimits, Signer, Stop, Token, enrol};
+use enrolment::{
+    Asked, EnrolError, Enrolled, Event, Issued, Request, Server, ServerLimits, Signed, Signer, Stop, Token, enrol,
+};
 
 pub const TOKEN: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
 pub const OTHER_TOKEN: &str = "a token that the other does not have";
@@ -35,6 +37,8 @@ pub fn wide_limits() -> ServerLimits {
 pub struct Names {
     pub asked: AtomicUsize,
     pub signed: AtomicUsize,
+    /// Where each request came from, and whether its release lets the kernel choose that.
+    pub from: Mutex<Vec<(IpAddr, bool)>>,
 }
 
 pub const TOO_MUCH: &str = "request for cluster-admin";
@@ -45,12 +49,14 @@ impl Signer for Names {
         name == NAME
     }
 
-    fn sign(&self, name: &str, csrs: &[String]) -> Result<Issued, String> {
+    fn sign(&self, asked: &Asked) -> Result<Signed, String> {
+        let Asked { name, from, any_address, csrs } = *asked;
+        self.from.lock().unwrap().push((from, any_address));
         if csrs.iter().any(|csr| csr == TOO_MUCH) {
             return Err(format!("{name} may not be cluster-admin"));
         }
         self.signed.fetch_add(1, Ordering::SeqCst);
-        Ok(issued(csrs))
+        Ok(Signed { issued: issued(csrs), remark: None })
     }
 }
 
@@ -126,7 +132,7 @@ pub fn enrol_at(master: SocketAddr) -> Result<Enrolled, EnrolError> {
 }
 
 pub fn enrol_with(master: SocketAddr, token: &Token, name: &str, csrs: &[String]) -> Result<Enrolled, EnrolError> {
-    enrol(&Request { master, name, token, csrs, timeout: Duration::from_secs(10) })
+    enrol(&Request { master, from: None, name, token, csrs, timeout: Duration::from_secs(10) })
 }
 
 /// An address that nothing listens at yet. It is not the one that connections come from, so that a try at a port that

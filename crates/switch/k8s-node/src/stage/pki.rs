@@ -16,6 +16,7 @@ use enrolment::{Enrolled, FailedAttempt, Token};
 
 use super::{Runner, waiting_for};
 use crate::{
+    node_keys::NodeKeysFile,
     service,
     switch::{self, Switch},
     systemd,
@@ -49,6 +50,7 @@ pub fn asks_the_master(switch: &Switch) -> Result<bool> {
 }
 
 fn master(switch: &Switch) -> Result<Vec<(Credential, Outcome)>> {
+    NodeKeysFile::on_switch().begin(&switch.cluster, places::ETCD.as_ref())?;
     Ok(pki::ensure_master(places::PKI.as_ref(), &switch.cluster, &switch.node, SystemTime::now())?)
 }
 
@@ -111,7 +113,10 @@ impl<'a> Worker<'a> {
     }
 
     fn request<'r>(&'r self, token: &'r Token, csrs: &'r [String]) -> enrolment::Request<'r> {
-        enrolment::Request { master: self.master, name: &self.switch.node.name, token, csrs, timeout: TRY }
+        let Switch { cluster, node } = self.switch;
+        // Where addresses are translated, the way there may begin at any of them.
+        let from = (!cluster.nat).then_some(node.address.into());
+        enrolment::Request { master: self.master, from, name: &node.name, token, csrs, timeout: TRY }
     }
 
     fn accept(&self, enrolled: Enrolled) -> Result<Vec<(Credential, Outcome)>> {
@@ -163,7 +168,14 @@ pub fn enrolment() -> Result<String> {
     let parts = [common::files::read(places::CLUSTER_TOML.as_ref())?, service::programs_identity()?];
     let name = services::ENROLMENT.trim_end_matches(".service");
     let outcome = service::run_with(name, &service::hash(&parts))?;
-    Ok(format!("the server for workers, port {}, {outcome}", ports::ENROLMENT))
+    let mut line = format!("the server for workers, port {}, {outcome}", ports::ENROLMENT);
+    let known = NodeKeysFile::on_switch().read();
+    match known.as_ref().map(|known| known.unknown().collect::<Vec<_>>()) {
+        Ok(unknown) if unknown.is_empty() => {}
+        Ok(unknown) => line.push_str(&format!("; to be known by their kubelets: {}", unknown.join(", "))),
+        Err(error) => line.push_str(&format!("; it signs for nobody: {error:#}")),
+    }
+    Ok(line)
 }
 
 /// Starts the timer, and says which certificate ends first. A renewal that had failed is made up for.

@@ -57,10 +57,14 @@ fn flash(node: &Node) -> Result<Option<String>> {
 
 fn write_to(place: &Path) -> Result<()> {
     files::create_dir(place)?;
-    // Whoever else is at it has unfinished files of its own.
-    let _writer = state::lock_of(&place.join("any"))?;
     // What was there before a power cut took it half-way.
-    remove_unfinished(place)?;
+    for directory in [place, places::PKI.as_ref(), places::KUBECONFIGS.as_ref()] {
+        if directory.is_dir() {
+            // Whoever else is at it has unfinished files of its own.
+            let _writer = state::lock_directory(directory)?;
+            remove_unfinished(directory)?;
+        }
+    }
     for directory in [places::LOG, places::OWN_IMAGES, places::KUBECONFIGS] {
         files::create_dir(directory.as_ref())?;
     }
@@ -76,14 +80,12 @@ fn is_full(error: &anyhow::Error) -> bool {
         .any(|cause| cause.kind() == io::ErrorKind::StorageFull)
 }
 
-fn remove_unfinished(place: &Path) -> Result<()> {
-    for directory in [place, places::PKI.as_ref(), places::KUBECONFIGS.as_ref()] {
-        let Ok(entries) = fs::read_dir(directory) else { continue };
-        for entry in entries.flatten() {
-            if entry.file_name().to_string_lossy().starts_with(files::UNFINISHED) {
-                fs::remove_file(entry.path())
-                    .with_context(|| format!("cannot remove the unfinished {}", entry.path().display()))?;
-            }
+fn remove_unfinished(directory: &Path) -> Result<()> {
+    let entries = fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))?;
+    for entry in entries.flatten() {
+        if entry.file_name().to_string_lossy().starts_with(files::UNFINISHED) {
+            fs::remove_file(entry.path())
+                .with_context(|| format!("cannot remove the unfinished {}", entry.path().display()))?;
         }
     }
     Ok(())

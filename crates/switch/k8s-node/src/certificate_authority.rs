@@ -1,0 +1,123 @@
+//! Who is signed for, on the master: a worker of cluster.toml, for the key that it first came with, from its own address.
+
+use std::{path::PathBuf, time::SystemTime};
+
+use anyhow::{Context, Result, bail};
+use cluster::{
+    Cluster, Node,
+    pki::{self, Credential},
+};
+use enrolment::{Asked, Issued, Signed, Signer};
+
+use crate::{
+    kubelet_key,
+    node_keys::{Keys, NodeKeysFile, Standing},
+};
+
+/// The cluster's certificate authority.
+pub struct CertificateAuthority {
+    pub pki: PathBuf,
+    pub cluster: Cluster,
+    pub node_keys: NodeKeysFile,
+    pub kubelet_port: u16,
+}
+
+impl Signer for CertificateAuthority {
+    fn knows(&self, name: &str) -> bool {
+        self.cluster.node(name).is_some()
+    }
+
+    fn sign(&self, asked: &Asked) -> Result<Signed, String> {
+        self.decide(asked).map_err(|error| format!("{error:#}"))
+    }
+}
+
+impl CertificateAuthority {
+    fn decide(&self, asked: &Asked) -> Result<Signed> {
+        let now = SystemTime::now();
+        let keys = self.keys(asked)?;
+        let node = self.cluster.node(asked.name).with_context(|| format!("cluster.toml names no {}", asked.name))?;
+        let mut unknown = None;
+        if self.node_keys.read()?.standing(&node.name, &keys, now) == Standing::EnrolledBefore {
+            match kubelet_key::served(self, node) {
+                Ok(key) => drop(self.node_keys.change(|known| Ok(known.learn(&node.name, &key)))?),
+                Err(why) => unknown = Some(why),
+            }
+        }
+        // Signed and bound under one lock, and on the flash before it is answered: a worker that hears no answer asks again with
+        // the same key.
+        self.node_keys.change(|known| {
+            let standing = known.standing(&node.name, &keys, now);
+            let remark = self.remark_on_address(asked, node, standing)?;
+            match standing {
+                Standing::Known { .. } | Standing::Admitted | Standing::First => {}
+                Standing::EnrolledBefore => {
+                    let why = unknown.map_or_else(String::new, |why| format!(" ({why:#})"));
+                    bail!(
+                        "{} may have been enrolled by an older release, and which key it had is not known{why}; {}",
+                        node.name,
+                        self.how_to_admit(node, &keys)
+                    );
+                }
+                Standing::Other => bail!(
+                    "{} is bound to another key, that of its first enrolment; {}",
+                    node.name,
+                    self.how_to_admit(node, &keys)
+                ),
+            }
+            let issued = pki::sign(&self.pki, &self.cluster, &node.name, asked.csrs, now)?;
+            known.bind(&node.name, &keys, standing, !asked.any_address && !self.cluster.nat);
+            let new_key =
+                (standing == Standing::Admitted).then(|| "with another key than before, as admitted".to_owned());
+            let remark = [new_key, remark].into_iter().flatten().reduce(|one, other| format!("{one}; {other}"));
+            Ok(Signed { issued: Issued { ca: issued.ca_pem, certificates: issued.certificates }, remark })
+        })
+    }
+
+    /// One key for each certificate, the node's own among them: the others are known by that.
+    fn keys(&self, asked: &Asked) -> Result<Keys> {
+        let mut keys = Keys::new();
+        for (credential, key) in pki::requested_keys(&self.cluster, asked.name, asked.csrs)? {
+            if keys.insert(credential, key).is_some() {
+                bail!("two requests for {}: one is signed", credential.certificate_file());
+            }
+        }
+        if !keys.contains_key(&Credential::Node) {
+            bail!("no request for {}, which a worker is known by", Credential::Node.certificate_file());
+        }
+        Ok(keys)
+    }
+
+    /// Refuses another address than the node's own. A worker of the old release cannot help asking from another one: its key
+    /// speaks for it, or the operator.
+    fn remark_on_address(&self, asked: &Asked, node: &Node, standing: Standing) -> Result<Option<String>> {
+        if self.cluster.nat || asked.from == node.address {
+            return Ok(None);
+        }
+        let other = format!("it asks from {}, and {} is its address in cluster.toml", asked.from, node.address);
+        match standing {
+            Standing::Known { own_address: false } | Standing::Admitted if asked.any_address => {
+                Ok(Some(format!("{other}: install this release on it, which asks from there")))
+            }
+            // What is said to these is said below.
+            Standing::Other | Standing::EnrolledBefore if asked.any_address => Ok(None),
+            _ if asked.any_address => bail!("{other}: install the master's release on it, which asks from there"),
+            _ => bail!(
+                "{other}: correct it, the same on every switch, or write nat = true under [join] where addresses are translated on the way"
+            ),
+        }
+    }
+
+    fn how_to_admit(&self, node: &Node, keys: &Keys) -> String {
+        let key = keys.get(&Credential::Node).map_or_else(String::new, |key| format!(" --key {key}"));
+        format!(
+            "if this switch is {}, say so on the master {}, as root: `k8s-node admit {}{key}`",
+            node.name,
+            self.cluster.master().name,
+            node.name
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests;
