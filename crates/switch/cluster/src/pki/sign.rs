@@ -73,6 +73,7 @@ pub fn sign(
         requests.iter().map(|request| check(request, &allowed, node)).collect::<Result<_, _>>()?;
     let (key, certificate) = match standing(path, Credential::Ca, cluster, now)? {
         Standing::Sign { key, certificate, .. } => (key, certificate),
+        Standing::Renew { key, serving: Some(certificate), .. } => (key, *certificate),
         Standing::KeyAway { why, .. } => {
             let fix = format!(
                 "make the certificates of {node_name} where the key is (`cargo xtask pki`) and copy them to it"
