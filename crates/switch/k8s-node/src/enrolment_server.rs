@@ -1,7 +1,7 @@
 //! The master's side of enrolment, as a service: signs what the workers that cluster.toml names ask for.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
     sync::Arc,
     time::SystemTime,
@@ -39,8 +39,10 @@ pub fn run() -> Result<()> {
     }
     let token = switch.enrolment_token()?;
     let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, ports::ENROLMENT));
+    let nodes: Vec<IpAddr> = switch.cluster.nodes.iter().map(|node| node.address.into()).collect();
     let ca = Arc::new(CertificateAuthority { pki: places::PKI.into(), cluster: switch.cluster });
-    let server = Server::bind(address, token, ca, ServerLimits::default(), |event| println!("{event}"))?;
+    let server = Server::bind(address, token, ca, ServerLimits::default(), |event| println!("{event}"))?
+        .keep_places_for(nodes, switch.node.address.into());
     println!("enrolment: workers may come to port {}", ports::ENROLMENT);
     server.run();
     Ok(())
