@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn who_knows_the_token_is_served_as_a_worker_and_never_as_the_master() {
         let master = Master::start(SystemTime::now());
-        let token = master.cluster.token.reveal();
+        let token = master.cluster.token.as_ref().unwrap().reveal();
         assert_eq!(ask(&master, token, "veos-l1", "veos-l1").unwrap(), 2);
         match ask(&master, token, "veos-b", "veos-b") {
             Err(EnrolError::Declined { reason, .. }) => {

@@ -36,7 +36,7 @@ impl Master {
         let sink = events.clone();
         let server = Server::bind(
             (Ipv4Addr::LOCALHOST, 0).into(),
-            Token::new(cluster.token.reveal()).unwrap(),
+            Token::new(cluster.token.as_ref().unwrap().reveal()).unwrap(),
             Arc::new(CertificateAuthority { pki: directory.path().into(), cluster: cluster.clone() }),
             ServerLimits::default(),
             move |event| sink.lock().unwrap().push(event),

@@ -26,7 +26,7 @@ pub struct EnrolmentMemory {
 /// Asks for certificates as the workers of `cluster` would, of a master that has come up with the same file.
 pub fn of_enrolment_server(master: &BenchSwitch, cluster: &Path) -> Result<EnrolmentMemory> {
     let cluster = Cluster::parse(&files::read_text(cluster)?, &cluster.display().to_string())?;
-    let token = Token::new(cluster.token.reveal())?;
+    let token = Token::new(cluster.token.as_ref().context("the file has no token")?.reveal())?;
     let address = SocketAddr::new(master.device()?.management_address()?.parse()?, ports::ENROLMENT);
     let workers: Vec<_> = cluster.nodes.iter().filter(|node| !node.master).collect();
     for worker in workers.iter().cycle().take(ENROLMENTS) {
