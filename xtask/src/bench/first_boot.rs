@@ -7,6 +7,7 @@ pub(super) mod switch;
 use std::{fmt::Write, path::Path, time::Duration};
 
 use anyhow::{Context, Result};
+use cluster_test::cluster_file;
 use common::files;
 
 use self::{
@@ -39,7 +40,12 @@ type Which = fn(&Boots) -> &Healthy;
 pub fn run(flags: &BenchFlags) -> Result<()> {
     let swix = device::newest_swix()?;
     let rounds = flags.rounds.map_or(ROUNDS, usize::from);
-    let (one, three) = (workspace().join("topo/cluster-one.toml"), workspace().join("topo/cluster.toml"));
+    let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
+    let [one, three] = ["cluster-one.toml", "cluster.toml"].map(|name| directory.path().join(name));
+    for file in [&one, &three] {
+        let name = file.file_name().unwrap_or_default();
+        files::write_atomically(file, cluster_file::for_lab(&workspace().join("topo").join(name))?)?;
+    }
 
     flags.wait_for_quiet()?;
     let machine = machine();

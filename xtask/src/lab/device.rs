@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
+use cluster_test::cluster_file;
 use devices::{Driver, Flash, Lab, Options, Power};
 use topology::Topology;
 
@@ -38,7 +39,7 @@ pub enum DeviceAction {
         /// Leave the switches without a SWIX
         #[arg(long, conflicts_with = "swix")]
         no_swix: bool,
-        /// cluster.toml for the switches' flash
+        /// cluster.toml for the switches' flash; where it has no token, the switches get one that is made for them
         #[arg(long, value_name = "FILE")]
         cluster: Option<PathBuf>,
         /// Who makes the containers and links
@@ -139,7 +140,7 @@ fn up(topology: &Topology, driver: Driver, swix: Option<&Path>, cluster: Option<
         flash = flash.with_boot_extension(swix)?;
     }
     if let Some(cluster) = cluster {
-        flash = flash.with_file(CLUSTER, cluster);
+        flash = flash.with_bytes(CLUSTER, cluster_file::for_lab(cluster)?);
     }
     let flash: BTreeMap<_, _> = topology.switches().map(|switch| (switch.name.clone(), flash.clone())).collect();
     match &driver {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use cluster_test::{
-    Switch,
+    Switch, cluster_file,
     power_cuts::{self, Boot, PowerCutReport, PowerCutRequest},
     state::Reached,
 };
@@ -46,8 +46,8 @@ impl PowerCuts {
         let options = Options { stand_ins: image::make_all()?, interrupted: interrupt::came, ..Options::default() };
         let seed = self.seed.unwrap_or_else(|| fastrand::u32(..).into());
         println!("seed {seed}; the switch is a stand-in for EOS");
-        let cluster = workspace().join("topo/cluster-one.toml");
-        let flash = Flash::new().with_boot_extension(&swix)?.with_file("cluster.toml", cluster);
+        let cluster = cluster_file::for_lab(&workspace().join("topo/cluster-one.toml"))?;
+        let flash = Flash::new().with_boot_extension(&swix)?.with_bytes("cluster.toml", cluster);
         let topology = Topology::load(&workspace().join("topo/one.yml"))?.under_prefix(PREFIX);
         // What an earlier run left that was killed.
         Lab::ensure_down(&topology)?;

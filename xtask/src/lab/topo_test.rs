@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Parser};
 use cluster::Cluster;
 use cluster_test::{
-    Parts, Suite,
+    Parts, Suite, cluster_file,
     engine::{Outcomes, Plan},
     record::PlayOutcome,
     wants::{Offers, Want},
@@ -44,7 +44,7 @@ pub struct TopoTest {
     /// The topology, in docker-topo's format [default: topo/k8s.yml]
     #[arg(long, value_name = "FILE", default_value_os_t = workspace().join("topo/k8s.yml"), hide_default_value = true)]
     pub topology: PathBuf,
-    /// cluster.toml for the switches [default: topo/cluster.toml]
+    /// cluster.toml for the switches; where it has no token, one is made [default: topo/cluster.toml]
     #[arg(long, value_name = "FILE", default_value_os_t = workspace().join("topo/cluster.toml"), hide_default_value = true)]
     pub cluster: PathBuf,
     /// SWIX to install [default: the newest in dist/, which is built where there is none]
@@ -170,7 +170,9 @@ impl TopoTest {
 
         let work = tempfile::tempdir().context("cannot make a directory")?;
         let probe_image = cluster_test::workload::archive(&workspace(), work.path())?;
-        let parts = Parts { swix, cluster_toml: self.cluster, probe_image, next_swix: self.next_swix, flanneld };
+        let cluster_toml = work.path().join("cluster.toml");
+        files::write_atomically(&cluster_toml, cluster_file::for_lab(&self.cluster)?)?;
+        let parts = Parts { swix, cluster_toml, probe_image, next_swix: self.next_swix, flanneld };
         interrupt::watch();
         let first_seed = self.seed.unwrap_or_else(|| fastrand::u32(..).into());
         let (mut failed, mut played) = (0, 0);

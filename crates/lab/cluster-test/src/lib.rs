@@ -12,6 +12,7 @@
 mod answering;
 mod asking;
 mod asymmetry;
+pub mod cluster_file;
 pub mod describe;
 pub mod engine;
 mod extension;

@@ -15,7 +15,7 @@ pub use error::{ConfigError, ConfigErrors};
 pub use token::JoinToken;
 
 /// A cluster as its operator wants it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Cluster {
     pub name: String,
     /// Where the addresses of Services come from.
@@ -30,10 +30,15 @@ pub struct Cluster {
     pub subject: Subject,
     pub kube_proxy: KubeProxy,
     pub nodes: Vec<Node>,
-    /// What a worker and the master know of each other before there are certificates.
-    pub token: JoinToken,
+    /// What a worker and the master know of each other before there are certificates. Switches need it; who makes the PKI
+    /// elsewhere does not.
+    #[serde(skip)]
+    pub token: Option<JoinToken>,
     /// Whether requests reach the master from other addresses than the nodes' own.
     pub nat: bool,
+    /// What a new cluster is refused for, and one that runs already is told.
+    #[serde(skip)]
+    pub warnings: ConfigErrors,
 }
 
 /// A switch of the cluster.
@@ -99,8 +104,10 @@ impl Cluster {
     /// Reads and checks the text of a file; `file` is its name in errors. Every error is reported, not the first alone.
     pub fn parse(text: &str, file: &str) -> Result<Cluster, ConfigErrors> {
         let errors = |errors| ConfigErrors { file: file.to_owned(), errors };
-        let parsed = file::parse(text).map_err(|error| errors(vec![error]))?;
-        check::cluster(parsed, text).map_err(errors)
+        let (parsed, join) = file::parse(text).map_err(|error| errors(vec![error]))?;
+        let mut cluster = check::cluster(parsed, join, text).map_err(errors)?;
+        file.clone_into(&mut cluster.warnings.file);
+        Ok(cluster)
     }
 
     /// The one node that runs the control plane.

@@ -73,6 +73,11 @@ where
         Ok(Channel { stream: StreamOwned::new(tls, socket), longest, keying_material, version })
     }
 
+    /// From here on everything has to be over by then.
+    pub fn set_deadline(&mut self, deadline: Instant) {
+        self.stream.sock.deadline = deadline;
+    }
+
     pub fn send(&mut self, message: &impl Serialize) -> Result<(), ChannelError> {
         let mut frame = vec![0; 4];
         serde_json::to_writer(&mut frame, message).map_err(io::Error::from)?;

@@ -38,7 +38,7 @@ pub enum Event {
         peer: SocketAddr,
         error: String,
     },
-    /// All places were taken, and the connection was closed.
+    /// There are too many connections at once, and this one was closed.
     Busy {
         peer: SocketAddr,
     },
@@ -79,7 +79,7 @@ impl fmt::Display for Event {
             ),
             Event::Broken { peer, error } => write!(f, "enrolment: the exchange with {peer} broke off: {error}"),
             Event::Busy { peer } => {
-                write!(f, "enrolment: {peer} was sent away, all places are taken; it may come again")
+                write!(f, "enrolment: {peer} was sent away, as there are too many at once; it may come again")
             }
             Event::TooManyAttempts { address } => {
                 write!(f, "enrolment: {address} tries too often and is not listened to for up to a minute")

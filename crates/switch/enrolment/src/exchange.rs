@@ -3,7 +3,7 @@
 use std::{
     net::{IpAddr, SocketAddr, TcpStream},
     sync::Arc,
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use rustls::{ServerConfig, ServerConnection};
@@ -13,6 +13,7 @@ use crate::{
     channel::{Channel, ChannelError, not_expected},
     event::Event,
     message::{self, Body, Bytes32, FromMaster, FromWorker, NoRandomness, OLD_VERSION, Refusal},
+    places::Place,
     token::Token,
     transcript::{Transcript, TranscriptParts},
 };
@@ -65,9 +66,9 @@ pub enum Failure {
 
 impl Exchange<'_> {
     /// Answers one worker and tells what came of it.
-    pub fn execute(&self, socket: TcpStream, peer: SocketAddr, deadline: Instant) -> Result<Event, Failure> {
+    pub fn execute(&self, socket: TcpStream, peer: SocketAddr, place: &Place<'_>) -> Result<Event, Failure> {
         let tls = ServerConnection::new(self.tls.clone()).map_err(ChannelError::from)?;
-        let mut channel = Channel::open(tls, socket, deadline, self.longest)?;
+        let mut channel = Channel::open(tls, socket, place.before_proof(), self.longest)?;
 
         let FromWorker::Hello { version, name, nonce: worker_nonce } = channel.receive("a hello")? else {
             return Err(not_expected("a hello").into());
@@ -94,9 +95,13 @@ impl Exchange<'_> {
             master_nonce: &master_nonce,
             csrs: &csrs,
         });
+        let has_proven = transcript.is_from_worker(self.token, &proof);
+        if has_proven {
+            channel.set_deadline(place.has_proven());
+        }
         // The name is looked up only for those who know the token, so that not even the time it takes tells a stranger
         // anything.
-        let (answer, event) = if !transcript.is_from_worker(self.token, &proof) {
+        let (answer, event) = if !has_proven {
             (FromMaster::Refused(Refusal::TokenOrName), Event::WrongToken { peer, name })
         } else if !self.signer.knows(&name) {
             (FromMaster::Refused(Refusal::TokenOrName), Event::UnknownName { peer, name })

@@ -35,7 +35,10 @@
 //! are. Neither is proven, so the worker only takes it as a reason to try again later.
 //!
 //! Whoever answers in the master's place gets a worker's proof and may guess tokens against it at leisure. A token must
-//! therefore be too random to guess; [`Token::new`] refuses short ones.
+//! therefore be too random to guess; [`Token::new`] refuses short ones, and `cluster` what no new cluster may begin with.
+//!
+//! Who holds connections open, from however many addresses, keeps no worker out: [`Server::keep_places_for`], and of too many the
+//! oldest goes that has proven nothing.
 //!
 //! What is in a request and in a certificate is not looked at here: the [`Signer`] sees to it that no master's name is
 //! signed, and no worker's for a key that is not that worker's, and who takes what [`enrol`] brings that the CA is the one from before. Both are in `cluster::pki`.
@@ -48,6 +51,7 @@ mod error;
 mod event;
 mod exchange;
 mod message;
+mod places;
 mod rate_limit;
 mod retry;
 mod served;

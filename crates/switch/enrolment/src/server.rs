@@ -2,11 +2,11 @@
 
 use std::{
     io,
-    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream},
     os::fd::OwnedFd,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     thread::{self, Scope},
     time::{Duration, Instant},
@@ -19,6 +19,7 @@ use crate::{
     event::Event,
     exchange::{Exchange, Signer},
     message::LONGEST,
+    places::{Kept, Place, Places},
     rate_limit::{RateLimit, Verdict},
     token::Token,
 };
@@ -31,17 +32,31 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub struct ServerLimits {
     /// Bytes in one message.
     pub message: usize,
+    /// Until the other side has proven that it knows the token.
+    pub before_proof: Duration,
     /// For a whole exchange, from the first byte to the last.
     pub exchange: Duration,
-    /// Connections at once; another one is closed.
+    /// Connections at once of all whom no places are kept for.
     pub connections: usize,
+    /// Connections at once of one address, whether places are kept for it or not.
+    pub of_one_address: usize,
     /// Of one address; a connection more is closed.
     pub attempts_a_minute: u32,
+    /// Of one address that places are kept for.
+    pub attempts_a_minute_of_nodes: u32,
 }
 
 impl Default for ServerLimits {
     fn default() -> Self {
-        ServerLimits { message: LONGEST, exchange: Duration::from_secs(10), connections: 8, attempts_a_minute: 10 }
+        ServerLimits {
+            message: LONGEST,
+            before_proof: Duration::from_secs(5),
+            exchange: Duration::from_secs(10),
+            connections: 8,
+            of_one_address: 2,
+            attempts_a_minute: 10,
+            attempts_a_minute_of_nodes: 120,
+        }
     }
 }
 
@@ -62,7 +77,8 @@ pub struct Server {
     signer: Arc<dyn Signer>,
     limits: ServerLimits,
     events: Box<dyn Fn(Event) + Send + Sync>,
-    connections: AtomicUsize,
+    kept: Kept,
+    places: Places,
 }
 
 /// Ends a server from another thread.
@@ -93,8 +109,15 @@ impl Server {
             signer,
             limits,
             events: Box::new(events),
-            connections: AtomicUsize::new(0),
+            kept: Kept::default(),
+            places: Places::new(limits),
         })
+    }
+
+    /// Keeps places for these, where they come to this address of the master: whatever strangers do, they are heard.
+    pub fn keep_places_for(mut self, peers: impl IntoIterator<Item = IpAddr>, at: IpAddr) -> Server {
+        self.kept = Kept::new(peers, at);
+        self
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -108,7 +131,10 @@ impl Server {
 
     /// Serves until it is stopped; exchanges that have begun then come to their end, which their time limit bounds.
     pub fn run(&self) {
-        let mut rate_limit = RateLimit::new(self.limits.attempts_a_minute);
+        let mut rate_limits = RateLimits {
+            strangers: RateLimit::new(self.limits.attempts_a_minute),
+            nodes: RateLimit::new(self.limits.attempts_a_minute_of_nodes),
+        };
         thread::scope(|scope| {
             loop {
                 let accepted = self.listener.accept();
@@ -116,7 +142,7 @@ impl Server {
                     return;
                 }
                 match accepted {
-                    Ok((socket, peer)) => self.receive(scope, &mut rate_limit, socket, peer),
+                    Ok((socket, peer)) => self.receive(scope, &mut rate_limits, socket, peer),
                     Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                     Err(error) => {
                         (self.events)(Event::NotTaken { error: error.to_string() });
@@ -130,33 +156,36 @@ impl Server {
     fn receive<'scope>(
         &'scope self,
         scope: &'scope Scope<'scope, '_>,
-        rate_limit: &mut RateLimit,
+        rate_limits: &mut RateLimits,
         socket: TcpStream,
         peer: SocketAddr,
     ) {
-        let now = Instant::now();
-        match rate_limit.count(peer.ip(), now) {
+        let is_kept = self.kept.is_for(peer.ip(), &socket);
+        let rate_limit = if is_kept { &mut rate_limits.nodes } else { &mut rate_limits.strangers };
+        match rate_limit.count(peer.ip(), Instant::now()) {
             Verdict::Listen => {}
             Verdict::FirstTooMany => return (self.events)(Event::TooManyAttempts { address: peer.ip() }),
             Verdict::TooMany => return,
         }
-        let Some(place) = Place::take(&self.connections, self.limits.connections) else {
-            return (self.events)(Event::Busy { peer });
+        let place = match self.places.take(&socket, peer, is_kept) {
+            Ok(Some(place)) => place,
+            Ok(None) => return (self.events)(Event::Busy { peer }),
+            Err(error) => return (self.events)(Event::NotTaken { error: error.to_string() }),
         };
-        let serve = move || {
-            self.serve(socket, peer, now + self.limits.exchange);
-            drop(place);
-        };
+        let serve = move || self.serve(socket, peer, &place);
         if let Err(error) = thread::Builder::new().name("enrolment".to_owned()).spawn_scoped(scope, serve) {
             (self.events)(Event::NotTaken { error: error.to_string() });
         }
     }
 
-    fn serve(&self, socket: TcpStream, peer: SocketAddr, deadline: Instant) {
+    fn serve(&self, socket: TcpStream, peer: SocketAddr, place: &Place<'_>) {
         let exchange =
             Exchange { tls: &self.tls, token: &self.token, signer: self.signer.as_ref(), longest: self.limits.message };
-        let outcome = exchange.execute(socket, peer, deadline);
-        (self.events)(outcome.unwrap_or_else(|error| Event::Broken { peer, error: error.to_string() }));
+        let outcome = exchange.execute(socket, peer, place);
+        (self.events)(outcome.unwrap_or_else(|error| match place.was_taken_away() {
+            true => Event::Busy { peer },
+            false => Event::Broken { peer, error: error.to_string() },
+        }));
     }
 }
 
@@ -168,22 +197,8 @@ impl Stop {
     }
 }
 
-/// One of the connections that may be open at once.
-struct Place<'a>(&'a AtomicUsize);
-
-impl<'a> Place<'a> {
-    /// Only the accepting thread takes places, so none is taken between the look and the count.
-    fn take(taken: &'a AtomicUsize, all: usize) -> Option<Place<'a>> {
-        if taken.load(Ordering::Acquire) >= all {
-            return None;
-        }
-        taken.fetch_add(1, Ordering::AcqRel);
-        Some(Place(taken))
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
+/// Separate, so that what others send in a node's name to another address of the master counts for no node.
+struct RateLimits {
+    strangers: RateLimit,
+    nodes: RateLimit,
 }

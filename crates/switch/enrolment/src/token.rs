@@ -18,7 +18,7 @@ pub struct Token {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the token has {length} characters and needs at least {SHORTEST}, because whoever poses as the master may guess \
-     at it offline: make one with `openssl rand -hex 16` and write it into cluster.toml, the same on every switch"
+     at it offline: make one with `k8s-node token` and write it into cluster.toml, the same on every switch"
 )]
 pub struct TokenError {
     length: usize,

@@ -19,6 +19,7 @@ Kubernetes on this switch.
     k8s-node status [--json]            where the bring-up stands, services, certificates, the node; exit 0 when all is well
     k8s-node logs [SERVICE] [--follow]  what the bring-up and the services say; one of them alone
     k8s-node check [FILE]               check a cluster.toml [default: {cluster_toml}]
+    k8s-node token                      make a token for a new cluster.toml
     k8s-node collect [--output FILE]    a support bundle without secrets [default: {flash}/k8s-node-NAME.tar.gz]
     k8s-node admit NAME [--key KEY]     on the master: a worker may enrol once with another key, within the hour
     k8s-node admit --all                the same for every worker, after an old backup was restored
@@ -48,6 +49,7 @@ pub enum Command {
     Stage(Stage),
     Status { json: bool },
     Logs { service: Option<String>, follow: bool },
+    Token,
     Check { file: Option<PathBuf> },
     Collect { output: Option<PathBuf> },
     Renew { in_turn: bool },
@@ -93,6 +95,7 @@ fn parse_from(arguments: impl IntoIterator<Item = OsString, IntoIter: 'static>) 
         "stage" => Command::Stage(stage(value)?),
         "status" => Command::Status { json },
         "logs" => Command::Logs { service: value.map(|value| value.string()).transpose()?, follow },
+        "token" => Command::Token,
         "check" => Command::Check { file: value.map(PathBuf::from) },
         "collect" => Command::Collect { output },
         "renew" => Command::Renew { in_turn },
@@ -151,6 +154,7 @@ mod tests {
     #[test]
     fn commands_are_read_with_their_options() {
         assert_eq!(parse("k8s-node status --json").unwrap(), Command::Status { json: true });
+        assert_eq!(parse("k8s-node token").unwrap(), Command::Token);
         assert_eq!(parse("k8s-node reset").unwrap(), Command::Reset { yes: false });
         assert_eq!(parse("k8s-node renew").unwrap(), Command::Renew { in_turn: false });
         assert_eq!(parse("k8s-node stage kube-proxy").unwrap(), Command::Stage(Stage::KubeProxy));

@@ -1,14 +1,16 @@
 //! A bundle for whoever is asked for help: what the switch says of itself, and no secret.
 //!
-//! Keys, kubeconfigs, the encryption configuration and etcd's data are never read; of cluster.toml, the token's line is
-//! left out; of certificates, only what `k8s-node status` shows goes in.
+//! Keys, kubeconfigs, the encryption configuration and etcd's data are never read; of cluster.toml, what it was read as goes in,
+//! without the token, or what is wrong with it; of certificates, only what `k8s-node status` shows.
 
 use std::{
+    borrow::Cow,
     fs,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result};
+use cluster::JoinToken;
 use common::{command::Program, files};
 use contract::{places, services};
 use flate2::{Compression, write::GzEncoder};
@@ -41,16 +43,18 @@ pub fn run(output: Option<&Path>) -> Result<()> {
 
 fn bundle(name: &str) -> Result<Vec<u8>> {
     let mut archive = Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
+    let (cluster, token) = cluster();
     let mut add = |file: &str, contents: &[u8]| -> Result<()> {
+        let contents = without(token.as_ref(), contents);
         let mut header = Header::new_gnu();
         header.set_size(contents.len() as u64);
         header.set_mode(0o644);
         let path = format!("{name}/{file}");
-        archive.append_data(&mut header, &path, contents).with_context(|| format!("cannot bundle {path}"))
+        archive.append_data(&mut header, &path, &*contents).with_context(|| format!("cannot bundle {path}"))
     };
-    add("status.json", &serde_json::to_vec_pretty(&status::collect()?)?)?;
-    let cluster = fs::read_to_string(places::CLUSTER_TOML).map_or_else(|why| why.to_string(), |text| redacted(&text));
-    add("cluster.toml", cluster.as_bytes())?;
+    let status = status::collect().and_then(|status| Ok(serde_json::to_string_pretty(&status)?));
+    add("status.json", status.unwrap_or_else(|error| format!("{error:#}")).as_bytes())?;
+    add("cluster.json", cluster.as_bytes())?;
     add("release.json", &fs::read(places::RELEASE).unwrap_or_default())?;
     for (file, name, arguments) in COMMANDS {
         add(&format!("{file}.txt"), said(program::new(name, "describe this switch")?.args(arguments)).as_bytes())?;
@@ -72,40 +76,94 @@ fn said(program: Program) -> String {
     program.read().unwrap_or_else(|error| format!("{error:#}"))
 }
 
-/// cluster.toml without any line that may have the token or a part of it: everything from `[join]` to the next table.
-fn redacted(text: &str) -> String {
-    let mut joining = false;
-    let mut kept = String::new();
-    for line in text.lines() {
-        let trimmed = line.trim_start();
-        if trimmed.starts_with('[') {
-            joining = trimmed.replace(' ', "").starts_with("[join]");
-            kept.push_str(if joining { "[join] is left out\n" } else { "" });
+/// What cluster.toml was read as, and the token that is in it.
+fn cluster() -> (String, Option<JoinToken>) {
+    match switch::read(places::CLUSTER_TOML.as_ref()) {
+        Ok(cluster) => {
+            let text = serde_json::to_string_pretty(&cluster).unwrap_or_else(|error| error.to_string());
+            (text, cluster.token)
         }
-        if !joining && !trimmed.contains("token") && !trimmed.contains("join") {
-            kept.push_str(line);
-            kept.push('\n');
-        }
+        Err(error) => (format!("{error:#}"), None),
     }
-    kept
+}
+
+/// The token is in none of this, unless somebody has written it there by another way: an old release in its log, an operator
+/// in a comment.
+fn without<'a>(token: Option<&JoinToken>, contents: &'a [u8]) -> Cow<'a, [u8]> {
+    match token.map(JoinToken::reveal) {
+        Some(token) if contents.windows(token.len()).any(|part| part == token.as_bytes()) => {
+            Cow::Owned(String::from_utf8_lossy(contents).replace(token, "(the token)").into_bytes())
+        }
+        _ => Cow::Borrowed(contents),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::{collections::BTreeMap, io::Read};
+
+    use flate2::read::GzDecoder;
+
     use super::*;
+    use crate::test_support::{flash_of, in_mount_namespace};
+
+    const CLUSTER: &str = include_str!("../../cluster/tests/fixtures/cluster.toml");
+    const TOKEN: &str = "9f86d081884c7d659a2feaa0c55ad015";
+
+    fn bundled() -> BTreeMap<String, String> {
+        let bundle = bundle("bundle").unwrap();
+        let mut archive = tar::Archive::new(GzDecoder::new(bundle.as_slice()));
+        let read = |mut entry: tar::Entry<'_, _>| {
+            let mut bytes = Vec::new();
+            entry.read_to_end(&mut bytes).unwrap();
+            (entry.path().unwrap().display().to_string(), String::from_utf8_lossy(&bytes).into_owned())
+        };
+        archive.entries().unwrap().map(|entry| read(entry.unwrap())).collect()
+    }
 
     #[test]
-    fn the_token_is_left_out_wherever_it_stands() {
-        let files = [
-            "[cluster]\nname = \"k\"\n[join]\ntoken = \"secret\"\n[[node]]\nname = \"a\"\n",
-            "join = { token = \"secret\" }\n[cluster]\nname = \"k\"\n",
-            "join.token = \"secret\"\n[cluster]\nname = \"k\"\n",
-            "[cluster]\nname = \"k\"\n[ join ]\ntoken = \"\"\"\nsecret\"\"\"\n",
+    #[ignore = "needs root, for a mount namespace"]
+    fn the_bundle_has_the_cluster_and_no_token_however_it_is_written() {
+        let before = CLUSTER.split_once("[join]").unwrap().0;
+        let good = [
+            CLUSTER.to_owned(),
+            format!("join = {{ token = \"{TOKEN}\" }}\n{before}"),
+            format!("join.token = '{TOKEN}'\n{before}"),
+            format!("{before}# the old one: {TOKEN}\n[join]\ntoken = \"\"\"\\\n    {TOKEN}\"\"\"  # not {TOKEN}\n"),
+            format!("{before}[join] # {TOKEN}\ntoken = \"\"\"\n{TOKEN}\"\"\"\n# token = \"{TOKEN}\"\n"),
         ];
-        for file in files {
-            let redacted = redacted(file);
-            assert!(!redacted.contains("secret"), "{redacted}");
-            assert!(redacted.contains("name = \"k\""), "{redacted}");
-        }
+        let bad = [
+            format!("join = \"{TOKEN}\"\n{before}"),
+            format!("{before}[join]\n{TOKEN} = 1\n"),
+            format!("{before}[kube-proxy]\nmode = \"{TOKEN}\"\n"),
+            format!("{before}[join]\ntoken = \"\"\"\n{TOKEN}\nmore\"\"\"\n"),
+        ];
+        in_mount_namespace(|| {
+            flash_of(10);
+            for (file, is_good) in good.iter().map(|file| (file, true)).chain(bad.iter().map(|file| (file, false))) {
+                fs::write(places::CLUSTER_TOML, file).unwrap();
+                let files = bundled();
+                let cluster = &files["bundle/cluster.json"];
+                assert_eq!(cluster.contains("\"service_cidr\": \"10.10.0.0/22\""), is_good, "{cluster}\nof\n{file}");
+                assert!(is_good || cluster.contains("cluster.toml:"), "{cluster}");
+                // What goes into the journal, the status and /run.
+                let said = format!("{:#}", switch::Switch::load().unwrap_err());
+                assert!(!said.contains(TOKEN), "{said}");
+                for (name, contents) in &files {
+                    assert!(!contents.contains(TOKEN), "the token is in {name}, of\n{file}");
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn what_an_old_release_has_logged_goes_in_without_the_token() {
+        let token = cluster::Cluster::parse(CLUSTER, "cluster.toml").unwrap().token;
+        let logged = format!("string \"{TOKEN}\" stands where a table belongs\n");
+        assert_eq!(
+            &*without(token.as_ref(), logged.as_bytes()),
+            b"string \"(the token)\" stands where a table belongs\n"
+        );
+        assert_eq!(&*without(None, b"x"), b"x");
     }
 }

@@ -1,7 +1,7 @@
 //! The master's side of enrolment, as a service: signs what the workers that cluster.toml names ask for.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
     thread,
 };
@@ -19,13 +19,15 @@ pub fn run() -> Result<()> {
     }
     let token = switch.enrolment_token()?;
     let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, ports::ENROLMENT));
+    let nodes: Vec<IpAddr> = switch.cluster.nodes.iter().map(|node| node.address.into()).collect();
     let ca = Arc::new(CertificateAuthority {
         pki: places::PKI.into(),
         cluster: switch.cluster,
         node_keys: NodeKeysFile::on_switch(),
         kubelet_port: ports::KUBELET,
     });
-    let server = Server::bind(address, token, ca.clone(), ServerLimits::default(), |event| println!("{event}"))?;
+    let server = Server::bind(address, token, ca.clone(), ServerLimits::default(), |event| println!("{event}"))?
+        .keep_places_for(nodes, switch.node.address.into());
     let learning = thread::Builder::new().name("kubelets".to_owned()).spawn(move || kubelet_key::keep_learning(&ca));
     learning.context("cannot start a thread")?;
     println!("enrolment: workers may come to port {}", ports::ENROLMENT);

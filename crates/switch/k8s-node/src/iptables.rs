@@ -46,6 +46,8 @@ const WORKER: [Opening; 3] = [
 /// What kube-proxy has sent to this switch itself: to its own port in userspace mode, or to an endpoint in the host's network.
 const SERVICES: &str = "-m conntrack --ctstate DNAT -m comment --comment kubernetes-on-eos-services -j ACCEPT";
 
+const NO_POD: &str = "-m comment --comment kubernetes-on-eos-no-pod-enrols -j DROP";
+
 /// Every chain that a switch needs. One without rules for this switch is there and empty.
 pub fn desired(cluster: &Cluster, node: &Node) -> [Chain; 3] {
     let master = if node.master { MASTER.as_slice() } else { &[] };
@@ -56,6 +58,12 @@ pub fn desired(cluster: &Cluster, node: &Node) -> [Chain; 3] {
     };
     let services = node.worker.then(|| SERVICES.to_owned());
     let pods = cluster.pod_cidr;
+    // Pods have no business where nodes enrol, and leave a switch in its name: there, nobody could tell them from it.
+    let enrolment = format!("-p tcp -m tcp --dport {} {NO_POD}", ports::ENROLMENT);
+    let master_at = cluster.master().address;
+    let no_pods = [format!("-s {pods} {enrolment}"), format!("-i {BRIDGE} {enrolment}")];
+    let no_pods = no_pods.into_iter().filter(|_| node.master);
+    let no_enrolling = format!("-d {master_at}/32 -i {BRIDGE} {enrolment}");
     let forward = ["-s", "-d"].map(|way| format!("{way} {pods} -m comment --comment kubernetes-on-eos-pods -j ACCEPT"));
     // To other pods they go with their own addresses; nobody else knows the way back to these.
     let own = node.pod_cidr;
@@ -66,8 +74,11 @@ pub fn desired(cluster: &Cluster, node: &Node) -> [Chain; 3] {
     let led_on = "-m conntrack --ctstate DNAT -m comment --comment kubernetes-on-eos-remote-pods -j MASQUERADE";
     let led_on = format!("-s {pods} ! -o {BRIDGE} {led_on}");
     [
-        Chain { rules: master.iter().chain(worker).map(open).chain(services).collect(), ..INPUT },
-        Chain { rules: if node.worker { forward.into() } else { Vec::new() }, ..FORWARD },
+        Chain { rules: no_pods.chain(master.iter().chain(worker).map(open)).chain(services).collect(), ..INPUT },
+        Chain {
+            rules: if node.worker { [no_enrolling].into_iter().chain(forward).collect() } else { Vec::new() },
+            ..FORWARD
+        },
         Chain { rules: if node.worker { vec![leaving, stay, led_on] } else { Vec::new() }, ..POSTROUTING },
     ]
 }
@@ -160,3 +171,6 @@ pub fn remove_all() -> Result<()> {
             .map(|chain| chain.remove().with_context(|| format!("cannot remove the chain {}", chain.name))),
     )
 }
+
+#[cfg(test)]
+mod tests;

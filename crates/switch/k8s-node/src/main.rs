@@ -19,6 +19,7 @@ mod leftovers;
 mod loaded_images;
 #[cfg(test)]
 mod master_fixture;
+mod new_cluster;
 mod node_keys;
 mod program;
 mod record;
@@ -41,6 +42,7 @@ mod volumes;
 use std::{ffi::OsString, process::ExitCode};
 
 use arguments::Command;
+use cluster::JoinToken;
 
 fn main() -> ExitCode {
     let called: Vec<OsString> = std::env::args_os().collect();
@@ -76,6 +78,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Stage(stage) => stage::run(stage)?,
         Command::Status { json } => return status::run(json),
         Command::Logs { service, follow } => systemd::logs(service.as_deref(), follow)?,
+        Command::Token => println!("{}", JoinToken::make()?.reveal()),
         Command::Check { file } => println!("{}", switch::check(file.as_deref())?),
         Command::Collect { output } => collect::run(output.as_deref())?,
         Command::Renew { in_turn } => renew::run(in_turn)?,

@@ -64,7 +64,7 @@ impl Master {
         let ca = Arc::new(CertificateAuthority { pki, cluster: cluster.clone(), node_keys, kubelet_port });
         let server = Server::bind(
             (Ipv4Addr::LOCALHOST, 0).into(),
-            Token::new(cluster.token.reveal()).unwrap(),
+            Token::new(cluster.token.as_ref().unwrap().reveal()).unwrap(),
             ca.clone(),
             ServerLimits { attempts_a_minute: u32::MAX, connections: 32, ..ServerLimits::default() },
             move |event| sink.lock().unwrap().push(event),

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use cluster::{Cluster, Node};
+use cluster::{Cluster, JoinToken, Node};
 use common::{digest::Sha256, files};
 use contract::places;
 use enrolment::Token;
@@ -37,7 +37,8 @@ impl Switch {
 
     /// What this switch proves itself with at enrolment, and knows the others by.
     pub fn enrolment_token(&self) -> Result<Token> {
-        Ok(Token::new(self.cluster.token.reveal())?)
+        let token = self.cluster.token.as_ref().context("cluster.toml has no token")?;
+        Ok(Token::new(token.reveal())?)
     }
 
     /// Fails where the address that cluster.toml gives this switch is on none of its interfaces.
@@ -90,7 +91,7 @@ fn is_ours(address: Ipv4Addr) -> bool {
     UdpSocket::bind((address, 0)).is_ok()
 }
 
-fn read(file: &Path) -> Result<Cluster> {
+pub fn read(file: &Path) -> Result<Cluster> {
     let text = match fs::read_to_string(file) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => bail!(
@@ -99,7 +100,11 @@ fn read(file: &Path) -> Result<Cluster> {
         ),
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", file.display())),
     };
-    Ok(Cluster::parse(&text, &file.display().to_string())?)
+    let cluster = Cluster::parse(&text, &file.display().to_string())?;
+    if cluster.token.is_none() {
+        bail!("{}: `join` is missing; add [join] with token = \"…\"; {}", file.display(), JoinToken::HOW_TO_MAKE);
+    }
+    Ok(cluster)
 }
 
 /// Checks a file as a whole and says in one line what it describes.
@@ -108,7 +113,11 @@ pub fn check(file: Option<&Path>) -> Result<String> {
     let cluster = read(file)?;
     let nodes = cluster.nodes.len();
     let master = &cluster.master().name;
-    Ok(format!("{} is right: cluster {} of {nodes} nodes, master {master}", file.display(), cluster.name))
+    let mut said = format!("{} is right: cluster {} of {nodes} nodes, master {master}", file.display(), cluster.name);
+    if !cluster.warnings.errors.is_empty() {
+        said.push_str(&format!("; but no new cluster begins so:\n{}", cluster.warnings));
+    }
+    Ok(said)
 }
 
 #[cfg(test)]

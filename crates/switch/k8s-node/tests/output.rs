@@ -12,8 +12,9 @@ fn closed() -> File {
 
 #[test]
 fn who_stops_reading_changes_nothing() {
-    let topo = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../topo/cluster.toml");
-    let calls = [&["--help"][..], &["--version"], &["check", topo], &["check", "/no/such/file"], &["restart"]];
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../cluster/tests/fixtures/cluster.toml");
+    let calls =
+        [&["--help"][..], &["--version"], &["token"], &["check", file], &["check", "/no/such/file"], &["restart"]];
     for arguments in calls {
         let run = |out: File, err: File| {
             let mut command = Command::new(env!("CARGO_BIN_EXE_k8s-node"));

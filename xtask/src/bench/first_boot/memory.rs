@@ -27,7 +27,7 @@ pub struct EnrolmentMemory {
 /// where they ask from.
 pub fn of_enrolment_server(master: &BenchSwitch, cluster: &Path) -> Result<EnrolmentMemory> {
     let cluster = Cluster::parse(&files::read_text(cluster)?, &cluster.display().to_string())?;
-    let token = Token::new(cluster.token.reveal())?;
+    let token = Token::new(cluster.token.as_ref().context("the file has no token")?.reveal())?;
     let address = SocketAddr::new(master.device()?.management_address()?.parse()?, ports::ENROLMENT);
     let workers: Vec<_> = cluster.nodes.iter().filter(|node| !node.master).collect();
     // Each keeps its keys: the master signs for no others under its name.

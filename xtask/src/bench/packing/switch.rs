@@ -3,6 +3,7 @@
 use std::{fmt, fs, path::Path, time::Duration};
 
 use anyhow::{Context, Result};
+use cluster_test::cluster_file;
 use common::command::Program;
 
 use super::{From, Variant};
@@ -36,7 +37,10 @@ impl fmt::Display for Boot {
 impl PackedSwitch {
     /// One that came up by the extension once, so that there is a cluster.
     pub fn up(swix: &Path) -> Result<Self> {
-        let switch = BenchSwitch::up(swix, &workspace().join("topo/cluster-one.toml"))?;
+        let cluster = tempfile::NamedTempFile::new().context("cannot make a temporary file")?;
+        let text = cluster_file::for_lab(&workspace().join("topo/cluster-one.toml"))?;
+        fs::write(cluster.path(), text).context("cannot write a cluster.toml")?;
+        let switch = BenchSwitch::up(swix, cluster.path())?;
         switch.time_first_boot()?;
         switch.run(&["save"])?;
         Ok(PackedSwitch(switch))

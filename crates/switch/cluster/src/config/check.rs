@@ -7,9 +7,10 @@ use toml::Spanned;
 
 use super::{
     Cluster, Node, Subject,
-    error::ConfigError,
-    file::{File, NodeTable, Role},
+    error::{ConfigError, ConfigErrors, shown},
+    file::{File, JoinTable, NodeTable, Role},
     first_address,
+    token::JoinToken,
 };
 
 /// A node's share of pod_cidr: the addresses of at most 253 pods.
@@ -21,9 +22,23 @@ const LARGEST_SERVICE_PREFIX: u8 = 12;
 /// Smaller, and the Services `kubernetes` and DNS would nearly fill it.
 const SMALLEST_SERVICE_PREFIX: u8 = 28;
 
+/// Ranges that no network of pods or Services can be in, and what they are for.
+const RESERVED: [(Ipv4Net, &str); 5] = [
+    (net([0, 0, 0, 0], 8), "no host"),
+    (net([127, 0, 0, 0], 8), "each switch itself"),
+    (net([169, 254, 0, 0], 16), "one link"),
+    (net([224, 0, 0, 0], 4), "multicast"),
+    (net([240, 0, 0, 0], 4), "nothing yet"),
+];
+
+const fn net([a, b, c, d]: [u8; 4], prefix: u8) -> Ipv4Net {
+    Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), prefix)
+}
+
 struct Checker<'a> {
     text: &'a str,
     errors: Vec<ConfigError>,
+    warnings: Vec<ConfigError>,
 }
 
 /// A range of the file, with its place and the key that it stands under.
@@ -33,9 +48,9 @@ struct Claim {
     place: Range<usize>,
 }
 
-pub(super) fn cluster(file: File, text: &str) -> Result<Cluster, Vec<ConfigError>> {
-    let mut checker = Checker { text, errors: Vec::new() };
-    let File { cluster, node: tables, join, kube_proxy } = file;
+pub(super) fn cluster(file: File, join: Option<JoinTable<'_>>, text: &str) -> Result<Cluster, Vec<ConfigError>> {
+    let mut checker = Checker { text, errors: Vec::new(), warnings: Vec::new() };
+    let File { cluster, node: tables, kube_proxy } = file;
     let table = cluster.into_inner();
     checker.label(&table.name, "the cluster's name");
     checker.domain(&table.domain);
@@ -43,9 +58,11 @@ pub(super) fn cluster(file: File, text: &str) -> Result<Cluster, Vec<ConfigError
     let pod_cidr = checker.range(&table.pod_cidr, "pod_cidr");
     if let Some(range) = service_cidr {
         checker.service_size(&table.service_cidr, range);
+        checker.reserved(&claim("service_cidr", range, &table.service_cidr));
     }
     if let Some(range) = pod_cidr {
         checker.pod_size(&table.pod_cidr, range, tables.len());
+        checker.reserved(&claim("pod_cidr", range, &table.pod_cidr));
     }
     if let (Some(services), Some(pods)) = (service_cidr, pod_cidr) {
         checker.apart(&claim("pod_cidr", pods, &table.pod_cidr), &claim("service_cidr", services, &table.service_cidr));
@@ -60,11 +77,15 @@ pub(super) fn cluster(file: File, text: &str) -> Result<Cluster, Vec<ConfigError
         .chain(pod_cidr.map(|range| claim("pod_cidr", range, &table.pod_cidr)))
         .collect();
     let nodes = checker.nodes(&tables, pod_cidr, &taken);
-    let nat = join.nat;
-    let token = join.token(text).map_err(|error| checker.errors.push(error)).ok();
+    let nat = join.as_ref().map(|join| join.nat(text)).transpose();
+    let nat = nat.unwrap_or_else(|error| {
+        checker.errors.push(error);
+        None
+    });
+    let token = join.and_then(|join| checker.token(&join));
     checker.errors.sort_by_key(|error| error.line.unwrap_or(usize::MAX));
-    match (service_cidr, pod_cidr, dns, token) {
-        (Some(service_cidr), Some(pod_cidr), Some(dns), Some(token)) if checker.errors.is_empty() => Ok(Cluster {
+    match (service_cidr, pod_cidr, dns) {
+        (Some(service_cidr), Some(pod_cidr), Some(dns)) if checker.errors.is_empty() => Ok(Cluster {
             name: table.name.into_inner(),
             service_cidr,
             pod_cidr,
@@ -75,7 +96,8 @@ pub(super) fn cluster(file: File, text: &str) -> Result<Cluster, Vec<ConfigError
             kube_proxy,
             nodes,
             token,
-            nat,
+            nat: nat.unwrap_or_default(),
+            warnings: ConfigErrors { errors: checker.warnings, ..ConfigErrors::default() },
         }),
         _ => Err(checker.errors),
     }
@@ -90,19 +112,40 @@ impl Checker<'_> {
         self.errors.push(ConfigError::at(self.text, place, problem, fix));
     }
 
+    fn token(&mut self, join: &JoinTable<'_>) -> Option<JoinToken> {
+        let (token, place) = join.token(self.text).map_err(|error| self.errors.push(error)).ok()?;
+        if let Some(weakness) = token.weakness() {
+            self.warnings.push(ConfigError::at(self.text, place, weakness, JoinToken::HOW_TO_MAKE));
+        }
+        Some(token)
+    }
+
+    fn reserved(&mut self, claim: &Claim) {
+        let Claim { what, range, place } = claim;
+        let overlaps = |other: &Ipv4Net| range.contains(other) || other.contains(range);
+        for (_, purpose) in RESERVED.iter().filter(|(reserved, _)| overlaps(reserved)) {
+            let problem = format!("{what} {range} has addresses that are for {purpose}");
+            self.warnings.push(ConfigError::at(self.text, place.clone(), problem, "take a private range"));
+        }
+    }
+
     fn range(&mut self, value: &Spanned<String>, key: &str) -> Option<Ipv4Net> {
         let written = value.get_ref();
         let Ok(range) = Ipv4Net::from_str(written) else {
             self.wrong(
                 value.span(),
-                format!("{key} = {written:?} is not an IPv4 range"),
+                format!("{key} = {} is not an IPv4 range", shown(written)),
                 "write it as in \"10.16.0.0/16\"",
             );
             return None;
         };
         if range.addr() != range.network() {
             let fix = format!("write {key} = \"{}\"", range.trunc());
-            self.wrong(value.span(), format!("{key} = {written:?} does not begin at the start of its range"), fix);
+            self.wrong(
+                value.span(),
+                format!("{key} = {} does not begin at the start of its range", shown(written)),
+                fix,
+            );
             return None;
         }
         Some(range)
@@ -147,7 +190,7 @@ impl Checker<'_> {
         let Ok(address) = Ipv4Addr::from_str(value.get_ref()) else {
             self.wrong(
                 value.span(),
-                format!("dns = {:?} is not an IPv4 address", value.get_ref()),
+                format!("dns = {} is not an IPv4 address", shown(value.get_ref())),
                 format!("take an address of service_cidr {range}"),
             );
             return None;
@@ -173,7 +216,7 @@ impl Checker<'_> {
             if nodes.iter().any(|node| node.name == *name.get_ref()) {
                 self.wrong(
                     name.span(),
-                    format!("the name {} stands twice", name.get_ref()),
+                    format!("the name {} stands twice", shown(name.get_ref())),
                     "give each switch its own hostname",
                 );
             }
@@ -188,7 +231,8 @@ impl Checker<'_> {
             let (Some(address), Some(range)) = (address, range) else { continue };
             if let Some(other) = nodes.iter().find(|node| node.pod_cidr == range) {
                 let place = own.as_ref().map_or(table.span(), Spanned::span);
-                let problem = format!("{} and {} both have the pods' range {range}", other.name, name.get_ref());
+                let problem =
+                    format!("two nodes have the pods' range {range}; the other one is {}", shown(&other.name));
                 self.wrong(place, problem, "give one of them another pod_cidr");
             }
             nodes.push(Node { name: name.get_ref().clone(), address, master, worker, pod_cidr: range });
@@ -205,7 +249,7 @@ impl Checker<'_> {
 
     fn node_address(&mut self, value: &Spanned<String>, nodes: &[Node], taken: &[Claim]) -> Option<Ipv4Addr> {
         let Ok(address) = Ipv4Addr::from_str(value.get_ref()) else {
-            let problem = format!("address = {:?} is not an IPv4 address", value.get_ref());
+            let problem = format!("address = {} is not an IPv4 address", shown(value.get_ref()));
             self.wrong(value.span(), problem, "write the switch's loopback address, without a prefix length");
             return None;
         };
@@ -214,7 +258,7 @@ impl Checker<'_> {
             self.wrong(value.span(), problem, "write the address of an interface, best a loopback interface's");
         }
         if let Some(other) = nodes.iter().find(|node| node.address == address) {
-            let problem = format!("the address {address} stands twice: {} has it too", other.name);
+            let problem = format!("the address {address} stands twice: {} has it too", shown(&other.name));
             self.wrong(value.span(), problem, "give each switch its own address");
         }
         for claim in taken.iter().filter(|claim| claim.range.contains(&address)) {
@@ -234,7 +278,7 @@ impl Checker<'_> {
             self.wrong(value.span(), "a node without a role", "write roles = [\"worker\"], or take the node out");
         }
         if let Some(first) = nodes.iter().find(|node| node.master).filter(|_| master) {
-            let problem = format!("a second master: {} is one already", first.name);
+            let problem = format!("a second master: {} is one already", shown(&first.name));
             self.wrong(
                 value.span(),
                 problem,
@@ -257,7 +301,7 @@ impl Checker<'_> {
     /// A DNS label as Kubernetes and hostnames have it.
     fn label(&mut self, value: &Spanned<String>, what: &str) {
         if !is_label(value.get_ref()) {
-            let problem = format!("{what} {:?} is not a DNS label", value.get_ref());
+            let problem = format!("{what} {} is not a DNS label", shown(value.get_ref()));
             let fix = "take at most 63 lower-case letters, digits and '-', with a letter or digit at both ends";
             self.wrong(value.span(), problem, fix);
         }
@@ -265,7 +309,7 @@ impl Checker<'_> {
 
     fn domain(&mut self, value: &Spanned<String>) {
         if value.get_ref().len() > 200 || !value.get_ref().split('.').all(is_label) {
-            let problem = format!("the domain {:?} is not a DNS name", value.get_ref());
+            let problem = format!("the domain {} is not a DNS name", shown(value.get_ref()));
             self.wrong(value.span(), problem, "write it as in \"cluster.local\"");
         }
     }

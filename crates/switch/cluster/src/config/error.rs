@@ -1,6 +1,12 @@
 //! What is wrong in cluster.toml: each with its line and with what to do.
 
+//!
+//! No value is repeated that could be the token, wherever in the file it has got to: what is said here goes into the journal.
+
 use std::{fmt, ops::Range};
+
+/// No release has taken a token that is as short.
+const LONGEST_SHOWN: usize = 15;
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,10 +18,29 @@ pub struct ConfigError {
 }
 
 /// Everything that is wrong in one file.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigErrors {
     pub file: String,
     pub errors: Vec<ConfigError>,
+}
+
+/// A value or a name of the file, for a message.
+pub(super) fn shown(written: &str) -> String {
+    match written.chars().count() {
+        length if length > LONGEST_SHOWN => format!("({length} characters)"),
+        _ => format!("{written:?}"),
+    }
+}
+
+/// What serde says, without the value or key in it where that is too long to be shown.
+pub(super) fn without_long(message: &str) -> String {
+    let known = [", expected ", ", there are no "].into_iter().find_map(|behind| message.rfind(behind));
+    let (found, known) = message.split_at(known.unwrap_or(message.len()));
+    let Some(begin) = found.find(['`', '"']) else { return message.to_owned() };
+    let (kind, written) = found.split_at(begin + 1);
+    let quote = &kind[begin..];
+    let written = written.strip_suffix(quote).unwrap_or(written);
+    if written.chars().count() <= LONGEST_SHOWN { message.to_owned() } else { format!("{kind}…{quote}{known}") }
 }
 
 impl ConfigError {

@@ -1,13 +1,18 @@
 //! The file as it is written: TOML with a place for every value, and no key that nobody knows.
 
+use std::ops::Range;
+
 use common::wording;
 use serde::Deserialize;
-use toml::Spanned;
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue, Deserializer},
+};
 
 use super::{
     KeyType, KubeProxy, Subject,
-    error::ConfigError,
-    token::{self, JoinToken},
+    error::{ConfigError, without_long},
+    token::JoinToken,
 };
 
 #[derive(Deserialize)]
@@ -16,7 +21,6 @@ pub(super) struct File {
     pub(super) cluster: Spanned<ClusterTable>,
     #[serde(default)]
     pub(super) node: Vec<Spanned<NodeTable>>,
-    pub(super) join: JoinTable,
     #[serde(default, rename = "kube-proxy")]
     pub(super) kube_proxy: KubeProxy,
 }
@@ -52,13 +56,8 @@ pub(super) enum Role {
     Worker,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct JoinTable {
-    pub(super) token: Spanned<String>,
-    #[serde(default)]
-    pub(super) nat: bool,
-}
+/// What stands under [join]. It is read by hand: serde repeats in its errors what it finds.
+pub(super) struct JoinTable<'a>(Spanned<DeValue<'a>>);
 
 fn default_name() -> Spanned<String> {
     Spanned::new(0..0, "kubernetes".into())
@@ -68,43 +67,76 @@ fn default_domain() -> Spanned<String> {
     Spanned::new(0..0, "cluster.local".into())
 }
 
-pub(super) fn parse(text: &str) -> Result<File, ConfigError> {
+pub(super) fn parse(text: &str) -> Result<(File, Option<JoinTable<'_>>), ConfigError> {
     if text.trim().is_empty() {
         return Err(ConfigError::missing(
             "the file is empty",
             "write [cluster], a [[node]] for each switch and [join] into it, as docs/operations.md shows",
         ));
     }
-    toml::from_str(text).map_err(|error| {
-        let fix = fix_for(error.message());
-        let problem = wording::of_serde(error.message());
+    let problem = |error: toml::de::Error| {
+        let message = without_long(error.message());
+        let (problem, fix) = (wording::of_serde(&message), fix_for(&message));
         match error.span() {
             Some(place) if !(place.start == 0 && place.end >= text.trim_end().len()) => {
                 ConfigError::at(text, place, problem, fix)
             }
             _ => ConfigError::missing(problem, fix),
         }
-    })
+    };
+    let mut table = DeTable::parse(text).map_err(problem)?;
+    let join = table.get_mut().remove("join").map(JoinTable);
+    Ok((File::deserialize(Deserializer::from(table)).map_err(problem)?, join))
 }
 
-fn fix_for(message: &str) -> String {
-    if message.contains("missing field `token`") || message.contains("missing field `join`") {
-        format!("add [join] with token = \"…\"; {}", token::HOW_TO_MAKE)
-    } else if message.starts_with("missing field") {
-        "add it; docs/operations.md shows a whole file".into()
+fn fix_for(message: &str) -> &'static str {
+    if message.starts_with("missing field") {
+        "add it; docs/operations.md shows a whole file"
     } else if message.starts_with("unknown field") {
-        "correct the name or take the line out".into()
+        "correct the name or take the line out"
     } else if message.starts_with("unknown variant") {
-        "write one of these".into()
+        "write one of these"
     } else {
-        "correct this line; docs/operations.md shows a whole file".into()
+        "correct this line; docs/operations.md shows a whole file"
     }
 }
 
-impl JoinTable {
-    pub(super) fn token(self, text: &str) -> Result<JoinToken, ConfigError> {
-        let place = self.token.span();
-        JoinToken::check(self.token.into_inner())
-            .map_err(|problem| ConfigError::at(text, place, problem, token::HOW_TO_MAKE))
+/// Every text in here is fixed.
+const JOIN: &str = "write [join] with one line below it, token = \"…\"";
+
+impl JoinTable<'_> {
+    /// Whether addresses are translated between workers and master.
+    pub(super) fn nat(&self, text: &str) -> Result<bool, ConfigError> {
+        match self.0.get_ref().get("nat").map(|nat| (nat.get_ref(), nat.span())) {
+            None => Ok(false),
+            Some((DeValue::Boolean(nat), _)) => Ok(*nat),
+            Some((_, place)) => Err(ConfigError::at(
+                text,
+                place,
+                "`nat` in [join] is neither true nor false",
+                "write nat = true, or take the line out",
+            )),
+        }
+    }
+
+    /// The token, and its place.
+    pub(super) fn token(&self, text: &str) -> Result<(JoinToken, Range<usize>), ConfigError> {
+        let wrong = |place, problem: &str| Err(ConfigError::at(text, place, problem, JOIN));
+        let DeValue::Table(table) = self.0.get_ref() else {
+            return wrong(self.0.span(), "`join` is no table");
+        };
+        if let Some((key, _)) = table.iter().find(|(key, _)| !["token", "nat"].contains(&key.get_ref().as_ref())) {
+            return wrong(key.span(), "something else than `token` or `nat` stands in [join]");
+        }
+        let Some(token) = table.get("token") else {
+            return wrong(self.0.span(), "`token` is missing in [join]");
+        };
+        let DeValue::String(value) = token.get_ref() else {
+            return wrong(token.span(), "`token` in [join] is no text between quotation marks");
+        };
+        match JoinToken::check(value) {
+            Ok(checked) => Ok((checked, token.span())),
+            Err(problem) => Err(ConfigError::at(text, token.span(), problem, JoinToken::HOW_TO_MAKE)),
+        }
     }
 }

@@ -25,6 +25,8 @@ pub(super) enum Standing {
         key: PrivateKey,
         subject: Name,
         why: CertificateState,
+        /// The one that there is, where it has not ended: it signs until it does.
+        serving: Option<Box<Certificate>>,
     },
     Sign {
         key: PrivateKey,
@@ -110,7 +112,9 @@ fn with_both(
         why @ (CertificateState::Due(_) | CertificateState::Expired(_) | CertificateState::NotYetValid(_))
             if made_here =>
         {
-            Ok(Standing::Renew { key, subject: certificate.subject().clone(), why })
+            let subject = certificate.subject().clone();
+            let serving = why.serves().then(|| Box::new(certificate));
+            Ok(Standing::Renew { key, subject, why, serving })
         }
         _ => {
             require_valid(directory, ca, &certificate, now)?;
@@ -156,7 +160,7 @@ fn renew(
             break;
         }
     }
-    Ok(Standing::Renew { key, subject, why })
+    Ok(Standing::Renew { key, subject, why, serving: None })
 }
 
 /// The files of the certificates that a certificate authority would have signed.

@@ -182,7 +182,7 @@ impl Work {
                 self.outcomes.push((credential, if made_here { Outcome::Kept } else { Outcome::Taken }));
                 return Ok(Ready { certificate, key: Some(key) });
             }
-            Standing::Renew { key, subject, why } => (key, subject, Outcome::of(&why)),
+            Standing::Renew { key, subject, why, .. } => (key, subject, Outcome::of(&why)),
             Standing::New => {
                 let place = made.iter().position(|(made, _)| *made == credential);
                 let place = place.ok_or_else(|| PkiError::crypto("make a certificate authority", "it has no key"))?;

@@ -58,6 +58,7 @@ pub fn sign(
     let checked = checked(cluster, node_name, requests)?;
     let (key, certificate) = match standing(path, Credential::Ca, cluster, now)? {
         Standing::Sign { key, certificate, .. } => (key, certificate),
+        Standing::Renew { key, serving: Some(certificate), .. } => (key, *certificate),
         Standing::KeyAway { why, .. } => {
             let fix = format!(
                 "make the certificates of {node_name} where the key is (`cargo xtask pki`) and copy them to it"

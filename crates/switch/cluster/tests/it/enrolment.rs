@@ -53,6 +53,27 @@ fn a_worker_keeps_up_with_its_authority_over_twenty_years() {
 }
 
 #[test]
+fn an_authority_that_is_due_and_not_renewed_signs_until_it_ends() {
+    let master = Switch::master();
+    // Two thirds of its five years are over, and the master has not renewed anything.
+    let due = now() + DAY * 1300;
+    let worker = Switch::new(&master.cluster, "veos-l1");
+    worker.enrol(&master, due).unwrap().unwrap();
+    let at = due.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let files = [master.file("ca.pem"), worker.file("node.pem")].map(|file| text(&file));
+    openssl(&format!("verify -attime {at} -CAfile {} {}", files[0], files[1]));
+    let [ca_ends, node_ends] = files.map(|file| openssl(&format!("x509 -noout -enddate -in {file}")));
+    assert_eq!(node_ends, ca_ends);
+    assert_eq!(worker.requests(due).unwrap(), None, "it would ask at every hour");
+
+    let last_day = now() + DAY * 1824;
+    Switch::new(&master.cluster, "veos-l2").enrol(&master, last_day).unwrap().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let error = master.sign("veos-l1", &[request(&dir, P256, OWN, &[])], now() + DAY * 1826).unwrap_err().to_string();
+    assert!(error.contains("is not ready"), "{error}");
+}
+
+#[test]
 fn requests_are_refused_unless_the_subject_is_the_nodes_own() {
     let master = Switch::master();
     let dir = tempfile::tempdir().unwrap();

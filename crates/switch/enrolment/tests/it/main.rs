@@ -9,6 +9,7 @@ mod interruptions;
 mod limits;
 mod middle;
 mod peer;
+mod places;
 mod random;
 mod secrets;
 mod strangers;

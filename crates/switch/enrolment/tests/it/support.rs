@@ -29,7 +29,8 @@ pub fn csrs() -> Vec<String> {
 
 /// Many tries come from one address here.
 pub fn wide_limits() -> ServerLimits {
-    ServerLimits { attempts_a_minute: u32::MAX, ..ServerLimits::default() }
+    let limits = ServerLimits::default();
+    ServerLimits { attempts_a_minute: u32::MAX, of_one_address: limits.connections, ..limits }
 }
 
 /// Signs for veos-l1 alone, and not when asked for too much.
@@ -81,11 +82,27 @@ impl Master {
     }
 
     pub fn start(address: SocketAddr, token: Token, limits: ServerLimits) -> Master {
+        Master::start_with(address, token, limits, |server| server)
+    }
+
+    /// One that keeps places for a node at 127.0.0.1, where it comes to 127.0.0.1.
+    pub fn with_a_node(address: SocketAddr) -> Master {
+        let keep = |server: Server| server.keep_places_for([LOCAL.ip()], LOCAL.ip());
+        Master::start_with(address, token(), ServerLimits::default(), keep)
+    }
+
+    fn start_with(
+        address: SocketAddr,
+        token: Token,
+        limits: ServerLimits,
+        more: impl FnOnce(Server) -> Server,
+    ) -> Master {
         let names = Arc::new(Names::default());
         let events: Arc<Mutex<Vec<Event>>> = Arc::default();
         let sink = events.clone();
         let server =
             Server::bind(address, token, names.clone(), limits, move |event| sink.lock().unwrap().push(event)).unwrap();
+        let server = more(server);
         let (address, stop) = (server.address(), server.stop_handle().unwrap());
         let thread = Some(thread::spawn(move || server.run()));
         Master { address, names, stop, events, thread }

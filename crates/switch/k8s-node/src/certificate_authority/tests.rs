@@ -41,7 +41,7 @@ impl Somebody {
     }
 
     fn ask_from(&self, master: &Master, from: IpAddr, name: &str) -> Result<Issued, EnrolError> {
-        let token = Token::new(master.cluster.token.reveal()).unwrap();
+        let token = Token::new(master.cluster.token.as_ref().unwrap().reveal()).unwrap();
         let timeout = Duration::from_secs(20);
         let request =
             Request { master: master.address, from: Some(from), name, token: &token, csrs: &self.csrs, timeout };

@@ -8,7 +8,7 @@ use common::files;
 use contract::places;
 
 use crate::{
-    program,
+    new_cluster, program,
     room::{self, Room},
     switch::Switch,
 };
@@ -21,7 +21,11 @@ const FORWARDING: [&str; 2] = ["net/ipv4/ip_forward", "net/bridge/bridge-nf-call
 
 pub fn prepare(switch: &Switch) -> Result<String> {
     switch.check_address()?;
-    let short = flash(&switch.node)?.map(|what| format!("; warning: {what}")).unwrap_or_default();
+    // Before anything of a new cluster is on the flash.
+    let first_boot = Room::on_flash(places::STATE.as_ref(), &switch.node)?.first_boot;
+    let remark = new_cluster::check(switch, first_boot)?;
+    let warnings = flash(&switch.node)?.into_iter().chain(remark);
+    let warnings: String = warnings.map(|what| format!("; warning: {what}")).collect();
     for module in MODULES {
         // Not all kernels have all of them as modules, and some have no modprobe.
         let _ = program::new("modprobe", "load a kernel module")?.args(["--quiet", module]).output();
@@ -33,7 +37,7 @@ pub fn prepare(switch: &Switch) -> Result<String> {
         (true, false) => "master",
         _ => "worker",
     };
-    Ok(format!("{} at {}, {role} of {} nodes{changed}{short}", node.name, node.address, switch.cluster.nodes.len()))
+    Ok(format!("{} at {}, {role} of {} nodes{changed}{warnings}", node.name, node.address, switch.cluster.nodes.len()))
 }
 
 /// The flash can be written and synced, and has the room that a first boot needs. Says what is short on a later one: what
