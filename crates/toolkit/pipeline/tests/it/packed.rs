@@ -53,8 +53,7 @@ fn plan(place: &Place, build: &PlannedBuild) -> Plan {
         components: vec![],
         probes: vec![],
     };
-    let own = InputFile::new("LICENSE", &workspace().join("LICENSE")).unwrap();
-    let licences = Licences { file_name: "small.licences.txt".into(), version: "9.9.1".into(), steps: vec![], own };
+    let licences = Licences { file_name: "small.licences.txt".into(), version: "9.9.1".into(), steps: vec![] };
     add("licences", Work::Licences(licences), &[]);
     let image = ImageBuild { source_date: DATE, items: vec![item], files: vec![], info, build: build.clone() };
     add("image", Work::Image(image), &[UNPACK, "packer", "licences"]);
@@ -66,7 +65,7 @@ fn plan(place: &Place, build: &PlannedBuild) -> Plan {
         rootfs: InputFile::below(&rootfs_directory).unwrap(),
         rootfs_directory,
     };
-    add("rpm", Work::Package(package), &["image", "packer"]);
+    add("rpm", Work::Package(package), &["image", "packer", "licences"]);
     add("swix", Work::Swix(SwixBuild { file_name: SWIX.into() }), &["rpm", "packer"]);
     let artifact =
         |step: &str, file: &str, name: &str| Artifact { step: step.into(), file: file.into(), name: name.into() };
