@@ -33,7 +33,7 @@ fn in_sbom(program: &ProgramRecipe) -> SbomProgram {
 }
 
 /// Whether a provenance tells how the step is carried out.
-fn compiles_or_packs(step: &Step) -> bool {
+pub(super) fn compiles_or_packs(step: &Step) -> bool {
     matches!(
         step.work,
         Work::Tree(_)
@@ -121,6 +121,7 @@ impl Planner<'_> {
             host: self.request.host.clone(),
             host_tools: self.host_tools.clone(),
             artifacts: artifacts.clone(),
+            build: None,
             steps: steps.collect::<Result<_>>()?,
         };
         let published = artifacts.iter().map(|artifact| artifact.step.clone());

@@ -7,7 +7,7 @@ use recipes::{Name, OriginKind, RelativePath};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{CommandLine, HostTools, InputFile};
+use super::{CommandLine, HostTools, InputFile, PlannedBuild};
 use crate::host::Host;
 
 /// Which modules of a Go program need which.
@@ -134,8 +134,11 @@ pub struct Provenance {
     pub host: Host,
     /// None where nothing is linked.
     pub host_tools: Option<HostTools>,
-    /// Everything else that is published.
+    /// What is published and said to be made so.
     pub artifacts: Vec<Artifact>,
+    /// Which build it is, where there is no image that says so: of one program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub build: Option<PlannedBuild>,
     /// The work of every step that compiles or packs, as it is in the plan.
     pub steps: Vec<(String, Value)>,
 }
