@@ -47,6 +47,7 @@ pub(crate) fn sample(directory: &Path) -> PathBuf {
         version: "9.9.1",
         release: &release,
         arch: Arch::I386,
+        license: "Apache-2.0",
         image: &image,
         rootfs: &rootfs,
         date,

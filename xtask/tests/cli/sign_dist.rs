@@ -3,10 +3,14 @@
 use std::{
     collections::BTreeMap,
     fs,
+    io::{BufRead, BufReader},
     path::{Path, PathBuf},
 };
 
-use common::{Arch, Sha256};
+use common::{
+    Arch, Sha256,
+    lock::{After, Lock},
+};
 use minisign::KeyPair;
 use provenance::statement::{
     BUILD_TYPE, BUILDER, BuildDefinition, Builder, External, Internal, Provenance, Resource, RunDetails, Statement,
@@ -14,7 +18,7 @@ use provenance::statement::{
 
 use crate::{
     inspect::{build, sample},
-    support::{assert_says, end, refused, succeeds, xtask},
+    support::{assert_says, end, process, refused, succeeds, xtask},
 };
 
 /// What a build leaves: a SWIX, its bill of materials, its provenance and the list.
@@ -66,7 +70,7 @@ fn what_was_published_is_signed_and_verified() {
         verify
     };
     assert_says(&refused(&mut verify()), &["SHA256SUMS is not signed: there is no SHA256SUMS.minisig"]);
-    assert_says(&refused(&mut sign("another")), &["secret cannot be used: Wrong password"]);
+    assert_says(&refused(&mut sign("another")), &["secret is encrypted by another password: give the one"]);
     let signed = succeeds(&mut sign("a word")).out;
     assert_says(&signed, &["a.provenance.json.minisig\n", "SHA256SUMS.minisig\n"]);
     let verified = succeeds(&mut verify()).out;
@@ -76,6 +80,24 @@ fn what_was_published_is_signed_and_verified() {
     fs::write(dist.join("a.cdx.json"), "{}").unwrap();
     assert_says(&refused(&mut verify()), &["a.cdx.json is not what SHA256SUMS lists"]);
     assert_says(&refused(&mut sign("a word")), &["a.cdx.json is not what SHA256SUMS lists"]);
+}
+
+#[test]
+fn nothing_is_signed_while_a_build_publishes() {
+    let directory = tempfile::tempdir().unwrap();
+    let (dist, (secret, _)) = (published(directory.path()), keys(directory.path(), "a word"));
+    fs::create_dir(directory.path().join("locks")).unwrap();
+    let publishing = Lock::acquire(&directory.path().join("locks/publishing"), After::Stays, |_| {}).unwrap();
+    let mut sign = process(directory.path());
+    sign.arg("sign-dist").arg(&dist).arg("--key").arg(&secret).env("KOE_SIGNING_PASSWORD", "a word");
+    let mut sign = sign.spawn().unwrap();
+    let mut said = BufReader::new(sign.stderr.take().unwrap()).lines();
+    let waits = said.by_ref().map(Result::unwrap).find(|line| line.contains("waits until a build has published"));
+    assert!(waits.is_some() && !dist.join("SHA256SUMS.minisig").exists());
+    drop(publishing);
+    let said: Vec<String> = said.map(Result::unwrap).collect();
+    assert!(sign.wait().unwrap().success(), "{said:?}");
+    assert!(dist.join("SHA256SUMS.minisig").exists());
 }
 
 #[test]

@@ -26,10 +26,6 @@ pub fn unchanged(step: &Step) -> Result<()> {
             let files: Vec<InputFile> = given.chain([&work.own]).cloned().collect();
             same(&files, &again(&files)?)
         }
-        Work::Licences(work) => {
-            let own = std::slice::from_ref(&work.own);
-            same(own, &again(own)?)
-        }
         Work::Image(work) => {
             let files: Vec<InputFile> = work.files.iter().map(|(_, file)| file.clone()).collect();
             same(&files, &again(&files)?)
@@ -41,6 +37,8 @@ pub fn unchanged(step: &Step) -> Result<()> {
         | Work::Go(_)
         | Work::Sysroot(_)
         | Work::Check(_)
+        | Work::ModuleGraph(_)
+        | Work::Licences(_)
         | Work::ContainerImage(_)
         | Work::Swix(_) => Ok(()),
     }

@@ -1,33 +1,26 @@
 //! From a release to its steps: the one list that is printed, hashed, counted and carried out.
 
+mod image;
 mod licences;
+mod one_program;
+mod programs;
 mod publishing;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::{Context, Result, bail};
-use common::{Arch, Sha256, digest::Hasher};
+use common::{Arch, Sha256};
 use recipes::{Build, Component, Name, OriginKind, ProgramRecipe, Release, Source};
-use swix::release::{self, Probe, ReleaseInfo};
 
 use crate::{
     host::Host,
     origin::BuildOrigin,
     rust_files,
-    step::{
-        Artifact, CheckRun, Checks, ContainerImage, Crates, Fetch, GoBuild, HostTools, ImageBuild, ImageItem,
-        InputFile, PackageBuild, Packer, PlannedBuild, RustBuild, Step, Sysroot, TreeBuild, Unpack, Work,
-    },
+    step::{Artifact, Fetch, HostTools, InputFile, PackageBuild, Packer, Step, TreeBuild, Unpack, Work},
     work::{
-        container_image::ARCHIVE,
         go::commands,
         licences::STEP as LICENCES,
         packer::{PACKAGE, STEP as PACKER},
-        rust,
-        sysroot::{self, NO_UNWIND},
     },
 };
 
@@ -111,7 +104,7 @@ impl Planner<'_> {
         let workspace = self.request.workspace.clone();
         let packer = Packer { files: rust_files::of_package(&workspace, PACKAGE)?, workspace };
         let rootfs_directory = self.request.workspace.join("rootfs");
-        let image = self.image(&around(&packer, &rootfs_directory)?)?;
+        let image = self.image(&image::around(&packer, &rootfs_directory)?)?;
         self.add(PACKER, Work::Packer(packer), &[]);
         self.licences(self.published("licences.txt"))?;
         self.add("image", Work::Image(image.0), &image.1);
@@ -122,7 +115,7 @@ impl Planner<'_> {
             rootfs: InputFile::below(&rootfs_directory)?,
             rootfs_directory,
         };
-        self.add("rpm", Work::Package(rootfs), &["image".into(), PACKER.into()]);
+        self.add("rpm", Work::Package(rootfs), &["image".into(), PACKER.into(), LICENCES.into()]);
         self.publishing()
     }
 
@@ -173,163 +166,6 @@ impl Planner<'_> {
         self.add(format!("tree-{}", component.name), Work::Tree(tree), &needs);
         Ok(())
     }
-
-    /// What the Rust programs are built with, for each toolchain that is asked for.
-    fn rust(&mut self) -> Result<()> {
-        let toolchains: BTreeSet<&Name> = self
-            .release
-            .programs()
-            .filter_map(|(_, program)| match &program.build {
-                Build::Rust(rust) => Some(&rust.toolchain),
-                Build::Go(_) => None,
-            })
-            .collect();
-        for name in toolchains {
-            let (toolchain, arch, workspace) = (name.to_string(), self.request.arch, self.request.workspace.clone());
-            let lock = InputFile::new("Cargo.lock", &workspace.join("Cargo.lock"))?;
-            let needs = [format!("unpack-{name}")];
-            let fetch = rust::commands::fetch(arch);
-            let packages = self.release.programs().filter_map(|(_, program)| match &program.build {
-                Build::Rust(rust) if rust.toolchain == *name => Some(&rust.package),
-                _ => None,
-            });
-            let lists = packages.map(|package| rust::commands::list(package, arch)).collect();
-            let crates = Crates { toolchain: toolchain.clone(), arch, lock, fetch, lists, workspace };
-            self.add(format!("crates-{name}"), Work::Crates(crates), &needs);
-            let no_unwind = Sha256::of_bytes(NO_UNWIND);
-            let (commands, host_tools) = (sysroot::commands::sysroot(arch), self.host_tools()?);
-            let sysroot = Sysroot { toolchain, arch, no_unwind, commands, host_tools };
-            self.add(format!("sysroot-{name}"), Work::Sysroot(sysroot), &needs);
-        }
-        Ok(())
-    }
-
-    fn program(&mut self, component: &Component, program: &ProgramRecipe) -> Result<()> {
-        let arch = program.operator.unwrap_or(self.request.arch);
-        let built_by = step_of(program);
-        match &program.build {
-            Build::Go(go) => {
-                let import_path = component.tree.import_path.clone().context("a Go program has no import path")?;
-                let build = GoBuild {
-                    name: program.name.to_string(),
-                    component: component.name.to_string(),
-                    arch,
-                    go: go.clone(),
-                    commands: commands::program(&program.name, go, &import_path, arch),
-                    import_path,
-                };
-                let unpacked = std::iter::once(&go.toolchain).chain(&go.libraries).map(|name| format!("unpack-{name}"));
-                let needs: Vec<String> = std::iter::once(format!("tree-{}", component.name)).chain(unpacked).collect();
-                self.add(&built_by, Work::Go(build), &needs);
-            }
-            Build::Rust(rust) => {
-                let toolchain = rust.toolchain.to_string();
-                let (host_tools, workspace) = (self.host_tools()?, self.request.workspace.clone());
-                let build =
-                    RustBuild::new(&program.name, &rust.package, false, toolchain, arch, host_tools, workspace)?;
-                let needs = ["unpack", "crates", "sysroot"].map(|kind| format!("{kind}-{}", rust.toolchain));
-                self.add(&built_by, Work::Rust(build), &needs);
-            }
-        }
-        let checks = program.checks.iter().map(|check| CheckRun::new(&program.name, check)).collect();
-        let checks = Checks { program: program.name.to_string(), built_by: built_by.clone(), checks };
-        self.add(format!("check-{}", program.name), Work::Check(checks), std::slice::from_ref(&built_by));
-        for image in component.images.iter().filter(|image| image.program == program.name) {
-            let archive = ContainerImage {
-                program: program.name.to_string(),
-                built_by: built_by.clone(),
-                tag: image.tag.clone(),
-                arch,
-                source_date: self.release.source_date,
-            };
-            let needs = [built_by.clone(), format!("check-{}", program.name)];
-            self.add(archive_of(&image.program), Work::ContainerImage(archive), &needs);
-        }
-        Ok(())
-    }
-
-    /// The image, and the steps that it takes its contents from. A program goes in only when its check has passed.
-    fn image(&self, around: &Sha256) -> Result<(ImageBuild, Vec<String>)> {
-        let mut items = Vec::new();
-        let mut needs = vec![PACKER.to_owned(), LICENCES.to_owned()];
-        for (_, program) in self.release.programs() {
-            let Some(install) = &program.install else { continue };
-            items.push(ImageItem {
-                step: step_of(program),
-                file: program.name.to_string(),
-                path: install.path.clone(),
-                links: install.links.clone(),
-                mode: 0o755,
-            });
-            needs.extend([step_of(program), format!("check-{}", program.name)]);
-        }
-        for image in self.release.components.iter().flat_map(|component| &component.images) {
-            let step = archive_of(&image.program);
-            needs.push(step.clone());
-            items.push(ImageItem {
-                step,
-                file: ARCHIVE.into(),
-                path: image.install.clone(),
-                links: vec![],
-                mode: 0o644,
-            });
-        }
-        let files = self.release.files.iter().map(|(from, place)| Ok((place.clone(), InputFile::new(&**place, from)?)));
-        let image = ImageBuild {
-            source_date: self.release.source_date,
-            items,
-            files: files.collect::<Result<_>>()?,
-            info: self.release_info(),
-            build: PlannedBuild {
-                revision: self.release.revision,
-                commit: self.request.origin.commit.clone(),
-                besides: self.request.origin.besides.clone(),
-                around: *around,
-            },
-        };
-        Ok((image, needs))
-    }
-
-    /// What the image says of itself, and how its programs are asked for their versions.
-    fn release_info(&self) -> ReleaseInfo {
-        let mut probes = Vec::new();
-        for (_, program) in self.release.programs() {
-            let Some(install) = &program.install else { continue };
-            for check in program.checks.iter().filter(|check| check.version) {
-                let is_called = |path: &&recipes::RelativePath| {
-                    let name = path.rsplit('/').next();
-                    check.called.as_ref().is_some_and(|called| name == Some(called))
-                };
-                let path = install.links.iter().find(is_called).unwrap_or(&install.path);
-                probes.push(Probe {
-                    program: path.to_string(),
-                    args: check.args.clone(),
-                    env: check.env.clone(),
-                    expect: check.prints.clone(),
-                });
-            }
-        }
-        let components = self.release.components.iter();
-        ReleaseInfo {
-            name: self.release.name.to_string(),
-            version: self.release.version.clone(),
-            arch: self.request.arch,
-            build: None,
-            components: components
-                .map(|c| release::ReleaseComponent { name: c.name.to_string(), version: c.version.clone() })
-                .collect(),
-            probes,
-        }
-    }
-}
-
-/// The digest of what is packed around the image, and of what packs it.
-fn around(packer: &Packer, rootfs: &Path) -> Result<Sha256> {
-    let mut hasher = Hasher::default();
-    hasher.field(serde_json::to_string(&packer.files)?.as_bytes());
-    let rootfs = Sha256::of_tree(rootfs).with_context(|| format!("cannot read {}", rootfs.display()))?;
-    hasher.field(rootfs.to_string().as_bytes());
-    Ok(hasher.finish())
 }
 
 /// The step that builds a program.

@@ -1,21 +1,28 @@
 //! A step: one value that is printed in the plan, hashed for the cache and carried out.
 
 mod command_line;
+mod compiling;
+mod packing;
+mod papers;
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use common::{Arch, Sha256, digest::Hasher};
-use recipes::{Go, Name, OriginKind, RelativePath, Source};
+use common::{Sha256, digest::Hasher};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-pub use self::command_line::CommandLine;
 pub(crate) use self::command_line::Places;
-use crate::{code, host::Host, rust_files, work::rust};
+pub use self::{
+    command_line::CommandLine,
+    compiling::{Checks, Crates, Fetch, GoBuild, Packer, RustBuild, Sysroot, TreeBuild, Unpack},
+    packing::{ContainerImage, ImageBuild, ImageItem, PackageBuild, PlannedBuild, SwixBuild},
+    papers::{
+        Artifact, Code, GivenLicence, GoCode, Licences, LicencesOf, ModuleGraph, ProgramLicences, Provenance, RustCode,
+        Sbom, SbomComponent, SbomProgram,
+    },
+};
+use crate::code;
 pub use crate::{
     host_tools::HostTools,
     work::{
@@ -113,6 +120,7 @@ pub enum Work {
     Rust(RustBuild),
     Check(Checks),
     ContainerImage(ContainerImage),
+    ModuleGraph(ModuleGraph),
     ProgramLicences(ProgramLicences),
     Licences(Licences),
     Image(ImageBuild),
@@ -121,320 +129,4 @@ pub enum Work {
     Swix(SwixBuild),
     Sbom(Sbom),
     Provenance(Provenance),
-}
-
-/// Brings a source into the blob store; the output says which origin answered.
-#[derive(Debug, Clone, Serialize)]
-pub struct Fetch {
-    pub source: Source,
-    pub only: Option<OriginKind>,
-    /// The digest of the tree or archive that the user gives instead. Keys are made with the name that it began with.
-    #[serde(rename = "brought")]
-    pub source_override: Option<Sha256>,
-}
-
-/// Unpacks a toolchain.
-#[derive(Debug, Clone, Serialize)]
-pub struct Unpack {
-    pub source: Source,
-}
-
-/// Unpacks a component into the shape of a GOPATH, patches it and runs its generators.
-#[derive(Debug, Clone, Serialize)]
-pub struct TreeBuild {
-    pub source: Source,
-    pub patches: Vec<InputFile>,
-    pub import_path: RelativePath,
-    pub aliases: Vec<RelativePath>,
-    /// What generates code in it, each with its toolchain.
-    pub generators: Vec<(Name, Generator)>,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub struct GoBuild {
-    pub name: String,
-    pub component: String,
-    pub arch: Arch,
-    pub go: Go,
-    pub import_path: RelativePath,
-    pub commands: GoCommands,
-}
-
-/// Brings the crates of the lock file into Cargo's cache.
-#[derive(Debug, Clone, Serialize)]
-pub struct Crates {
-    pub toolchain: String,
-    pub arch: Arch,
-    pub lock: InputFile,
-    pub fetch: CommandLine,
-    /// What lists the crates of each program: it wants some more.
-    pub lists: Vec<CommandLine>,
-    #[serde(skip)]
-    pub workspace: PathBuf,
-}
-
-/// Builds Rust's standard library for static programs.
-#[derive(Debug, Clone, Serialize)]
-pub struct Sysroot {
-    pub toolchain: String,
-    pub arch: Arch,
-    /// The stand-in for libunwind.
-    pub no_unwind: Sha256,
-    pub commands: SysrootCommands,
-    pub host_tools: HostTools,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub struct RustBuild {
-    pub name: String,
-    pub arch: Arch,
-    pub toolchain: String,
-    pub package: String,
-    /// It is an example of the package, of the program's name.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub example: bool,
-    /// The package's own files, those of the workspace's packages that it depends on, and Cargo.lock.
-    pub files: Vec<InputFile>,
-    /// The digest of the files of each of these packages.
-    pub members: BTreeMap<String, Sha256>,
-    pub fetch: CommandLine,
-    pub commands: RustCommands,
-    pub host_tools: HostTools,
-    /// What places the list of its crates in it.
-    pub auditable: Sha256,
-    #[serde(skip)]
-    pub workspace: PathBuf,
-}
-
-impl RustBuild {
-    /// A program or an example of a package of this workspace.
-    pub fn new(
-        name: &str,
-        package: &str,
-        example: bool,
-        toolchain: String,
-        arch: Arch,
-        host_tools: HostTools,
-        workspace: PathBuf,
-    ) -> Result<Self> {
-        let packages = rust_files::members(&workspace, package)?;
-        let files = rust_files::of_members(&workspace, &packages)?;
-        let members = rust_files::digests(&packages, &files)?;
-        let commands = rust::commands::program(name, package, example, members.keys().map(String::as_str), arch);
-        Ok(RustBuild {
-            name: name.to_owned(),
-            arch,
-            toolchain,
-            package: package.to_owned(),
-            example,
-            files,
-            members,
-            fetch: rust::commands::fetch(arch),
-            commands,
-            host_tools,
-            auditable: Sha256::of_bytes(rust::auditable::SOURCE),
-            workspace,
-        })
-    }
-}
-
-/// Runs a program once for each of its checks.
-#[derive(Debug, Clone, Serialize)]
-pub struct Checks {
-    pub program: String,
-    /// The step whose output has the program.
-    pub built_by: String,
-    pub checks: Vec<CheckRun>,
-}
-
-/// An archive that `docker load` takes, of one static program.
-#[derive(Debug, Clone, Serialize)]
-pub struct ContainerImage {
-    pub program: String,
-    /// The step whose output has the program.
-    pub built_by: String,
-    pub tag: String,
-    pub arch: Arch,
-    pub source_date: u32,
-}
-
-/// Compiles the program that writes the image, the RPM and the SWIX.
-#[derive(Debug, Clone, Serialize)]
-pub struct Packer {
-    /// Its own files, so that what they would write otherwise is written anew.
-    pub files: Vec<InputFile>,
-    #[serde(skip)]
-    pub workspace: PathBuf,
-}
-
-/// Collects the licences of what is in a program.
-#[derive(Debug, Clone, Serialize)]
-pub struct ProgramLicences {
-    pub of: LicencesOf,
-    /// What this workspace's programs are under.
-    pub own: InputFile,
-    pub given: Vec<GivenLicence>,
-    #[serde(skip)]
-    pub workspace: PathBuf,
-}
-
-/// Puts the licences of what is in the programs together.
-#[derive(Debug, Clone, Serialize)]
-pub struct Licences {
-    pub file_name: String,
-    /// The release's.
-    pub version: String,
-    /// The steps that collected them, by program.
-    pub steps: Vec<String>,
-    /// What this workspace is under.
-    pub own: InputFile,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub struct LicencesOf {
-    pub name: String,
-    /// The step that built it.
-    pub step: String,
-    pub component: String,
-    pub version: String,
-    pub license: String,
-    pub purl: String,
-    pub code: Code,
-}
-
-/// Where the code of a program was.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Code {
-    Go(GoCode),
-    Rust(RustCode),
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub struct GoCode {
-    pub import_path: RelativePath,
-    pub aliases: Vec<RelativePath>,
-    pub toolchain: String,
-    pub libraries: Vec<Name>,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub struct RustCode {
-    pub toolchain: String,
-    pub fetch: CommandLine,
-}
-
-/// The text of what comes without one.
-#[derive(Debug, Clone, Serialize)]
-pub struct GivenLicence {
-    pub of: Vec<String>,
-    pub file: InputFile,
-    pub reason: String,
-}
-
-/// The squashfs of everything that is read-only on the switch.
-#[derive(Debug, Clone, Serialize)]
-pub struct ImageBuild {
-    pub source_date: u32,
-    pub items: Vec<ImageItem>,
-    pub files: Vec<(RelativePath, InputFile)>,
-    /// What it says of itself, but for the build.
-    pub info: swix::release::ReleaseInfo,
-    pub build: PlannedBuild,
-}
-
-/// Which build it will be, but for its contents, which are known when all of them are there.
-#[derive(Debug, Clone, Serialize)]
-pub struct PlannedBuild {
-    pub revision: u32,
-    pub commit: Option<String>,
-    pub besides: Vec<String>,
-    /// What the RPM puts beside the image, and the code that packs both.
-    pub around: Sha256,
-}
-
-/// Something that another step made, and its place in the image.
-#[derive(Debug, Clone, Serialize)]
-pub struct ImageItem {
-    pub step: String,
-    /// Below that step's output.
-    pub file: String,
-    pub path: RelativePath,
-    pub links: Vec<RelativePath>,
-    pub mode: u16,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub struct PackageBuild {
-    pub version: String,
-    pub arch: Arch,
-    pub source_date: u32,
-    /// What the package puts on the switch as it is; names are absolute paths there without the first slash.
-    pub rootfs: Vec<InputFile>,
-    #[serde(skip)]
-    pub rootfs_directory: PathBuf,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub struct SwixBuild {
-    pub file_name: String,
-}
-
-/// The bill of materials of the programs in the image.
-#[derive(Debug, Clone, Serialize)]
-pub struct Sbom {
-    pub file_name: String,
-    pub version: String,
-    pub source_date: u32,
-    pub components: Vec<SbomComponent>,
-    /// Has the crates' digests.
-    pub lock: InputFile,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub struct SbomComponent {
-    pub name: String,
-    pub version: String,
-    pub license: String,
-    pub purl: String,
-    pub programs: Vec<SbomProgram>,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub struct SbomProgram {
-    pub name: String,
-    /// The step that built it.
-    pub step: String,
-    /// The toolchain whose standard library it is linked with, if it is in Rust.
-    pub rust_toolchain: Option<String>,
-}
-
-/// How what is published was made, and from what.
-#[derive(Debug, Clone, Serialize)]
-pub struct Provenance {
-    pub file_name: String,
-    pub release: String,
-    pub version: String,
-    pub arch: Arch,
-    pub source_date: u32,
-    pub only: Option<OriginKind>,
-    /// The digests of the sources that the user gave.
-    pub source_overrides: BTreeMap<String, Sha256>,
-    pub lock: InputFile,
-    pub host: Host,
-    /// None where nothing is linked.
-    pub host_tools: Option<HostTools>,
-    /// Everything else that is published.
-    pub artifacts: Vec<Artifact>,
-    /// The work of every step that compiles or packs, as it is in the plan.
-    pub steps: Vec<(String, Value)>,
-}
-
-/// A file that goes into dist/.
-#[derive(Debug, Clone, Serialize)]
-pub struct Artifact {
-    pub step: String,
-    /// Below the step's output.
-    pub file: String,
-    pub name: String,
 }

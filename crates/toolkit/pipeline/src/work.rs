@@ -9,6 +9,7 @@ pub(crate) mod container_image;
 pub(crate) mod go;
 mod image;
 pub(crate) mod licences;
+pub(crate) mod module_graph;
 mod package;
 pub(crate) mod packer;
 mod provenance;
@@ -78,6 +79,7 @@ pub(crate) fn execute(job: &Job, sources: &mut BTreeMap<String, Fetched>) -> Res
         Work::Rust(work) => rust::run(job, work),
         Work::Check(work) => check::run(job, work),
         Work::ContainerImage(work) => container_image::run(job, work),
+        Work::ModuleGraph(work) => module_graph::run(job, work),
         Work::ProgramLicences(work) => licences::of_program(job, work),
         Work::Licences(work) => licences::together(job, work),
         Work::Image(work) => image::run(job, work),

@@ -6,9 +6,10 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use anyhow::Context;
 use base64ct::{Base64, Encoding};
 use common::files;
-use minisign::{SecretKey, SecretKeyBox};
+use minisign::{ErrorKind, SecretKey, SecretKeyBox};
 use minisign_verify as minisign_public;
 
 use crate::SIGNATURE;
@@ -19,20 +20,46 @@ const BY_SCRYPT: &[u8] = b"Sc";
 
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
+    #[error("there is no {}: name the file of a key that `minisign -G` made", .0.display())]
+    Missing(PathBuf),
     #[error("{} cannot be read: {error}", path.display())]
     Read { path: PathBuf, error: io::Error },
-    #[error("{} is no secret key of minisign, as `minisign -G` makes one", .0.display())]
-    NoSecret(PathBuf),
-    #[error("{} is no public key of minisign, a comment and a line in Base64, as `minisign -G` makes one", .0.display())]
-    NoPublic(PathBuf),
-    #[error("{} cannot be used: {why}", path.display())]
-    Secret { path: PathBuf, why: String },
+    #[error("{} is no secret key of minisign{but}: name the file that `minisign -G -s FILE` made", path.display())]
+    NoSecret { path: PathBuf, but: &'static str },
+    #[error("{} is no public key of minisign{but}: name the file that `minisign -G -p FILE` made", path.display())]
+    NoPublic { path: PathBuf, but: &'static str },
+    #[error("{} is encrypted by another password: give the one that `minisign -G` was given for it", .0.display())]
+    WrongPassword(PathBuf),
+    #[error(
+        "{} is a secret key of minisign that is damaged: take it from a copy, or make another one by `minisign -G`",
+        .0.display()
+    )]
+    Damaged(PathBuf),
     #[error("the password of {} is not known: {why:#}", path.display())]
     Password { path: PathBuf, why: anyhow::Error },
 }
 
+/// What a file is that is not what was asked for, by the length of what stands in it.
+fn but(text: &str) -> &'static str {
+    let bytes = text.lines().nth(1).and_then(|line| Base64::decode_vec(line.trim()).ok());
+    match bytes.map(|bytes| bytes.len()) {
+        Some(PUBLIC_LENGTH) => ", but a public one",
+        Some(SECRET_LENGTH) => ", but a secret one",
+        Some(SIGNATURE_LENGTH) => ", but a signature",
+        _ => "",
+    }
+}
+
+/// Two letters, the key's number and the key.
+const PUBLIC_LENGTH: usize = 2 + 8 + 32;
+/// Two letters and the key's number before a signature.
+const SIGNATURE_LENGTH: usize = 2 + 8 + 64;
+/// Three times two letters, salt and two limits, the key's number, both halves and a checksum.
+const SECRET_LENGTH: usize = 6 + 32 + 16 + 8 + 64 + 32;
+
 /// What makes signatures.
 pub struct SigningKey {
+    path: PathBuf,
     secret: SecretKey,
     /// What is signed is verified by it at once.
     public: minisign::PublicKey,
@@ -42,22 +69,26 @@ impl SigningKey {
     /// `password` is asked only for a key that has one.
     pub fn read(path: &Path, password: impl FnOnce() -> anyhow::Result<String>) -> Result<Self, KeyError> {
         let text = read(path)?;
-        let no_key = || KeyError::NoSecret(path.to_owned());
+        let no_key = || KeyError::NoSecret { path: path.to_owned(), but: but(&text) };
         let line = text.lines().nth(1).ok_or_else(no_key)?;
         let bytes = Base64::decode_vec(line.trim()).map_err(|_| no_key())?;
-        let key = match bytes.get(2..4) {
+        let damaged = |_: minisign::PError| KeyError::Damaged(path.to_owned());
+        let secret = match bytes.get(2..4) {
             // `minisign -G -W` writes no checksum, which the crate's own reader demands.
-            Some(WITHOUT_PASSWORD) => SecretKey::from_bytes(&bytes),
+            Some(WITHOUT_PASSWORD) => SecretKey::from_bytes(&bytes).map_err(damaged)?,
             Some(BY_SCRYPT) => {
+                let boxed = SecretKeyBox::from_string(&text).map_err(damaged)?;
                 let password = password().map_err(|why| KeyError::Password { path: path.to_owned(), why })?;
-                SecretKeyBox::from_string(&text).and_then(|boxed| boxed.into_secret_key(Some(password)))
+                boxed.into_secret_key(Some(password)).map_err(|error| match error.kind() {
+                    // What is decrypted has not the checksum that it should have.
+                    ErrorKind::Verify => KeyError::WrongPassword(path.to_owned()),
+                    _ => KeyError::Damaged(path.to_owned()),
+                })?
             }
             _ => return Err(no_key()),
         };
-        let unusable = |error: minisign::PError| KeyError::Secret { path: path.to_owned(), why: error.to_string() };
-        let secret = key.map_err(unusable)?;
-        let public = minisign::PublicKey::from_secret_key(&secret).map_err(unusable)?;
-        Ok(SigningKey { secret, public })
+        let public = minisign::PublicKey::from_secret_key(&secret).map_err(damaged)?;
+        Ok(SigningKey { path: path.to_owned(), secret, public })
     }
 
     /// Writes the signature of a file beside it.
@@ -70,7 +101,8 @@ impl SigningKey {
         let bytes = files::read(file)?;
         let signature =
             minisign::sign(Some(&self.public), &self.secret, bytes.as_slice(), Some(&trusted), Some(untrusted))
-                .map_err(|error| anyhow::anyhow!("{} cannot be signed: {error}", file.display()))?;
+                .map_err(|_| KeyError::Damaged(self.path.clone()))
+                .with_context(|| format!("{} cannot be signed", file.display()))?;
         let to = beside(file);
         files::write_atomically(&to, signature.into_string())?;
         Ok(to)
@@ -103,8 +135,9 @@ pub enum SignatureError {
 
 impl PublicKey {
     pub fn read(path: &Path) -> Result<Self, KeyError> {
-        let key = minisign_public::PublicKey::decode(&read(path)?);
-        let key = key.map_err(|_| KeyError::NoPublic(path.to_owned()))?;
+        let text = read(path)?;
+        let key = minisign_public::PublicKey::decode(&text);
+        let key = key.map_err(|_| KeyError::NoPublic { path: path.to_owned(), but: but(&text) })?;
         Ok(PublicKey { key, path: path.to_owned() })
     }
 
@@ -135,7 +168,12 @@ impl fmt::Display for PublicKey {
 }
 
 fn read(path: &Path) -> Result<String, KeyError> {
-    fs::read_to_string(path).map_err(|error| KeyError::Read { path: path.to_owned(), error })
+    let bytes = fs::read(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => KeyError::Missing(path.to_owned()),
+        _ => KeyError::Read { path: path.to_owned(), error },
+    })?;
+    // What is no text is no key either.
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The file of a file's signature.

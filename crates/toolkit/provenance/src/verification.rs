@@ -77,17 +77,20 @@ pub enum VerifyError {
     Changed { name: String, found: Sha256, swapped: Option<String> },
     #[error("{} {} not in {SUMS}: whatever was put there, no build published it", names.join(", "), if names.len() == 1 { "is" } else { "are" })]
     Extra { names: Vec<String> },
-    #[error("nothing says how it was made: {SUMS} lists no *{STATEMENT}; what `build-swix --program` makes has none")]
+    #[error("nothing says how it was made: {SUMS} lists no *{STATEMENT}: build it again, and it is told")]
     NoStatement,
     #[error("{file} is no provenance of this toolkit: {why}")]
     Statement { file: String, why: String },
     #[error(
-        "nothing says how {0} was made: it is the subject of no *{STATEMENT}; if `build-swix --program` made it, build into another --dist"
+        "nothing says how {0} was made: it is the subject of no *{STATEMENT}: build it again, or remove it and its line of {SUMS}"
     )]
     Unmade(String),
     #[error("{statement} is about {name}, which {SUMS} does not list")]
     Gone { statement: String, name: String },
-    #[error("{statement} is about another {name} than is there")]
+    #[error(
+        "{statement} is about another {name} than is there: if a later build put that there, build again what {statement} tells \
+         of, or publish the two builds into directories of their own"
+    )]
     Other { statement: String, name: String },
     #[error(transparent)]
     Swix(Box<InspectError>),

@@ -39,6 +39,8 @@ pub struct ExtensionParts<'a> {
     /// RPM's release: see [`contract::Build::release`].
     pub release: &'a str,
     pub arch: Arch,
+    /// SPDX expression of everything in it.
+    pub license: &'a str,
     /// The image of the programs.
     pub image: &'a Path,
     /// The files that go onto the switch as they are: the repository's rootfs/.
@@ -58,7 +60,7 @@ pub fn package(parts: &ExtensionParts<'_>) -> Result<Package> {
         arch: parts.arch,
         summary: "Kubernetes for Arista EOS".into(),
         description: description(),
-        license: "Apache-2.0".into(),
+        license: parts.license.into(),
         url: env!("CARGO_PKG_REPOSITORY").into(),
         vendor: NAME.into(),
         date: parts.date,

@@ -28,6 +28,8 @@ pub enum Order {
         /// RPM's release.
         release: String,
         arch: Arch,
+        /// SPDX expression of everything in it.
+        license: String,
         image: PathBuf,
         rootfs: PathBuf,
         directory: PathBuf,

@@ -213,6 +213,7 @@ fn an_image_that_is_none_or_speaks_of_another_version_is_refused() {
         version: "1",
         release: "1",
         arch: Arch::I386,
+        license: support::LICENSE,
         image: &image,
         rootfs: &rootfs,
         date: support::DATE,

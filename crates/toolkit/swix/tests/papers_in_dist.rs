@@ -184,6 +184,128 @@ fn swix_in_dist_has_the_licences_of_every_part_of_its_programs() {
     assert!(parts > 300, "{parts}");
 }
 
+/// Every part that some program has, by its reference.
+fn parts(document: &Value) -> BTreeMap<&str, &Value> {
+    let components = document["components"].as_array().unwrap().iter();
+    components.map(|part| (part["bom-ref"].as_str().unwrap(), part)).collect()
+}
+
+fn properties<'d>(part: &'d Value, name: &str) -> Vec<&'d str> {
+    let properties = part["properties"].as_array().into_iter().flatten();
+    properties.filter(|property| property["name"] == name).map(|property| property["value"].as_str().unwrap()).collect()
+}
+
+#[test]
+#[ignore = "needs a SWIX in dist/: run by cargo xtask test"]
+fn swix_in_dist_has_a_bill_that_says_which_go_modules_need_which_what_pins_them_and_what_they_are_under() {
+    let document = document();
+    let parts = parts(&document);
+    let is_module = |reference: &str| reference.starts_with("pkg:golang/") && !reference.contains("/stdlib@");
+    let needs: BTreeMap<&str, Vec<&str>> = document["dependencies"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|of| {
+            let on = of["dependsOn"].as_array().unwrap().iter().map(|on| on.as_str().unwrap());
+            (of["ref"].as_str().unwrap(), on.collect())
+        })
+        .collect();
+    let modules: Vec<&str> = parts.keys().copied().filter(|reference| is_module(reference)).collect();
+    assert!(modules.len() > 100, "{}", modules.len());
+    for (of, on) in &needs {
+        assert!(!on.contains(of) && on.iter().all(|on| parts.contains_key(on)), "{of} needs {on:?}");
+    }
+    let edges: usize = modules.iter().map(|of| needs[of].iter().filter(|on| is_module(on)).count()).sum();
+    assert!(edges > modules.len(), "{edges}");
+    let module = |path: &str| {
+        let begin = format!("pkg:golang/{path}@");
+        modules.iter().copied().find(|of| of.starts_with(&begin)).unwrap_or_else(|| panic!("no {path}"))
+    };
+    for (of, on) in [
+        ("github.com/spf13/cobra", "github.com/spf13/pflag"),
+        ("golang.org/x/net", "golang.org/x/text"),
+        ("google.golang.org/grpc", "github.com/golang/protobuf"),
+    ] {
+        let on = format!("pkg:golang/{on}");
+        assert!(needs[module(of)].iter().any(|needed| needed.starts_with(&on)), "{of} needs {:?}", needs[module(of)]);
+    }
+
+    // Each is pinned by go.sum or came in a Debian package, whose digest is told.
+    let pinned = |part: &Value| {
+        properties(part, "go:sum").iter().any(|sum| sum.starts_with("h1:"))
+            || properties(part, "debian:package").iter().any(|package| package.contains("checksum=sha256:"))
+    };
+    let unpinned: Vec<&&str> = modules.iter().filter(|of| !pinned(parts[**of])).collect();
+    assert!(unpinned.is_empty(), "{unpinned:?}");
+
+    let without: Vec<&&str> = modules.iter().filter(|of| parts[**of]["licenses"].is_null()).collect();
+    assert!(without.len() * 10 < modules.len(), "{} of {} have no licence: {without:?}", without.len(), modules.len());
+    let under = |path: &str| parts[module(path)]["licenses"][0]["expression"].as_str().unwrap();
+    assert_eq!((under("github.com/spf13/cobra"), under("github.com/spf13/pflag")), ("Apache-2.0", "BSD-3-Clause"));
+
+    assert!(document["serialNumber"].as_str().unwrap().starts_with("urn:uuid:"));
+    assert_eq!(document["metadata"]["tools"]["components"][0]["name"], "kubernetes-on-eos xtask");
+}
+
+#[test]
+#[ignore = "needs a SWIX in dist/: run by cargo xtask test"]
+fn swix_in_dist_has_the_whole_text_of_every_licence_that_debian_only_names() {
+    let index = fs::read_to_string(beside("licences.txt")).unwrap();
+    let (index, texts) = index.split_once(&format!("\n{}\n", "-".repeat(79))).unwrap();
+    let texts: BTreeMap<&str, &str> = format_texts(texts);
+    const PLACE: &str = "/usr/share/common-licenses/";
+    let mut named = BTreeSet::new();
+    for line in index.lines().filter(|line| line.starts_with("  ")) {
+        let of_part: Vec<&str> = line.split(' ').filter(|word| word.starts_with("texts/")).collect();
+        for text in of_part.iter().map(|name| texts[name]) {
+            // What packaging is under is in no program.
+            if text.starts_with("Format:") || !text.contains(PLACE) {
+                continue;
+            }
+            for rest in text.split(PLACE).skip(1) {
+                let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !".-".contains(c)).unwrap_or(rest.len());
+                let name = rest[..end].trim_end_matches('.');
+                let is = index.lines().find_map(|line| line.strip_prefix(&format!("{name} is "))).unwrap();
+                assert!(of_part.contains(&is.trim_end_matches('.')), "{name} is not in {line}");
+                named.insert(name);
+            }
+        }
+    }
+    assert!(named.contains("GPL-3"), "GCC's copyright file names it: {named:?}");
+    let gpl = index.lines().find_map(|line| line.strip_prefix("GPL-3 is ")).unwrap();
+    assert!(texts[gpl.trim_end_matches('.')].contains("GNU GENERAL PUBLIC LICENSE"));
+}
+
+/// The texts of the one file by their names: a line, the name, a line, the text.
+fn format_texts(texts: &str) -> BTreeMap<&str, &str> {
+    let line = format!("\n{}\n", "-".repeat(79));
+    let mut parts = texts.split(line.as_str());
+    let mut found = BTreeMap::new();
+    while let (Some(name), Some(text)) = (parts.next(), parts.next()) {
+        found.insert(name.trim(), text.trim_start());
+    }
+    found
+}
+
+#[test]
+#[ignore = "needs a SWIX in dist/: run by cargo xtask test"]
+fn swix_in_dist_has_an_rpm_whose_licence_is_that_of_everything_in_it() {
+    let swix = swix::dist::newest_swix(&swix::dist::directory()).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    run(tool("unzip").arg("-q").arg(&swix).arg("-d").arg(directory.path()));
+    let names = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path());
+    let rpm = names.into_iter().find(|path| path.extension().is_some_and(|ending| ending == "rpm")).unwrap();
+    let licence = run(tool("rpm").args(["-qp", "--nosignature", "--qf", "%{LICENSE}"]).arg(rpm));
+    let document = document();
+    let stated = parts(&document).into_values().filter_map(|part| part["licenses"][0]["expression"].as_str());
+    let simple: BTreeSet<&str> = stated.filter(|stated| !stated.contains([' ', '('])).collect();
+    assert!(simple.len() > 5, "{simple:?}");
+    let demanded: BTreeSet<&str> = licence.split(" AND ").collect();
+    let left_out: Vec<&&str> = simple.difference(&demanded).collect();
+    assert!(left_out.is_empty(), "{left_out:?} is not in {licence}");
+    assert!(demanded.contains("GPL-3.0-or-later WITH GCC-exception-3.1"), "{licence}");
+}
+
 /// CycloneDX' own validator of its schema, and the reader of scanners that take a bill as it is, cve-bin-tool for one.
 const READERS: [&str; 2] = ["cyclonedx-python-lib[json-validation]==11.12.0", "lib4sbom==0.10.4"];
 

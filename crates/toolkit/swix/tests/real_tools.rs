@@ -30,7 +30,7 @@ fn rpm_finds_every_digest_right_and_reads_the_header() {
         ("Version", "1.20.2"),
         ("Release", "1"),
         ("Architecture", "i686"),
-        ("License", "Apache-2.0"),
+        ("License", support::LICENSE),
         ("Build Host", "localhost"),
         ("Vendor", "kubernetes-on-eos"),
     ] {

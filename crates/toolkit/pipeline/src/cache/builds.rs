@@ -2,6 +2,7 @@
 //! is taken away meanwhile.
 
 use std::{
+    cmp::Reverse,
     collections::BTreeSet,
     fs::{self, File, TryLockError},
     path::PathBuf,
@@ -82,7 +83,13 @@ impl Cache {
 }
 
 /// What makes the next build quicker and is in none: compiled crates, Go's build cache, compressed blocks, crates.
-const HELPFUL: [&str; 4] = ["blocks", "cargo-home", "cargo-target", "go-build"];
+const HELPFUL: [&str; 4] = ["blocks", CRATES, "cargo-target", "go-build"];
+
+/// A build without a network wants them.
+const CRATES: &str = "cargo-home";
+
+/// What all of it may weigh when it has been trimmed: one release for one architecture leaves 2 to 3 GiB.
+const HELPFUL_MOST: u64 = 8 << 30;
 
 impl Cache {
     /// A directory for such a thing, which belongs to what made it: a compiler, or what packs.
@@ -97,17 +104,30 @@ impl Cache {
         Ok(directory)
     }
 
-    /// Removes those that were of no use for a month; says how many bytes.
+    /// Removes those that were of no use for a month, and of the others the oldest, as far as all of them weigh too much; says
+    /// how many bytes.
     pub fn trim_helpful(&self) -> Result<u64> {
-        let mut freed = 0;
+        self.trim_helpful_to(HELPFUL_MOST)
+    }
+
+    fn trim_helpful_to(&self, most: u64) -> Result<u64> {
+        let mut found = Vec::new();
         for kind in HELPFUL {
             for entry in fs::read_dir(self.root.join(kind)).into_iter().flatten() {
                 let path = entry?.path();
-                let used = path.metadata()?.modified()?;
-                if SystemTime::now().duration_since(used).unwrap_or_default() > REMEMBERED {
-                    freed += files::tree_size(&path);
-                    files::remove_tree(&path)?;
-                }
+                found.push((kind != CRATES, Reverse(path.metadata()?.modified()?), path));
+            }
+        }
+        found.sort();
+        let (mut kept, mut freed) = (0, 0);
+        for (_, Reverse(used), path) in found {
+            let is_old = SystemTime::now().duration_since(used).unwrap_or_default() > REMEMBERED;
+            let size = files::tree_size(&path);
+            if is_old || kept + size > most {
+                files::remove_tree(&path)?;
+                freed += size;
+            } else {
+                kept += size;
             }
         }
         Ok(freed)
@@ -128,6 +148,29 @@ mod tests {
         File::open(&old).unwrap().set_modified(past).unwrap();
         assert_eq!(cache.trim_helpful().unwrap(), 6);
         assert!(!old.exists() && new.exists());
+    }
+
+    #[test]
+    fn what_was_used_longest_ago_is_trimmed_where_all_of_it_weighs_too_much_and_crates_last() {
+        let root = tempfile::tempdir().unwrap();
+        let cache = Cache::open(root.path()).unwrap();
+        let made = |kind: &str, of: &str, size: usize, hours: u64| {
+            let directory = cache.helpful(kind, &Sha256::of_bytes(of)).unwrap();
+            fs::write(directory.join("file"), vec![0; size]).unwrap();
+            let past = SystemTime::now() - Duration::from_secs(hours * 3600);
+            File::open(&directory).unwrap().set_modified(past).unwrap();
+            directory
+        };
+        let crates = made("cargo-home", "crates", 10, 5);
+        let [old, new] = [made("cargo-target", "old", 40, 4), made("go-build", "new", 40, 1)];
+        let [heavy, small] = [made("cargo-target", "heavy", 60, 2), made("blocks", "small", 5, 3)];
+        assert_eq!(cache.trim_helpful_to(200).unwrap(), 0);
+        assert_eq!(cache.trim_helpful_to(100).unwrap(), 60, "the heavy one does not fit beside what was used after it");
+        assert_eq!([&crates, &old, &new, &heavy, &small].map(|path| path.exists()), [true, true, true, false, true]);
+        assert_eq!(cache.trim_helpful_to(55).unwrap(), 40);
+        assert_eq!([&crates, &old, &new, &small].map(|path| path.exists()), [true, false, true, true]);
+        assert_eq!(cache.trim_helpful_to(10).unwrap(), 45);
+        assert!(crates.exists());
     }
 
     fn build(what: &str, content: &str) -> KeptBuild {

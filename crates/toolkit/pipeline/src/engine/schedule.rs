@@ -43,6 +43,7 @@ pub(super) fn seconds(work: &Work) -> u32 {
         | Work::Crates(_)
         | Work::Check(_)
         | Work::ContainerImage(_)
+        | Work::ModuleGraph(_)
         | Work::ProgramLicences(_)
         | Work::Licences(_)
         | Work::Package(_)

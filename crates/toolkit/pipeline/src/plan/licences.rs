@@ -35,7 +35,7 @@ impl Planner<'_> {
             self.add(&step, Work::ProgramLicences(licences), &needs);
             steps.push(step);
         }
-        let licences = Licences { file_name, version: release.version.clone(), steps: steps.clone(), own };
+        let licences = Licences { file_name, version: release.version.clone(), steps: steps.clone() };
         self.add(STEP, Work::Licences(licences), &steps);
         Ok(())
     }

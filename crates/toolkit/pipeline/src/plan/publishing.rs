@@ -1,32 +1,20 @@
 //! The end of the plan: what goes into dist/.
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result};
 use common::Arch;
-use recipes::{Build, Component, ProgramRecipe, Release};
+use recipes::{Build, Component, Go, ProgramRecipe};
 
-use super::{Plan, Planner, step_of};
+use super::{LICENCES, PACKER, Plan, Planner, step_of};
 use crate::{
-    step::{Artifact, InputFile, Provenance, Sbom, SbomComponent, SbomProgram, Step, SwixBuild, Work},
-    work::{licences::STEP as LICENCES, packer::STEP as PACKER},
+    step::{Artifact, InputFile, ModuleGraph, Provenance, Sbom, SbomComponent, SbomProgram, Step, SwixBuild, Work},
+    work::module_graph,
 };
 
 /// Which crates the Rust programs are made of.
 const LOCK: &str = "Cargo.lock";
 
-impl Plan {
-    /// The same steps, with one program and its checks as all that is desired of them.
-    pub fn of_program(self, release: &Release, arch: Arch, name: &str) -> Result<Plan> {
-        let Some((component, program)) = release.programs().find(|(_, program)| *program.name == *name) else {
-            let known: Vec<&str> = release.programs().map(|(_, program)| &*program.name).collect();
-            bail!("release {} has no program {name}; there are {}", release.name, known.join(", "));
-        };
-        let (artifact, gate) = published_alone(component, program, arch);
-        Ok(Plan { steps: self.steps, artifacts: vec![artifact], gates: vec![gate] })
-    }
-}
-
 /// A program as a file of its own in dist/, and the step that checks it.
-fn published_alone(component: &Component, program: &ProgramRecipe, arch: Arch) -> (Artifact, String) {
+pub(super) fn published_alone(component: &Component, program: &ProgramRecipe, arch: Arch) -> (Artifact, String) {
     let (name, arch) = (program.name.trim_end_matches("-operator"), program.operator.unwrap_or(arch));
     let artifact = Artifact {
         step: step_of(program),
@@ -37,11 +25,27 @@ fn published_alone(component: &Component, program: &ProgramRecipe, arch: Arch) -
 }
 
 fn in_sbom(program: &ProgramRecipe) -> SbomProgram {
-    let rust_toolchain = match &program.build {
-        Build::Rust(rust) => Some(rust.toolchain.to_string()),
-        Build::Go(_) => None,
+    let (rust_toolchain, module_graph) = match &program.build {
+        Build::Rust(rust) => (Some(rust.toolchain.to_string()), None),
+        Build::Go(_) => (None, Some(module_graph::step_of(&program.name))),
     };
-    SbomProgram { name: program.name.to_string(), step: step_of(program), rust_toolchain }
+    SbomProgram { name: program.name.to_string(), step: step_of(program), rust_toolchain, module_graph }
+}
+
+/// Whether a provenance tells how the step is carried out.
+pub(super) fn compiles_or_packs(step: &Step) -> bool {
+    matches!(
+        step.work,
+        Work::Tree(_)
+            | Work::Go(_)
+            | Work::Sysroot(_)
+            | Work::Rust(_)
+            | Work::ContainerImage(_)
+            | Work::Image(_)
+            | Work::Package(_)
+            | Work::Swix(_)
+            | Work::Packer(_)
+    )
 }
 
 impl Planner<'_> {
@@ -70,6 +74,7 @@ impl Planner<'_> {
         let file_name = self.published("licences.txt");
         publish(LICENCES, &file_name, &file_name);
 
+        self.module_graphs()?;
         let file_name = self.published("cdx.json");
         let components = release.components.iter().map(|component| SbomComponent {
             name: component.name.to_string(),
@@ -90,27 +95,15 @@ impl Planner<'_> {
         let std = built
             .filter_map(|program| program.rust_toolchain.as_ref())
             .flat_map(|toolchain| ["fetch", "unpack", "sysroot"].map(|kind| format!("{kind}-{toolchain}")));
-        let needs: Vec<String> = programs.iter().cloned().chain(std).chain([LICENCES.into()]).collect();
+        let graphs = sbom.components.iter().flat_map(|component| &component.programs);
+        let graphs = graphs.filter_map(|program| program.module_graph.clone());
+        let needs: Vec<String> = programs.iter().cloned().chain(std).chain(graphs).chain([LICENCES.into()]).collect();
         self.add("sbom", Work::Sbom(sbom), &needs);
 
         artifacts.extend(for_operators);
-        let compiles_or_packs = |step: &&Step| {
-            matches!(
-                step.work,
-                Work::Tree(_)
-                    | Work::Go(_)
-                    | Work::Sysroot(_)
-                    | Work::Rust(_)
-                    | Work::ContainerImage(_)
-                    | Work::Image(_)
-                    | Work::Package(_)
-                    | Work::Swix(_)
-                    | Work::Packer(_)
-            )
-        };
-        let made: Vec<String> = self.steps.iter().filter(compiles_or_packs).map(|step| step.name.clone()).collect();
-        let steps = self.steps.iter().filter(compiles_or_packs);
-        let steps = steps.map(|step| Ok((step.name.clone(), serde_json::to_value(&step.work)?)));
+        let told = self.steps.iter().filter(|step| compiles_or_packs(step));
+        let made: Vec<String> = told.clone().map(|step| step.name.clone()).collect();
+        let steps = told.map(|step| Ok((step.name.clone(), serde_json::to_value(&step.work)?)));
         let source_overrides = self.steps.iter().filter_map(|step| match &step.work {
             Work::Fetch(fetch) => Some((fetch.source.name.to_string(), fetch.source_override?)),
             _ => None,
@@ -128,6 +121,7 @@ impl Planner<'_> {
             host: self.request.host.clone(),
             host_tools: self.host_tools.clone(),
             artifacts: artifacts.clone(),
+            build: None,
             steps: steps.collect::<Result<_>>()?,
         };
         let published = artifacts.iter().map(|artifact| artifact.step.clone());
@@ -135,5 +129,33 @@ impl Planner<'_> {
         self.add("provenance", Work::Provenance(work), &needs);
         artifacts.push(Artifact { step: "provenance".into(), file: file_name.clone(), name: file_name });
         Ok(Plan { steps: self.steps, artifacts, gates })
+    }
+
+    /// A step for each Go program.
+    fn module_graphs(&mut self) -> Result<()> {
+        for (component, program) in self.release.programs() {
+            let Build::Go(go) = &program.build else { continue };
+            let graph = self.module_graph(component, program, go)?;
+            let mut needs = vec![graph.step.clone(), format!("tree-{}", component.name)];
+            let unpacked = std::iter::once(&go.toolchain).chain(&go.libraries);
+            needs.extend(unpacked.map(|name| format!("unpack-{name}")));
+            self.add(module_graph::step_of(&program.name), Work::ModuleGraph(graph), &needs);
+        }
+        Ok(())
+    }
+
+    fn module_graph(&self, component: &Component, program: &ProgramRecipe, go: &Go) -> Result<ModuleGraph> {
+        let import_path = component.tree.import_path.clone().context("a Go program has no import path")?;
+        let arch = program.operator.unwrap_or(self.request.arch);
+        Ok(ModuleGraph {
+            program: program.name.to_string(),
+            step: step_of(program),
+            component: component.name.to_string(),
+            list: module_graph::list(go, &import_path, arch),
+            import_path,
+            aliases: component.tree.aliases.clone(),
+            toolchain: go.toolchain.clone(),
+            libraries: go.libraries.clone(),
+        })
     }
 }

@@ -84,7 +84,7 @@ fn contents(entries: &[Entry], work: &ImageBuild, around: &Sha256, besides: &[St
 }
 
 /// What no lock file says of the sources, in words: the commit has the lock files in it, and does not say it either.
-fn unlocked<'s>(sources: impl Iterator<Item = &'s Fetched>) -> BTreeSet<String> {
+pub(crate) fn unlocked<'s>(sources: impl Iterator<Item = &'s Fetched>) -> BTreeSet<String> {
     let unlocked = sources.filter(|source| source.answer.unlocked);
     unlocked.map(|source| format!("{} as its suite had it, not as it is locked", source.name)).collect()
 }

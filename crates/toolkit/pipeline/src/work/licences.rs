@@ -3,21 +3,24 @@
 //!
 //! The output is `image/`, which goes into the image, the same as one text for dist/, and `licences.json`, of which the
 //! bill of materials is made. What has no text is an error with its name, unless a recipe says whose text it has and why.
+//! Texts that only name one in Debian's /usr/share/common-licenses have that one with them.
 
+mod common_licenses;
 mod dep5;
+mod expression;
 mod files_of;
 mod go;
 mod rust;
+mod spdx;
+mod texts;
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::{Context, Result, bail};
-use common::{Sha256, files};
+use common::files;
 use serde::{Deserialize, Serialize};
 
+use self::texts::{TEXTS, Texts};
 use crate::{
     modules::Module,
     step::{Code, Licences, LicencesOf, ProgramLicences},
@@ -34,7 +37,12 @@ pub(crate) const IMAGE: &str = "image";
 pub(crate) const PLACE: &str = "share/kubernetes-on-eos/licences";
 
 const KNOWN: &str = "licences.json";
-const TEXTS: &str = "texts";
+
+/// What is of this repository is under it.
+const OWN: &str = env!("CARGO_PKG_LICENSE");
+
+/// Stands in an expression for what has none: what is meant is in [`PLACE`].
+const WITHOUT_EXPRESSION: &str = "LicenseRef-kubernetes-on-eos-licences";
 
 /// What a part of a program is under.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -43,15 +51,17 @@ pub(crate) struct Notice {
     program: String,
     #[serde(flatten)]
     pub(crate) module: Module,
-    /// SPDX expression, where its makers state one.
+    /// SPDX expression, where its makers state one, or its texts are known.
     pub(crate) licence: Option<String>,
+    /// The expression is what its texts come to, and stated by nobody.
+    pub(crate) by_texts: bool,
     /// Where its text is from, if not from beside its source.
     remark: Option<String>,
     /// Names of files in `texts/`.
     texts: Vec<String>,
 }
 
-pub(crate) use rust::stated;
+pub(crate) use self::{expression::all_of, rust::stated};
 
 /// The step's output as the bill of materials uses it.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -59,6 +69,8 @@ pub(crate) struct Known {
     notices: Vec<Notice>,
     /// Program -> import paths of the component's own packages.
     pub(crate) own_packages: BTreeMap<String, Vec<String>>,
+    /// Name in Debian's /usr/share/common-licenses -> name of a file in `texts/`.
+    common: BTreeMap<String, String>,
 }
 
 /// What is found for one part.
@@ -83,6 +95,12 @@ impl Known {
     pub(crate) fn notices_of(&self, program: &str) -> impl Iterator<Item = &Notice> {
         self.notices.iter().filter(move |notice| notice.program == program)
     }
+
+    /// What all of it is under, and what is around it, as one SPDX expression.
+    pub(crate) fn expression(&self) -> String {
+        let all = self.notices.iter().map(|notice| notice.licence.as_deref().unwrap_or(WITHOUT_EXPRESSION));
+        expression::all_of(all.chain([OWN]))
+    }
 }
 
 impl LicencesOf {
@@ -98,9 +116,15 @@ struct Collected<'a> {
     work: &'a ProgramLicences,
     known: Known,
     texts: Texts,
+    detector: spdx::Detector,
 }
 
-impl Collected<'_> {
+impl<'a> Collected<'a> {
+    fn new(work: &'a ProgramLicences) -> Self {
+        let (known, texts) = (Known::default(), Texts::default());
+        Collected { work, known, texts, detector: spdx::Detector::new() }
+    }
+
     fn add(&mut self, module: &Module, mut found: Found) -> Result<()> {
         let program = &self.work.of;
         if found.files.iter().all(|file| files_of::is_remark(file)) {
@@ -116,42 +140,60 @@ impl Collected<'_> {
             found.files.push(given.file.path.clone());
             found.remark = Some(given.reason.clone());
         }
-        let mut texts = found.files.iter().map(|file| self.texts.keep(file)).collect::<Result<Vec<_>>>()?;
-        texts.sort();
-        texts.dedup();
-        let (program, module) = (program.name.clone(), module.clone());
-        let notice = Notice { program, module, licence: found.licence, remark: found.remark, texts };
+        let by_texts = found.licence.is_none();
+        if by_texts {
+            found.licence = self.by_texts(&found.files)?;
+        }
+        let mut names = Vec::new();
+        for file in &found.files {
+            let text = texts::read(file)?;
+            for named in dep5::only_named(&text) {
+                names.push(self.common(named).with_context(|| format!("the text of {} is not whole", module.purl))?);
+            }
+            names.push(self.texts.keep(&text));
+        }
+        names.sort();
+        names.dedup();
+        let (program, module, by_texts) = (program.name.clone(), module.clone(), by_texts && found.licence.is_some());
+        let notice = Notice { program, module, licence: found.licence, by_texts, remark: found.remark, texts: names };
         self.known.notices.push(notice);
         Ok(())
     }
-}
 
-/// Texts by the names of their files.
-#[derive(Default)]
-struct Texts(BTreeMap<String, String>);
+    /// What these texts come to, where all of them are known.
+    fn by_texts(&self, files: &[PathBuf]) -> Result<Option<String>> {
+        let licences = files.iter().filter(|file| !files_of::is_remark(file) && !files_of::is_of_documents(file));
+        let texts = licences.map(|file| texts::read(file)).collect::<Result<Vec<_>>>()?;
+        Ok(self.detector.of_all(texts.iter().map(String::as_str)))
+    }
 
-impl Texts {
-    /// Keeps a text, and says what its file is called.
-    fn keep(&mut self, file: &Path) -> Result<String> {
-        let text = normal(&String::from_utf8_lossy(&files::read(file)?));
-        let name = format!("{}.txt", Sha256::of_bytes(&text).short());
-        self.0.insert(name.clone(), text);
+    /// Keeps the text of that name in Debian's /usr/share/common-licenses, and says what its file is called.
+    fn common(&mut self, named: &str) -> Result<String> {
+        let text = common_licenses::text(named);
+        let text = text.with_context(|| {
+            format!(
+                "it names {}{named}, which is none of those that are known: put it among the texts of pipeline/src/work/licences/common_licenses",
+                common_licenses::PLACE
+            )
+        })?;
+        let name = self.texts.keep(text);
+        self.known.common.insert(named.to_owned(), name.clone());
         Ok(name)
     }
-
-    fn write(&self, to: &Path) -> Result<()> {
-        self.0.iter().try_for_each(|(name, text)| files::write_atomically(&to.join(TEXTS).join(name), text))
-    }
 }
 
-/// `index.txt`, with the text that we are under in the file `own`.
-fn index(version: &str, own: &str, known: &Known) -> String {
+/// `index.txt`.
+fn index(version: &str, known: &Known) -> String {
     let mut index = format!(
         "Licences and notices of what is in the programs of kubernetes-on-eos {version}.\n\
-         A line for each part: its name, its version, its licence where its makers state it as an SPDX expression, and\n\
-         the texts that come with it. Where a text of Debian's names /usr/share/common-licenses/Apache-2.0, that is the\n\
-         text that kubernetes-on-eos is under: {TEXTS}/{own}.\n"
+         A line for each part: its name, its version, its licence as an SPDX expression where its makers state one or its\n\
+         texts come to one, and the texts that come with it. Where a text of Debian's only names one of\n\
+         {}, that one is among the texts of the same line:\n",
+        common_licenses::PLACE
     );
+    for (name, text) in &known.common {
+        index += &format!("{name} is {TEXTS}/{text}.\n");
+    }
     let mut before = "";
     for notice in &known.notices {
         if notice.program != before {
@@ -168,22 +210,9 @@ fn index(version: &str, own: &str, known: &Known) -> String {
     index
 }
 
-/// The index and every text in one file.
-fn in_one(index: &str, texts: &Texts) -> String {
-    let line = "-".repeat(79);
-    let texts = texts.0.iter().map(|(name, text)| format!("\n{line}\n{TEXTS}/{name}\n{line}\n\n{text}"));
-    index.to_owned() + &texts.collect::<String>()
-}
-
-/// The same text however its lines end.
-fn normal(text: &str) -> String {
-    let lines: Vec<&str> = text.trim_start_matches('\u{feff}').lines().map(str::trim_end).collect();
-    lines.join("\n").trim_matches('\n').to_owned() + "\n"
-}
-
 pub(crate) fn of_program(job: &Job, work: &ProgramLicences) -> Result<()> {
     let _task = job.busy();
-    let mut collected = Collected { work, known: Known::default(), texts: Texts::default() };
+    let mut collected = Collected::new(work);
     let done = match &work.of.code {
         Code::Go(code) => go::collect(job, code, &mut collected),
         Code::Rust(code) => rust::collect(job, code, &mut collected),
@@ -195,19 +224,19 @@ pub(crate) fn of_program(job: &Job, work: &ProgramLicences) -> Result<()> {
 
 pub(crate) fn together(job: &Job, work: &Licences) -> Result<()> {
     let (mut known, mut texts) = (Known::default(), Texts::default());
-    let own = texts.keep(&work.own.path)?;
     for step in &work.steps {
         let of = of(job, step)?;
         for name in of.notices.iter().flat_map(|notice| &notice.texts) {
-            texts.keep(&job.need(step)?.join(TEXTS).join(name))?;
+            texts.keep(&texts::read(&job.need(step)?.join(TEXTS).join(name))?);
         }
+        known.common.extend(of.common);
         known.notices.extend(of.notices);
         known.own_packages.extend(of.own_packages);
     }
-    let (index, image) = (index(&work.version, &own, &known), job.out().join(IMAGE));
+    let (index, image) = (index(&work.version, &known), job.out().join(IMAGE));
     texts.write(&image)?;
     files::write_atomically(&image.join("index.txt"), &index)?;
-    files::write_atomically(&job.out().join(&work.file_name), in_one(&index, &texts))?;
+    files::write_atomically(&job.out().join(&work.file_name), texts.in_one(&index))?;
     files::write_atomically(&job.out().join(KNOWN), serde_json::to_vec_pretty(&known)?)
 }
 
@@ -223,7 +252,7 @@ pub(crate) fn read(job: &Job) -> Result<Known> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{fs, path::Path};
 
     use super::*;
     use crate::step::{CommandLine, GivenLicence, InputFile, RustCode};
@@ -250,7 +279,7 @@ mod tests {
     fn a_text_is_kept_once_whoever_it_is_of_and_however_its_lines_end() {
         let directory = tempfile::tempdir().unwrap();
         let work = work(directory.path());
-        let mut collected = Collected { work: &work, known: Known::default(), texts: Texts::default() };
+        let mut collected = Collected::new(&work);
         let texts = [("one", "\u{feff}MIT, of A \r\n"), ("two", "MIT, of A\n\n"), ("three", "MIT, of B\n")];
         for (name, text) in texts {
             let file = directory.path().join(format!("LICENSE-{name}"));
@@ -258,24 +287,24 @@ mod tests {
             let found = Found { licence: Some("MIT".into()), ..Found::beside_its_source(vec![file]) };
             collected.add(&module(name), found).unwrap();
         }
-        assert_eq!(collected.texts.0.len(), 2);
-        let index = index("1.20.2", "own.txt", &collected.known);
+        assert_eq!(collected.texts.names().count(), 2);
+        let index = index("1.20.2", &collected.known);
         let line =
             |name: &str| index.lines().find_map(|line| line.strip_prefix(&format!("  {name} 1.0.0 (MIT): texts/")));
         assert_eq!(line("one"), line("two"));
         assert_ne!(line("one"), line("three"));
-        assert_eq!(collected.texts.0[line("one").unwrap()], "MIT, of A\n");
-        assert!(in_one(&index, &collected.texts).contains("\nMIT, of B\n") && index.contains("under: texts/own.txt."));
+        let in_one = collected.texts.in_one(&index);
+        assert!(in_one.starts_with(&index) && in_one.contains("\nMIT, of A\n") && in_one.contains("\nMIT, of B\n"));
     }
 
     #[test]
     fn what_comes_without_a_text_is_named_unless_a_recipe_says_whose_it_has() {
         let directory = tempfile::tempdir().unwrap();
         let work = work(directory.path());
-        let mut collected = Collected { work: &work, known: Known::default(), texts: Texts::default() };
+        let mut collected = Collected::new(&work);
         collected.add(&module("kube"), Found::beside_its_source(vec![])).unwrap();
-        assert_eq!(collected.texts.0.values().collect::<Vec<_>>(), [APACHE]);
-        let index = index("1.20.2", "own.txt", &collected.known);
+        assert!(collected.texts.in_one("").ends_with(&format!("\n\n{APACHE}")));
+        let index = index("1.20.2", &collected.known);
         assert!(index.contains("  kube 1.0.0 [it has none]: texts/"), "{index}");
         fs::write(directory.path().join("NOTICE"), "of A").unwrap();
         let notice = Found::beside_its_source(vec![directory.path().join("NOTICE")]);

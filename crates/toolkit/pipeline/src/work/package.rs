@@ -10,6 +10,7 @@ use crate::{
     work::{
         Job,
         image::{self, IMAGE},
+        licences,
         packer::pack,
     },
 };
@@ -21,6 +22,7 @@ pub(crate) fn rpm(job: &Job, work: &PackageBuild) -> Result<()> {
         version: work.version.clone(),
         release: build.release(),
         arch: work.arch,
+        license: licences::read(job)?.expression(),
         image: image.join(IMAGE),
         rootfs: work.rootfs_directory.clone(),
         directory: job.out(),

@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
-use common::{Sha256, files};
+use common::{Sha256, digest::Hasher, files};
+use contract::Build;
 use provenance::statement::{
     BUILD_TYPE, BUILDER, BuildDefinition, Builder, External, Internal, Provenance as Predicate, Resource, RunDetails,
     Statement, Step,
@@ -15,7 +16,7 @@ use sources::{AnsweredBy, Fetched};
 use crate::{
     date::rfc3339,
     host_tools::{HostTool, HostTools},
-    step::Provenance,
+    step::{PlannedBuild, Provenance},
     work::{Job, image},
 };
 
@@ -30,7 +31,10 @@ pub(crate) fn run(job: &Job, work: &Provenance) -> Result<()> {
     for entry in job.needs.values() {
         sources.extend(&entry.meta.sources);
     }
-    let build = image::build(&job.need("image")?)?;
+    let build = match &work.build {
+        None => image::build(&job.need("image")?)?,
+        Some(planned) => of_programs(planned, &subject, &sources),
+    };
     let mut resolved_dependencies: Vec<Resource> = build.commit.as_deref().map(commit).into_iter().collect();
     resolved_dependencies.push(Resource::of_sha256(&work.lock.name, &work.lock.sha256));
     resolved_dependencies.extend(sources.values().flat_map(|source| fetched(source)));
@@ -60,6 +64,18 @@ pub(crate) fn run(job: &Job, work: &Provenance) -> Result<()> {
         run_details: RunDetails { builder: Builder { id: BUILDER.to_owned(), version: work.host.0.clone() } },
     };
     files::write_atomically(&job.out().join(&work.file_name), Statement::new(subject, predicate).to_json()?)
+}
+
+/// Which build programs are of that are in no image: their digests are all its contents.
+fn of_programs(planned: &PlannedBuild, subject: &[Resource], sources: &BTreeMap<&String, &Fetched>) -> Build {
+    let PlannedBuild { revision, commit, mut besides, around: _ } = planned.clone();
+    besides.extend(image::unlocked(sources.values().copied()));
+    let mut hasher = Hasher::default();
+    for program in subject {
+        hasher.field(program.name.as_bytes());
+        hasher.field(program.sha256().map(|digest| digest.to_string()).unwrap_or_default().as_bytes());
+    }
+    Build { revision, commit, besides, contents: hasher.finish().to_string() }
 }
 
 fn commit(commit: &str) -> Resource {

@@ -53,8 +53,7 @@ fn plan(place: &Place, build: &PlannedBuild) -> Plan {
         components: vec![],
         probes: vec![],
     };
-    let own = InputFile::new("LICENSE", &workspace().join("LICENSE")).unwrap();
-    let licences = Licences { file_name: "small.licences.txt".into(), version: "9.9.1".into(), steps: vec![], own };
+    let licences = Licences { file_name: "small.licences.txt".into(), version: "9.9.1".into(), steps: vec![] };
     add("licences", Work::Licences(licences), &[]);
     let image = ImageBuild { source_date: DATE, items: vec![item], files: vec![], info, build: build.clone() };
     add("image", Work::Image(image), &[UNPACK, "packer", "licences"]);
@@ -66,13 +65,24 @@ fn plan(place: &Place, build: &PlannedBuild) -> Plan {
         rootfs: InputFile::below(&rootfs_directory).unwrap(),
         rootfs_directory,
     };
-    add("rpm", Work::Package(package), &["image", "packer"]);
+    add("rpm", Work::Package(package), &["image", "packer", "licences"]);
     add("swix", Work::Swix(SwixBuild { file_name: SWIX.into() }), &["rpm", "packer"]);
     let artifact =
         |step: &str, file: &str, name: &str| Artifact { step: step.into(), file: file.into(), name: name.into() };
     let mut artifacts = vec![artifact("swix", SWIX, SWIX), artifact(UNPACK, "sbom", "small.cdx.json")];
     let made = Provenance {
-        file_name: "small.provenance.json".into(),
+        steps: vec![("swix".to_owned(), serde_json::json!({ "swix": SWIX }))],
+        ..told("small.provenance.json", &artifacts)
+    };
+    add("provenance", Work::Provenance(made), &[UNPACK, "image", "rpm", "swix"]);
+    artifacts.push(artifact("provenance", "small.provenance.json", "small.provenance.json"));
+    Plan { steps, artifacts, gates: vec![] }
+}
+
+/// How these were made.
+fn told(file_name: &str, artifacts: &[Artifact]) -> Provenance {
+    Provenance {
+        file_name: file_name.into(),
         release: "9.9".into(),
         version: "9.9.1".into(),
         arch: Arch::I386,
@@ -82,12 +92,37 @@ fn plan(place: &Place, build: &PlannedBuild) -> Plan {
         lock: InputFile::new("Cargo.lock", &workspace().join("Cargo.lock")).unwrap(),
         host: Host::default(),
         host_tools: None,
-        artifacts: artifacts.clone(),
-        steps: vec![("swix".to_owned(), serde_json::json!({ "swix": SWIX }))],
+        artifacts: artifacts.to_vec(),
+        build: None,
+        steps: vec![],
+    }
+}
+
+#[test]
+fn one_program_without_a_swix_is_verified_by_its_own_provenance() {
+    let built = |script: &str| {
+        let place = Place::new();
+        place.write("thing", "cmd/run", script);
+        let mut steps = place.steps();
+        let run = Artifact { step: UNPACK.into(), file: "cmd/run".into(), name: "run-1-linux-386".into() };
+        let (commit, around) = (Some(COMMIT.to_owned()), Sha256::of_bytes("a SWIX that is not packed"));
+        let build = Some(PlannedBuild { revision: 4, commit, besides: vec![], around });
+        let made = Provenance { build, ..told("run-1-linux-386.provenance.json", std::slice::from_ref(&run)) };
+        let step = Step::new("provenance-run", Work::Provenance(made), &steps.iter().collect::<Vec<_>>());
+        steps.push(step);
+        let file = "run-1-linux-386.provenance.json".to_owned();
+        let told = Artifact { step: "provenance-run".into(), file: file.clone(), name: file };
+        let plan = Plan { steps, artifacts: vec![run, told], gates: vec![] };
+        place.try_run(&plan.steps, &plan.goals(), 2).unwrap_or_else(|error| panic!("{error:#}"));
+        let dist = place.directory.join("dist");
+        dist::publish(&plan, &place.cache(), &dist).unwrap();
+        verify(&dist, &Trust::DigestsOnly, &Silent).unwrap_or_else(|error| panic!("{error}"))
     };
-    add("provenance", Work::Provenance(made), &[UNPACK, "image", "rpm", "swix"]);
-    artifacts.push(artifact("provenance", "small.provenance.json", "small.provenance.json"));
-    Plan { steps, artifacts, gates: vec![] }
+    let first = built("#!/bin/sh\n");
+    assert_eq!(first.files.len(), 2);
+    assert!(release(&first).starts_with("4.g0123456789ab.d"), "{}", release(&first));
+    assert_eq!(built("#!/bin/sh\n").files, first.files, "in another folder, with another cache");
+    assert_ne!(release(&built("#!/bin/sh\nexit 1\n")), release(&first));
 }
 
 /// Builds it in a folder and a cache of its own, and verifies what is published.

@@ -7,6 +7,7 @@ use pipeline::{
     host::Host,
     origin::BuildOrigin,
     plan::{Plan, PlanRequest, plan},
+    step::Work,
 };
 use recipes::Release;
 
@@ -34,8 +35,8 @@ fn planned(origin: BuildOrigin) -> (Release, Plan) {
 fn a_program_alone_is_published_under_its_component_s_version_and_checked() {
     let plan = narrowed_to("flanneld").unwrap();
     let published: Vec<&str> = plan.artifacts.iter().map(|artifact| artifact.name.as_str()).collect();
-    assert_eq!(published, ["flanneld-0.10.0-linux-386"]);
-    assert_eq!(plan.goals(), ["go-flanneld", "check-flanneld"]);
+    assert_eq!(published, ["flanneld-0.10.0-linux-386", "flanneld-0.10.0-linux-386.provenance.json"]);
+    assert_eq!(plan.goals(), ["go-flanneld", "provenance-flanneld", "check-flanneld"]);
 }
 
 #[test]
@@ -58,4 +59,17 @@ fn a_commit_is_a_new_image_and_compiles_nothing_anew() {
         .collect();
     // The RPM and the SWIX come after the image.
     assert_eq!(changed, ["image", "provenance"]);
+}
+
+#[test]
+fn the_provenance_of_a_program_tells_of_that_program_alone() {
+    let plan = narrowed_to("flanneld").unwrap();
+    let step = plan.steps.iter().find(|step| step.name == "provenance-flanneld").unwrap();
+    let Work::Provenance(told) = &step.work else { panic!("{step:?}") };
+    let subjects: Vec<&str> = told.artifacts.iter().map(|artifact| artifact.name.as_str()).collect();
+    assert_eq!((subjects, told.version.as_str()), (vec!["flanneld-0.10.0-linux-386"], "0.10.0"));
+    let steps: Vec<&str> = told.steps.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(steps, ["tree-flannel", "go-flanneld"]);
+    assert!(told.host_tools.is_none(), "Go links by itself");
+    assert!(step.needs.contains(&"go-flanneld".to_owned()) && !step.needs.iter().any(|need| need == "image"));
 }

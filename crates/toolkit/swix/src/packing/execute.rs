@@ -17,8 +17,8 @@ pub fn execute(order: &Order, progress: &dyn Progress) -> Result<()> {
         Order::Image { entries, to, date, kept } => {
             squashfs::write_keeping(entries, to, *date, kept.as_deref(), progress)
         }
-        Order::Package { version, release, arch, image, rootfs, directory, date } => {
-            let parts = ExtensionParts { version, release, arch: *arch, image, rootfs, date: *date };
+        Order::Package { version, release, arch, license, image, rootfs, directory, date } => {
+            let parts = ExtensionParts { version, release, arch: *arch, license, image, rootfs, date: *date };
             let package = extension::package(&parts)?;
             package.write(&directory.join(package.file_name()))
         }

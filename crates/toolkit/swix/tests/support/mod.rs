@@ -25,6 +25,7 @@ use swix::{
 
 pub const DATE: SourceDate = SourceDate(1_610_541_600);
 pub const VERSION: &str = "1.20.2";
+pub const LICENSE: &str = "(Apache-2.0 OR MIT) AND BSD-3-Clause";
 
 /// The files that go onto the switch as they are.
 pub fn rootfs() -> PathBuf {
@@ -152,7 +153,8 @@ fn packed(directory: &Path, version: &str, release: &str, entries: &[Entry], arc
     let image = directory.join("programs.squashfs");
     squashfs::write(entries, &image, DATE, &Silent).unwrap();
     let rootfs = rootfs();
-    let parts = extension::ExtensionParts { version, release, arch, image: &image, rootfs: &rootfs, date: DATE };
+    let (license, date) = (LICENSE, DATE);
+    let parts = extension::ExtensionParts { version, release, arch, license, image: &image, rootfs: &rootfs, date };
     let package = extension::package(&parts).unwrap();
     let rpm = directory.join(package.file_name());
     package.write(&rpm).unwrap();

@@ -1,8 +1,7 @@
 //! Debian's copyright files, in the form that DEP-5 gave them: which licence a package is under, and which texts they name in
 //! place of giving them.
 
-/// What Debian names a text by that it does not repeat in every package.
-const COMMON: &str = "/usr/share/common-licenses/";
+use super::common_licenses;
 
 /// Debian's short name, SPDX' identifier.
 const NAMES: [(&str, &str); 9] = [
@@ -48,26 +47,36 @@ pub(super) fn stated(text: &str) -> Option<String> {
     words.filter(|words| !words.is_empty()).map(|words| words.join(" "))
 }
 
-/// The texts that are only named, of licences of upstream's files: what the packaging is under is in no program.
+/// How a file in that form begins.
+const FORM: &str = "Format:";
+
+/// The texts that are only named. Where it is known what is upstream's, those of licences of upstream's files: what the packaging is
+/// under is in no program.
 pub(super) fn only_named(text: &str) -> Vec<&str> {
+    let mut named: Vec<&str> =
+        if text.starts_with(FORM) { of_upstream(text).flat_map(names_in).collect() } else { names_in(text).collect() };
+    named.sort_unstable();
+    named.dedup();
+    named
+}
+
+fn of_upstream(text: &str) -> impl Iterator<Item = &str> {
     let upstream: Vec<&str> = paragraphs(text)
         .filter(|paragraph| paragraph.files.is_some_and(|files| !files.starts_with("debian/")))
         .flat_map(|paragraph| paragraph.licence.split_whitespace())
         .collect();
-    let of_upstream = paragraphs(text).filter(|paragraph| match paragraph.files {
+    let is_upstream = move |paragraph: &Paragraph| match paragraph.files {
         Some(files) => !files.starts_with("debian/"),
         None => paragraph.licence.split_whitespace().any(|name| upstream.contains(&name)),
-    });
-    let mut named: Vec<&str> = of_upstream
-        .flat_map(|paragraph| paragraph.text.split(COMMON).skip(1))
-        .map(|rest| {
-            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !".-".contains(c)).unwrap_or(rest.len());
-            rest[..end].trim_end_matches('.')
-        })
-        .collect();
-    named.sort_unstable();
-    named.dedup();
-    named
+    };
+    paragraphs(text).filter(is_upstream).map(|paragraph| paragraph.text)
+}
+
+fn names_in(text: &str) -> impl Iterator<Item = &str> {
+    text.split(common_licenses::PLACE).skip(1).map(|rest| {
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !".-".contains(c)).unwrap_or(rest.len());
+        rest[..end].trim_end_matches('.')
+    })
 }
 
 #[cfg(test)]
@@ -92,5 +101,7 @@ mod tests {
         assert_eq!(stated(&other), None, "it is no name that is known here");
         let copyleft = TEXT.replace("debian/*", "other/*");
         assert_eq!(only_named(&copyleft), ["Apache-2.0", "GPL-3"]);
+        let in_prose = "The GNU compiler.\nThe text of the GPL is in /usr/share/common-licenses/GPL.\n";
+        assert_eq!(only_named(in_prose), ["GPL"]);
     }
 }

@@ -28,6 +28,11 @@ pub(super) fn is_remark(file: &Path) -> bool {
     name.starts_with("NOTICE") || name.starts_with("PATENTS")
 }
 
+/// Whether it is what documents are under, and no code.
+pub(super) fn is_of_documents(file: &Path) -> bool {
+    file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("docs"))
+}
+
 /// Those in a directory itself.
 pub(super) fn in_directory(directory: &Path) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))?;
