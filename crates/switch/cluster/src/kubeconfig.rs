@@ -126,7 +126,7 @@ pub fn ensure(
 /// Writes the operator's kubeconfig, with the certificates and the key inside.
 pub fn write_admin(path: &Path, cluster: &Cluster, pki: &Path) -> Result<Change, PkiError> {
     // Nobody renews it while it is read.
-    let _writer = state::lock_directory(pki)?;
+    let of_pki = state::lock_directory(pki)?;
     let encoded = |file: String| -> Result<Zeroizing<String>, PkiError> {
         let contents = Zeroizing::new(files::read(&pki.join(file))?);
         Ok(Zeroizing::new(Base64::encode_string(&contents)))
@@ -134,6 +134,8 @@ pub fn write_admin(path: &Path, cluster: &Cluster, pki: &Path) -> Result<Change,
     let ca = encoded(Credential::Ca.certificate_file())?;
     let certificate = encoded(Credential::Admin.certificate_file())?;
     let key = encoded(Credential::Admin.key_file())?;
+    drop(of_pki);
+    let _writer = state::lock_beside(path)?;
     let text = text(
         cluster,
         Credential::Admin.name(),

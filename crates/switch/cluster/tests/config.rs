@@ -199,6 +199,8 @@ fn a_token_that_is_not_random_is_taken_where_a_cluster_runs_and_warned_of() {
         ("0F1E2D3C4B5A69788796A5B4C3D2E1F0", "everybody knows it"),
         ("correct-horse-battery-staple-and-more", "not 16 random bytes"),
         ("correcthorsebatterystapleandsomemore", "not 16 random bytes"),
+        ("CorrectHorseBatteryStapleAndSomeMore", "not 16 random bytes"),
+        ("MyCompanyKubernetesTokenWithDigits12", "not 16 random bytes"),
         (&hex_of("a secret that is but a sentence."), "text or a pattern"),
         ("0123456701234567012345670123456701", "text or a pattern"),
     ] {

@@ -5,12 +5,11 @@ use std::{fs, path::Path};
 
 use anyhow::{Result, bail};
 use cluster::{BRIDGE, Cluster};
-use common::command::Program;
 use contract::places;
 use ipnet::Ipv4Net;
 use serde::Deserialize;
 
-use crate::switch::Switch;
+use crate::{program, switch::Switch};
 
 /// The network that Docker gives its containers unless its configuration has another one.
 const DOCKER_DEFAULT: &str = "172.17.0.0/16";
@@ -29,7 +28,7 @@ struct Taken {
 
 /// Fails where the cluster is new and something is not as it should be; else says what.
 pub fn check(switch: &Switch, first_boot: bool) -> Result<Option<String>> {
-    let interfaces = Program::new("ip", "see this switch's networks")?.args(["-4", "-oneline", "address", "show"]);
+    let interfaces = program::new("ip", "see this switch's networks")?.args(["-4", "-oneline", "address", "show"]);
     let configuration = fs::read_to_string(DOCKER_CONFIGURATION).ok();
     let warnings = warnings(&switch.cluster, &taken(&interfaces.read()?, configuration.as_deref()));
     let is_new = switch.node.master && first_boot && !Path::new(places::ENCRYPTION_CONFIG).exists();

@@ -42,9 +42,13 @@ impl NodeKeysFile {
             return Ok(());
         }
         let workers = cluster.nodes.iter().filter(|node| !node.master).map(|node| node.name.clone());
-        let has_run = etcd.join("member").exists() || has_certificates(self.path.parent().unwrap_or(Path::new("/")));
-        let known = if has_run { NodeKeys::enrolled_before(workers) } else { NodeKeys::default() };
+        let known = if self.has_run(etcd) { NodeKeys::enrolled_before(workers) } else { NodeKeys::default() };
         file::write(&self.path, &known)
+    }
+
+    /// Whether its cluster has data or certificates.
+    pub fn has_run(&self, etcd: &Path) -> bool {
+        etcd.join("member").exists() || has_certificates(self.path.parent().unwrap_or(Path::new("/")))
     }
 
     pub fn read(&self) -> Result<NodeKeys> {

@@ -92,10 +92,12 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
     Some(digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
 }
 
-/// Words without blanks read as base64, too: there have to be letters of both cases.
+/// Words without blanks read as base64, too, also where each begins with a capital letter: there have to be as many letters of
+/// each case as chance leaves.
 fn from_base64(text: &str) -> Option<Vec<u8>> {
     let of_case = |is_case: fn(&u8) -> bool| text.bytes().filter(is_case).count();
-    let mixed = of_case(u8::is_ascii_uppercase).min(of_case(u8::is_ascii_lowercase)) >= FEWEST_OF_A_CASE;
+    let fewest = of_case(u8::is_ascii_uppercase).min(of_case(u8::is_ascii_lowercase));
+    let mixed = fewest >= FEWEST_OF_A_CASE && fewest * 5 >= of_case(u8::is_ascii_alphabetic);
     type Decoder = fn(&str) -> Result<Vec<u8>, base64ct::Error>;
     let decoders: [Decoder; 4] =
         [Base64::decode_vec, Base64Unpadded::decode_vec, Base64Url::decode_vec, Base64UrlUnpadded::decode_vec];

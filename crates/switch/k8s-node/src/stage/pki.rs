@@ -37,7 +37,7 @@ const KEPT: [(Credential, Outcome); 2] = [(Credential::Node, Outcome::Kept), (Cr
 
 pub fn pki(switch: &Switch, runner: Runner) -> Result<String> {
     let outcomes = match (switch.node.master, runner) {
-        (true, _) => master(switch)?,
+        (true, _) => return master(switch),
         (false, Runner::BringUp) => Worker::of(switch).bootstrap(switch::has_another_cluster_toml)?,
         (false, Runner::Renewal) => Worker::of(switch).renew()?,
     };
@@ -49,9 +49,16 @@ pub fn asks_the_master(switch: &Switch) -> Result<bool> {
     Ok(!switch.node.master && Worker::of(switch).requests(SystemTime::now())?.is_some())
 }
 
-fn master(switch: &Switch) -> Result<Vec<(Credential, Outcome)>> {
-    NodeKeysFile::on_switch().begin(&switch.cluster, places::ETCD.as_ref())?;
-    Ok(pki::ensure_master(places::PKI.as_ref(), &switch.cluster, &switch.node, SystemTime::now())?)
+fn master(switch: &Switch) -> Result<String> {
+    let (node_keys, etcd) = (NodeKeysFile::on_switch(), places::ETCD.as_ref());
+    let warning = match node_keys.begin(&switch.cluster, etcd) {
+        Ok(()) => String::new(),
+        // Without the table nobody is signed for; a cluster that runs has to come up all the same, as with a flash that is full.
+        Err(error) if node_keys.has_run(etcd) => format!("; warning: no worker is given certificates: {error:#}"),
+        Err(error) => return Err(error),
+    };
+    let outcomes = pki::ensure_master(places::PKI.as_ref(), &switch.cluster, &switch.node, SystemTime::now())?;
+    Ok(summary(&outcomes) + &warning)
 }
 
 /// A worker, where its certificates are, and where it gets them.
@@ -67,11 +74,30 @@ impl<'a> Worker<'a> {
         Worker { switch, directory: Path::new(places::PKI), master }
     }
 
-    /// Fails at once where the master gives none.
+    /// Fails at once where the master gives none and what is there does not serve.
     fn renew(&self) -> Result<Vec<(Credential, Outcome)>> {
-        let Some(csrs) = self.requests(SystemTime::now())? else { return Ok(KEPT.into()) };
+        let now = SystemTime::now();
+        let Some(csrs) = self.requests(now)? else { return Ok(KEPT.into()) };
         let token = self.switch.enrolment_token()?;
-        self.accept(enrolment::enrol(&self.request(&token, &csrs))?)
+        self.ask_once(&self.request(&token, &csrs), self.serves(now))
+    }
+
+    /// What is there still serves: then neither a master that is away nor an answer that cannot be taken must keep this switch from
+    /// coming up, or make it begin anew.
+    fn ask_once(&self, request: &enrolment::Request, serves: bool) -> Result<Vec<(Credential, Outcome)>> {
+        let renewed = enrolment::enrol(request).map_err(Into::into).and_then(|enrolled| self.accept(enrolled));
+        match renewed {
+            Err(error) if serves => {
+                let why = format!("renewal is due and did not succeed: {error:#}");
+                Ok(vec![(Credential::Node, Outcome::Due { why })])
+            }
+            renewed => renewed,
+        }
+    }
+
+    fn serves(&self, now: SystemTime) -> bool {
+        let states = pki::inspect(self.directory, &self.switch.cluster, &self.switch.node, now);
+        states.iter().all(|certificate| certificate.state.serves())
     }
 
     /// Waits for the master until it has certificates, or until cluster.toml is another one than this was begun with.
@@ -80,15 +106,8 @@ impl<'a> Worker<'a> {
         let Some(csrs) = self.requests(now)? else { return Ok(KEPT.into()) };
         let token = self.switch.enrolment_token()?;
         let request = self.request(&token, &csrs);
-        let states = pki::inspect(self.directory, &self.switch.cluster, &self.switch.node, now);
-        if states.iter().all(|certificate| certificate.state.serves()) {
-            // What is there still serves: neither a master that is away nor an answer that cannot be taken must keep
-            // this switch from coming up.
-            let renewed = enrolment::enrol(&request).map_err(Into::into).and_then(|enrolled| self.accept(enrolled));
-            return Ok(renewed.unwrap_or_else(|error| {
-                let why = format!("renewal is due and did not succeed: {error:#}");
-                vec![(Credential::Node, Outcome::Due { why })]
-            }));
+        if self.serves(now) {
+            return self.ask_once(&request, true);
         }
         let begun = SystemTime::now();
         let (mut said, mut failure) = (String::new(), None);
@@ -211,6 +230,10 @@ mod tests {
 
     use super::*;
     use crate::master_fixture::Master;
+    use crate::{
+        master_fixture,
+        test_support::{came_up_before, fill, flash_of, in_mount_namespace},
+    };
 
     const CLUSTER: &str = include_str!("../../../cluster/tests/fixtures/cluster.toml");
 
@@ -271,5 +294,21 @@ mod tests {
             (Credential::Node, Outcome::Renewed { why: "expired on 2026-01-01".into() }),
         ];
         assert_eq!(summary(&outcomes), "kept 2; renewed node (expired on 2026-01-01); took the operator's ca");
+    }
+
+    #[test]
+    #[ignore = "needs root, for a mount namespace"]
+    fn a_full_flash_keeps_no_master_down_whose_release_before_had_no_table_of_keys() {
+        in_mount_namespace(|| {
+            flash_of(50);
+            came_up_before();
+            let cluster = master_fixture::cluster();
+            let switch = Switch { node: cluster.master().clone(), cluster };
+            pki::ensure_master(places::PKI.as_ref(), &switch.cluster, &switch.node, SystemTime::now()).unwrap();
+            fill();
+            let said = master(&switch).expect("its certificates are right");
+            assert!(said.contains("; warning: no worker is given certificates: "), "{said}");
+            assert!(NodeKeysFile::on_switch().read().is_err(), "and nobody is signed for");
+        });
     }
 }
