@@ -49,8 +49,8 @@ fn places(work: &Work) -> &'static [&'static str] {
         Work::Sysroot(_) => &["pipeline/work/sysroot.rs"],
         Work::Rust(_) => &["pipeline/work/cargo_home.rs", "pipeline/work/rust.rs", "pipeline/work/rust/"],
         Work::Packer(_) => &["pipeline/work/packer.rs"],
-        Work::ModuleGraph(_) => &["pipeline/work/module_graph.rs"],
         Work::Check(_)
+        | Work::ModuleGraph(_)
         | Work::ProgramLicences(_)
         | Work::Licences(_)
         | Work::ContainerImage(_)

@@ -59,7 +59,8 @@ fn again(planned: &[InputFile]) -> Result<Vec<InputFile>> {
 
 fn same(planned: &[InputFile], now: &[InputFile]) -> Result<()> {
     for (planned, now) in planned.iter().zip(now) {
-        let is_same = (&planned.name, planned.sha256, planned.executable) == (&now.name, now.sha256, now.executable);
+        let is_same = (&planned.name, planned.sha256, planned.executable, planned.change)
+            == (&now.name, now.sha256, now.executable, now.change);
         if !is_same {
             // Of two names the earlier one came or went.
             let path = if now.name < planned.name { &now.path } else { &planned.path };
@@ -107,5 +108,14 @@ mod tests {
             fs::set_permissions(at.join("b"), fs::Permissions::from_mode(0o755)).unwrap();
         };
         assert!(changed(executable).starts_with("b changed"));
+        // A file that was another one while a compiler read it.
+        let there_and_back = |at: &Path| {
+            let written = fs::metadata(at.join("b")).unwrap().modified().unwrap();
+            fs::rename(at.join("b"), at.join("b.bak")).unwrap();
+            fs::write(at.join("b"), "other").unwrap();
+            fs::rename(at.join("b.bak"), at.join("b")).unwrap();
+            assert_eq!(fs::metadata(at.join("b")).unwrap().modified().unwrap(), written);
+        };
+        assert!(changed(there_and_back).starts_with("b changed"));
     }
 }

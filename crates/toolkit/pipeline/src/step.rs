@@ -83,14 +83,21 @@ pub struct InputFile {
     #[serde(skip)]
     pub path: PathBuf,
     pub executable: bool,
+    /// Which file it is, and when anything of it was changed last, which nobody can set back: one that was another for a while, and
+    /// has its contents again, is told.
+    #[serde(skip)]
+    pub change: (u64, i64, i64),
 }
 
 impl InputFile {
     pub fn new(name: impl Into<String>, path: &Path) -> Result<Self> {
-        use std::os::unix::fs::PermissionsExt;
+        use std::os::unix::fs::MetadataExt;
+        // First, so that a change while it is read is told later.
+        let metadata = path.metadata().with_context(|| format!("cannot read {}", path.display()))?;
         let sha256 = Sha256::of_file(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let executable = path.metadata()?.permissions().mode() & 0o100 != 0;
-        Ok(InputFile { name: name.into(), sha256, path: path.to_owned(), executable })
+        let executable = metadata.mode() & 0o100 != 0;
+        let change = (metadata.ino(), metadata.ctime(), metadata.ctime_nsec());
+        Ok(InputFile { name: name.into(), sha256, path: path.to_owned(), executable, change })
     }
 
     /// Every file below a directory, named from there.

@@ -5,11 +5,11 @@ use std::{fmt, fs, path::Path, time::Duration};
 use anyhow::{Context, Result};
 use cluster_test::cluster_file;
 use common::command::Program;
+use contract::places;
 
 use super::{From, Variant};
 use crate::{bench::first_boot::switch::BenchSwitch, workspace::workspace};
 
-const IMAGE: &str = "/usr/share/kubernetes-on-eos/programs.squashfs";
 const DOCKER: Duration = Duration::from_secs(60);
 
 pub struct PackedSwitch(BenchSwitch);
@@ -54,7 +54,7 @@ impl PackedSwitch {
 
     pub fn boot(&self, image: &Path, variant: &Variant) -> Result<Boot> {
         self.0.reboot()?;
-        self.0.device()?.copy_in(image, IMAGE)?;
+        self.0.device()?.copy_in(image, places::PROGRAMS_IMAGE)?;
         if variant.from == From::Plain {
             self.0.run(&["plain"])?;
         }

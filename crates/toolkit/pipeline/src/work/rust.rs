@@ -25,7 +25,6 @@ use sources::FetchMode;
 use self::{commands::PROFILE, crates::Crates, members::Members};
 use crate::{
     cache::Cache,
-    host_tools::HostTools,
     inputs, modules,
     step::{self, CommandLine, Places, RustBuild},
     work::{Job, cargo_home, sysroot},
@@ -63,7 +62,7 @@ pub(crate) fn run(job: &Job, work: &RustBuild) -> Result<()> {
     let task = job.busy();
     let (_, places) = fetch(job, &work.toolchain, &work.fetch, &work.workspace)?;
     let sysroot = job.entry(&format!("sysroot-{}", work.toolchain))?;
-    let target = shared_target(job.engine.cache, &sysroot.meta.output, &work.host_tools)?;
+    let target = shared_target(job.engine.cache, &sysroot.meta.output, work)?;
     let auditable = job.workshop.scratch().join("auditable");
     let places = places
         .with("sysroot", sysroot.out())?
@@ -104,9 +103,10 @@ pub(crate) fn run(job: &Job, work: &RustBuild) -> Result<()> {
 }
 
 /// Where what these make is kept compiled. Cargo tells flags and versions apart; not one C compiler from another, nor two standard
-/// libraries.
-fn shared_target(cache: &Cache, sysroot: &Sha256, tools: &HostTools) -> Result<PathBuf> {
-    let of = Sha256::of_bytes(format!("{sysroot}{}", serde_json::to_string(tools)?));
+/// libraries. The workspace's path is in the flags: two clones would take turns in compiling everything anew.
+fn shared_target(cache: &Cache, sysroot: &Sha256, work: &RustBuild) -> Result<PathBuf> {
+    let tools = serde_json::to_string(&work.host_tools)?;
+    let of = Sha256::of_bytes(format!("{sysroot}{tools}{}", work.workspace.display()));
     cache.helpful("cargo-target", &of)
 }
 

@@ -73,10 +73,12 @@ fn of_upstream(text: &str) -> impl Iterator<Item = &str> {
 }
 
 fn names_in(text: &str) -> impl Iterator<Item = &str> {
-    text.split(common_licenses::PLACE).skip(1).map(|rest| {
+    let names = text.split(common_licenses::PLACE).skip(1).map(|rest| {
         let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !".-".contains(c)).unwrap_or(rest.len());
         rest[..end].trim_end_matches('.')
-    })
+    });
+    // Where the directory alone is spoken of.
+    names.filter(|name| !name.is_empty())
 }
 
 #[cfg(test)]

@@ -15,10 +15,16 @@ const ANY_MOST: usize = 24;
 const BESIDE_MOST: usize = 100;
 
 /// What is not said beside a licence, unless there is another one.
-const OTHERS: [&str; 14] = [
-    "affero", "agpl", "agplv3", "cc0", "cddl", "commons", "epl", "gnu", "gpl", "gplv2", "gplv3", "lgpl", "lgplv3",
-    "mozilla",
+const OTHERS: [&str; 17] = [
+    "affero", "agpl", "agplv3", "cc0", "cddl", "commons", "dual", "epl", "gnu", "gpl", "gplv2", "gplv3", "lgpl",
+    "lgplv3", "mozilla", "wtfpl", "zlib",
 ];
+/// The beginnings of words that grant or restrict something: beside a licence they are one more, or less of it.
+const TERMS: [&str; 9] =
+    ["commercial", "forbid", "grant", "intended", "liab", "permi", "prohibit", "restrict", "warrant"];
+
+/// A line that says whose it is says no more than that.
+const OWNER_MOST: usize = 20;
 
 const APACHE_NOTICE: &str = "Licensed under the Apache License, Version 2.0 (the \"License\"); you may not use this * except in \
     compliance with the License. You may obtain a copy of the License at http://www.apache.org/licenses/LICENSE-2.0 Unless \
@@ -70,7 +76,7 @@ pub(super) struct Detector(Vec<(&'static str, Vec<String>)>);
 #[derive(Debug, PartialEq, Eq)]
 enum Reading {
     Licences(BTreeSet<&'static str>),
-    /// It is none, and speaks of none that is not found elsewhere.
+    /// It is none, and neither grants nor restricts anything.
     Remark,
     Unknown,
 }
@@ -116,7 +122,10 @@ impl Detector {
                 licences.insert(*name);
             }
         }
-        let others = rest.iter().any(|word| OTHERS.contains(&word.as_str()));
+        let is_other = |word: &String| {
+            OTHERS.contains(&word.as_str()) || TERMS.iter().any(|beginning| word.starts_with(beginning))
+        };
+        let others = rest.iter().any(is_other);
         match (rest.len() <= BESIDE_MOST && !others, licences.is_empty()) {
             (false, _) => Reading::Unknown,
             (true, true) => Reading::Remark,
@@ -131,7 +140,9 @@ fn without_owners(text: &str) -> String {
         let line = line.trim_start_matches(|c: char| !c.is_alphanumeric() && !"(©".contains(c)).to_lowercase();
         let begins = ["copyright", "portions copyright", "(c)", "©"].iter().any(|begin| line.starts_with(begin));
         let has_year = || line.split(|c: char| !c.is_ascii_digit()).any(|number| number.len() == 4);
-        begins && (has_year() || line.starts_with("copyright (c)") || line.starts_with("copyright ©"))
+        let said = words(&line);
+        let is_short = said.len() <= OWNER_MOST && !said.iter().any(|word| OTHERS.contains(&word.as_str()));
+        begins && is_short && (has_year() || line.starts_with("copyright (c)") || line.starts_with("copyright ©"))
     };
     text.lines().filter(|line| !says_who(line)).collect::<Vec<_>>().join("\n")
 }
@@ -223,6 +234,14 @@ mod tests {
         assert_eq!(of(&[&mit, common_licenses::text("GPL-2").unwrap()]), None);
         assert_eq!(of(&[&mit.replace("without restriction", "without much restriction")]), None);
         assert_eq!(of(&[&format!("Dual licensed, this or the GPLv3:\n{mit}")]), None);
+        for beside in [
+            "You acknowledge that this software is not designed, licensed or intended for use in a nuclear facility.",
+            "It is not for commercial use.",
+            "Copyright (c) 2014 A. Dual licensed, GPLv3 or MIT.",
+            "What is in zlib/ is under the zlib licence.",
+        ] {
+            assert_eq!(of(&[&format!("{beside}\n{mit}")]), None, "{beside}");
+        }
         assert_eq!(of(&[&format!("{mit}{}", "You owe the authors a beer. ".repeat(30))]), None);
     }
 }
