@@ -48,9 +48,9 @@ impl CertificateAuthority {
         // the same key.
         self.node_keys.change(|known| {
             let standing = known.standing(&node.name, &keys, now);
-            let remark = self.remark_on_address(asked, node, standing)?;
+            let remark = self.remark_on_address(asked, node, &keys, standing)?;
             match standing {
-                Standing::Known { .. } | Standing::Admitted | Standing::First => {}
+                Standing::Known { .. } | Standing::Admitted { .. } | Standing::First => {}
                 Standing::EnrolledBefore => {
                     let why = unknown.map_or_else(String::new, |why| format!(" ({why:#})"));
                     bail!(
@@ -67,8 +67,8 @@ impl CertificateAuthority {
             }
             let issued = pki::sign(&self.pki, &self.cluster, &node.name, asked.csrs, now)?;
             known.bind(&node.name, &keys, standing, !asked.any_address && !self.cluster.nat);
-            let new_key =
-                (standing == Standing::Admitted).then(|| "with another key than before, as admitted".to_owned());
+            let new_key = matches!(standing, Standing::Admitted { .. })
+                .then(|| "with another key than before, as admitted".to_owned());
             let remark = [new_key, remark].into_iter().flatten().reduce(|one, other| format!("{one}; {other}"));
             Ok(Signed { issued: Issued { ca: issued.ca_pem, certificates: issued.certificates }, remark })
         })
@@ -89,18 +89,21 @@ impl CertificateAuthority {
     }
 
     /// Refuses another address than the node's own. A worker of the old release cannot help asking from another one: its key
-    /// speaks for it, or the operator.
-    fn remark_on_address(&self, asked: &Asked, node: &Node, standing: Standing) -> Result<Option<String>> {
+    /// speaks for it, or the operator who has named that key. Anybody can say that theirs is the old release.
+    fn remark_on_address(&self, asked: &Asked, node: &Node, keys: &Keys, standing: Standing) -> Result<Option<String>> {
         if self.cluster.nat || asked.from == node.address {
             return Ok(None);
         }
         let other = format!("it asks from {}, and {} is its address in cluster.toml", asked.from, node.address);
         match standing {
-            Standing::Known { own_address: false } | Standing::Admitted if asked.any_address => {
+            Standing::Known { own_address: false } | Standing::Admitted { names_key: true } if asked.any_address => {
                 Ok(Some(format!("{other}: install this release on it, which asks from there")))
             }
             // What is said to these is said below.
             Standing::Other | Standing::EnrolledBefore if asked.any_address => Ok(None),
+            Standing::Admitted { names_key: false } if asked.any_address => {
+                bail!("{other}, and the admission names no key; {}", self.how_to_admit(node, keys))
+            }
             _ if asked.any_address => bail!("{other}: install the master's release on it, which asks from there"),
             _ => bail!(
                 "{other}: correct it, the same on every switch, or write nat = true under [join] where addresses are translated on the way"

@@ -252,6 +252,29 @@ fn a_worker_of_the_old_release_may_ask_from_elsewhere_with_a_key_that_is_known_a
 }
 
 #[test]
+fn from_elsewhere_an_admission_is_good_for_the_key_that_it_names_alone() {
+    let master = Master::start(SystemTime::now());
+    let [worker, replacement, stranger] = [(); 3].map(|()| Somebody::as_node(&master.cluster, "veos-l1"));
+    let elsewhere = "127.0.0.1".parse().unwrap();
+    let ask = |who: &Somebody| {
+        master.ca.sign(&Asked { name: "veos-l1", from: elsewhere, any_address: true, csrs: &who.csrs })
+    };
+    worker.ask(&master, "veos-l1").unwrap();
+    admit_at(&master, "veos-l1", None, SystemTime::now());
+    let why = ask(&stranger).unwrap_err();
+    assert!(why.contains("it asks from 127.0.0.1") && why.contains("names no key"), "{why}");
+    assert_eq!(command(&why), ["k8s-node", "admit", "veos-l1", "--key", &stranger.key(&master).to_string()]);
+    // The stranger has not spent it.
+    replacement.ask(&master, "veos-l1").unwrap();
+
+    let third = Somebody::as_node(&master.cluster, "veos-l1");
+    admit_at(&master, "veos-l1", Some(third.key(&master)), SystemTime::now());
+    ask(&stranger).unwrap_err();
+    let remark = ask(&third).unwrap().remark.unwrap();
+    assert!(remark.contains("as admitted; it asks from 127.0.0.1"), "{remark}");
+}
+
+#[test]
 fn of_a_table_that_is_damaged_or_gone_nobody_is_signed_for() {
     let master = Master::start(SystemTime::now());
     let worker = Somebody::as_node(&master.cluster, "veos-l1");

@@ -48,10 +48,11 @@ pub struct Admission {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     /// The one that is bound to the name.
-    Known {
-        own_address: bool,
+    Known { own_address: bool },
+    Admitted {
+        /// Whether for this very key, and not for any.
+        names_key: bool,
     },
-    Admitted,
     /// The first one of this name.
     First,
     /// Maybe not the first one, and which that was is not known.
@@ -97,8 +98,10 @@ impl NodeKeys {
         }
         let admits =
             |admission: &Admission| admission.lasts(now) && admission.key.as_ref().is_none_or(|key| own == Some(key));
-        if own.is_some() && self.admitted.get(name).is_some_and(admits) {
-            Standing::Admitted
+        if own.is_some()
+            && let Some(admission) = self.admitted.get(name).filter(|admission| admits(admission))
+        {
+            Standing::Admitted { names_key: admission.key.is_some() }
         } else if bound.is_some() {
             Standing::Other
         } else if self.enrolled_before.contains(name) {
@@ -119,7 +122,7 @@ impl NodeKeys {
         all.extend(keys.clone());
         self.bound.insert(name.to_owned(), Bound { keys: all, own_address: always || own_address });
         self.enrolled_before.remove(name);
-        if standing == Standing::Admitted {
+        if matches!(standing, Standing::Admitted { .. }) {
             self.admitted.remove(name);
         }
     }
