@@ -89,14 +89,17 @@ impl CertificateAuthority {
     }
 
     /// Refuses another address than the node's own. A worker of the old release cannot help asking from another one: its key
-    /// speaks for it, or the operator who has named that key. Anybody can say that theirs is the old release.
+    /// speaks for it, or the operator who has named that key. Anybody can say that theirs is the old release,
+    /// and repeat what another one has asked for: a key that is not bound yet gets nothing beside that.
     fn remark_on_address(&self, asked: &Asked, node: &Node, keys: &Keys, standing: Standing) -> Result<Option<String>> {
         if self.cluster.nat || asked.from == node.address {
             return Ok(None);
         }
         let other = format!("it asks from {}, and {} is its address in cluster.toml", asked.from, node.address);
         match standing {
-            Standing::Known { own_address: false } | Standing::Admitted { names_key: true } if asked.any_address => {
+            Standing::Known { own_address: false, all_bound: true } | Standing::Admitted { names_key: true }
+                if asked.any_address =>
+            {
                 Ok(Some(format!("{other}: install this release on it, which asks from there")))
             }
             // What is said to these is said below.

@@ -275,6 +275,29 @@ fn from_elsewhere_an_admission_is_good_for_the_key_that_it_names_alone() {
 }
 
 #[test]
+fn a_request_that_was_overheard_is_good_for_no_other_key_from_elsewhere() {
+    let master = Master::start(SystemTime::now());
+    let [worker, thief] = [(); 2].map(|()| Somebody::as_node(&master.cluster, "veos-l1"));
+    let [own, elsewhere] = [address(&master, "veos-l1"), "127.0.0.1".parse().unwrap()];
+    let ask = |csrs: &[String], from| master.ca.sign(&Asked { name: "veos-l1", from, any_address: true, csrs });
+    worker.take(&master.cluster, "veos-l1", &worker.ask(&master, "veos-l1").unwrap());
+    master.forget_keys();
+    let kubelet = Kubelet::serve(&master.ca, worker.directory.path());
+    assert_eq!(kubelet_key::learn(&master.ca).unwrap(), ["veos-l1"]);
+    drop(kubelet);
+
+    // Its kubelet has shown the node's key, and kube-proxy's is not known.
+    let mixed = [worker.csrs[0].clone(), thief.csrs[1].clone()];
+    let why = ask(&mixed, elsewhere).unwrap_err();
+    assert!(why.contains("it asks from 127.0.0.1") && why.contains("install the master's release"), "{why}");
+    ask(&worker.csrs, elsewhere).unwrap_err();
+    ask(&worker.csrs[..1], elsewhere).unwrap();
+    ask(&worker.csrs, own).unwrap();
+    ask(&worker.csrs, elsewhere).unwrap();
+    assert!(ask(&mixed, own).unwrap_err().contains("bound to another key"));
+}
+
+#[test]
 fn of_a_table_that_is_damaged_or_gone_nobody_is_signed_for() {
     let master = Master::start(SystemTime::now());
     let worker = Somebody::as_node(&master.cluster, "veos-l1");

@@ -48,7 +48,11 @@ pub struct Admission {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     /// The one that is bound to the name.
-    Known { own_address: bool },
+    Known {
+        own_address: bool,
+        /// Whether each of its keys is bound, and none of them new.
+        all_bound: bool,
+    },
     Admitted {
         /// Whether for this very key, and not for any.
         names_key: bool,
@@ -86,7 +90,7 @@ impl NodeKeys {
         self.enrolled_before.iter().map(String::as_str)
     }
 
-    /// `keys` has the node's own, and each of them has made a signature.
+    /// `keys` has the node's own, and each of them has made a signature, which who has overheard it may repeat.
     pub fn standing(&self, name: &str, keys: &Keys, now: SystemTime) -> Standing {
         let own = keys.get(&Credential::Node);
         let bound = self.bound.get(name);
@@ -94,7 +98,8 @@ impl NodeKeys {
             && own.is_some()
             && keys.iter().all(|(credential, key)| bound.keys.get(credential).is_none_or(|bound| bound == key))
         {
-            return Standing::Known { own_address: bound.own_address };
+            let all_bound = keys.keys().all(|credential| bound.keys.contains_key(credential));
+            return Standing::Known { own_address: bound.own_address, all_bound };
         }
         let admits =
             |admission: &Admission| admission.lasts(now) && admission.key.as_ref().is_none_or(|key| own == Some(key));
