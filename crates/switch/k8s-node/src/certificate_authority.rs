@@ -38,7 +38,9 @@ impl CertificateAuthority {
         let keys = self.keys(asked)?;
         let node = self.cluster.node(asked.name).with_context(|| format!("cluster.toml names no {}", asked.name))?;
         let mut unknown = None;
-        if self.node_keys.read()?.standing(&node.name, &keys, now) == Standing::EnrolledBefore {
+        // Nobody is the first under a name that a kubelet serves a certificate of ours for: the table may be of an older backup.
+        let standing = self.node_keys.read()?.standing(&node.name, &keys, now);
+        if matches!(standing, Standing::EnrolledBefore | Standing::First) {
             match kubelet_key::served(self, node) {
                 Ok(key) => drop(self.node_keys.change(|known| Ok(known.learn(&node.name, &key)))?),
                 Err(why) => unknown = Some(why),

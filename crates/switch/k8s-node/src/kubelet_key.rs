@@ -1,5 +1,6 @@
-//! Workers that enrolled before the master kept their keys are known by what their kubelets serve: the certificate that the
-//! cluster's authority has signed for that very name, at the address of cluster.toml. The token says nothing about that.
+//! Workers that the master's table of keys does not have, because they enrolled before there was one or after the backup that it
+//! is of, are known by what their kubelets serve: the certificate that the cluster's authority has signed for that very name, at
+//! the address of cluster.toml. The token says nothing about that.
 
 use std::{thread, time::Duration};
 

@@ -298,6 +298,29 @@ fn a_request_that_was_overheard_is_good_for_no_other_key_from_elsewhere() {
 }
 
 #[test]
+fn a_name_that_an_older_backup_frees_is_for_the_key_that_its_kubelet_serves() {
+    let (master, elsewhere) = (Master::start(SystemTime::now()), Master::start(SystemTime::now()));
+    let file = master.pki().join("node-keys.json");
+    let backup = fs::read(&file).unwrap();
+    let [worker, thief, of_another_cluster] = [(); 3].map(|()| Somebody::as_node(&master.cluster, "veos-l1"));
+    worker.take(&master.cluster, "veos-l1", &worker.ask(&master, "veos-l1").unwrap());
+    let issued = of_another_cluster.ask(&elsewhere, "veos-l1").unwrap();
+    of_another_cluster.take(&master.cluster, "veos-l1", &issued);
+    fs::write(&file, &backup).unwrap();
+
+    let kubelet = Kubelet::serve(&master.ca, worker.directory.path());
+    let why = reason(thief.ask(&master, "veos-l1"));
+    assert!(why.contains("veos-l1 is bound to another key"), "{why}");
+    worker.ask(&master, "veos-l1").unwrap();
+    drop(kubelet);
+
+    // What another authority has signed says nothing about ours.
+    fs::write(&file, &backup).unwrap();
+    let _kubelet = Kubelet::serve(&master.ca, of_another_cluster.directory.path());
+    worker.ask(&master, "veos-l1").unwrap();
+}
+
+#[test]
 fn of_a_table_that_is_damaged_or_gone_nobody_is_signed_for() {
     let master = Master::start(SystemTime::now());
     let worker = Somebody::as_node(&master.cluster, "veos-l1");

@@ -132,9 +132,10 @@ impl NodeKeys {
         }
     }
 
-    /// Binds a name of before to the key that its kubelet serves; says whether it was still to be bound.
+    /// Binds a name to the key that its kubelet serves; says whether it was still to be bound.
     pub fn learn(&mut self, name: &str, key: &KeyDigest) -> bool {
-        let unknown = self.enrolled_before.remove(name);
+        self.enrolled_before.remove(name);
+        let unknown = !self.bound.contains_key(name);
         if unknown {
             let keys = Keys::from([(Credential::Node, key.clone())]);
             self.bound.insert(name.to_owned(), Bound { keys, own_address: false });
