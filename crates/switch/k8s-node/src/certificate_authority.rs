@@ -1,18 +1,28 @@
 //! Who is signed for, on the master: a worker of cluster.toml, for the key that it first came with, from its own address.
 
-use std::{path::PathBuf, time::SystemTime};
+use std::{
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant, SystemTime},
+};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use cluster::{
     Cluster, Node,
     pki::{self, Credential},
+    state::LockHeld,
 };
 use enrolment::{Asked, Issued, Signed, Signer};
 
 use crate::{
     kubelet_key,
-    node_keys::{Keys, NodeKeysFile, Standing},
+    node_keys::{Keys, NodeKeys, NodeKeysFile, Standing},
 };
+
+/// How long one who asks waits for the others; with the wait for another program's lock, it is within the time of an exchange.
+const TURN: Duration = Duration::from_secs(5);
+
+const BUSY: &str = "the master is busy: it is asked again";
 
 /// The cluster's certificate authority.
 pub struct CertificateAuthority {
@@ -20,6 +30,8 @@ pub struct CertificateAuthority {
     pub cluster: Cluster,
     pub node_keys: NodeKeysFile,
     pub kubelet_port: u16,
+    /// Those who ask at once come one after the other here; the directory's lock is for the other programs.
+    pub turn: Mutex<()>,
 }
 
 impl Signer for CertificateAuthority {
@@ -28,7 +40,10 @@ impl Signer for CertificateAuthority {
     }
 
     fn sign(&self, asked: &Asked) -> Result<Signed, String> {
-        self.decide(asked).map_err(|error| format!("{error:#}"))
+        self.decide(asked).map_err(|error| match error.chain().any(|cause| cause.is::<LockHeld>()) {
+            true => BUSY.to_owned(),
+            false => format!("{error:#}"),
+        })
     }
 }
 
@@ -38,19 +53,21 @@ impl CertificateAuthority {
         let keys = self.keys(asked)?;
         let node = self.cluster.node(asked.name).with_context(|| format!("cluster.toml names no {}", asked.name))?;
         let mut unknown = None;
-        if self.node_keys.read()?.standing(&node.name, &keys, now) == Standing::EnrolledBefore {
+        // Nobody is the first under a name that a kubelet serves a certificate of ours for: the table may be of an older backup.
+        let standing = self.node_keys.read()?.standing(&node.name, &keys, now);
+        if matches!(standing, Standing::EnrolledBefore | Standing::First) {
             match kubelet_key::served(self, node) {
-                Ok(key) => drop(self.node_keys.change(|known| Ok(known.learn(&node.name, &key)))?),
+                Ok(key) => drop(self.change(|known| Ok(known.learn(&node.name, &key)))?),
                 Err(why) => unknown = Some(why),
             }
         }
         // Signed and bound under one lock, and on the flash before it is answered: a worker that hears no answer asks again with
         // the same key.
-        self.node_keys.change(|known| {
+        self.change(|known| {
             let standing = known.standing(&node.name, &keys, now);
-            let remark = self.remark_on_address(asked, node, standing)?;
+            let remark = self.remark_on_address(asked, node, &keys, standing)?;
             match standing {
-                Standing::Known { .. } | Standing::Admitted | Standing::First => {}
+                Standing::Known { .. } | Standing::Admitted { .. } | Standing::First => {}
                 Standing::EnrolledBefore => {
                     let why = unknown.map_or_else(String::new, |why| format!(" ({why:#})"));
                     bail!(
@@ -67,11 +84,19 @@ impl CertificateAuthority {
             }
             let issued = pki::sign(&self.pki, &self.cluster, &node.name, asked.csrs, now)?;
             known.bind(&node.name, &keys, standing, !asked.any_address && !self.cluster.nat);
-            let new_key =
-                (standing == Standing::Admitted).then(|| "with another key than before, as admitted".to_owned());
+            let new_key = matches!(standing, Standing::Admitted { .. })
+                .then(|| "with another key than before, as admitted".to_owned());
             let remark = [new_key, remark].into_iter().flatten().reduce(|one, other| format!("{one}; {other}"));
             Ok(Signed { issued: Issued { ca: issued.ca_pem, certificates: issued.certificates }, remark })
         })
+    }
+
+    /// Changes the table of keys when it is one's turn.
+    pub fn change<T>(&self, change: impl FnOnce(&mut NodeKeys) -> Result<T>) -> Result<T> {
+        let began = Instant::now();
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        ensure!(began.elapsed() < TURN, BUSY);
+        self.node_keys.change(change)
     }
 
     /// One key for each certificate, the node's own among them: the others are known by that.
@@ -89,18 +114,24 @@ impl CertificateAuthority {
     }
 
     /// Refuses another address than the node's own. A worker of the old release cannot help asking from another one: its key
-    /// speaks for it, or the operator.
-    fn remark_on_address(&self, asked: &Asked, node: &Node, standing: Standing) -> Result<Option<String>> {
+    /// speaks for it, or the operator who has named that key. Anybody can say that theirs is the old release,
+    /// and repeat what another one has asked for: a key that is not bound yet gets nothing beside that.
+    fn remark_on_address(&self, asked: &Asked, node: &Node, keys: &Keys, standing: Standing) -> Result<Option<String>> {
         if self.cluster.nat || asked.from == node.address {
             return Ok(None);
         }
         let other = format!("it asks from {}, and {} is its address in cluster.toml", asked.from, node.address);
         match standing {
-            Standing::Known { own_address: false } | Standing::Admitted if asked.any_address => {
+            Standing::Known { own_address: false, all_bound: true } | Standing::Admitted { names_key: true }
+                if asked.any_address =>
+            {
                 Ok(Some(format!("{other}: install this release on it, which asks from there")))
             }
             // What is said to these is said below.
             Standing::Other | Standing::EnrolledBefore if asked.any_address => Ok(None),
+            Standing::Admitted { names_key: false } if asked.any_address => {
+                bail!("{other}, and the admission names no key; {}", self.how_to_admit(node, keys))
+            }
             _ if asked.any_address => bail!("{other}: install the master's release on it, which asks from there"),
             _ => bail!(
                 "{other}: correct it, the same on every switch, or write nat = true under [join] where addresses are translated on the way"

@@ -1,5 +1,6 @@
-//! Workers that enrolled before the master kept their keys are known by what their kubelets serve: the certificate that the
-//! cluster's authority has signed for that very name, at the address of cluster.toml. The token says nothing about that.
+//! Workers that the master's table of keys does not have, because they enrolled before there was one or after the backup that it
+//! is of, are known by what their kubelets serve: the certificate that the cluster's authority has signed for that very name, at
+//! the address of cluster.toml. The token says nothing about that.
 
 use std::{thread, time::Duration};
 
@@ -32,7 +33,7 @@ pub fn learn(ca: &CertificateAuthority) -> Result<Vec<String>> {
     for node in known.unknown().filter_map(|name| ca.cluster.node(name)) {
         // One that is off, or none at all, is asked again later.
         let Ok(key) = served(ca, node) else { continue };
-        if ca.node_keys.change(|known| Ok(known.learn(&node.name, &key)))? {
+        if ca.change(|known| Ok(known.learn(&node.name, &key)))? {
             learnt.push(node.name.clone());
         }
     }

@@ -210,6 +210,7 @@ fn a_master_that_ends_between_writing_and_answering_knows_the_key_when_it_is_bac
         cluster: master.cluster.clone(),
         node_keys: master.ca.node_keys.clone(),
         kubelet_port: master.ca.kubelet_port,
+        turn: Mutex::default(),
     };
     sign(&back, &replacement).unwrap();
     sign(&back, &stranger).unwrap_err();
@@ -249,6 +250,94 @@ fn a_worker_of_the_old_release_may_ask_from_elsewhere_with_a_key_that_is_known_a
     assert!(ask(&stranger, other, true).unwrap_err().contains("bound to another key"));
     assert_eq!(ask(&worker, own, false).unwrap().remark, None);
     ask(&worker, other, true).unwrap_err();
+}
+
+#[test]
+fn from_elsewhere_an_admission_is_good_for_the_key_that_it_names_alone() {
+    let master = Master::start(SystemTime::now());
+    let [worker, replacement, stranger] = [(); 3].map(|()| Somebody::as_node(&master.cluster, "veos-l1"));
+    let elsewhere = "127.0.0.1".parse().unwrap();
+    let ask = |who: &Somebody| {
+        master.ca.sign(&Asked { name: "veos-l1", from: elsewhere, any_address: true, csrs: &who.csrs })
+    };
+    worker.ask(&master, "veos-l1").unwrap();
+    admit_at(&master, "veos-l1", None, SystemTime::now());
+    let why = ask(&stranger).unwrap_err();
+    assert!(why.contains("it asks from 127.0.0.1") && why.contains("names no key"), "{why}");
+    assert_eq!(command(&why), ["k8s-node", "admit", "veos-l1", "--key", &stranger.key(&master).to_string()]);
+    // The stranger has not spent it.
+    replacement.ask(&master, "veos-l1").unwrap();
+
+    let third = Somebody::as_node(&master.cluster, "veos-l1");
+    admit_at(&master, "veos-l1", Some(third.key(&master)), SystemTime::now());
+    ask(&stranger).unwrap_err();
+    let remark = ask(&third).unwrap().remark.unwrap();
+    assert!(remark.contains("as admitted; it asks from 127.0.0.1"), "{remark}");
+}
+
+#[test]
+fn a_request_that_was_overheard_is_good_for_no_other_key_from_elsewhere() {
+    let master = Master::start(SystemTime::now());
+    let [worker, thief] = [(); 2].map(|()| Somebody::as_node(&master.cluster, "veos-l1"));
+    let [own, elsewhere] = [address(&master, "veos-l1"), "127.0.0.1".parse().unwrap()];
+    let ask = |csrs: &[String], from| master.ca.sign(&Asked { name: "veos-l1", from, any_address: true, csrs });
+    worker.take(&master.cluster, "veos-l1", &worker.ask(&master, "veos-l1").unwrap());
+    master.forget_keys();
+    let kubelet = Kubelet::serve(&master.ca, worker.directory.path());
+    assert_eq!(kubelet_key::learn(&master.ca).unwrap(), ["veos-l1"]);
+    drop(kubelet);
+
+    // Its kubelet has shown the node's key, and kube-proxy's is not known.
+    let mixed = [worker.csrs[0].clone(), thief.csrs[1].clone()];
+    let why = ask(&mixed, elsewhere).unwrap_err();
+    assert!(why.contains("it asks from 127.0.0.1") && why.contains("install the master's release"), "{why}");
+    ask(&worker.csrs, elsewhere).unwrap_err();
+    ask(&worker.csrs[..1], elsewhere).unwrap();
+    ask(&worker.csrs, own).unwrap();
+    ask(&worker.csrs, elsewhere).unwrap();
+    assert!(ask(&mixed, own).unwrap_err().contains("bound to another key"));
+}
+
+#[test]
+fn a_name_that_an_older_backup_frees_is_for_the_key_that_its_kubelet_serves() {
+    let (master, elsewhere) = (Master::start(SystemTime::now()), Master::start(SystemTime::now()));
+    let file = master.pki().join("node-keys.json");
+    let backup = fs::read(&file).unwrap();
+    let [worker, thief, of_another_cluster] = [(); 3].map(|()| Somebody::as_node(&master.cluster, "veos-l1"));
+    worker.take(&master.cluster, "veos-l1", &worker.ask(&master, "veos-l1").unwrap());
+    let issued = of_another_cluster.ask(&elsewhere, "veos-l1").unwrap();
+    of_another_cluster.take(&master.cluster, "veos-l1", &issued);
+    fs::write(&file, &backup).unwrap();
+
+    let kubelet = Kubelet::serve(&master.ca, worker.directory.path());
+    let why = reason(thief.ask(&master, "veos-l1"));
+    assert!(why.contains("veos-l1 is bound to another key"), "{why}");
+    worker.ask(&master, "veos-l1").unwrap();
+    drop(kubelet);
+
+    // What another authority has signed says nothing about ours.
+    fs::write(&file, &backup).unwrap();
+    let _kubelet = Kubelet::serve(&master.ca, of_another_cluster.directory.path());
+    worker.ask(&master, "veos-l1").unwrap();
+}
+
+#[test]
+fn who_asks_while_another_program_writes_waits_in_turn_or_is_told_that_the_master_is_busy() {
+    let master = Master::start(SystemTime::now());
+    let held = cluster::state::lock_directory(master.pki()).unwrap();
+    // The first in turn gives up after 4 s, and the other one has its turn then.
+    let (told, signed): (Vec<_>, Vec<_>) = thread::scope(|scope| {
+        let asking = ["veos-l1", "veos-l2"].map(|name| {
+            let (master, somebody) = (&master, Somebody::as_node(&master.cluster, name));
+            scope.spawn(move || somebody.ask(master, name))
+        });
+        thread::sleep(Duration::from_secs(5));
+        drop(held);
+        asking.into_iter().map(|asked| asked.join().unwrap()).partition(Result::is_err)
+    });
+    assert_eq!((told.len(), signed.len()), (1, 1), "{told:?}");
+    let why = told.into_iter().map(reason).collect::<String>();
+    assert_eq!(why, "the master is busy: it is asked again");
 }
 
 #[test]
@@ -334,6 +423,7 @@ fn workers_of_before_are_learnt_unasked_and_names_that_come_later_are_free() {
         pki: master.pki().into(),
         node_keys: master.ca.node_keys.clone(),
         kubelet_port: master.ca.kubelet_port,
+        turn: Mutex::default(),
         cluster,
     };
     let new = Somebody::as_node(&larger.cluster, "veos-l3");

@@ -50,8 +50,13 @@ pub enum Standing {
     /// The one that is bound to the name.
     Known {
         own_address: bool,
+        /// Whether each of its keys is bound, and none of them new.
+        all_bound: bool,
     },
-    Admitted,
+    Admitted {
+        /// Whether for this very key, and not for any.
+        names_key: bool,
+    },
     /// The first one of this name.
     First,
     /// Maybe not the first one, and which that was is not known.
@@ -85,7 +90,7 @@ impl NodeKeys {
         self.enrolled_before.iter().map(String::as_str)
     }
 
-    /// `keys` has the node's own, and each of them has made a signature.
+    /// `keys` has the node's own, and each of them has made a signature, which who has overheard it may repeat.
     pub fn standing(&self, name: &str, keys: &Keys, now: SystemTime) -> Standing {
         let own = keys.get(&Credential::Node);
         let bound = self.bound.get(name);
@@ -93,12 +98,15 @@ impl NodeKeys {
             && own.is_some()
             && keys.iter().all(|(credential, key)| bound.keys.get(credential).is_none_or(|bound| bound == key))
         {
-            return Standing::Known { own_address: bound.own_address };
+            let all_bound = keys.keys().all(|credential| bound.keys.contains_key(credential));
+            return Standing::Known { own_address: bound.own_address, all_bound };
         }
         let admits =
             |admission: &Admission| admission.lasts(now) && admission.key.as_ref().is_none_or(|key| own == Some(key));
-        if own.is_some() && self.admitted.get(name).is_some_and(admits) {
-            Standing::Admitted
+        if own.is_some()
+            && let Some(admission) = self.admitted.get(name).filter(|admission| admits(admission))
+        {
+            Standing::Admitted { names_key: admission.key.is_some() }
         } else if bound.is_some() {
             Standing::Other
         } else if self.enrolled_before.contains(name) {
@@ -119,14 +127,15 @@ impl NodeKeys {
         all.extend(keys.clone());
         self.bound.insert(name.to_owned(), Bound { keys: all, own_address: always || own_address });
         self.enrolled_before.remove(name);
-        if standing == Standing::Admitted {
+        if matches!(standing, Standing::Admitted { .. }) {
             self.admitted.remove(name);
         }
     }
 
-    /// Binds a name of before to the key that its kubelet serves; says whether it was still to be bound.
+    /// Binds a name to the key that its kubelet serves; says whether it was still to be bound.
     pub fn learn(&mut self, name: &str, key: &KeyDigest) -> bool {
-        let unknown = self.enrolled_before.remove(name);
+        self.enrolled_before.remove(name);
+        let unknown = !self.bound.contains_key(name);
         if unknown {
             let keys = Keys::from([(Credential::Node, key.clone())]);
             self.bound.insert(name.to_owned(), Bound { keys, own_address: false });
