@@ -12,7 +12,7 @@ use anyhow::{Context, Result, anyhow};
 use cluster::pki::{self, Credential, Outcome, PkiError, SignedCertificates};
 use common::retry::{self, RetryPolicy};
 use contract::{Stage, places, ports, services};
-use enrolment::{Enrolled, FailedAttempt, Token};
+use enrolment::{EnrolError, Enrolled, FailedAttempt, Token};
 
 use super::{Runner, waiting_for};
 use crate::{
@@ -74,24 +74,16 @@ impl<'a> Worker<'a> {
         Worker { switch, directory: Path::new(places::PKI), master }
     }
 
-    /// Fails at once where the master gives none and what is there does not serve.
+    /// Fails at once where the master gives none. Where it is away and what is there still serves, the next hour is as good.
     fn renew(&self) -> Result<Vec<(Credential, Outcome)>> {
         let now = SystemTime::now();
         let Some(csrs) = self.requests(now)? else { return Ok(KEPT.into()) };
         let token = self.switch.enrolment_token()?;
-        self.ask_once(&self.request(&token, &csrs), self.serves(now))
-    }
-
-    /// What is there still serves: then neither a master that is away nor an answer that cannot be taken must keep this switch from
-    /// coming up, or make it begin anew.
-    fn ask_once(&self, request: &enrolment::Request, serves: bool) -> Result<Vec<(Credential, Outcome)>> {
-        let renewed = enrolment::enrol(request).map_err(Into::into).and_then(|enrolled| self.accept(enrolled));
-        match renewed {
-            Err(error) if serves => {
-                let why = format!("renewal is due and did not succeed: {error:#}");
-                Ok(vec![(Credential::Node, Outcome::Due { why })])
+        match enrolment::enrol(&self.request(&token, &csrs)) {
+            Err(error @ (EnrolError::Unreachable { .. } | EnrolError::Interrupted { .. })) if self.serves(now) => {
+                Ok(still_due(&error.into()))
             }
-            renewed => renewed,
+            answered => self.accept(answered?),
         }
     }
 
@@ -107,7 +99,9 @@ impl<'a> Worker<'a> {
         let token = self.switch.enrolment_token()?;
         let request = self.request(&token, &csrs);
         if self.serves(now) {
-            return self.ask_once(&request, true);
+            // Neither a master that is away nor an answer that cannot be taken must keep this switch from coming up.
+            let renewed = enrolment::enrol(&request).map_err(Into::into).and_then(|enrolled| self.accept(enrolled));
+            return Ok(renewed.unwrap_or_else(|error| still_due(&error)));
         }
         let begun = SystemTime::now();
         let (mut said, mut failure) = (String::new(), None);
@@ -152,6 +146,11 @@ impl<'a> Worker<'a> {
             anyhow::Error::new(error).context(context.unwrap_or_else(|| "the master's answer is not taken".into()))
         })
     }
+}
+
+fn still_due(error: &anyhow::Error) -> Vec<(Credential, Outcome)> {
+    let why = format!("renewal is due and did not succeed: {error:#}");
+    vec![(Credential::Node, Outcome::Due { why })]
 }
 
 fn clocks_apart(now: SystemTime, master_time: SystemTime) -> Option<String> {
@@ -264,6 +263,11 @@ mod tests {
         let error = format!("{:#}", at(&other).renew().unwrap_err());
         assert!(error.contains(&advice), "{error}");
         assert_eq!(files(directory.path()), before);
+
+        let away = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+        let outcomes = Worker { master: away, ..at(&ours) }.renew().unwrap();
+        let [(Credential::Node, Outcome::Due { why })] = outcomes.as_slice() else { panic!("{outcomes:?}") };
+        assert!(why.contains("cannot be reached"), "a master that is away makes no worker begin anew: {why}");
 
         assert_eq!(at(&ours).renew().unwrap().len(), 3);
         fs::remove_file(directory.path().join("ca.pem")).unwrap();
