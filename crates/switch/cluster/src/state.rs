@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use common::{
     files,
     retry::{self, Failed},
@@ -29,6 +29,11 @@ const INTERVAL: Duration = Duration::from_millis(20);
 pub struct StateLock {
     _directory: File,
 }
+
+/// Why a lock was not got: the others have it.
+#[derive(Debug, thiserror::Error)]
+#[error("another k8s-node holds its lock: see `ps`, end it where it hangs")]
+pub struct LockHeld;
 
 /// Waits for the lock of what is in a directory, which is made where it is not there.
 pub fn lock_directory(place: &Path) -> Result<StateLock> {
@@ -46,9 +51,7 @@ pub fn lock_within(place: &Path, limit: Duration) -> Result<StateLock> {
     let directory = File::open(place).with_context(|| format!("cannot open the directory {}", place.display()))?;
     retry::until(&format!("nobody else writes in {}", place.display()), limit, INTERVAL, || {
         directory.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => {
-                Failed::NotYet(anyhow!("another k8s-node holds its lock: see `ps`, end it where it hangs"))
-            }
+            TryLockError::WouldBlock => Failed::NotYet(LockHeld.into()),
             TryLockError::Error(error) => Failed::Stop(
                 anyhow::Error::new(error).context(format!("cannot lock the directory {}", place.display())),
             ),

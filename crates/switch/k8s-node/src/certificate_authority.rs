@@ -1,18 +1,28 @@
 //! Who is signed for, on the master: a worker of cluster.toml, for the key that it first came with, from its own address.
 
-use std::{path::PathBuf, time::SystemTime};
+use std::{
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant, SystemTime},
+};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use cluster::{
     Cluster, Node,
     pki::{self, Credential},
+    state::LockHeld,
 };
 use enrolment::{Asked, Issued, Signed, Signer};
 
 use crate::{
     kubelet_key,
-    node_keys::{Keys, NodeKeysFile, Standing},
+    node_keys::{Keys, NodeKeys, NodeKeysFile, Standing},
 };
+
+/// How long one who asks waits for the others. The wait for another program's lock comes after it, and an exchange has 10 s.
+const TURN: Duration = Duration::from_secs(5);
+
+const BUSY: &str = "the master is busy: it is asked again";
 
 /// The cluster's certificate authority.
 pub struct CertificateAuthority {
@@ -20,6 +30,8 @@ pub struct CertificateAuthority {
     pub cluster: Cluster,
     pub node_keys: NodeKeysFile,
     pub kubelet_port: u16,
+    /// Those who ask at once come one after the other here; the directory's lock is for the other programs.
+    pub turn: Mutex<()>,
 }
 
 impl Signer for CertificateAuthority {
@@ -28,7 +40,10 @@ impl Signer for CertificateAuthority {
     }
 
     fn sign(&self, asked: &Asked) -> Result<Signed, String> {
-        self.decide(asked).map_err(|error| format!("{error:#}"))
+        self.decide(asked).map_err(|error| match error.chain().any(|cause| cause.is::<LockHeld>()) {
+            true => BUSY.to_owned(),
+            false => format!("{error:#}"),
+        })
     }
 }
 
@@ -42,13 +57,13 @@ impl CertificateAuthority {
         let standing = self.node_keys.read()?.standing(&node.name, &keys, now);
         if matches!(standing, Standing::EnrolledBefore | Standing::First) {
             match kubelet_key::served(self, node) {
-                Ok(key) => drop(self.node_keys.change(|known| Ok(known.learn(&node.name, &key)))?),
+                Ok(key) => drop(self.change(|known| Ok(known.learn(&node.name, &key)))?),
                 Err(why) => unknown = Some(why),
             }
         }
         // Signed and bound under one lock, and on the flash before it is answered: a worker that hears no answer asks again with
         // the same key.
-        self.node_keys.change(|known| {
+        self.change(|known| {
             let standing = known.standing(&node.name, &keys, now);
             let remark = self.remark_on_address(asked, node, &keys, standing)?;
             match standing {
@@ -74,6 +89,14 @@ impl CertificateAuthority {
             let remark = [new_key, remark].into_iter().flatten().reduce(|one, other| format!("{one}; {other}"));
             Ok(Signed { issued: Issued { ca: issued.ca_pem, certificates: issued.certificates }, remark })
         })
+    }
+
+    /// Changes the table of keys when it is one's turn.
+    pub fn change<T>(&self, change: impl FnOnce(&mut NodeKeys) -> Result<T>) -> Result<T> {
+        let began = Instant::now();
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        ensure!(began.elapsed() < TURN, BUSY);
+        self.node_keys.change(change)
     }
 
     /// One key for each certificate, the node's own among them: the others are known by that.

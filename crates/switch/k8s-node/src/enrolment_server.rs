@@ -2,7 +2,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, Mutex},
     thread,
 };
 
@@ -25,6 +25,7 @@ pub fn run() -> Result<()> {
         cluster: switch.cluster,
         node_keys: NodeKeysFile::on_switch(),
         kubelet_port: ports::KUBELET,
+        turn: Mutex::default(),
     });
     let server = Server::bind(address, token, ca.clone(), ServerLimits::default(), |event| println!("{event}"))?
         .keep_places_for(nodes, switch.node.address.into());

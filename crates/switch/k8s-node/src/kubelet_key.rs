@@ -33,7 +33,7 @@ pub fn learn(ca: &CertificateAuthority) -> Result<Vec<String>> {
     for node in known.unknown().filter_map(|name| ca.cluster.node(name)) {
         // One that is off, or none at all, is asked again later.
         let Ok(key) = served(ca, node) else { continue };
-        if ca.node_keys.change(|known| Ok(known.learn(&node.name, &key)))? {
+        if ca.change(|known| Ok(known.learn(&node.name, &key)))? {
             learnt.push(node.name.clone());
         }
     }

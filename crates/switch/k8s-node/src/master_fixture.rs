@@ -61,7 +61,13 @@ impl Master {
         // Nobody listens there before a test does.
         let kubelet_port = TcpListener::bind((cluster.nodes[1].address, 0)).unwrap().local_addr().unwrap().port();
         let pki = directory.path().into();
-        let ca = Arc::new(CertificateAuthority { pki, cluster: cluster.clone(), node_keys, kubelet_port });
+        let ca = Arc::new(CertificateAuthority {
+            pki,
+            cluster: cluster.clone(),
+            node_keys,
+            kubelet_port,
+            turn: Mutex::default(),
+        });
         let server = Server::bind(
             (Ipv4Addr::LOCALHOST, 0).into(),
             Token::new(cluster.token.as_ref().unwrap().reveal()).unwrap(),

@@ -210,6 +210,7 @@ fn a_master_that_ends_between_writing_and_answering_knows_the_key_when_it_is_bac
         cluster: master.cluster.clone(),
         node_keys: master.ca.node_keys.clone(),
         kubelet_port: master.ca.kubelet_port,
+        turn: Mutex::default(),
     };
     sign(&back, &replacement).unwrap();
     sign(&back, &stranger).unwrap_err();
@@ -321,6 +322,25 @@ fn a_name_that_an_older_backup_frees_is_for_the_key_that_its_kubelet_serves() {
 }
 
 #[test]
+fn who_asks_while_another_program_writes_waits_in_turn_or_is_told_that_the_master_is_busy() {
+    let master = Master::start(SystemTime::now());
+    let held = cluster::state::lock_directory(master.pki()).unwrap();
+    // The first in turn gives up after 4 s, and the other one has its turn then.
+    let (told, signed): (Vec<_>, Vec<_>) = thread::scope(|scope| {
+        let asking = ["veos-l1", "veos-l2"].map(|name| {
+            let (master, somebody) = (&master, Somebody::as_node(&master.cluster, name));
+            scope.spawn(move || somebody.ask(master, name))
+        });
+        thread::sleep(Duration::from_secs(5));
+        drop(held);
+        asking.into_iter().map(|asked| asked.join().unwrap()).partition(Result::is_err)
+    });
+    assert_eq!((told.len(), signed.len()), (1, 1), "{told:?}");
+    let why = told.into_iter().map(reason).collect::<String>();
+    assert_eq!(why, "the master is busy: it is asked again");
+}
+
+#[test]
 fn of_a_table_that_is_damaged_or_gone_nobody_is_signed_for() {
     let master = Master::start(SystemTime::now());
     let worker = Somebody::as_node(&master.cluster, "veos-l1");
@@ -403,6 +423,7 @@ fn workers_of_before_are_learnt_unasked_and_names_that_come_later_are_free() {
         pki: master.pki().into(),
         node_keys: master.ca.node_keys.clone(),
         kubelet_port: master.ca.kubelet_port,
+        turn: Mutex::default(),
         cluster,
     };
     let new = Somebody::as_node(&larger.cluster, "veos-l3");
