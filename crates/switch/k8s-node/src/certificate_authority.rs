@@ -71,7 +71,7 @@ impl CertificateAuthority {
                 Standing::EnrolledBefore => {
                     let why = unknown.map_or_else(String::new, |why| format!(" ({why:#})"));
                     bail!(
-                        "{} may have been enrolled by an older release, and which key it had is not known{why}; {}",
+                        "{} may have been enrolled by an older release or another authority, and which key it had is not known{why}; {}",
                         node.name,
                         self.how_to_admit(node, &keys)
                     );
