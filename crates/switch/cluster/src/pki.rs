@@ -37,7 +37,7 @@ pub use contract::{
 pub use error::{PkiError, SignError};
 pub use inspect::inspect;
 pub use master::ensure_master;
-pub use node_key::{KeyDigest, served_key};
+pub use node_key::{KeyDigest, authority_key, served_key};
 pub use sign::{SignedCertificates, requested_keys, sign};
 pub use whole_cluster::{MadeFor, OperatorCa, whole_cluster};
 pub use worker::{CertificateRequest, accept, requests};

@@ -19,7 +19,7 @@ use crate::{
     node_keys::{Keys, NodeKeys, NodeKeysFile, Standing},
 };
 
-/// How long one who asks waits for the others; with the wait for another program's lock, it is within the time of an exchange.
+/// How long one who asks waits for the others. The wait for another program's lock comes after it, and an exchange has 10 s.
 const TURN: Duration = Duration::from_secs(5);
 
 const BUSY: &str = "the master is busy: it is asked again";
@@ -71,7 +71,7 @@ impl CertificateAuthority {
                 Standing::EnrolledBefore => {
                     let why = unknown.map_or_else(String::new, |why| format!(" ({why:#})"));
                     bail!(
-                        "{} may have been enrolled by an older release, and which key it had is not known{why}; {}",
+                        "{} may have been enrolled by an older release or another authority, and which key it had is not known{why}; {}",
                         node.name,
                         self.how_to_admit(node, &keys)
                     );

@@ -14,7 +14,10 @@ use std::{
 };
 
 use anyhow::{Result, bail};
-use cluster::{Cluster, pki::Credential};
+use cluster::{
+    Cluster,
+    pki::{self, Credential},
+};
 use contract::places;
 
 pub use table::{Admission, Keys, NodeKeys, Standing};
@@ -35,25 +38,43 @@ impl NodeKeysFile {
     }
 
     /// Makes the file where there is none, before anything of a new cluster's is made. In a cluster that has run, any worker may
-    /// have enrolled: then their names are for nobody until their keys are known.
+    /// have enrolled: then their names are for nobody until their keys are known. A file of another certificate authority
+    /// is as good as none there.
     pub fn begin(&self, cluster: &Cluster, etcd: &Path) -> Result<()> {
         let _lock = file::lock(&self.path)?;
-        if self.path.try_exists()? {
-            return Ok(());
+        let authority = pki::authority_key(self.directory())?;
+        // One that is damaged is the operator's matter: who reads it says so.
+        let Ok(there) = file::read(&self.path) else { return Ok(()) };
+        let mut known = match &there {
+            Some(known) if known.is_of(authority.as_ref()) => known.clone(),
+            None if !self.has_run(etcd) => NodeKeys::default(),
+            _ => {
+                let workers = cluster.nodes.iter().filter(|node| !node.master);
+                NodeKeys::enrolled_before(workers.map(|node| node.name.clone()))
+            }
+        };
+        known.belong_to(authority);
+        if there.as_ref() != Some(&known) {
+            file::write(&self.path, &known)?;
         }
-        let workers = cluster.nodes.iter().filter(|node| !node.master).map(|node| node.name.clone());
-        let known = if self.has_run(etcd) { NodeKeys::enrolled_before(workers) } else { NodeKeys::default() };
-        file::write(&self.path, &known)
+        Ok(())
     }
 
     /// Whether its cluster has data or certificates.
     pub fn has_run(&self, etcd: &Path) -> bool {
-        etcd.join("member").exists() || has_certificates(self.path.parent().unwrap_or(Path::new("/")))
+        etcd.join("member").exists() || has_certificates(self.directory())
     }
 
     pub fn read(&self) -> Result<NodeKeys> {
         match file::read(&self.path)? {
-            Some(known) => Ok(known),
+            Some(known) if known.is_of(pki::authority_key(self.directory())?.as_ref()) => Ok(known),
+            Some(_) => bail!(
+                "{} is of another certificate authority than {}: put back what belongs together from your backup, or let `systemctl \
+                 restart {}` make a new one, which will know workers by their kubelets",
+                self.path.display(),
+                self.directory().join(Credential::Ca.certificate_file()).display(),
+                contract::services::BOOTSTRAP
+            ),
             None => bail!(
                 "{} is not there: put it back from your backup, or let `systemctl restart {}` make a new one, which will know \
                  workers by their kubelets",
@@ -61,6 +82,11 @@ impl NodeKeysFile {
                 contract::services::BOOTSTRAP
             ),
         }
+    }
+
+    /// That of the certificate authority.
+    fn directory(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("/"))
     }
 
     /// Changes the table by what is in it now. What `change` fails with leaves it as it is; when this returns, it is on the flash.
@@ -71,6 +97,7 @@ impl NodeKeysFile {
         let made = change(&mut known)?;
         if known != before {
             known.forget_ended(SystemTime::now());
+            known.belong_to(pki::authority_key(self.directory())?);
             file::write(&self.path, &known)?;
         }
         Ok(made)

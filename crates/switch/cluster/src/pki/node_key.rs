@@ -64,6 +64,14 @@ impl From<KeyDigest> for String {
     }
 }
 
+/// The key of the certificate authority in this directory; none where there is none that can be read.
+pub fn authority_key(path: &Path) -> Result<Option<KeyDigest>, PkiError> {
+    match directory::read_certificate(path, Credential::Ca)?.map(|pem| Certificate::parse(&pem)) {
+        Some(Ok(ca)) => Ok(Some(KeyDigest::of(ca.public_key())?)),
+        Some(Err(_)) | None => Ok(None),
+    }
+}
+
 /// The key of the certificate that something serves at a node's address: it is the node's where the certificate authority in
 /// this directory has signed that certificate for that very node. When it ends says nothing about whose the key is.
 pub fn served_key(path: &Path, cluster: &Cluster, node: &Node, der: &[u8]) -> Result<KeyDigest, PkiError> {

@@ -368,6 +368,35 @@ fn of_a_table_that_is_damaged_or_gone_nobody_is_signed_for() {
 }
 
 #[test]
+fn a_table_of_another_authority_counts_as_none() {
+    let [ours, theirs] = [(); 2].map(|()| Master::start(SystemTime::now()));
+    let [worker, thief] = [(); 2].map(|()| Somebody::as_node(&ours.cluster, "veos-l1"));
+    worker.take(&ours.cluster, "veos-l1", &worker.ask(&ours, "veos-l1").unwrap());
+    // At a boot with the authority that it has been of from its first change on, or that it has not told of, it is kept.
+    for began_without_authority in [false, true] {
+        if began_without_authority {
+            NodeKeysFile::at(theirs.pki().join("new/node-keys.json")).begin(&theirs.cluster, theirs.pki()).unwrap();
+            fs::rename(theirs.pki().join("new/node-keys.json"), theirs.pki().join("node-keys.json")).unwrap();
+            theirs.ca.node_keys.begin(&theirs.cluster, theirs.pki()).unwrap();
+        }
+        thief.ask(&theirs, "veos-l1").unwrap();
+        theirs.ca.node_keys.begin(&theirs.cluster, theirs.pki()).unwrap();
+        thief.ask(&theirs, "veos-l1").unwrap();
+        reason(worker.ask(&theirs, "veos-l1"));
+    }
+
+    fs::copy(theirs.pki().join("node-keys.json"), ours.pki().join("node-keys.json")).unwrap();
+    let why = reason(thief.ask(&ours, "veos-l1"));
+    assert!(why.contains("node-keys.json is of another certificate authority"), "{why}");
+    ours.ca.node_keys.begin(&ours.cluster, ours.pki()).unwrap();
+    assert_eq!(ours.ca.node_keys.read().unwrap().unknown().collect::<Vec<_>>(), ["veos-l1", "veos-l2"]);
+    let why = reason(thief.ask(&ours, "veos-l1"));
+    assert!(why.contains("veos-l1 may have been enrolled"), "{why}");
+    let _kubelet = Kubelet::serve(&ours.ca, worker.directory.path());
+    worker.ask(&ours, "veos-l1").unwrap();
+}
+
+#[test]
 fn after_an_upgrade_a_name_is_for_the_key_that_its_kubelet_serves() {
     let master = Master::start(SystemTime::now());
     let [worker, thief] = [(); 2].map(|()| Somebody::as_node(&master.cluster, "veos-l1"));

@@ -17,6 +17,9 @@ pub type Keys = BTreeMap<Credential, KeyDigest>;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NodeKeys {
+    /// The certificate authority whose workers these are, once it is known which that is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    authority: Option<KeyDigest>,
     /// By name.
     bound: BTreeMap<String, Bound>,
     /// Names that may have been enrolled before there was this table.
@@ -83,6 +86,16 @@ impl Admission {
 impl NodeKeys {
     pub fn enrolled_before(names: impl Iterator<Item = String>) -> NodeKeys {
         NodeKeys { enrolled_before: names.collect(), ..NodeKeys::default() }
+    }
+
+    /// Whether it is this authority's, as far as either is known.
+    pub fn is_of(&self, authority: Option<&KeyDigest>) -> bool {
+        self.authority.as_ref().zip(authority).is_none_or(|(one, other)| one == other)
+    }
+
+    /// It is this authority's from here on.
+    pub fn belong_to(&mut self, authority: Option<KeyDigest>) {
+        self.authority = self.authority.take().or(authority);
     }
 
     /// Names of which it is not known whether and by whom they were enrolled.
