@@ -18,7 +18,7 @@ use super::{
     BenchFlags,
     figures::{Spread, in_turns, machine},
 };
-use crate::{lab::device, workspace::workspace};
+use crate::{interrupt, lab::device, workspace::workspace};
 
 /// How often each is timed unless `--rounds` says it.
 const ROUNDS: usize = 3;
@@ -38,6 +38,8 @@ struct Boots {
 type Which = fn(&Boots) -> &Healthy;
 
 pub fn run(flags: &BenchFlags) -> Result<()> {
+    // There is a switch to take away.
+    interrupt::watch();
     let swix = device::newest_swix()?;
     let rounds = flags.rounds.map_or(ROUNDS, usize::from);
     let directory = tempfile::tempdir().context("cannot make a temporary directory")?;

@@ -23,7 +23,7 @@ use super::{
     BenchFlags,
     figures::{Spread, machine},
 };
-use crate::lab::device;
+use crate::{interrupt, lab::device};
 
 /// How often each is timed unless `--rounds` says it.
 const ROUNDS: usize = 1;
@@ -83,6 +83,8 @@ struct Packed {
 }
 
 pub fn run(flags: &BenchFlags) -> Result<()> {
+    // There is a switch to take away.
+    interrupt::watch();
     let swix = device::newest_swix()?;
     let rounds = flags.rounds.map_or(ROUNDS, usize::from);
     let scratch = tempfile::tempdir().context("cannot make a temporary directory")?;
