@@ -51,14 +51,16 @@ pub fn asks_the_master(switch: &Switch) -> Result<bool> {
 
 fn master(switch: &Switch) -> Result<String> {
     let (node_keys, etcd) = (NodeKeysFile::on_switch(), places::ETCD.as_ref());
-    let warning = match node_keys.begin(&switch.cluster, etcd) {
-        Ok(()) => String::new(),
+    let begin = || match node_keys.begin(&switch.cluster, etcd) {
+        Ok(()) => Ok(String::new()),
         // Without the table nobody is signed for; a cluster that runs has to come up all the same, as with a flash that is full.
-        Err(error) if node_keys.has_run(etcd) => format!("; warning: no worker is given certificates: {error:#}"),
-        Err(error) => return Err(error),
+        Err(error) if node_keys.has_run(etcd) => Ok(format!("; warning: no worker is given certificates: {error:#}")),
+        Err(error) => Err(error),
     };
+    begin()?;
     let outcomes = pki::ensure_master(places::PKI.as_ref(), &switch.cluster, &switch.node, SystemTime::now())?;
-    Ok(summary(&outcomes) + &warning)
+    // Now it is known whose workers they are.
+    Ok(summary(&outcomes) + &begin()?)
 }
 
 /// A worker, where its certificates are, and where it gets them.
@@ -298,6 +300,20 @@ mod tests {
             (Credential::Node, Outcome::Renewed { why: "expired on 2026-01-01".into() }),
         ];
         assert_eq!(summary(&outcomes), "kept 2; renewed node (expired on 2026-01-01); took the operator's ca");
+    }
+
+    #[test]
+    #[ignore = "needs root, for a mount namespace"]
+    fn a_second_bring_up_writes_nothing_of_the_pki() {
+        in_mount_namespace(|| {
+            flash_of(50);
+            let cluster = master_fixture::cluster();
+            let switch = Switch { node: cluster.master().clone(), cluster };
+            master(&switch).unwrap();
+            let before = files(places::PKI.as_ref());
+            master(&switch).unwrap();
+            assert_eq!(files(places::PKI.as_ref()), before);
+        });
     }
 
     #[test]
