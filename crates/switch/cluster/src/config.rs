@@ -11,6 +11,7 @@ use contract::ports;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
+pub use check::overlap;
 pub use error::{ConfigError, ConfigErrors};
 pub use token::JoinToken;
 

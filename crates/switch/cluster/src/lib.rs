@@ -12,5 +12,5 @@ pub mod units;
 pub use cni::{BRIDGE, conflist};
 pub use config::{
     Cluster, ConfigError, ConfigErrors, JoinToken, KeyType, KubeProxy, KubeProxyImplementation, Node, ProxyMode,
-    Subject,
+    Subject, overlap,
 };

@@ -4,7 +4,7 @@
 use std::{fs, path::Path};
 
 use anyhow::{Result, bail};
-use cluster::{BRIDGE, Cluster};
+use cluster::{BRIDGE, Cluster, overlap};
 use contract::places;
 use ipnet::Ipv4Net;
 use serde::Deserialize;
@@ -42,7 +42,7 @@ pub fn check(switch: &Switch, first_boot: bool) -> Result<Option<String>> {
 fn warnings(cluster: &Cluster, taken: &[Taken]) -> Vec<String> {
     let mut warnings: Vec<String> = cluster.warnings.to_string().lines().map(str::to_owned).collect();
     for (key, range) in [("pod_cidr", cluster.pod_cidr), ("service_cidr", cluster.service_cidr)] {
-        let overlapping = taken.iter().filter(|taken| taken.range.contains(&range) || range.contains(&taken.range));
+        let overlapping = taken.iter().filter(|taken| overlap(&taken.range, &range));
         warnings.extend(overlapping.map(|Taken { range: other, by }| {
             format!("{}: {key} {range} overlaps {other} of {by}; take another range", places::CLUSTER_TOML)
         }));

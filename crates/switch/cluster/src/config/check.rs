@@ -77,11 +77,8 @@ pub(super) fn cluster(file: File, join: Option<JoinTable<'_>>, text: &str) -> Re
         .chain(pod_cidr.map(|range| claim("pod_cidr", range, &table.pod_cidr)))
         .collect();
     let nodes = checker.nodes(&tables, pod_cidr, &taken);
-    let nat = join.as_ref().map(|join| join.nat(text)).transpose();
-    let nat = nat.unwrap_or_else(|error| {
-        checker.errors.push(error);
-        None
-    });
+    let nat = join.as_ref().map_or(Ok(false), |join| join.nat(text));
+    let nat = nat.map_err(|error| checker.errors.push(error)).unwrap_or_default();
     let token = join.and_then(|join| checker.token(&join));
     checker.errors.sort_by_key(|error| error.line.unwrap_or(usize::MAX));
     match (service_cidr, pod_cidr, dns) {
@@ -96,11 +93,16 @@ pub(super) fn cluster(file: File, join: Option<JoinTable<'_>>, text: &str) -> Re
             kube_proxy,
             nodes,
             token,
-            nat: nat.unwrap_or_default(),
+            nat,
             warnings: ConfigErrors { errors: checker.warnings, ..ConfigErrors::default() },
         }),
         _ => Err(checker.errors),
     }
+}
+
+/// Whether two ranges have addresses in common.
+pub fn overlap(one: &Ipv4Net, other: &Ipv4Net) -> bool {
+    one.contains(other) || other.contains(one)
 }
 
 fn claim<T>(what: impl Into<String>, range: Ipv4Net, value: &Spanned<T>) -> Claim {
@@ -122,8 +124,7 @@ impl Checker<'_> {
 
     fn reserved(&mut self, claim: &Claim) {
         let Claim { what, range, place } = claim;
-        let overlaps = |other: &Ipv4Net| range.contains(other) || other.contains(range);
-        for (_, purpose) in RESERVED.iter().filter(|(reserved, _)| overlaps(reserved)) {
+        for (_, purpose) in RESERVED.iter().filter(|(reserved, _)| overlap(range, reserved)) {
             let problem = format!("{what} {range} has addresses that are for {purpose}");
             self.warnings.push(ConfigError::at(self.text, place.clone(), problem, "take a private range"));
         }
@@ -173,7 +174,7 @@ impl Checker<'_> {
     }
 
     fn apart(&mut self, one: &Claim, other: &Claim) {
-        if one.range.contains(&other.range) || other.range.contains(&one.range) {
+        if overlap(&one.range, &other.range) {
             self.wrong(
                 one.place.clone(),
                 format!("{} {} and {} {} overlap", one.what, one.range, other.what, other.range),
