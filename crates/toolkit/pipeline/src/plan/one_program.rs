@@ -8,7 +8,7 @@ use recipes::Release;
 
 use super::{
     Plan,
-    publishing::{compiles_or_packs, published_alone},
+    publishing::{published_alone, told},
 };
 use crate::step::{Artifact, PlannedBuild, Provenance, Step, Work};
 
@@ -57,9 +57,7 @@ impl Plan {
         work.host_tools = work.host_tools.filter(|_| self.steps.iter().filter(is_used).any(is_linked));
         let overridden = |name: &String| used.contains(&format!("fetch-{name}"));
         work.source_overrides.retain(|name, _| overridden(name));
-        let told = self.steps.iter().filter(is_used).filter(|step| compiles_or_packs(step));
-        let told = told.map(|step| Ok((step.name.clone(), serde_json::to_value(&step.work)?)));
-        work.steps = told.collect::<Result<_>>()?;
+        work.steps = told(self.steps.iter().filter(is_used))?;
         Ok(work)
     }
 

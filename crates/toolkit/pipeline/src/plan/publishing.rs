@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use common::Arch;
 use recipes::{Build, Component, Go, ProgramRecipe};
+use serde_json::Value;
 
 use super::{LICENCES, PACKER, Plan, Planner, step_of};
 use crate::{
@@ -33,7 +34,7 @@ fn in_sbom(program: &ProgramRecipe) -> SbomProgram {
 }
 
 /// Whether a provenance tells how the step is carried out.
-pub(super) fn compiles_or_packs(step: &Step) -> bool {
+fn compiles_or_packs(step: &Step) -> bool {
     matches!(
         step.work,
         Work::Tree(_)
@@ -46,6 +47,12 @@ pub(super) fn compiles_or_packs(step: &Step) -> bool {
             | Work::Swix(_)
             | Work::Packer(_)
     )
+}
+
+/// What a provenance tells of these steps: by its name how each is carried out that compiles or packs.
+pub(super) fn told<'a>(steps: impl Iterator<Item = &'a Step>) -> Result<Vec<(String, Value)>> {
+    let told = steps.filter(|step| compiles_or_packs(step));
+    told.map(|step| Ok((step.name.clone(), serde_json::to_value(&step.work)?))).collect()
 }
 
 impl Planner<'_> {
@@ -101,9 +108,8 @@ impl Planner<'_> {
         self.add("sbom", Work::Sbom(sbom), &needs);
 
         artifacts.extend(for_operators);
-        let told = self.steps.iter().filter(|step| compiles_or_packs(step));
-        let made: Vec<String> = told.clone().map(|step| step.name.clone()).collect();
-        let steps = told.map(|step| Ok((step.name.clone(), serde_json::to_value(&step.work)?)));
+        let steps = told(self.steps.iter())?;
+        let made: Vec<String> = steps.iter().map(|(name, _)| name.clone()).collect();
         let source_overrides = self.steps.iter().filter_map(|step| match &step.work {
             Work::Fetch(fetch) => Some((fetch.source.name.to_string(), fetch.source_override?)),
             _ => None,
@@ -122,7 +128,7 @@ impl Planner<'_> {
             host_tools: self.host_tools.clone(),
             artifacts: artifacts.clone(),
             build: None,
-            steps: steps.collect::<Result<_>>()?,
+            steps,
         };
         let published = artifacts.iter().map(|artifact| artifact.step.clone());
         let needs: Vec<String> = programs.into_iter().chain(made).chain(published).collect();
