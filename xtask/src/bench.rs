@@ -272,7 +272,7 @@ fn sizes(session: &Session, dist: &Path) -> Result<String> {
         let size = dist.join(&artifact.name).metadata()?.len();
         text += &format!("| dist/{} | {} | |\n", artifact.name, HumanBytes(size));
     }
-    text += "\nThe SWIX is to be at most 32 MiB.\n";
+    text += "\nThe SWIX is to be at most 30 MiB.\n";
     Ok(text)
 }
 

@@ -1,11 +1,14 @@
-//! The verbs of a build. They need the toolkit's crates alone, and all but `inspect`, `diff`, `sign`, `sign-dist` and `verify`
+//! The verbs of a build. They need the toolkit's crates alone, and all but `audit`, `inspect`, `diff`, `sign`, `sign-dist` and `verify`
 //! not even those of the formats.
 
+#[cfg(feature = "formats")]
+mod audit;
 mod build_swix;
 mod cache;
 #[cfg(feature = "formats")]
 mod diff;
 mod fetch;
+pub mod first_release;
 mod in_docker;
 #[cfg(feature = "formats")]
 mod inspect;
@@ -24,9 +27,9 @@ mod update;
 #[cfg(feature = "formats")]
 mod verify;
 
-pub use self::{
-    build_swix::BuildSwix, cache::CacheFlags, fetch::Fetch, outdated::Outdated, patch::Patch, plan::PlanFlags,
-    reproduce::Reproduce, selection::Selection, update::Update,
-};
 #[cfg(feature = "formats")]
-pub use self::{diff::Diff, inspect::Inspect, sign::Sign, sign_dist::SignDist, verify::Verify};
+pub use self::{audit::Audit, diff::Diff, inspect::Inspect, sign::Sign, sign_dist::SignDist, verify::Verify};
+pub use self::{
+    build_swix::BuildSwix, cache::CacheFlags, fetch::Fetch, first_release::FirstRelease, outdated::Outdated,
+    patch::Patch, plan::PlanFlags, reproduce::Reproduce, selection::Selection, update::Update,
+};

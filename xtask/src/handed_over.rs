@@ -19,7 +19,7 @@ use common::command::{Program, cargo_variables};
 use crate::{Xtask, workspace::workspace};
 
 /// The verbs for which the formats' crates are enough.
-const FORMATS_VERBS: [&str; 5] = ["diff", "inspect", "sign", "sign-dist", "verify"];
+const FORMATS_VERBS: [&str; 6] = ["audit", "diff", "inspect", "sign", "sign-dist", "verify"];
 
 /// How long cargo may be at work before a word on it.
 const QUIET: Duration = Duration::from_secs(2);
@@ -33,6 +33,8 @@ pub struct HandedOver {
 }
 
 pub type AgainstUpstream = HandedOver;
+#[cfg(not(feature = "formats"))]
+pub type Audit = HandedOver;
 pub type BenchFlags = HandedOver;
 pub type Chaos = HandedOver;
 pub type DeviceFlags = HandedOver;

@@ -42,6 +42,8 @@ struct Xtask {
 enum Verb {
     /// Build the SWIX, from pinned sources, into dist/
     BuildSwix(BuildSwix),
+    /// Build the first release's SWIX out of git's history, into dist/first-release/
+    FirstRelease(FirstRelease),
     /// Bring every source of a release into the cache
     Fetch(Fetch),
     /// Lock what the suites that move have now, and say what changed
@@ -52,6 +54,8 @@ enum Verb {
     Plan(PlanFlags),
     /// Verify a SWIX and list what is inside
     Inspect(Inspect),
+    /// Hold what is known of vulnerabilities, and what is said of each, against what a build published
+    Audit(Audit),
     /// Say what an upgrade from one SWIX to another brings
     Diff(Diff),
     /// Sign a SWIX as EOS verifies it
@@ -85,7 +89,7 @@ enum Verb {
     /// Write a test topology for another program
     Topo(Topo),
     /// Bring up a topology, install the SWIX on its switches, and play scenarios on the cluster that comes of it
-    TopoTest(TopoTest),
+    TopoTest(Box<TopoTest>),
     /// Compare our kube-proxy with upstream's: the table of cases, and random Services
     AgainstUpstream(AgainstUpstream),
     /// Let everything around our kube-proxy go wrong, for as long as you like
@@ -107,11 +111,13 @@ impl Verb {
     fn run(self) -> Result<()> {
         match self {
             Verb::BuildSwix(verb) => verb.run(),
+            Verb::FirstRelease(verb) => verb.run(),
             Verb::Fetch(verb) => verb.run(),
             Verb::Update(verb) => verb.run(),
             Verb::Outdated(verb) => verb.run(),
             Verb::Plan(verb) => verb.run(),
             Verb::Inspect(verb) => verb.run(),
+            Verb::Audit(verb) => verb.run(),
             Verb::Diff(verb) => verb.run(),
             Verb::Sign(verb) => verb.run(),
             Verb::SignDist(verb) => verb.run(),

@@ -1,6 +1,7 @@
 //! Files that are there whole or not at all: written beside, synced, renamed.
 
 use std::{
+    ffi::{OsStr, OsString},
     fs,
     io::{self, Write},
     os::unix::fs::PermissionsExt,
@@ -45,10 +46,38 @@ pub fn copy_atomically(from: &Path, to: &Path) -> Result<()> {
 
 /// Lets `fill` write a new file beside `path`, then puts it in its place.
 pub fn replace(path: &Path, fill: impl FnOnce(&mut fs::File) -> io::Result<()>) -> Result<()> {
-    let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    replace_by(path, UNFINISHED.as_ref(), fill)
+}
+
+/// The same for a file that one process at a time writes, in a directory that is not ours: what one that was killed has left of this
+/// file goes first.
+pub fn replace_alone(path: &Path, fill: impl FnOnce(&mut fs::File) -> io::Result<()>) -> Result<()> {
+    let name = path.file_name().with_context(|| format!("{} names no file", path.display()))?;
+    let mut prefix = OsString::from(UNFINISHED);
+    prefix.push(name);
+    prefix.push(".");
+    let directory = directory_of(path);
+    if let Ok(there) = directory.read_dir() {
+        for entry in there.flatten().filter(|entry| {
+            let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+            is_file && entry.file_name().as_encoded_bytes().starts_with(prefix.as_encoded_bytes())
+        }) {
+            let left = entry.path();
+            fs::remove_file(&left).with_context(|| format!("cannot remove {}, which was left", left.display()))?;
+        }
+    }
+    replace_by(path, &prefix, fill)
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn replace_by(path: &Path, prefix: &OsStr, fill: impl FnOnce(&mut fs::File) -> io::Result<()>) -> Result<()> {
+    let directory = directory_of(path);
     create_dir(directory)?;
     let write = || -> io::Result<()> {
-        let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(directory)?;
+        let mut file = tempfile::Builder::new().prefix(prefix).tempfile_in(directory)?;
         file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
         fill(file.as_file_mut())?;
         file.as_file().sync_all()?;
@@ -158,6 +187,20 @@ mod tests {
         assert!(format!("{:#}", failed.unwrap_err()).contains("the disk is full"));
         assert_eq!(fs::read_to_string(&path).unwrap(), "old");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_goes_with_the_next_write_of_that_file_and_nothing_else_does() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("backup");
+        for name in [".new-backup.Xa7f2Q", ".new-other.Xa7f2Q", ".new-backups", "backup.old"] {
+            fs::write(dir.path().join(name), "half").unwrap();
+        }
+        replace_alone(&path, |file| file.write_all(b"whole")).unwrap();
+        let mut names: Vec<_> =
+            dir.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        assert_eq!(names, [".new-backups", ".new-other.Xa7f2Q", "backup", "backup.old"]);
     }
 
     #[test]

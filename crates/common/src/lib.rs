@@ -14,6 +14,7 @@
 //! - [`stop`]: whether whoever waits is to give up
 //! - [`user`]: the user's directories
 //! - [`wording`]: what is wrong in a file, without a library's words
+//! - [`xtables`]: iptables' lock, and whether somebody has changed the tables
 
 pub mod arch;
 pub mod command;
@@ -30,6 +31,7 @@ pub mod retry;
 pub mod stop;
 pub mod user;
 pub mod wording;
+pub mod xtables;
 
 pub use arch::Arch;
 pub use digest::Sha256;

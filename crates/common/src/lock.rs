@@ -1,5 +1,6 @@
 //! Locks between threads and between processes: files that the kernel unlocks when who holds them ends, however it ends.
-//! A lock has a name, what it is for, and its file says who holds it.
+//! A lock has a name, what it is for, and its file says who holds it. A directory that is there can be locked itself: that leaves no
+//! file in it, and cannot say who holds it.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -147,6 +148,9 @@ pub fn is_abandoned(path: &Path) -> Option<bool> {
 }
 
 fn open(path: &Path) -> io::Result<File> {
+    if path.is_dir() {
+        return File::open(path);
+    }
     File::options().read(true).write(true).create(true).truncate(false).open(path)
 }
 
@@ -232,6 +236,17 @@ mod tests {
             second.join().unwrap().unwrap();
         });
         assert!(told[0].starts_with("process ") && told.len() <= 2, "{told:?}");
+    }
+
+    #[test]
+    fn a_directory_is_locked_without_a_file_in_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = Lock::acquire(dir.path(), After::Stays, |_| panic!("nobody has it")).unwrap();
+        let second = Lock::try_acquire(dir.path(), After::Stays).unwrap();
+        assert!(matches!(second, Tried::HeldBy(who) if who == "another process"));
+        drop(lock);
+        assert!(matches!(Lock::try_acquire(dir.path(), After::Stays).unwrap(), Tried::Got(_)));
+        assert_eq!(dir.path().read_dir().unwrap().count(), 0);
     }
 
     #[test]

@@ -39,6 +39,17 @@ pub fn at_or_below(directory: &Path) -> Result<Vec<Mount>> {
     Ok(mounts)
 }
 
+/// What a place is on: of the mounts at it or above it the nearest, and of several there the last one. A place that is not there is on
+/// what its parent is on.
+pub fn holding(place: &Path) -> Result<Mount> {
+    let asking = || format!("cannot tell what {} is on", place.display());
+    let there = place.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Path::new("/"));
+    let real = fs::canonicalize(there).with_context(asking)?;
+    let mounts = all().with_context(asking)?;
+    let above = mounts.into_iter().filter(|mount| real.starts_with(&mount.place));
+    above.max_by_key(|mount| mount.place.components().count()).with_context(asking)
+}
+
 fn all() -> Result<Vec<Mount>> {
     let text = fs::read(MOUNTINFO).with_context(|| format!("cannot read {MOUNTINFO}"))?;
     let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
@@ -113,5 +124,8 @@ mod tests {
                 .all(|mount| mount.place.starts_with("/proc/version"))
         );
         assert_eq!(at_or_below(Path::new("/no/such/directory")).unwrap(), []);
+        let of = |place: &str| holding(Path::new(place)).unwrap();
+        assert_eq!((of("/proc/version").kind.as_str(), of("/").place.as_path()), ("proc", Path::new("/")));
+        assert_eq!(of("/no/such/directory"), of("/"));
     }
 }

@@ -5,7 +5,8 @@ use std::{env, fs, path::Path};
 use sha2::{Digest, Sha256};
 
 /// The crates whose code is in what the steps make, from here.
-const CRATES: [(&str, &str); 6] = [
+const CRATES: [(&str, &str); 7] = [
+    ("audit", "../audit/src"),
     ("common", "../../common/src"),
     ("contract", "../../switch/contract/src"),
     ("pipeline", "src"),

@@ -32,7 +32,9 @@ impl Cfssl {
     /// Makes everything in `out`, which is there.
     pub fn make(&self, cluster: &Cluster, key: &str, out: &Path) -> Result<()> {
         files::write_atomically(&out.join("config.json"), CONFIG)?;
-        for (authority, common_name) in [("ca", "Kubernetes"), ("etcd-ca", "etcd-ca")] {
+        for (authority, common_name) in
+            [("ca", "Kubernetes"), ("etcd-ca", "etcd-ca"), ("front-proxy-ca", "front-proxy-ca")]
+        {
             files::write_atomically(&out.join("request.json"), request(key, common_name, "Kubernetes"))?;
             self.gencert(out, authority, &["-initca", "request.json"])?;
         }
@@ -107,6 +109,7 @@ fn leaves(cluster: &Cluster) -> Vec<Leaf> {
         leaf("kube-apiserver", "kubernetes", "Kubernetes", api_server, "ca"),
         leaf("kube-apiserver-kubelet-client", "kube-apiserver-kubelet-client", "Kubernetes", String::new(), "ca"),
         leaf("kube-apiserver-etcd-client", "kube-apiserver-etcd-client", "Kubernetes", String::new(), "etcd-ca"),
+        leaf("front-proxy-client", "front-proxy-client", "Kubernetes", String::new(), "front-proxy-ca"),
         leaf("kube-controller-manager", controller_manager, controller_manager, String::new(), "ca"),
         leaf("kube-scheduler", scheduler, scheduler, String::new(), "ca"),
         leaf("etcd", "etcd", "Kubernetes", etcd, "etcd-ca"),

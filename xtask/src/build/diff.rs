@@ -1,9 +1,14 @@
 //! `diff`: what an upgrade from one SWIX to another brings.
 
-use std::path::PathBuf;
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use audit::vex;
 use clap::Args;
+use common::files;
 use indicatif::HumanBytes;
 use swix::difference::{self, Change, Difference, FileChange, Package, What};
 
@@ -23,11 +28,48 @@ pub struct Diff {
 impl Diff {
     pub fn run(self) -> Result<()> {
         let difference = difference::of(&self.old, &self.new, &*progress::for_stderr())?;
-        match self.json {
-            true => println!("{}", serde_json::to_string_pretty(&difference)?),
-            false => print(&difference),
+        let vulnerabilities = vulnerabilities(&self.old, &self.new)?;
+        if self.json {
+            let mut all = serde_json::to_value(&difference)?;
+            all["vulnerabilities"] = serde_json::to_value(&vulnerabilities)?;
+            println!("{}", serde_json::to_string_pretty(&all)?);
+        } else {
+            print(&difference);
+            print_vulnerabilities(vulnerabilities.as_deref());
         }
         Ok(())
+    }
+}
+
+/// What is said otherwise of vulnerabilities; none where one of the two has no statements beside it.
+fn vulnerabilities(old: &Path, new: &Path) -> Result<Option<Vec<Change<String>>>> {
+    let mut sides = Vec::new();
+    for swix in [old, new] {
+        let file = swix.with_extension(vex::ENDING);
+        if !file.is_file() {
+            return Ok(None);
+        }
+        sides.push(vex::statuses(&files::read(&file)?).with_context(|| file.display().to_string())?);
+    }
+    let of: BTreeSet<_> = sides.iter().flat_map(|side| side.keys()).collect();
+    let changes = of.into_iter().map(|key| {
+        let [old, new] = [0, 1].map(|side: usize| sides[side].get(key).cloned());
+        Change { name: format!("{} in {}", key.0, key.1), old, new }
+    });
+    Ok(Some(changes.filter(|change| change.old != change.new).collect()))
+}
+
+fn print_vulnerabilities(changes: Option<&[Change<String>]>) {
+    match changes {
+        None => println!("\nvulnerabilities: not both have what is said of them (*.{}) beside them", vex::ENDING),
+        Some([]) => println!("\nvulnerabilities: the same is said of all"),
+        Some(changes) => {
+            println!("\nvulnerabilities:");
+            for Change { name, old, new } in changes {
+                let word = |status: &Option<String>| status.clone().unwrap_or_else(|| "not in it".to_owned());
+                println!("  ~ {name}  {} -> {}", word(old), word(new));
+            }
+        }
     }
 }
 

@@ -1,6 +1,9 @@
 //! `build-swix --in-docker`: the same build in a Debian 12 container, for hosts that are something else.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
 use common::{command::Program, files, user};
@@ -32,7 +35,7 @@ const NAMES_A_PLACE: [&str; 3] = ["SSL_CERT_FILE", "SSL_CERT_DIR", "CARGO_HTTP_C
 
 /// Settings of the user's home that name mirrors, and what opens them.
 const IN_HOME: [&str; 3] = [".gitconfig", ".config/git/config", ".netrc"];
-const IN_CARGO_HOME: [&str; 2] = ["config.toml", "credentials.toml"];
+const CREDENTIALS: [&str; 2] = ["credentials", "credentials.toml"];
 
 pub fn run(flags: &BuildSwix) -> Result<()> {
     let repository = workspace();
@@ -68,12 +71,22 @@ pub fn run(flags: &BuildSwix) -> Result<()> {
         }
         mount_at(&file, &place, ":ro");
     }
+    // Where crates come from, as a build outside would have it.
+    let (cargo, places) = pipeline::cargo_settings_for_a_container(&repository)?;
+    files::write_atomically(&home.join(".cargo/config.toml"), cargo)?;
     let mut mount = |path: &Path, how: &str| mount_at(path, path, how);
     // The same paths inside as outside, so that messages and logs lead to what they name.
     mount(&repository, "");
     mount(&cache, "");
     mount(&std::path::absolute(&flags.dist)?, "");
     mount(&recipes, ":ro");
+    for place in places.iter().filter(|place| place.exists()) {
+        mount(place, ":ro");
+    }
+    // In a worktree, what Git knows of the commit is elsewhere.
+    if let Some(git) = git_directory(&repository).filter(|git| !git.starts_with(&repository)) {
+        mount(&git, ":ro");
+    }
     for (_, path) in &flags.selection.source {
         mount(path, ":ro");
     }
@@ -108,8 +121,16 @@ fn settings() -> Vec<(PathBuf, PathBuf)> {
     let Some(home) = user::directory("HOME") else { return Vec::new() };
     let cargo = user::directory("CARGO_HOME").unwrap_or_else(|| home.join(".cargo"));
     let in_home = IN_HOME.iter().map(|name| (home.join(name), PathBuf::from(name)));
-    let in_cargo_home = IN_CARGO_HOME.iter().map(|name| (cargo.join(name), Path::new(".cargo").join(name)));
+    let in_cargo_home = CREDENTIALS.iter().map(|name| (cargo.join(name), Path::new(".cargo").join(name)));
     in_home.chain(in_cargo_home).filter(|(file, _)| file.is_file()).collect()
+}
+
+/// Where there is one; a copy of the repository may have none.
+fn git_directory(repository: &Path) -> Option<PathBuf> {
+    let git = Program::new("git", "find the repository's Git directory").ok()?;
+    let git = git.limit(Duration::from_secs(30)).dir(repository);
+    let said = git.args(["rev-parse", "--path-format=absolute", "--git-common-dir"]).read();
+    said.ok().map(|path| PathBuf::from(path.trim()))
 }
 
 fn network() -> impl Iterator<Item = (String, String)> {

@@ -5,8 +5,7 @@ use std::{env, path::PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use common::{Progress, lock::Lock};
-use pipeline::cache::{self, Cache};
+use pipeline::dist;
 use provenance::{
     STATEMENT, SUMS,
     signature::SigningKey,
@@ -32,7 +31,9 @@ impl SignDist {
     pub fn run(self) -> Result<()> {
         let key = SigningKey::read(&self.key, || password(&self.key))?;
         let progress = progress::for_stderr();
-        let _alone = keep_builds_from_publishing(&*progress)?;
+        // So that what is signed is not half of one build and half of another.
+        let waiting = || progress.note(&format!("waits until a build has published into {}", self.dist.display()));
+        let _alone = self.dist.is_dir().then(|| dist::lock(&self.dist, waiting)).transpose()?;
         // What is signed is what can be verified.
         let verified = verify(&self.dist, &Trust::DigestsOnly, &*progress)?;
         let statements = verified.files.iter().map(|file| file.name.as_str()).filter(|name| name.ends_with(STATEMENT));
@@ -41,13 +42,6 @@ impl SignDist {
         }
         Ok(())
     }
-}
-
-/// So that what is signed is not half of one build and half of another. Where there is no build cache, nothing is built.
-fn keep_builds_from_publishing(progress: &dyn Progress) -> Result<Option<Lock>> {
-    let Some(root) = cache::default_directory().ok().filter(|root| root.is_dir()) else { return Ok(None) };
-    let waiting = |holder: &str| progress.note(&format!("waits until a build has published ({holder})"));
-    Cache::open(&root)?.lock_publishing(waiting).map(Some)
 }
 
 fn password(key: &std::path::Path) -> Result<String> {

@@ -56,8 +56,9 @@ struct Tests {
 }
 
 /// What of the suite first-boot is played on one switch, and what on three.
-const ON_ONE: [&str; 12] = [
+const ON_ONE: [&str; 13] = [
     "components",
+    "limits",
     "versions",
     "secrets",
     "rbac",
@@ -124,7 +125,7 @@ impl TestFlags {
             // Tests marked `#[ignore]` are those that need root, the network or real tools.
             tests(RealTools, "tests with the real tools", real_tools(), |_| {
                 cargo(
-                    "test --workspace --exclude kube-proxy-diff --quiet -- --ignored --skip swix_in_dist --skip drivers:: --skip containerlab_s_schema",
+                    "test --workspace --exclude kube-proxy-diff --quiet -- --ignored --skip swix_in_dist --skip drivers:: --skip containerlab_s_schema --skip power_cuts::",
                 )
             }),
         ];

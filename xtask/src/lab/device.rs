@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use cluster_test::cluster_file;
-use devices::{Driver, Flash, Lab, Options, Power};
+use devices::{Driver, Flash, Lab, Options, Power, traits::Wish};
 use topology::Topology;
 
 use crate::{
@@ -48,6 +48,9 @@ pub enum DeviceAction {
         /// The program docker-topo, where it is not on PATH
         #[arg(long, value_name = "PATH")]
         docker_topo: Option<PathBuf>,
+        /// A habit of EOS that the stand-ins are to have, or not to have: NAME=on or NAME=off, of docs/stand-in.md; may be given again
+        #[arg(long = "trait", value_name = "NAME=on")]
+        traits: Vec<Wish>,
     },
     /// Shut a device down and start it again: a new root, the same flash
     Reboot {
@@ -99,9 +102,15 @@ const CLUSTER: &str = "cluster.toml";
 impl DeviceFlags {
     pub fn run(self) -> Result<()> {
         let topology = Topology::load(&self.topology)?;
-        if let DeviceAction::Up { swix, no_swix, cluster, driver, docker_topo } = self.action {
+        if let DeviceAction::Up { swix, no_swix, cluster, driver, docker_topo, traits } = self.action {
             let swix = if no_swix { None } else { swix.or_else(|| newest_swix().ok()) };
-            return up(&topology, driver_of(driver, docker_topo)?, swix.as_deref(), cluster.as_deref());
+            let options = Options {
+                driver: driver_of(driver, docker_topo)?,
+                traits: traits.into_iter().collect(),
+                interrupted: interrupt::came,
+                ..Options::default()
+            };
+            return up(&topology, &options, swix.as_deref(), cluster.as_deref());
         }
         if let DeviceAction::Down = self.action {
             if !Lab::ensure_down(&topology)? {
@@ -134,7 +143,7 @@ pub fn driver_of(name: DriverName, docker_topo: Option<PathBuf>) -> Result<Drive
     }
 }
 
-fn up(topology: &Topology, driver: Driver, swix: Option<&Path>, cluster: Option<&Path>) -> Result<()> {
+fn up(topology: &Topology, options: &Options, swix: Option<&Path>, cluster: Option<&Path>) -> Result<()> {
     let mut flash = Flash::new();
     if let Some(swix) = swix {
         flash = flash.with_boot_extension(swix)?;
@@ -143,13 +152,12 @@ fn up(topology: &Topology, driver: Driver, swix: Option<&Path>, cluster: Option<
         flash = flash.with_bytes(CLUSTER, cluster_file::for_lab(cluster)?);
     }
     let flash: BTreeMap<_, _> = topology.switches().map(|switch| (switch.name.clone(), flash.clone())).collect();
-    match &driver {
+    match &options.driver {
         Driver::BuiltIn => println!("brought up by the built-in driver"),
         Driver::DockerTopo(program) => println!("brought up by {}", program.display()),
     }
     interrupt::watch();
-    let options = Options { driver, interrupted: interrupt::came, ..Options::default() };
-    let lab = Lab::up_with(topology, &flash, &options, &*progress::for_stderr())?;
+    let lab = Lab::up_with(topology, &flash, options, &*progress::for_stderr())?;
     match swix {
         Some(swix) => println!("the switches install {} at every boot", swix.display()),
         None => println!("the switches have no SWIX"),

@@ -21,7 +21,7 @@ use cluster_test::{
 };
 use common::{files, progress::Silent};
 use contract::places::FLANNELD;
-use devices::Lab;
+use devices::{Lab, Traits, traits::Wish};
 use swix::extension;
 use topology::Topology;
 
@@ -32,13 +32,19 @@ use super::{
     image,
 };
 use crate::{
-    Xtask, interrupt,
+    Xtask,
+    build::first_release,
+    interrupt,
     workspace::{dist, workspace},
 };
 
+/// What the first release left on its switches' flash, beside its SWIX.
+const RECORDING: &str = "flash.tar.xz";
+
 #[derive(Args)]
 pub struct TopoTest {
-    /// The scenarios to choose from: cluster, a cluster end to end; first-boot, switches that find all on their flash
+    /// The scenarios to choose from: cluster, a cluster end to end; first-boot, switches that find all on their flash;
+    /// first-release, switches that find what the first release left there
     #[arg(long, value_name = "NAME", default_value = "cluster", value_parser = suite)]
     pub suite: &'static Suite,
     /// The topology, in docker-topo's format [default: topo/k8s.yml]
@@ -56,6 +62,9 @@ pub struct TopoTest {
     /// The program docker-topo, where it is not on PATH
     #[arg(long, value_name = "PATH")]
     pub docker_topo: Option<PathBuf>,
+    /// A habit of EOS that the stand-ins are to have, or not to have: NAME=on or NAME=off, of docs/stand-in.md; may be given again
+    #[arg(long = "trait", value_name = "NAME=on")]
+    pub traits: Vec<Wish>,
     /// Only this scenario and what it needs; may be given again
     #[arg(long, value_name = "NAME")]
     pub scenario: Vec<String>,
@@ -81,6 +90,10 @@ pub struct TopoTest {
     /// flanneld for the switches' architecture, for the scenario flannel [default: the SWIX' own, or the one in dist/]
     #[arg(long, value_name = "FILE")]
     pub flanneld: Option<PathBuf>,
+    /// Record anew what the first release leaves on flashes, in dist/first-release, where its SWIX is, for the suite of that
+    /// name
+    #[arg(long)]
+    pub record: bool,
     #[command(flatten)]
     pub conduct: Conduct,
     /// Where each run leaves its report, in a directory of its own; `latest` is the last one [default: dist/topo-test]
@@ -134,6 +147,8 @@ impl TopoTest {
             // Where `build-swix --release 1.12 --program flanneld` leaves it.
             swix::dist::program(&dist(), "flanneld", "linux-386")
         });
+        let of_first_release = dist().join(first_release::DIRECTORY);
+        let first_swix = swix::dist::newest_swix(&of_first_release).ok();
         let driver = device::driver_of(self.driver, self.docker_topo)?;
         // Before a SWIX is built, which takes minutes.
         Lab::check_engine()?;
@@ -149,7 +164,16 @@ impl TopoTest {
         let capabilities = driver.capabilities(&topology)?;
         let flanneld_there = flanneld.is_some()
             || (scenarios.iter().any(|scenario| scenario.wants.contains(&Want::Flanneld)) && has_flanneld(&swix)?);
-        let offers = Offers { topology: &topology, cluster: &cluster, capabilities, flanneld: flanneld_there };
+        let recording = of_first_release.join(RECORDING);
+        let offers = Offers {
+            topology: &topology,
+            cluster: &cluster,
+            capabilities,
+            flanneld: flanneld_there,
+            first_swix: first_swix.is_some(),
+            recording: self.record || recording.is_file(),
+            record: self.record,
+        };
         let plan = Plan {
             obstacles: offers.obstacles(&scenarios),
             scenarios,
@@ -172,7 +196,9 @@ impl TopoTest {
         let probe_image = cluster_test::workload::archive(&workspace(), work.path())?;
         let cluster_toml = work.path().join("cluster.toml");
         files::write_atomically(&cluster_toml, cluster_file::for_lab(&self.cluster)?)?;
-        let parts = Parts { swix, cluster_toml, probe_image, next_swix: self.next_swix, flanneld };
+        let parts =
+            Parts { swix, cluster_toml, probe_image, next_swix: self.next_swix, flanneld, first_swix, recording };
+        let traits: Traits = self.traits.into_iter().collect();
         interrupt::watch();
         let first_seed = self.seed.unwrap_or_else(|| fastrand::u32(..).into());
         let (mut failed, mut played) = (0, 0);
@@ -186,6 +212,7 @@ impl TopoTest {
                 parts: &parts,
                 driver: &driver,
                 stand_ins: &stand_ins,
+                traits: &traits,
                 suite: self.suite,
                 plan: &plan,
                 seed,

@@ -16,9 +16,11 @@ fn mirrors_proxies_and_certificates_are_in_the_container_and_ctrl_c_reaches_it()
     }
     fs::write(at("bin/docker"), DOCKER).unwrap();
     fs::set_permissions(at("bin/docker"), PermissionsExt::from_mode(0o755)).unwrap();
-    for file in ["user/.gitconfig", "user/.netrc", "user/.cargo/config.toml", "company.pem"] {
+    for file in ["user/.gitconfig", "user/.netrc", "company.pem", "user/another.pem"] {
         fs::write(at(file), "").unwrap();
     }
+    // The old name of the file, and a path that is relative to the directory above it.
+    fs::write(at("user/.cargo/config"), "[http]\ncainfo = \"another.pem\"\n[build]\nrustflags = [\"-g\"]\n").unwrap();
     let path =
         std::env::join_paths([at("bin")].into_iter().chain(std::env::split_paths(&std::env::var("PATH").unwrap())));
     let mut command = xtask(&at("cache"));
@@ -35,7 +37,7 @@ fn mirrors_proxies_and_certificates_are_in_the_container_and_ctrl_c_reaches_it()
         "--init".to_owned(),
         mounted("user/.gitconfig", &home.join(".gitconfig")),
         mounted("user/.netrc", &home.join(".netrc")),
-        mounted("user/.cargo/config.toml", &home.join(".cargo/config.toml")),
+        mounted("user/another.pem", &at("user/another.pem")),
         mounted("company.pem", &cainfo),
         "CARGO_HTTP_CAINFO".to_owned(),
         "ALL_PROXY".to_owned(),
@@ -43,6 +45,9 @@ fn mirrors_proxies_and_certificates_are_in_the_container_and_ctrl_c_reaches_it()
     ] {
         assert!(run.contains(&argument.as_str()), "{argument} is not in: {written}");
     }
+    let settings = fs::read_to_string(home.join(".cargo/config.toml")).unwrap();
+    let cainfo = format!("cainfo = \"{}\"", at("user/another.pem").display());
+    assert!(settings.contains(&cainfo) && !settings.contains("rustflags"), "{settings}");
     assert!(!written.contains("socks5://"), "a value may be a secret: {written}");
     // A file that Docker had to make would be root's.
     assert!(home.join(".netrc").is_file());

@@ -86,8 +86,8 @@ fn what_was_published_is_signed_and_verified() {
 fn nothing_is_signed_while_a_build_publishes() {
     let directory = tempfile::tempdir().unwrap();
     let (dist, (secret, _)) = (published(directory.path()), keys(directory.path(), "a word"));
-    fs::create_dir(directory.path().join("locks")).unwrap();
-    let publishing = Lock::acquire(&directory.path().join("locks/publishing"), After::Stays, |_| {}).unwrap();
+    // Whichever cache it builds in.
+    let publishing = Lock::acquire(&dist, After::Stays, |_| {}).unwrap();
     let mut sign = process(directory.path());
     sign.arg("sign-dist").arg(&dist).arg("--key").arg(&secret).env("KOE_SIGNING_PASSWORD", "a word");
     let mut sign = sign.spawn().unwrap();

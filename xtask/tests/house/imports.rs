@@ -16,8 +16,9 @@ enum Room {
     Xtask,
 }
 
-/// What the lab may know of its neighbours: how a SWIX is read, and what a cluster is.
-const OPEN_TO_LAB: [&str; 2] = ["crates/toolkit/swix", "crates/switch/cluster"];
+/// What the lab may know of its neighbours: how a SWIX is read, what a cluster is, and how a worker, or whoever has its token, asks
+/// for certificates.
+const OPEN_TO_LAB: [&str; 3] = ["crates/toolkit/swix", "crates/switch/cluster", "crates/switch/enrolment"];
 
 fn room(directory: &str) -> Option<Room> {
     Some(match directory.split('/').collect::<Vec<_>>()[..] {

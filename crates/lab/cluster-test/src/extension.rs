@@ -1,12 +1,13 @@
-//! The operator's part: what goes onto a switch's flash, `extension`, and `boot-extensions`.
+//! The operator's part, as EOS has it: what goes onto a switch's flash, and the commands about extensions. They are the command
+//! line's, and no programs of a shell.
 
 use std::path::Path;
 
 use crate::Switch;
 use anyhow::{Context, Result, ensure};
 
+/// Where EOS keeps what it calls `extension:`.
 const DIRECTORY: &str = "/mnt/flash/.extensions";
-const LISTED: &str = "/mnt/flash/boot-extensions";
 
 /// Our package, as rpm knows it.
 const PACKAGE: &str = "kubernetes-on-eos";
@@ -17,33 +18,52 @@ pub fn name(swix: &Path) -> Result<String> {
     name.map(str::to_owned).with_context(|| format!("{} has no name", swix.display()))
 }
 
-/// `copy … extension:NAME`.
+/// Where a file of that name is below /mnt/flash, once it is in `extension:`.
+pub fn on_flash(name: &str) -> String {
+    Path::new(DIRECTORY.trim_start_matches("/mnt/flash/")).join(name).display().to_string()
+}
+
+/// `copy scp://… extension:NAME`, of a switch that has no way to this machine.
 pub fn copy_in(switch: &Switch, swix: &Path, name: &str) -> Result<()> {
-    switch.sh(&format!("mkdir -p {DIRECTORY}"))?;
-    switch.copy_in(swix, &format!("{DIRECTORY}/{name}"))
+    let by_way = format!("/tmp/{name}");
+    switch.copy_in(swix, &by_way)?;
+    say(switch, &format!("copy file:{by_way} extension:"))?;
+    switch.exec_ok(["rm", &by_way]).map(drop)
 }
 
-/// `extension NAME`.
 pub fn install(switch: &Switch, name: &str) -> Result<()> {
-    switch.exec_ok(["extension", name]).map(drop)
+    say(switch, &format!("extension {name}")).map(drop)
 }
 
-/// `no extension NAME`.
 pub fn remove(switch: &Switch, name: &str) -> Result<()> {
-    switch.exec_ok(["extension", "--remove", name]).map(drop)
+    say(switch, &format!("no extension {name}")).map(drop)
 }
 
-/// What is installed at every boot from now on: what `copy installed-extensions boot-extensions` does.
+/// What is installed now is installed at every boot from now on: exactly these.
 pub fn boot_with(switch: &Switch, names: &[&str]) -> Result<()> {
-    let lines: String = names.iter().map(|name| format!("{name}\n")).collect();
-    switch.exec_ok(["sh", "-euc", &format!("printf %s \"$1\" >{LISTED} && sync"), "sh", &lines]).map(drop)
+    say(switch, "copy installed-extensions boot-extensions")?;
+    let listed = listed(switch)?;
+    ensure!(listed == names, "{} boots with {listed:?}, and not with {names:?}", switch.name());
+    switch.exec_ok(["sync"]).map(drop)
 }
 
 /// The SWIX that a switch boots with.
 pub fn booted_with(switch: &Switch) -> Result<String> {
-    let listed = switch.exec_ok(["cat", LISTED])?;
-    let name = listed.lines().next().with_context(|| format!("{} boots with no extension", switch.name()))?;
-    Ok(name.to_owned())
+    let first = listed(switch)?.into_iter().next();
+    first.with_context(|| format!("{} boots with no extension", switch.name()))
+}
+
+fn listed(switch: &Switch) -> Result<Vec<String>> {
+    let printed = say(switch, "show boot-extensions")?;
+    Ok(printed.split_whitespace().map(str::to_owned).collect())
+}
+
+/// EOS says what is wrong on a line of its own, and ends well all the same.
+fn say(switch: &Switch, command: &str) -> Result<String> {
+    let printed = switch.cli(command)?;
+    let refusal = printed.lines().find(|line| line.starts_with('%'));
+    ensure!(refusal.is_none(), "{} does not take `{command}`: {}", switch.name(), refusal.unwrap_or_default());
+    Ok(printed)
 }
 
 /// Fails where `show extensions` does not have it as installed.
@@ -73,8 +93,8 @@ mod tests {
     fn an_extension_that_is_only_available_is_not_installed() {
         let listed = "Name              Version/Release      Status      Extension
 ----------------- -------------------- ----------- ---------
-other.swix        -                    A, NI       1
-ours.swix         1.20.2/1             A, I        1
+other.swix        -                    A, NI, NS   1
+ours.swix         1.20.2/1             A, I, S, B  1
 
 A: available | NA: not available | I: installed | NI: not installed | F: forced
 ";

@@ -6,7 +6,8 @@
 //! 3. [`engine::run`] plays them, one after the other, on a lab that is up, and tells an [`Observer`] what happens. Each has a
 //!    limit, and a namespace of its own for its objects.
 //! 4. What happened is a [`record::Run`], which [`report`] writes for people and for machines.
-//! 5. A [`Switch`] is asked for its status, waited for, and told to run kubectl; [`state`] judges what is on its flash with
+//! 5. [`recording`] is what the first release left on its switches' flash, for those that prove that it is taken over.
+//! 6. A [`Switch`] is asked for its status, waited for, and told to run kubectl; [`state`] judges what is on its flash with
 //!    openssl, [`residue`] is what the extension must not leave behind.
 
 mod answering;
@@ -22,6 +23,7 @@ pub mod limited;
 pub mod logs;
 pub mod look;
 mod manifest;
+mod names;
 mod neighbours;
 mod operator;
 mod ospf;
@@ -30,6 +32,7 @@ mod pinging;
 pub mod power_cuts;
 pub mod record;
 pub mod recorder;
+mod recording;
 pub mod report;
 mod residue;
 pub mod scenario;

@@ -29,7 +29,8 @@ pub fn loops_of_removed_images(switch: &Switch) -> Result<String> {
 /// The digests of the flash's files, but for those that services write at any time.
 pub fn flash(switch: &Switch) -> Result<String> {
     switch.sh(
-        "cd /mnt/flash && find . -type f -not -path './k8s/etcd/*' -not -path './k8s/log/*' -exec sha256sum {} + | sort",
+        "cd /mnt/flash && find . -type f -not -path './k8s/etcd/*' -not -path './k8s/log/*' -not -path './k8s/cluster-dns/*' \
+         -exec sha256sum {} + | sort",
     )
 }
 

@@ -1,19 +1,28 @@
 //! The tables of scenarios, in the order in which they are played. Each leaves the cluster up and ready.
 
+mod backup_restore;
 mod bring_up;
+mod ca_rotation;
 mod control_plane;
 mod first_boot;
+mod first_release;
 mod flannel;
 mod install;
 mod kernel;
+mod limits;
 mod link_cut;
 mod master_away;
+mod names;
+mod no_space;
+mod off_past_certificates;
 mod pods;
 mod rbac;
 mod reboot;
+mod revoked;
 mod routing;
 mod scale;
 mod services;
+mod stranger;
 mod transit;
 mod upgrade;
 mod worker_replaced;
@@ -27,13 +36,16 @@ use crate::{
     Scenario,
     scenario::Suite,
     wants::Want::{
-        self, CableToWorker, Flanneld, Host, HostAtEachWorker, HostAtMaster, HostsApart, Of, WorkerBesideMaster,
-        Workers,
+        self, CableToWorker, FirstSwix, Flanneld, Host, HostAtEachWorker, HostAtMaster, HostsApart, Of, Record,
+        RecordedSwitches, Recording, WorkerBesideMaster, Workers,
     },
 };
 
-pub const SUITES: [Suite; 2] =
-    [Suite { name: "cluster", scenarios: CLUSTER }, Suite { name: "first-boot", scenarios: FIRST_BOOT }];
+pub const SUITES: [Suite; 3] = [
+    Suite { name: "cluster", scenarios: CLUSTER },
+    Suite { name: "first-boot", scenarios: FIRST_BOOT },
+    Suite { name: "first-release", scenarios: FIRST_RELEASE },
+];
 
 // What both prove.
 const VERSIONS: Scenario = Scenario::new(
@@ -63,6 +75,12 @@ const WORKLOAD: Scenario = Scenario::new(
 )
 .makes_objects()
 .wants(&[Host]);
+const LIMITS: Scenario = Scenario::new(
+    "limits",
+    "each service has the oom score, the limits and the capabilities of its unit, and pods are not among them",
+    limits::play,
+)
+.makes_objects();
 const KERNEL: Scenario = Scenario::new(
     "kernel",
     "conntrack's hash table has the size of before the installation, and no kernel warning was logged",
@@ -114,7 +132,16 @@ const CLUSTER: &[Scenario] = &[
     SECRETS.needs(&["bring-up"]),
     POD_NETWORK.needs(&["bring-up"]),
     RBAC.needs(&["pod-network"]),
+    Scenario::new(
+        "stranger",
+        "whoever is root on a worker, token and all, gets what that node is, and nothing of another one or the master",
+        stranger::play,
+    )
+    .makes_objects()
+    .needs(&["bring-up"])
+    .wants(&[Workers(3), Of(SocketsOnDevices)]),
     WORKLOAD.needs(&["bring-up"]),
+    LIMITS.needs(&["pod-network"]),
     Scenario::new(
         "services",
         "ClusterIP, NodePort from every host at every worker, UDP, affinity, endpoints that come and go",
@@ -142,6 +169,23 @@ const CLUSTER: &[Scenario] = &[
     REBOOT_EACH.needs(&["bring-up"]),
     REBOOT_ALL.needs(&["bring-up"]),
     Scenario::new(
+        "names",
+        "every worker answers names of every kind, to its pods too, and goes on by what it knew without the master",
+        names::play,
+    )
+    .makes_objects()
+    .minutes(20)
+    .needs(&["pod-network"])
+    .wants(&[WorkerBesideMaster, Of(PowerControl), Of(SocketsOnDevices)]),
+    Scenario::new(
+        "revoked",
+        "a worker's credentials get nothing once its name is revoked, nor does it enrol, until that is undone",
+        revoked::play,
+    )
+    .makes_objects()
+    .needs(&["bring-up"])
+    .wants(&[WorkerBesideMaster, Workers(2)]),
+    Scenario::new(
         "worker-replaced",
         "Services do without a worker that died, and another switch of its name takes its place by the operator's word",
         worker_replaced::play,
@@ -151,6 +195,13 @@ const CLUSTER: &[Scenario] = &[
     .needs(&["bring-up"])
     .wants(&[WorkerBesideMaster, Workers(2), HostAtEachWorker, Of(PowerControl), Of(SpareSwitch), Of(SocketsOnDevices)]),
     Scenario::new(
+        "off-past-certificates",
+        "a worker that was off past its certificates' end comes back by itself, without a token",
+        off_past_certificates::play,
+    )
+    .needs(&["bring-up"])
+    .wants(&[WorkerBesideMaster, Of(PowerControl)]),
+    Scenario::new(
         "master-away",
         "workers keep serving while the control plane is away, whatever happens to them meanwhile",
         master_away::play,
@@ -158,6 +209,31 @@ const CLUSTER: &[Scenario] = &[
     .makes_objects()
     .needs(&["bring-up"])
     .wants(&[CableToWorker, HostAtEachWorker, Of(CableControl), Of(SocketsOnDevices)]),
+    Scenario::new(
+        "no-space",
+        "etcd's quota is full: the status says NOSPACE and what to do, and that cures it",
+        no_space::play,
+    )
+    .makes_objects()
+    .minutes(20)
+    .needs(&["bring-up"]),
+    Scenario::new(
+        "backup-restore",
+        "another switch becomes the master out of a backup, and the cluster goes on with its Secrets",
+        backup_restore::play,
+    )
+    .makes_objects()
+    .minutes(30)
+    .needs(&["bring-up"])
+    .wants(&[Of(PowerControl), Of(SpareSwitch)]),
+    Scenario::new(
+        "ca-rotation",
+        "the certificate authority is replaced by another one, and Services, pods and administrators go on meanwhile",
+        ca_rotation::play,
+    )
+    .makes_objects()
+    .needs(&["bring-up"])
+    .wants(&[WorkerBesideMaster, Host, HostAtEachWorker, Of(SocketsOnDevices)]),
     Scenario::new(
         "upgrade",
         "the next SWIX is installed switch by switch, while the other switches' pods keep answering",
@@ -190,6 +266,7 @@ const FIRST_BOOT: &[Scenario] = &[
     POD_NETWORK.needs(&["boot"]),
     RBAC.needs(&["pod-network"]),
     WORKLOAD.needs(&["boot"]),
+    LIMITS.needs(&["pod-network"]),
     Scenario::new("again", "a second bring-up finds all as it should be, and changes nothing", first_boot::again)
         .needs(&["boot"]),
     REBOOT_ALL.needs(&["boot"]),
@@ -236,3 +313,33 @@ const FIRST_BOOT: &[Scenario] = &[
 
 /// Of those that begin with a new switch, and no other one on.
 const ALONE: &[Want] = &[Of(SpareSwitch), Of(PowerControl)];
+
+/// What the first release left on its switches' flash is taken over by this one's SWIX. Each begins with new switches.
+const FIRST_RELEASE: &[Scenario] = &[
+    Scenario::new(
+        "record",
+        "the first release brings a cluster up, and what it leaves on each switch's flash is recorded",
+        first_release::record,
+    )
+    .wants(&[Record, FirstSwix, RecordedSwitches, Of(SpareSwitch), Of(PowerControl)]),
+    Scenario::new(
+        "taken-over",
+        "switches with a recorded flash of the first release become the cluster that it was, with its Secrets and pods",
+        first_release::taken_over,
+    )
+    .wants(&[Recording, RecordedSwitches, Of(SpareSwitch)]),
+    Scenario::new(
+        "master-first",
+        "so does a master whose workers run the first release, and then they are upgraded",
+        first_release::master_first,
+    )
+    .minutes(30)
+    .wants(&[FirstSwix, Recording, RecordedSwitches, Of(SpareSwitch)]),
+    Scenario::new(
+        "workers-first",
+        "so do workers whose master runs the first release, and then it is upgraded",
+        first_release::workers_first,
+    )
+    .minutes(30)
+    .wants(&[FirstSwix, Recording, RecordedSwitches, Of(SpareSwitch)]),
+];

@@ -24,7 +24,7 @@ const INTERVAL: Duration = Duration::from_millis(500);
 const NAMESPACE: Duration = Duration::from_secs(120);
 
 /// Where the archive of the test pods' image is, below /mnt/flash.
-const ON_FLASH: &str = "k8s/images/probe.tar";
+pub const ON_FLASH: &str = "k8s/images/probe.tar";
 
 /// What comes from this machine.
 #[derive(Debug, Clone)]
@@ -39,13 +39,21 @@ pub struct Parts {
     pub next_swix: Option<PathBuf>,
     /// flanneld for linux/386; none for the SWIX' own.
     pub flanneld: Option<PathBuf>,
+    /// The SWIX of the first release; none where it is not to be had.
+    pub first_swix: Option<PathBuf>,
+    /// What that release left on the flash of its switches.
+    pub recording: PathBuf,
 }
 
 impl Parts {
     /// What an operator puts on every switch's flash: cluster.toml, the SWIX as a boot extension, and images.
     pub fn flash(&self) -> Result<Flash> {
-        let flash = Flash::new().with_boot_extension(&self.swix)?.with_file("cluster.toml", &self.cluster_toml);
-        Ok(flash.with_file(ON_FLASH, &self.probe_image))
+        Ok(self.flash_without_cluster()?.with_file("cluster.toml", &self.cluster_toml))
+    }
+
+    /// The same for a switch that is to get its cluster by other means.
+    pub fn flash_without_cluster(&self) -> Result<Flash> {
+        Ok(Flash::new().with_boot_extension(&self.swix)?.with_file(ON_FLASH, &self.probe_image))
     }
 }
 

@@ -12,7 +12,8 @@ use contract::places::STATE;
 use devices::Device;
 
 /// What must not change once it is there: who trusts whom, and what the cluster's data can be read with.
-const LASTING: [&str; 4] = ["pki/ca", "pki/etcd-ca", "pki/service-account", "encryption-config.yaml"];
+const LASTING: [&str; 5] =
+    ["pki/ca", "pki/etcd-ca", "pki/front-proxy-ca", "pki/service-account", "encryption-config.yaml"];
 
 /// How far a bring-up had come, by what is on the flash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -130,10 +131,10 @@ fn check_pem(path: &Path, name: &str) -> Result<()> {
     if key(stem).is_file() {
         ensure!(public == public_key(&key(stem))?, "{name} does not belong to {stem}-key.pem");
     }
-    let cas = ["ca.pem", "etcd-ca.pem"].map(|ca| path.with_file_name(ca));
+    let cas = ["ca.pem", "etcd-ca.pem", "front-proxy-ca.pem"].map(|ca| path.with_file_name(ca));
     let signed = |ca: &PathBuf| openssl(&["verify", "-CAfile", &ca.display().to_string()], path).is_ok();
     if !cas.iter().any(signed) {
-        bail!("{name} is signed by neither of the certificate authorities beside it");
+        bail!("{name} is signed by none of the certificate authorities beside it");
     }
     Ok(())
 }
@@ -142,7 +143,7 @@ fn public_key(key: &Path) -> Result<String> {
     openssl(&["pkey", "-pubout", "-in"], key)
 }
 
-fn openssl(arguments: &[&str], file: &Path) -> Result<String> {
+pub(crate) fn openssl(arguments: &[&str], file: &Path) -> Result<String> {
     Program::new("openssl", "read what is on the flash")?.args(arguments).arg(file).read()
 }
 

@@ -7,7 +7,7 @@ use common::{files, retry};
 use contract::{
     Stage,
     places::{ADMIN_KUBECONFIG, ETCDCTL, K8S_NODE, KUBECTL, PKI, STAGE_RECORDS},
-    ports,
+    ports, services,
     status::{StageRecord, StageState, Status},
 };
 use devices::Device;
@@ -51,6 +51,17 @@ impl Switch<'_> {
         serde_json::from_slice(&output.stdout).with_context(|| {
             format!("{}'s status is not readable: {}", self.name(), String::from_utf8_lossy(&output.stderr))
         })
+    }
+
+    /// Ends the control plane so that it stays away: nobody is to bring it back but who says so.
+    pub fn stop_control_plane(&self) -> Result<()> {
+        self.exec_ok([K8S_NODE, "pause"])?;
+        self.exec_ok([&["systemctl", "stop"][..], &services::MASTER].concat()).map(drop)
+    }
+
+    pub fn start_control_plane(&self) -> Result<()> {
+        self.exec_ok([&["systemctl", "start"][..], &services::MASTER].concat())?;
+        self.exec_ok([K8S_NODE, "resume"]).map(drop)
     }
 
     /// Waits until the status is as desired, whatever it was before.
@@ -149,9 +160,9 @@ impl Switch<'_> {
         Ok(output.stdout)
     }
 
-    /// Runs lines on EOS' command line.
+    /// Runs lines on EOS' command line, whatever AAA says of root.
     pub fn cli(&self, lines: &str) -> Result<String> {
-        self.exec_ok(["FastCli", "-p", "15", "-c", lines])
+        self.exec_ok(["FastCli", "-A", "-p", "15", "-c", lines])
     }
 
     /// Runs shell text on the switch that has to succeed, and returns what it printed.

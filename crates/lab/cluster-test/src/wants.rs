@@ -7,7 +7,7 @@ use cluster::Cluster;
 use devices::{Capabilities, Capability};
 use topology::{Topology, format::DeviceKind};
 
-use crate::{Scenario, neighbours};
+use crate::{Scenario, neighbours, recording};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Want {
@@ -22,6 +22,14 @@ pub enum Want {
     /// Two of them, whose packets to each other pass through switches.
     HostsApart,
     Flanneld,
+    /// The first release's.
+    FirstSwix,
+    /// What the first release left on its switches' flash.
+    Recording,
+    /// The names and addresses of those whose flash was recorded.
+    RecordedSwitches,
+    /// The user's word.
+    Record,
     Of(Capability),
 }
 
@@ -33,6 +41,12 @@ pub struct Offers<'a> {
     pub capabilities: Capabilities,
     /// One was given, or is in the SWIX.
     pub flanneld: bool,
+    /// The first release's SWIX is in dist/.
+    pub first_swix: bool,
+    /// It is there, or is made first.
+    pub recording: bool,
+    /// The recording is to be made anew.
+    pub record: bool,
 }
 
 /// Why scenarios cannot be played here, by their names.
@@ -65,6 +79,10 @@ impl Offers<'_> {
             Want::HostAtEachWorker => workers.all(|node| host_at(&node.name)),
             Want::HostsApart => !neighbours::pairs(topology).is_empty(),
             Want::Flanneld => self.flanneld,
+            Want::FirstSwix => self.first_swix,
+            Want::Recording => self.recording,
+            Want::RecordedSwitches => recording::is_of(cluster),
+            Want::Record => self.record,
             Want::Of(capability) => self.capabilities.has(capability),
         }
     }
@@ -81,6 +99,10 @@ impl fmt::Display for Want {
             Want::HostAtEachWorker => "an end host beside each worker",
             Want::HostsApart => "end hosts beside different switches, so that something passes through one",
             Want::Flanneld => "a flanneld: that of release 1.12's SWIX, or one for linux/386 by --flanneld FILE",
+            Want::FirstSwix => "the first release's SWIX: `cargo xtask first-release` builds it",
+            Want::Recording => "the recorded flash of the first release: --record makes it",
+            Want::RecordedSwitches => "the switches of the recorded cluster, those of topo/cluster.toml",
+            Want::Record => "--record, which writes the recording anew",
             Want::Of(Capability::PowerControl) => "devices that can be switched off and on",
             Want::Of(Capability::CableControl) => "cables that can be cut and repaired",
             Want::Of(Capability::SpareSwitch) => "switches that can be replaced by new ones",
@@ -104,7 +126,15 @@ mod tests {
         let topology = Topology::load(&directory.join(topology)).unwrap();
         let cluster = Cluster::parse(&std::fs::read_to_string(directory.join(cluster)).unwrap(), cluster).unwrap();
         let capabilities = capabilities.iter().copied().collect();
-        let offers = Offers { topology: &topology, cluster: &cluster, capabilities, flanneld: false };
+        let offers = Offers {
+            topology: &topology,
+            cluster: &cluster,
+            capabilities,
+            flanneld: false,
+            first_swix: false,
+            recording: true,
+            record: false,
+        };
         offers.obstacles(&Suite::named(suite).unwrap().select(&[]).unwrap())
     }
 
@@ -119,8 +149,20 @@ mod tests {
         assert!(three["flannel"].contains("--flanneld FILE"), "{three:?}");
         assert_eq!(names(&obstacles("cluster", "leaf-spine.yml", "cluster-leaf-spine.toml", &ALL)), ["flannel"]);
         let one = obstacles("cluster", "one.yml", "cluster-one.toml", &ALL);
-        let between_switches =
-            ["flannel", "link-cut", "long-lived", "master-away", "transit", "upgrade", "worker-replaced"];
+        let between_switches = [
+            "ca-rotation",
+            "flannel",
+            "link-cut",
+            "long-lived",
+            "master-away",
+            "names",
+            "off-past-certificates",
+            "revoked",
+            "stranger",
+            "transit",
+            "upgrade",
+            "worker-replaced",
+        ];
         assert_eq!(names(&one), between_switches);
         assert_eq!(one["link-cut"], "it wants a cable between the master's switch and a worker's");
         assert_eq!(names(&obstacles("first-boot", "one.yml", "cluster-one.toml", &ALL)), [""; 0]);
@@ -128,10 +170,29 @@ mod tests {
     }
 
     #[test]
+    fn a_recorded_flash_is_for_the_switches_that_it_is_of_and_the_first_release_has_to_be_there_to_run() {
+        let three = obstacles("first-release", "k8s.yml", "cluster.toml", &ALL);
+        assert_eq!(names(&three), ["master-first", "record", "workers-first"]);
+        assert!(three["master-first"].contains("`cargo xtask first-release` builds it"), "{three:?}");
+        let one = obstacles("first-release", "one.yml", "cluster-one.toml", &ALL);
+        assert!(one["taken-over"].contains("those of topo/cluster.toml"), "{one:?}");
+    }
+
+    #[test]
     fn whoever_cannot_be_switched_off_nor_replaced_is_not_asked_to_be() {
         let real = obstacles("cluster", "k8s.yml", "cluster.toml", &[Capability::SocketsOnDevices]);
-        let handled =
-            ["flannel", "link-cut", "master-away", "reboot-all", "reboot-each", "uninstall", "worker-replaced"];
+        let handled = [
+            "backup-restore",
+            "flannel",
+            "link-cut",
+            "master-away",
+            "names",
+            "off-past-certificates",
+            "reboot-all",
+            "reboot-each",
+            "uninstall",
+            "worker-replaced",
+        ];
         assert_eq!(names(&real), handled);
         let first_boots = obstacles("first-boot", "k8s.yml", "cluster.toml", &[Capability::PowerControl]);
         assert_eq!(first_boots["components"], "it needs boot: it wants switches that can be replaced by new ones");

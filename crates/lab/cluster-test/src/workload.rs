@@ -13,6 +13,9 @@ use crate::{Switch, asking::Protocol, manifest};
 
 const IMAGE: &str = "example.com/probe:1";
 
+/// The pods' only container.
+pub const CONTAINER: &str = "probe";
+
 /// Where the pods answer.
 pub const PORT: u16 = 8080;
 
@@ -61,12 +64,35 @@ pub fn deployment(name: &str, replicas: usize) -> Value {
     pods("Deployment", name, json!({"replicas": replicas}), spec, json!({}))
 }
 
+/// One pod, on this node; with a Secret's contents at /secret.
+pub fn pod(name: &str, app: &str, node: &str, secret: Option<&str>) -> Value {
+    let (mounts, volumes) = match secret {
+        Some(secret) => (
+            json!([{"name": "secret", "mountPath": "/secret", "readOnly": true}]),
+            json!([{"name": "secret", "secret": {"secretName": secret}}]),
+        ),
+        None => (json!([]), json!([])),
+    };
+    let spec = json!({"nodeName": node, "automountServiceAccountToken": false, "volumes": volumes});
+    json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": {"app": app}},
+        "spec": with(pod_spec(json!({"volumeMounts": mounts})), spec),
+    })
+}
+
+/// What every test pod runs.
+fn pod_spec(container: Value) -> Value {
+    let runs =
+        json!({"name": CONTAINER, "image": IMAGE, "imagePullPolicy": "Never", "args": ["serve", PORT.to_string()]});
+    json!({"terminationGracePeriodSeconds": 1, "containers": [with(runs, container)]})
+}
+
 /// What makes pods that answer with their names.
 fn pods(kind: &str, name: &str, spec: Value, pod: Value, container: Value) -> Value {
     let labels = json!({"app": name});
-    let runs =
-        json!({"name": "probe", "image": IMAGE, "imagePullPolicy": "Never", "args": ["serve", PORT.to_string()]});
-    let pod_spec = json!({"terminationGracePeriodSeconds": 1, "containers": [with(runs, container)]});
+    let pod_spec = pod_spec(container);
     let template = json!({"metadata": {"labels": labels}, "spec": with(pod_spec, pod)});
     json!({
         "apiVersion": "apps/v1",

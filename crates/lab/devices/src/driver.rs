@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use common::command::find_on_path;
 
-use super::{DeviceAccess, images::StandIns};
+use super::{DeviceAccess, Traits, images::StandIns};
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Driver {
@@ -23,6 +23,8 @@ pub struct Options {
     pub access: DeviceAccess,
     /// The images that this run has made.
     pub stand_ins: StandIns,
+    /// What the stand-ins are to be otherwise than their image says.
+    pub traits: Traits,
     /// Asked between two devices; bringing it up fails once this says so, and what was made is taken away.
     pub interrupted: fn() -> bool,
 }
@@ -33,6 +35,7 @@ impl Default for Options {
             driver: Driver::default(),
             access: DeviceAccess::default(),
             stand_ins: StandIns::default(),
+            traits: Traits::default(),
             interrupted: || false,
         }
     }

@@ -8,6 +8,8 @@ use std::{
 use anyhow::{Context, Result};
 use common::files;
 
+use super::traits::{ON_FLASH, Traits};
+
 /// Files by their path below /mnt/flash.
 #[derive(Debug, Clone, Default)]
 pub struct Flash {
@@ -41,6 +43,15 @@ impl Flash {
         let name = name.with_context(|| format!("{} has no name", swix.display()))?.to_owned();
         let listed = format!("{name}\n");
         Ok(self.with_file(Path::new(".extensions").join(&name), swix).with_bytes("boot-extensions", listed))
+    }
+
+    /// What the stand-in is to be otherwise than its image says.
+    pub fn with_traits(self, traits: &Traits) -> Self {
+        if traits.is_empty() { self } else { self.with_bytes(ON_FLASH, traits.to_string()) }
+    }
+
+    pub(super) fn has(&self, path: &str) -> bool {
+        self.files.contains_key(Path::new(path))
     }
 
     pub fn is_empty(&self) -> bool {

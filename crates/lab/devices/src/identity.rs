@@ -54,7 +54,7 @@ impl Device<'_> {
         let what = match stands_in_for {
             Some(of) => What::StandInFor(of),
             None if self.kind() == DeviceKind::Switch => {
-                let said = self.exec_ok(["FastCli", "-p", "15", "-c", "show version"])?;
+                let said = self.exec_ok(["FastCli", "-A", "-p", "15", "-c", "show version"])?;
                 eos_version(&said).map_or(What::Other, |version| What::Eos { version: version.to_owned() })
             }
             None => What::Other,

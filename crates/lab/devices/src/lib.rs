@@ -4,7 +4,7 @@
 //!    the links. [`Lab::attach`] finds a lab that is up, [`Lab::down`] takes it away.
 //! 2. A [`Device`] is what a test holds on to: commands, files, reboot, power cut.
 //! 3. [`Driver::capabilities`] says beforehand what can be done to them.
-//! 4. [`images`] makes what they run where the real thing is not to be had.
+//! 4. [`images`] makes what they run where the real thing is not to be had; [`traits`] are the habits of EOS that it has then.
 //!
 //! A device is a container as docker-topo makes it, by docker-topo or by the built-in driver. The root of a stand-in and
 //! of an end host is new at every power-on; a switch's flash is a volume that lasts until the lab is taken down. Bridges are
@@ -30,6 +30,7 @@ mod links;
 mod lock;
 mod network;
 mod spec;
+pub mod traits;
 mod up;
 mod wires;
 
@@ -51,6 +52,7 @@ pub use self::{
     flash::Flash,
     guard::LabGuard,
     identity::{Identity, What},
+    traits::Traits,
 };
 use self::{
     docker::{Docker, Sort},

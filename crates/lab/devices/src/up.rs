@@ -11,6 +11,7 @@ use super::{
     docker::{Container, Docker, LABEL, Sort},
     lock,
     spec::{ContainerParts, FLASH, STARTUP_CONFIG},
+    traits::ON_FLASH,
 };
 use topology::format::{self, DeviceKind, Topology, TopologyNode};
 
@@ -92,6 +93,12 @@ impl Lab {
     ) -> Result<()> {
         let task = progress.start(&format!("bring up {}", self.topology.prefix), Unit::Items, None);
         let mut flash = flash.clone();
+        for node in self.topology.switches().filter(|_| !options.traits.is_empty()) {
+            let files = flash.entry(node.name.clone()).or_default();
+            if !files.has(ON_FLASH) {
+                *files = files.clone().with_traits(&options.traits);
+            }
+        }
         for (name, files) in &mut flash {
             if let Some(config) = files.take("startup-config")? {
                 files::write_atomically(&self.own_config(name), &config)?;
@@ -170,10 +177,21 @@ impl Lab {
     pub(super) fn start_another(&self, node: &TopologyNode, flash: &Flash) -> Result<()> {
         let old = self.docker.find(&node.name)?.with_context(|| format!("{} is not there", node.name))?;
         let parts = parts_of(&old, None);
+        let flash = self.with_traits_of(node, flash)?;
         self.docker.remove_containers(&[self.docker.name(&node.name)])?;
         self.docker.create(&self.topology, node, &node.name, &parts)?;
-        self.fill_flash(&node.name, flash)?;
+        self.fill_flash(&node.name, &flash)?;
         self.start(node)
+    }
+
+    /// The traits are the lab's, whichever switch is in the place: they go over to the new flash, unless that says others.
+    fn with_traits_of(&self, node: &TopologyNode, flash: &Flash) -> Result<Flash> {
+        let directory = tempfile::tempdir().context("cannot make a directory for the traits")?;
+        let traits = directory.path().join("traits");
+        let place = format!("{FLASH}/{ON_FLASH}");
+        let carried = !flash.has(ON_FLASH) && self.docker.copy_out_if_there(&node.name, &place, traits.as_os_str())?;
+        let flash = flash.clone();
+        Ok(if carried { flash.with_bytes(ON_FLASH, files::read(&traits)?) } else { flash })
     }
 
     pub(super) fn has_flash_volume(&self, device: &str) -> Result<bool> {

@@ -9,7 +9,10 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use common::files;
+use common::{
+    files,
+    lock::{After, Lock},
+};
 use swix::{
     archive, dist, extension, rpm,
     squashfs::{Image, Node},
@@ -37,13 +40,9 @@ impl Programs {
         let bytes = files::read(&swix)?;
         let digest = common::Sha256::of_bytes(&bytes).short();
         let directory = unpacked.join(digest);
-        if !directory.is_dir() {
-            files::create_dir(unpacked)?;
-            unpack(&bytes, &directory)
-                .with_context(|| format!("cannot take the programs out of {}", swix.display()))?;
-        }
-        note_use(&directory, SystemTime::now())?;
-        remove_unused(unpacked, SystemTime::now())?;
+        once(&directory, unpacked, || {
+            unpack(&bytes, &directory).with_context(|| format!("cannot take the programs out of {}", swix.display()))
+        })?;
         let packed = directory.join("kube-proxy-of-swix");
         let ours = match env::var_os("KOE_KUBE_PROXY").map(PathBuf::from) {
             Some(path) => path,
@@ -61,6 +60,17 @@ impl Programs {
             ours,
         })
     }
+}
+
+/// Has `unpack` make `directory` in `unpacked` if it is not there: tests that begin together unpack one after the other.
+fn once(directory: &Path, unpacked: &Path, unpack: impl FnOnce() -> Result<()>) -> Result<()> {
+    files::create_dir(unpacked)?;
+    let _alone = Lock::acquire(unpacked, After::Stays, |_| {})?;
+    if !directory.is_dir() {
+        unpack()?;
+    }
+    note_use(directory, SystemTime::now())?;
+    remove_unused(unpacked, SystemTime::now())
 }
 
 /// Puts the programs into `directory`, which appears with all of them or not at all.
@@ -107,7 +117,39 @@ fn write_program(path: &Path, bytes: &[u8]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        sync::{
+            Barrier,
+            atomic::{AtomicU32, Ordering},
+        },
+        thread,
+    };
+
     use super::*;
+
+    #[test]
+    fn tests_that_begin_together_unpack_the_programs_once() {
+        let unpacked = tempfile::tempdir().unwrap();
+        let directory = unpacked.path().join("programs");
+        let (together, times) = (Barrier::new(2), AtomicU32::new(0));
+        let begin = || {
+            together.wait();
+            once(&directory, unpacked.path(), || {
+                times.fetch_add(1, Ordering::SeqCst);
+                let beside = tempfile::tempdir_in(unpacked.path())?.keep();
+                write_program(&beside.join("etcd"), b"a program")?;
+                thread::sleep(Duration::from_millis(50));
+                Ok(fs::rename(beside, &directory)?)
+            })
+        };
+        thread::scope(|scope| {
+            let other = scope.spawn(begin);
+            begin().unwrap();
+            other.join().unwrap().unwrap();
+        });
+        assert_eq!(times.into_inner(), 1);
+        assert!(directory.join("etcd").is_file());
+    }
 
     #[test]
     fn what_no_run_has_used_for_a_week_goes_with_all_that_is_in_it() {

@@ -1,8 +1,13 @@
 //! `cluster.toml`, checked as a whole: a [`Cluster`] exists only when every line of it is right.
 
+mod certificates;
 mod check;
 mod error;
 mod file;
+mod join;
+mod names;
+mod network;
+mod storage;
 mod token;
 
 use std::net::Ipv4Addr;
@@ -11,8 +16,15 @@ use contract::ports;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
+use crate::Reserved;
+
+pub use certificates::{CERTIFICATE_DAYS, Certificates};
 pub use check::overlap;
 pub use error::{ConfigError, ConfigErrors};
+pub use join::{CaHash, LastDay};
+pub use names::Names;
+pub use network::{Backend, Firewall, Network, NetworkOn};
+pub use storage::Storage;
 pub use token::JoinToken;
 
 /// A cluster as its operator wants it.
@@ -27,14 +39,25 @@ pub struct Cluster {
     pub dns: Ipv4Addr,
     /// The domain of Services' names.
     pub domain: String,
+    /// Where names outside the cluster are known, and who else is answered.
+    pub names: Names,
     pub key: KeyType,
     pub subject: Subject,
     pub kube_proxy: KubeProxy,
+    /// What of each switch is EOS', and not for pods; a cluster that has begun without it keeps what its nodes can give.
+    pub reserved: Option<Reserved>,
+    pub certificates: Certificates,
+    pub storage: Storage,
+    /// A cluster without it is as those of older releases.
+    pub network: Option<Network>,
     pub nodes: Vec<Node>,
-    /// What a worker and the master know of each other before there are certificates. Switches need it; who makes the PKI
-    /// elsewhere does not.
+    /// What a worker and the master know of each other before there are certificates. Without it nobody new can join.
     #[serde(skip)]
     pub token: Option<JoinToken>,
+    /// The certificate authority that a worker takes at its first join; without it, the one of who knows the token.
+    pub ca_hash: Option<CaHash>,
+    /// New nodes may join until then.
+    pub until: Option<LastDay>,
     /// Whether requests reach the master from other addresses than the nodes' own.
     pub nat: bool,
     /// What a new cluster is refused for, and one that runs already is told.
@@ -53,6 +76,13 @@ pub struct Node {
     pub worker: bool,
     /// The range of its pods.
     pub pod_cidr: Ipv4Net,
+}
+
+impl Node {
+    /// The switch's own address in the range of its pods: their gateway, and what it sends to pods of others from.
+    pub fn gateway(&self) -> Ipv4Addr {
+        first_address(self.pod_cidr)
+    }
 }
 
 /// The type of every key that is made.

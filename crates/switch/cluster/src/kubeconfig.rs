@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     Cluster, Node,
-    pki::{Credential, PkiError},
+    pki::{Credential, PkiError, User, UserCertificate},
     state,
 };
 
@@ -144,6 +144,23 @@ pub fn write_admin(path: &Path, cluster: &Cluster, pki: &Path) -> Result<Change,
         Key::ClientKeyData(key.to_string()),
     )?;
     write(path, &text)
+}
+
+/// A kubeconfig for somebody else, to be handed over.
+pub fn of_user(
+    cluster: &Cluster,
+    pki: &Path,
+    user: &User,
+    made: &UserCertificate,
+) -> Result<Zeroizing<String>, PkiError> {
+    let ca = files::read(&pki.join(Credential::Ca.certificate_file()))?;
+    text(
+        cluster,
+        user.name(),
+        CertificateAuthority::Data(Base64::encode_string(&ca)),
+        Certificate::ClientCertificateData(Base64::encode_string(made.certificate.as_bytes())),
+        Key::ClientKeyData(Base64::encode_string(made.key.as_bytes())),
+    )
 }
 
 fn text(

@@ -5,12 +5,15 @@ mod config;
 pub mod encryption;
 pub mod kubeconfig;
 pub mod pki;
+mod reserved;
+pub mod revoked;
 pub mod room;
 pub mod state;
 pub mod units;
 
-pub use cni::{BRIDGE, conflist};
+pub use cni::{BRIDGE, VXLAN, conflist};
 pub use config::{
-    Cluster, ConfigError, ConfigErrors, JoinToken, KeyType, KubeProxy, KubeProxyImplementation, Node, ProxyMode,
-    Subject, overlap,
+    Backend, CERTIFICATE_DAYS, CaHash, Certificates, Cluster, ConfigError, ConfigErrors, Firewall, JoinToken, KeyType,
+    KubeProxy, KubeProxyImplementation, LastDay, Names, Network, NetworkOn, Node, ProxyMode, Storage, Subject, overlap,
 };
+pub use reserved::{Reserved, ReservedOn};

@@ -16,7 +16,7 @@ use ipnet::Ipv4Net;
 use minijinja::{Environment, UndefinedBehavior, Value, syntax::SyntaxConfig, value::Serde};
 use serde::Serialize;
 
-use crate::{BRIDGE, Cluster, KubeProxy, Node, room::StorageLimits};
+use crate::{BRIDGE, Cluster, Firewall, KubeProxy, Names, Node, ReservedOn, room::StorageLimits};
 
 const SECTION: &str = "[X-Kubernetes-On-EOS]";
 const RESTART_ON: &str = "RestartOn=";
@@ -30,7 +30,13 @@ pub struct Values<'a> {
     pub docker: Option<Docker<'a>>,
     /// Whether the certificate authority's key is on this switch, so that the controller manager can sign with it.
     pub ca_key: bool,
+    /// Whether the API server can show aggregated API servers who it is: not before the stage `pki` has had room for what that needs.
+    pub front_proxy: bool,
     pub limits: StorageLimits,
+    /// What pods are not given on this switch; none where cluster.toml does not say.
+    pub reserved: Option<ReservedOn>,
+    /// The version that reads the units: it has its own words for some limits.
+    pub systemd: u32,
     #[serde(flatten)]
     pub places: Places,
 }
@@ -42,6 +48,9 @@ pub struct ClusterValues<'a> {
     pub pod_cidr: Ipv4Net,
     pub dns: std::net::Ipv4Addr,
     pub domain: &'a str,
+    pub names: &'a Names,
+    /// Whose rules let packets in to the switch.
+    pub firewall: Firewall,
     /// What each node's pods are on.
     pub bridge: &'static str,
     pub kube_proxy: KubeProxy,
@@ -76,6 +85,7 @@ pub struct Ports {
     pub api_server: u16,
     pub etcd: u16,
     pub etcd_peers: u16,
+    pub cluster_dns_metrics: u16,
 }
 
 impl Places {
@@ -88,7 +98,12 @@ impl Places {
             pki: places::PKI.into(),
             kubeconfigs: places::KUBECONFIGS.into(),
             run: places::RUN.into(),
-            ports: Ports { api_server: ports::API_SERVER, etcd: ports::ETCD, etcd_peers: ports::ETCD_PEERS },
+            ports: Ports {
+                api_server: ports::API_SERVER,
+                etcd: ports::ETCD,
+                etcd_peers: ports::ETCD_PEERS,
+                cluster_dns_metrics: ports::CLUSTER_DNS_METRICS,
+            },
         }
     }
 }
@@ -101,6 +116,8 @@ impl<'a> From<&'a Cluster> for ClusterValues<'a> {
             pod_cidr: cluster.pod_cidr,
             dns: cluster.dns,
             domain: &cluster.domain,
+            names: &cluster.names,
+            firewall: cluster.network.as_ref().map(|network| network.firewall).unwrap_or_default(),
             bridge: BRIDGE,
             kube_proxy: cluster.kube_proxy,
         }

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
-use cluster::{Cluster, JoinToken, KeyType};
+use std::time::{Duration, UNIX_EPOCH};
+
+use cluster::{Backend, Cluster, JoinToken, KeyType, Reserved};
 
 const GOOD: &str = include_str!("fixtures/cluster.toml");
 
@@ -32,6 +34,23 @@ fn requests_come_from_the_nodes_own_addresses_unless_the_file_says_otherwise() {
     assert!(!Cluster::parse(GOOD, "cluster.toml").unwrap().nat);
     assert!(Cluster::parse(&with("[join]\n", "[join]\nnat = true\n"), "cluster.toml").unwrap().nat);
     assert!(errors(&with("[join]\n", "[join]\nnat = \"yes\"\n")).contains("cluster.toml:23: "));
+}
+
+#[test]
+fn what_is_kept_for_eos_is_read_and_nothing_is_where_the_file_does_not_say() {
+    assert_eq!(Cluster::parse(GOOD, "cluster.toml").unwrap().reserved, None);
+    let reserved = |lines: &str| format!("{GOOD}\n[reserved]\n{lines}");
+    let cluster = Cluster::parse(&reserved("memory = \"2Gi\"\ncpu = \"500m\"\n"), "cluster.toml").unwrap();
+    assert_eq!(cluster.reserved, Some(Reserved { memory_mib: 2048, cpu_milli: 500 }));
+    for (lines, problem, fix) in [
+        ("memory = \"2G\"\ncpu = \"1\"", "cluster.toml:26: memory = \"2G\" is no amount", "2Gi"),
+        ("memory = \"2Gi\"\ncpu = \"half\"", "cluster.toml:27: cpu = \"half\" is no amount", "500m"),
+        ("memory = \"2Gi\"", "`cpu` is missing", "add it"),
+        ("memory = 2\ncpu = \"1\"", "cluster.toml:26: ", "correct this line"),
+    ] {
+        let told = errors(&reserved(lines));
+        assert!(told.contains(problem) && told.contains(fix), "{told}");
+    }
 }
 
 #[test]
@@ -94,7 +113,10 @@ fn each_mistake_is_named_with_its_line_and_a_fix() {
             "k8s-node token",
         ),
         (with("9f86d081884c7d659a2feaa0c55ad015", &"ab".repeat(20)), "repeats few characters", "k8s-node token"),
-        (with("token = \"9f86d081884c7d659a2feaa0c55ad015\"", ""), "cluster.toml:22: `token` is missing", "one line"),
+        (with("[join]\n", "[join]\ntokens = 1\n"), "cluster.toml:23: something else than `token`", "no more than"),
+        (with("[join]\n", "[join]\nca_hash = \"sha256:12\"\n"), "cluster.toml:23: `ca_hash` in [join]", "64 hex"),
+        (with("[join]\n", "[join]\nuntil = \"2026-13-01\"\n"), "cluster.toml:23: `until` in [join] is no", "last day"),
+        (with("[join]\n", "[join]\nuntil = 2026-12-01T10:00:00Z\n"), "cluster.toml:23: `until` in [join] is", "last"),
         (with("name = \"kubernetes\"", "key = \"rsa\""), "cluster.toml:2: `rsa` is none of ", "one of these"),
         (with("name = \"kubernetes\"", "name = "), "cluster.toml:2: ", "docs/operations.md"),
         (String::from(" \n"), "cluster.toml: the file is empty", "[[node]]"),
@@ -116,6 +138,22 @@ fn every_mistake_is_reported_at_once() {
 fn a_file_without_a_token_is_read_for_those_who_need_none() {
     let cluster = Cluster::parse(&with("[join]\ntoken = \"9f86d081884c7d659a2feaa0c55ad015\"\n", ""), "f").unwrap();
     assert!(cluster.token.is_none() && cluster.warnings.errors.is_empty(), "{:?}", cluster.warnings);
+}
+
+#[test]
+fn who_joins_may_be_told_the_authority_and_until_when() {
+    let hash = format!("sha256:{}", "Ab".repeat(32));
+    let more = format!("[join]\nca_hash = \"{hash}\"\nuntil = \"2026-12-31\"\n");
+    let cluster = Cluster::parse(&with("[join]\n", &more), "f").unwrap();
+    assert_eq!(cluster.ca_hash.unwrap().to_string(), hash.to_lowercase());
+    let until = cluster.until.unwrap();
+    let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+    assert!(!until.is_over(at(1_798_761_599)) && until.is_over(at(1_798_761_600)), "the day counts to its end");
+    let date = Cluster::parse(&with("[join]\n", "[join]\nuntil = 2026-12-31\n"), "f").unwrap();
+    assert_eq!(date.until, Some(until));
+    let token = "token = \"9f86d081884c7d659a2feaa0c55ad015\"";
+    let without = Cluster::parse(&with(token, "nat = true"), "f").unwrap();
+    assert!(without.token.is_none() && without.nat, "the token may be taken out, and the rest stays");
 }
 
 /// Of a token, so much in a message would be too much.
@@ -154,6 +192,12 @@ fn no_error_repeats_a_token_wherever_in_the_file_it_has_got_to() {
             format!("{before}[join]\ntoken = \"{token}"),
             format!("{before}[join]\ntoken = {quoted} {token}"),
             format!("{before}[[join]]\ntoken = {quoted}"),
+            format!("{before}[join]\nca_hash = {quoted}"),
+            format!("{before}[join]\nca_hash = \"sha256:{token}"),
+            format!("{before}[join]\nca_hash = [{quoted}]"),
+            format!("{before}[join]\nuntil = {quoted}"),
+            format!("{before}[join]\nuntil = {token}"),
+            format!("{before}[join]\nnat = {quoted}"),
             format!("{before}[{quoted}]\ntoken = {quoted}"),
             format!("{before}[kube-proxy]\nmode = {quoted}"),
             format!("{before}[kube-proxy]\nmode = {token}"),
@@ -263,4 +307,131 @@ fn the_token_is_never_printed() {
     assert!(!format!("{cluster:?}").contains("9f86d081"));
     let short = errors(&with("9f86d081884c7d659a2feaa0c55ad015", "hunter2-hunter2"));
     assert!(!short.contains("hunter2"), "{short}");
+}
+
+#[test]
+fn lifetimes_and_the_other_authority_are_read_and_checked() {
+    let of = |lines: &str| Cluster::parse(&format!("{GOOD}\n[certificates]\n{lines}\n"), "cluster.toml");
+    let certificates = Cluster::parse(GOOD, "cluster.toml").unwrap().certificates;
+    assert_eq!((certificates.admin_days, certificates.offline_days, certificates.client_ca), (365, 365, None));
+    let certificates = of("admin_days = 1\noffline_days = 1825\nclient_ca = \"ca.pem\"").unwrap().certificates;
+    assert_eq!((certificates.admin_days, certificates.offline_days), (1, 1825));
+    for (line, problem) in [
+        ("admin_days = 0", "admin_days = \"0\" is no time"),
+        ("admin_days = 1826", "write 1 to 1825 days"),
+        ("offline_days = -1", "offline_days = \"-1\" is no time"),
+        ("offline_days = \"x\"", "belongs"),
+        ("client_ca = \"/mnt/ca.pem\"", "put the file beside ca.pem"),
+        ("client_ca = \"../ca.pem\"", "put the file beside ca.pem"),
+        ("client_ca = \"admins\"", "put the file beside ca.pem"),
+        ("client_ca = \"etcd-ca.pem\"", "a file of the cluster's own"),
+        ("client_ca = \"ca-key.pem\"", "a file of the cluster's own"),
+        ("lifetime = 1", "there is no `lifetime` here"),
+    ] {
+        let error = of(line).unwrap_err().to_string();
+        assert!(error.contains(problem) && error.starts_with("cluster.toml:2"), "{line}: {error}");
+    }
+}
+
+#[test]
+fn the_network_is_read_and_checked_and_without_it_a_cluster_is_as_those_of_before() {
+    let of = |lines: &str| Cluster::parse(&format!("{GOOD}\n[network]\n{lines}\n"), "cluster.toml");
+    let unsaid = Cluster::parse(GOOD, "cluster.toml").unwrap();
+    let before = unsaid.network();
+    assert!(before.backend == Backend::Routes && before.open, "{before:?}");
+    // A list of who may ask says nothing of how packets go.
+    let listed = of("api_allow = [\"192.0.2.0/24\"]").unwrap();
+    let network = listed.network();
+    assert!(network.backend == Backend::Routes && !network.open, "{network:?}");
+    for undecided in [&unsaid, &listed] {
+        let remark = undecided.network_remark().unwrap();
+        assert!(
+            remark.contains("which hardware does not forward") && remark.contains("backend = \"vxlan\""),
+            "{remark}"
+        );
+    }
+    for (backend, written) in [("vxlan", Backend::Vxlan), ("routes", Backend::Routes)] {
+        let cluster = of(&format!("backend = \"{backend}\"")).unwrap();
+        let network = cluster.network();
+        assert!(network.backend == written && !network.open && cluster.network_remark().is_none(), "{network:?}");
+    }
+    let network =
+        of("backend = \"routes\"\nport = 4789\nvni = 7\nmtu = 8950\napi_allow = [\"192.0.2.7\", \"10.0.0.0/8\"]")
+            .unwrap();
+    let network = network.network();
+    assert_eq!((network.backend, network.open), (Backend::Routes, false));
+    let written = network.written;
+    assert_eq!((written.port, written.vni, written.mtu, written.nodeport_allow), (4789, 7, 8950, None));
+    let ranges: Vec<String> = written.api_allow.unwrap().iter().map(ToString::to_string).collect();
+    assert_eq!(ranges, ["192.0.2.7/32", "10.0.0.0/8"]);
+    for (line, problem) in [
+        ("backend = \"ipip\"", "ipip"),
+        ("vni = 0", "vni = 0 is no VXLAN network identifier"),
+        ("vni = 16777216", "take 1 to 16777215"),
+        ("port = 0", "VXLAN has no port 0"),
+        ("mtu = 500", "mtu = 500 is no size"),
+        ("mtu = 9200", "mtu = 9200 is no size"),
+        ("api_allow = [\"192.0.2.7/24\"]", "api_allow: \"192.0.2.7/24\" is no IPv4 range"),
+        ("nodeport_allow = [\"everyone\"]", "write it as in \"192.0.2.0/24\""),
+        ("firewall = \"none\"", "none"),
+        ("mtus = 1", "there is no `mtus` here"),
+    ] {
+        let error = of(line).unwrap_err().to_string();
+        assert!(error.contains(problem) && error.starts_with("cluster.toml:2"), "{line}: {error}");
+    }
+    let nat =
+        |lines: &str| Cluster::parse(&format!("{}\n{lines}", with("[join]\n", "[join]\nnat = true\n")), "cluster.toml");
+    assert_eq!(nat("").unwrap().network_remark(), None);
+    let error = nat("[network]\nbackend = \"vxlan\"\n").unwrap_err().to_string();
+    assert!(error.contains("nat = true") && error.contains("backend = \"routes\""), "{error}");
+    for key in ["api_allow", "nodeport_allow"] {
+        let error = nat(&format!("[network]\n{key} = []\n")).unwrap_err().to_string();
+        assert!(error.contains(&format!("{key} would keep nodes out")) && error.contains("nat = true"), "{error}");
+    }
+    let eos = |mode: &str| {
+        let tables = format!("[kube-proxy]\nmode = \"{mode}\"\n[network]\nfirewall = \"eos\"\n");
+        Cluster::parse(&format!("{GOOD}\n{tables}"), "cluster.toml")
+    };
+    assert!(eos("iptables").is_ok());
+    let error = eos("userspace").unwrap_err().to_string();
+    assert!(error.contains("mode userspace listens on ports") && error.contains("[kube-proxy]"), "{error}");
+}
+
+#[test]
+fn names_elsewhere_have_resolvers_and_who_is_answered_a_range() {
+    let with = |dns: &str| Cluster::parse(&format!("{GOOD}\n{dns}"), "cluster.toml");
+    assert_eq!(with("").unwrap().names, cluster::Names::default());
+    let names = with(
+        "[dns]\nupstreams = [\"192.0.2.53\", \"192.0.2.54:5353\"]\nallow = [\"198.51.100.0/24\"]\n\
+         [dns.stub_domains]\n\"corp.example\" = [\"192.0.2.1\", \"192.0.2.2\"]\n",
+    )
+    .unwrap()
+    .names;
+    assert_eq!(names.upstreams, ["192.0.2.53:53".parse().unwrap(), "192.0.2.54:5353".parse().unwrap()]);
+    assert_eq!(names.stub_domains, ["corp.example=192.0.2.1:53,192.0.2.2:53"]);
+    assert_eq!(names.allow, ["198.51.100.0/24".parse().unwrap()]);
+    for (dns, problem) in [
+        ("upstreams = [\"resolver.example\"]", "no address of a resolver"),
+        ("upstreams = [\"0.0.0.0\"]", "no address of a resolver"),
+        ("allow = [\"198.51.100.1/24\"]", "no IPv4 range"),
+        ("allow = [\"0\"]", "no IPv4 range"),
+        ("stub_domains = { \"corp..example\" = [\"192.0.2.1\"] }", "not a DNS name"),
+        ("stub_domains = { \"a b\" = [\"192.0.2.1\"] }", "not a DNS name"),
+        ("stub_domains = { \"corp.example\" = [] }", "has no resolver"),
+        ("upstream = []", "there is no `upstream` here"),
+    ] {
+        let error = with(&format!("[dns]\n{dns}\n")).unwrap_err().to_string();
+        assert!(error.contains(problem), "{dns}: {error}");
+    }
+}
+
+#[test]
+fn keys_are_left_on_a_flash_without_modes_by_the_operators_word_alone() {
+    let of = |lines: &str| Cluster::parse(&format!("{GOOD}\n[storage]\n{lines}\n"), "cluster.toml");
+    assert!(!Cluster::parse(GOOD, "cluster.toml").unwrap().storage.allow_vfat && !of("").unwrap().storage.allow_vfat);
+    assert!(of("allow_vfat = true").unwrap().storage.allow_vfat);
+    assert!(!of("").unwrap().storage.take_over && of("take_over = true").unwrap().storage.take_over);
+    for lines in ["allow_vfat = \"yes\"", "vfat = true"] {
+        assert!(of(lines).is_err(), "{lines}");
+    }
 }

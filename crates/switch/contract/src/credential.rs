@@ -31,12 +31,16 @@ credentials! {
     Ca = "ca";
     /// Etcd's own certificate authority: no certificate of the cluster's opens etcd.
     EtcdCa = "etcd-ca";
+    /// Who the API server is to aggregated API servers: whom it has signed for says in headers who asks.
+    FrontProxyCa = "front-proxy-ca";
     Admin = "admin";
     ApiServer = "kube-apiserver";
     /// The API server towards kubelets.
     ApiServerKubeletClient = "kube-apiserver-kubelet-client";
     /// The API server towards etcd.
     ApiServerEtcdClient = "kube-apiserver-etcd-client";
+    /// The API server towards aggregated API servers.
+    FrontProxyClient = "front-proxy-client";
     ControllerManager = "kube-controller-manager";
     Scheduler = "kube-scheduler";
     Etcd = "etcd";
@@ -46,6 +50,9 @@ credentials! {
 }
 
 impl Credential {
+    /// The certificate authorities.
+    pub const AUTHORITIES: [Credential; 3] = [Credential::Ca, Credential::EtcdCa, Credential::FrontProxyCa];
+
     /// What a worker asks the master for.
     pub const WORKER: [Credential; 2] = [Credential::Node, Credential::KubeProxy];
 
@@ -66,7 +73,7 @@ impl Credential {
     }
 
     pub fn is_ca(self) -> bool {
-        matches!(self, Credential::Ca | Credential::EtcdCa)
+        Self::AUTHORITIES.contains(&self)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the switch, the toolkit that packs its extension, and the tests all know. Each of it is written here and nowhere else.
 //!
 //! - [`Build`]: which build a SWIX is of
+//! - [`dns`]: the Service that stands for the cluster's names
 //! - [`places`]: the directories and files on a switch
 //! - [`ports`]: what listens where
 //! - [`services`]: the extension's name, the units and the services
@@ -23,6 +24,7 @@ macro_rules! constants {
 
 mod build;
 mod credential;
+pub mod dns;
 pub mod places;
 pub mod ports;
 pub mod services;

@@ -48,17 +48,19 @@ stages! {
     Kubeconfigs = "kubeconfigs", Both, [Pki], "who each component is";
     Encryption = "encryption", Master, [Prepare], "the key that Secrets are stored under";
     Firewall = "firewall", Both, [Prepare], "the ports that others need";
+    Reconciler = "reconciler", Both, [Prepare], "keeps all of this as it is from here on, whoever changes it";
     Etcd = "etcd", Master, [Pki], "everything that the cluster knows";
     ControlPlane = "control-plane", Master, [Kubeconfigs, Encryption, Etcd], "API server, controller manager, scheduler";
     Docker = "docker", Worker, [Prepare], "EOS' own Docker is up";
-    Images = "images", Worker, [Docker], "the pause image, and every image in /mnt/flash/k8s/images";
+    Images = "images", Worker, [Docker], "the pause image, and every image in /mnt/flash/kubernetes-on-eos/images";
     Cni = "cni", Worker, [Prepare], "the pods' network on this switch";
     Kubelet = "kubelet", Worker, [Kubeconfigs, Images, Cni], "runs this switch's pods";
     KubeProxy = "kube-proxy", Worker, [Kubeconfigs], "leads to Services";
+    ClusterDns = "cluster-dns", Worker, [Kubeconfigs], "answers names, for this switch's pods and programs";
     Routes = "routes", Both, [Prepare], "to the pods on the other switches";
     ApiServer = "api-server", Master, [ControlPlane], "waits until the API server answers";
     Rbac = "rbac", Master, [ApiServer], "what the API server may do at the kubelets";
-    Ready = "ready", Both, [ControlPlane, Kubelet, KubeProxy], "every component is healthy and the node is Ready";
+    Ready = "ready", Both, [ControlPlane, Kubelet, KubeProxy, ClusterDns], "every component is healthy and the node is Ready";
     Renewal = "renewal", Both, [Pki], "the timer that keeps the certificates valid";
 }
 

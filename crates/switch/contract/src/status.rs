@@ -19,7 +19,13 @@ pub struct Status {
     pub stages: Vec<StageStatus>,
     pub services: Vec<ServiceStatus>,
     pub certificates: Vec<CertificateStatus>,
+    /// On a master: by what [join] can name its certificate authority.
+    #[serde(default)]
+    pub ca_hash: Option<String>,
     pub conditions: Vec<Condition>,
+    /// What is kept as the bring-up has made it, and by whom it was changed so often that it is not any more.
+    #[serde(default)]
+    pub reconciler: ReconcilerStatus,
     /// What is wrong, and what to do about it. All is well where the state is `ready` and this is empty.
     pub problems: Vec<String>,
     /// What is worth knowing while all is well.
@@ -92,6 +98,8 @@ pub enum CertificateState {
     Ok,
     /// A third of its life is left, or less.
     Due(String),
+    /// It is good, and lasts longer than those that are issued now.
+    LongLived(String),
     Expired(String),
     NotYetValid(String),
     Missing,
@@ -113,6 +121,71 @@ pub struct Condition {
     pub message: String,
     #[serde(default, rename(deserialize = "lastHeartbeatTime"), skip_serializing)]
     pub heartbeat: Option<String>,
+}
+
+/// What the reconciler has done since the switch came up; in memory there is a file of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReconcilerStatus {
+    /// systemd's word.
+    pub state: String,
+    /// Until when it leaves everything alone, in seconds since 1970; `u64::MAX` until it is resumed.
+    pub paused_until: Option<u64>,
+    pub repaired: Vec<Repaired>,
+    /// What was undone so often that it is left as it is.
+    pub given_up: Vec<GivenUp>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repaired {
+    pub kind: Kept,
+    pub thing: String,
+    pub times: u64,
+    /// Seconds since 1970.
+    pub last: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GivenUp {
+    pub kind: Kept,
+    pub thing: String,
+    /// Seconds since 1970.
+    pub since: u64,
+}
+
+/// Kinds of things that are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kept {
+    Firewall,
+    Sysctls,
+    Bridge,
+    Routes,
+    ServiceRoute,
+    Mounts,
+    Units,
+}
+
+impl Kept {
+    pub const ALL: [Kept; 7] =
+        [Kept::Firewall, Kept::Sysctls, Kept::Bridge, Kept::Routes, Kept::ServiceRoute, Kept::Mounts, Kept::Units];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Kept::Firewall => "firewall",
+            Kept::Sysctls => "sysctls",
+            Kept::Bridge => "bridge",
+            Kept::Routes => "routes",
+            Kept::ServiceRoute => "service-route",
+            Kept::Mounts => "mounts",
+            Kept::Units => "units",
+        }
+    }
+}
+
+impl fmt::Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 impl Status {
@@ -148,7 +221,7 @@ impl fmt::Display for NodeState {
 impl CertificateState {
     /// Whether it can be used now.
     pub fn serves(&self) -> bool {
-        matches!(self, CertificateState::Ok | CertificateState::Due(_))
+        matches!(self, CertificateState::Ok | CertificateState::Due(_) | CertificateState::LongLived(_))
     }
 }
 
@@ -158,6 +231,7 @@ impl fmt::Display for CertificateState {
             CertificateState::Ok => f.write_str("ok"),
             CertificateState::Missing => f.write_str("missing"),
             CertificateState::Due(why)
+            | CertificateState::LongLived(why)
             | CertificateState::Expired(why)
             | CertificateState::NotYetValid(why)
             | CertificateState::Damaged(why)

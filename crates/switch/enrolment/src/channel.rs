@@ -10,24 +10,19 @@ use std::{
 };
 
 use rustls::{
-    ClientConfig, ConnectionCommon, DigitallySignedStruct, ServerConfig, SideData, SignatureScheme, StreamOwned,
-    client::{
-        Resumption,
-        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    },
-    crypto::{CryptoProvider, ring::default_provider, verify_tls12_signature, verify_tls13_signature},
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime},
-    server::NoServerSessionStorage,
-    version::TLS13,
+    ClientConnection, ConnectionCommon, ServerConnection, SideData, StreamOwned,
+    client::ClientConnectionData,
+    server::{Accepted, Acceptor, ServerConnectionData},
+    sign::CertifiedKey,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::message::{BadMessage, Bytes32, OLD_VERSION, VERSION};
+use crate::{
+    message::{BadMessage, Bytes32},
+    tls::{self, ServerTls},
+};
 
 const EXPORTER: &[u8] = b"EXPORTER-kubernetes-on-eos-enrolment";
-
-/// Agreed on in the handshake by two sides of version 2; a side of version 1 passes it over.
-const ALPN: &[u8] = b"kubernetes-on-eos-enrolment/2";
 
 /// Why a message did not come or go.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +47,49 @@ where
     pub keying_material: Bytes32,
     /// Of the protocol, as the handshake has it.
     pub version: u32,
+    /// What the other side has shown of itself and has the key of, in DER.
+    pub certificate: Option<Vec<u8>>,
+}
+
+pub type WorkersEnd = Channel<ClientConnection, ClientConnectionData>;
+pub type MastersEnd = Channel<ServerConnection, ServerConnectionData>;
+
+impl MastersEnd {
+    /// Hears which version the worker speaks, and carries out that handshake. The master's identity is asked for where it is shown.
+    pub fn accept(
+        tls: &ServerTls,
+        identity: impl FnOnce() -> Option<Arc<CertifiedKey>>,
+        socket: TcpStream,
+        deadline: Instant,
+        longest: usize,
+    ) -> Result<Self, ChannelError> {
+        let mut socket = Timed::new(socket, deadline)?;
+        let accepted = hello(&mut socket)?;
+        let config = tls.config_for(&accepted.client_hello(), identity)?;
+        let connection = accepted.into_connection(config).map_err(|(error, mut alert)| {
+            // That it does not hear why changes nothing.
+            let _ = alert.write_all(&mut socket);
+            error
+        })?;
+        Channel::open(connection, socket, longest)
+    }
+}
+
+fn hello(socket: &mut Timed) -> Result<Accepted, ChannelError> {
+    let mut acceptor = Acceptor::default();
+    loop {
+        if acceptor.read_tls(socket)? == 0 {
+            return Err(tls_or_io(io::ErrorKind::UnexpectedEof.into()));
+        }
+        match acceptor.accept() {
+            Ok(Some(accepted)) => return Ok(accepted),
+            Ok(None) => {}
+            Err((error, mut alert)) => {
+                let _ = alert.write_all(socket);
+                return Err(error.into());
+            }
+        }
+    }
 }
 
 impl<C, S> Channel<C, S>
@@ -60,17 +98,17 @@ where
     S: SideData,
 {
     /// Carries out the handshake.
-    pub fn open(mut tls: C, socket: TcpStream, deadline: Instant, longest: usize) -> Result<Self, ChannelError> {
-        socket.set_nodelay(true)?;
-        let mut socket = Timed { socket, deadline };
+    pub fn open(mut tls: C, mut socket: Timed, longest: usize) -> Result<Self, ChannelError> {
         while tls.is_handshaking() {
             if let Err(error) = tls.complete_io(&mut socket) {
                 return Err(tls_or_io(error));
             }
         }
         let keying_material = Bytes32(tls.export_keying_material([0; 32], EXPORTER, None)?);
-        let version = if tls.alpn_protocol() == Some(ALPN) { VERSION } else { OLD_VERSION };
-        Ok(Channel { stream: StreamOwned::new(tls, socket), longest, keying_material, version })
+        let version = tls::version(tls.alpn_protocol());
+        let shown = tls.peer_certificates().and_then(<[_]>::first);
+        let certificate = shown.map(|certificate| certificate.to_vec());
+        Ok(Channel { stream: StreamOwned::new(tls, socket), longest, keying_material, version, certificate })
     }
 
     /// From here on everything has to be over by then.
@@ -126,11 +164,16 @@ fn tls_or_io(error: io::Error) -> ChannelError {
 
 /// A socket on which every read and write ends at the deadline, so that nobody holds it longer a byte at a time.
 pub struct Timed {
-    pub socket: TcpStream,
-    pub deadline: Instant,
+    socket: TcpStream,
+    deadline: Instant,
 }
 
 impl Timed {
+    pub fn new(socket: TcpStream, deadline: Instant) -> io::Result<Timed> {
+        socket.set_nodelay(true)?;
+        Ok(Timed { socket, deadline })
+    }
+
     fn left(&self) -> io::Result<Duration> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() { Err(too_late()) } else { Ok(left) }
@@ -170,80 +213,5 @@ impl Write for Timed {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-/// A server with a certificate of its own making, which no worker looks at. No session is resumed: each exchange stands
-/// alone.
-pub fn server_config() -> Result<Arc<ServerConfig>, ServerConfigError> {
-    let made = rcgen::generate_simple_self_signed(["kubernetes-on-eos-enrolment".to_owned()])?;
-    let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
-    let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_protocol_versions(&[&TLS13])?
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)?;
-    config.session_storage = Arc::new(NoServerSessionStorage {});
-    config.send_tls13_tickets = 0;
-    config.alpn_protocols = vec![ALPN.to_vec()];
-    Ok(Arc::new(config))
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum ServerConfigError {
-    #[error(transparent)]
-    Certificate(#[from] rcgen::Error),
-    #[error(transparent)]
-    Tls(#[from] rustls::Error),
-}
-
-pub fn client_config() -> Result<Arc<ClientConfig>, rustls::Error> {
-    let provider = Arc::new(default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider.clone())
-        .with_protocol_versions(&[&TLS13])?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
-        .with_no_client_auth();
-    config.resumption = Resumption::disabled();
-    config.enable_sni = false;
-    config.alpn_protocols = vec![ALPN.to_vec()];
-    Ok(Arc::new(config))
-}
-
-/// Takes every certificate whose key the other side has: what is made of it is the caller's matter.
-#[derive(Debug)]
-pub struct AnyCertificate(pub Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer,
-        _: &[CertificateDer],
-        _: &ServerName,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
     }
 }

@@ -5,6 +5,8 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
+use rustls::{AlertDescription, CertificateError};
+
 use crate::{
     channel::ChannelError,
     message::{NoRandomness, Refusal},
@@ -50,6 +52,26 @@ pub enum EnrolError {
          address and that both switches have the same release"
     )]
     Protocol { master: SocketAddr, what: String },
+    #[error(
+        "what answers at {master} is not the master: {why}; look for a wrong address of the master in cluster.toml, for a master \
+         with an older release, or for someone in between"
+    )]
+    NotOurMaster { master: SocketAddr, why: String },
+    #[error(
+        "the master at {master} has an older release, which renews by the token alone: install the same release on both switches"
+    )]
+    OldMaster { master: SocketAddr },
+    #[error(
+        "nobody can join at the master {master}, as its cluster.toml has no token: write one under [join], the same on both \
+         switches, until this one has joined"
+    )]
+    NobodyJoins { master: SocketAddr },
+    #[error(
+        "cluster.toml has no token, and this switch has no certificate authority by which it would know the master: write the \
+         master's token under [join], and take it out again once this switch has joined; where it had joined before, put \
+         the cluster's ca.pem back"
+    )]
+    NoToken,
     #[error("this node cannot ask for certificates: {what}")]
     Request { what: String },
 }
@@ -75,14 +97,45 @@ impl EnrolError {
             | EnrolError::OtherVersion { .. }
             | EnrolError::Declined { .. }
             | EnrolError::NotTheMaster { .. }
+            | EnrolError::NotOurMaster { .. }
+            | EnrolError::OldMaster { .. }
+            | EnrolError::NobodyJoins { .. }
             | EnrolError::Protocol { .. } => Retry::Slowly,
-            EnrolError::Request { .. } => Retry::Never,
+            EnrolError::NoToken | EnrolError::Request { .. } => Retry::Never,
+        }
+    }
+
+    /// Whether somebody was reached who did not give what was asked for: asked by the token, it may.
+    pub(crate) fn is_by_the_other_side(&self) -> bool {
+        self.retry() == Retry::Slowly
+    }
+
+    /// The one to tell of two ways to ask that have both failed, this one by the key. What the master has said to the key is proven
+    /// to be its word; where it is another one's, or an old one's, what it says to the token is more.
+    pub(crate) fn or(self, by_token: EnrolError) -> EnrolError {
+        match (self, by_token) {
+            (by_key @ EnrolError::Declined { .. }, EnrolError::Refused { .. } | EnrolError::NobodyJoins { .. }) => {
+                by_key
+            }
+            (_, by_token) => by_token,
+        }
+    }
+
+    pub(crate) fn of_renewal(master: SocketAddr, error: ChannelError) -> EnrolError {
+        match error {
+            ChannelError::Tls(rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol)) => {
+                EnrolError::OldMaster { master }
+            }
+            error => EnrolError::of_channel(master, error),
         }
     }
 
     pub(crate) fn of_channel(master: SocketAddr, error: ChannelError) -> EnrolError {
         match error {
             ChannelError::Io(error) => EnrolError::Interrupted { master, error },
+            ChannelError::Tls(rustls::Error::InvalidCertificate(CertificateError::Other(why))) => {
+                EnrolError::NotOurMaster { master, why: why.to_string() }
+            }
             ChannelError::Sent(what) => EnrolError::Request { what: format!("they make {what}; ask for fewer") },
             ChannelError::Tls(_) | ChannelError::Received(_) => {
                 EnrolError::Protocol { master, what: error.to_string() }
@@ -93,6 +146,7 @@ impl EnrolError {
     pub(crate) fn of_refusal(master: SocketAddr, name: &str, refusal: Refusal) -> EnrolError {
         match refusal {
             Refusal::TokenOrName => EnrolError::Refused { master, name: name.to_owned() },
+            Refusal::NobodyJoins => EnrolError::NobodyJoins { master },
             Refusal::Version => EnrolError::OtherVersion { master },
         }
     }

@@ -28,6 +28,11 @@ pub enum Event {
         peer: SocketAddr,
         name: String,
     },
+    /// By the token, and this master has none.
+    NobodyJoins {
+        peer: SocketAddr,
+        name: String,
+    },
     OtherVersion {
         peer: SocketAddr,
         name: String,
@@ -71,6 +76,11 @@ impl fmt::Display for Event {
                 f,
                 "enrolment: {peer} calls itself {name} and does not know the token: if it is one of ours, make its \
                  cluster.toml the same as here"
+            ),
+            Event::NobodyJoins { peer, name } => write!(
+                f,
+                "enrolment: {peer} calls itself {name} and would join, and nobody can, as cluster.toml has no token: write \
+                 one under [join] where it is to join, the same on both switches"
             ),
             Event::OtherVersion { peer, name, version } => write!(
                 f,

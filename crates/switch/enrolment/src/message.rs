@@ -6,7 +6,10 @@ use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
 
 /// What both sides of this release speak, where TLS has shown that the other side does too.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
+
+/// What a release spoke whose workers ask from their own addresses, and show no certificate.
+pub const ADDRESS_VERSION: u32 = 2;
 
 /// What releases speak whose workers let the kernel choose the address that they ask from.
 pub const OLD_VERSION: u32 = 1;
@@ -50,8 +53,20 @@ impl From<Bytes32> for String {
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum FromWorker {
-    Hello { version: u32, name: String, nonce: Bytes32 },
-    Request { proof: Bytes32, csrs: Vec<String> },
+    Hello {
+        version: u32,
+        name: String,
+        nonce: Bytes32,
+    },
+    Request {
+        proof: Bytes32,
+        csrs: Vec<String>,
+    },
+    /// In place of both, by a worker whose key the master knows.
+    Renewal {
+        name: String,
+        csrs: Vec<String>,
+    },
 }
 
 #[derive(Deserialize, Serialize)]
@@ -69,9 +84,12 @@ pub enum Refusal {
     Version,
     #[serde(rename = "token or name not accepted")]
     TokenOrName,
+    /// Not to older releases, which do not know it.
+    #[serde(rename = "nobody joins")]
+    NobodyJoins,
 }
 
-/// What an answer's proof is about.
+/// What an answer's proof is about, and what a renewal is answered with.
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Body {

@@ -65,7 +65,7 @@ impl Places {
         Places { limits, taken: Mutex::default() }
     }
 
-    /// None where all that are in the way have proven that they know the token: they are soon done.
+    /// None where all that are in the way have proven who they are: they are soon done.
     pub fn take(&self, socket: &TcpStream, peer: SocketAddr, is_kept: bool) -> io::Result<Option<Place<'_>>> {
         let address = peer.ip().to_canonical();
         let socket = socket.try_clone()?;
@@ -102,7 +102,7 @@ impl Taken {
 }
 
 impl Place<'_> {
-    /// Until when the other side has to have proven that it knows the token.
+    /// Until when the other side has to have proven that it knows the token, or has a key that is known.
     pub fn before_proof(&self) -> Instant {
         self.began + self.places.limits.before_proof
     }

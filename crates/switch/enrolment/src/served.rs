@@ -11,10 +11,15 @@ use rustls::{
     ClientConfig, ClientConnection, client::Resumption, crypto::ring::default_provider, pki_types::ServerName,
 };
 
-use crate::channel::{AnyCertificate, Timed};
+use crate::{channel::Timed, tls::Certificates};
 
 /// In DER. Who has signed it is not looked at. `limit` is for all of it.
 pub fn served_certificate(address: SocketAddr, limit: Duration) -> io::Result<Vec<u8>> {
+    Ok(served_chain(address, limit)?.swap_remove(0))
+}
+
+/// The same with what is served behind it; there is at least one.
+pub fn served_chain(address: SocketAddr, limit: Duration) -> io::Result<Vec<Vec<u8>>> {
     let deadline = Instant::now() + limit;
     let provider = Arc::new(default_provider());
     // Of Kubernetes 1.12, whose Go knows no TLS 1.3, too.
@@ -22,15 +27,16 @@ pub fn served_certificate(address: SocketAddr, limit: Duration) -> io::Result<Ve
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+        .with_custom_certificate_verifier(Arc::new(Certificates { provider, is_master: None }))
         .with_no_client_auth();
     config.resumption = Resumption::disabled();
     config.enable_sni = false;
     let mut tls = ClientConnection::new(Arc::new(config), ServerName::from(address.ip())).map_err(io::Error::other)?;
-    let mut socket = Timed { socket: TcpStream::connect_timeout(&address, limit)?, deadline };
+    let mut socket = Timed::new(TcpStream::connect_timeout(&address, limit)?, deadline)?;
     while tls.is_handshaking() {
         tls.complete_io(&mut socket)?;
     }
-    let first = tls.peer_certificates().and_then(<[_]>::first);
-    first.map(|certificate| certificate.to_vec()).ok_or_else(|| io::Error::other("no certificate was served"))
+    let chain = tls.peer_certificates().filter(|chain| !chain.is_empty());
+    let chain = chain.ok_or_else(|| io::Error::other("no certificate was served"))?;
+    Ok(chain.iter().map(|certificate| certificate.to_vec()).collect())
 }

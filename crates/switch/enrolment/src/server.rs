@@ -12,15 +12,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustls::ServerConfig;
-
 use crate::{
-    channel::{self, ServerConfigError},
     event::Event,
     exchange::{Exchange, Signer},
     message::LONGEST,
     places::{Kept, Place, Places},
     rate_limit::{RateLimit, Verdict},
+    tls::{ServerTls, ServerTlsError},
     token::Token,
 };
 
@@ -32,7 +30,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub struct ServerLimits {
     /// Bytes in one message.
     pub message: usize,
-    /// Until the other side has proven that it knows the token.
+    /// Until the other side has proven that it knows the token, or has a key that is known.
     pub before_proof: Duration,
     /// For a whole exchange, from the first byte to the last.
     pub exchange: Duration,
@@ -65,15 +63,15 @@ pub enum ServerError {
     #[error("cannot listen for workers on TCP {address}: {error}; see with `ss -tlnp` whether something else does")]
     Listen { address: SocketAddr, error: io::Error },
     #[error("cannot prepare TLS for workers: {0}; this is a fault of the program")]
-    Tls(#[from] ServerConfigError),
+    Tls(#[from] ServerTlsError),
 }
 
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     stopped: Arc<AtomicBool>,
-    tls: Arc<ServerConfig>,
-    token: Token,
+    tls: ServerTls,
+    token: Option<Token>,
     signer: Arc<dyn Signer>,
     limits: ServerLimits,
     events: Box<dyn Fn(Event) + Send + Sync>,
@@ -88,15 +86,15 @@ pub struct Stop {
 }
 
 impl Server {
-    /// `events` is called from several threads.
+    /// Without a token nobody new can join. `events` is called from several threads.
     pub fn bind(
         address: SocketAddr,
-        token: Token,
+        token: Option<Token>,
         signer: Arc<dyn Signer>,
         limits: ServerLimits,
         events: impl Fn(Event) + Send + Sync + 'static,
     ) -> Result<Server, ServerError> {
-        let tls = channel::server_config()?;
+        let tls = ServerTls::new()?;
         let refused = |error| ServerError::Listen { address, error };
         let listener = TcpListener::bind(address).map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
@@ -179,8 +177,12 @@ impl Server {
     }
 
     fn serve(&self, socket: TcpStream, peer: SocketAddr, place: &Place<'_>) {
-        let exchange =
-            Exchange { tls: &self.tls, token: &self.token, signer: self.signer.as_ref(), longest: self.limits.message };
+        let exchange = Exchange {
+            tls: &self.tls,
+            token: self.token.as_ref(),
+            signer: self.signer.as_ref(),
+            longest: self.limits.message,
+        };
         let outcome = exchange.execute(socket, peer, place);
         (self.events)(outcome.unwrap_or_else(|error| match place.was_taken_away() {
             true => Event::Busy { peer },

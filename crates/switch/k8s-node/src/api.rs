@@ -58,6 +58,12 @@ impl Client {
     pub fn put(&self, path: &str, body: &Value) -> Result<Answer> {
         answer(self.agent.put(format!("{}{path}", self.base)).send_json(body))
     }
+
+    /// Changes what `body` names, and nothing else.
+    pub fn merge_patch(&self, path: &str, body: &Value) -> Result<Answer> {
+        let request = self.agent.patch(format!("{}{path}", self.base)).content_type("application/merge-patch+json");
+        answer(request.send(body.to_string()))
+    }
 }
 
 impl Answer {

@@ -1,11 +1,13 @@
 //! A bundle for whoever is asked for help: what the switch says of itself, and no secret.
 //!
 //! Keys, kubeconfigs, the encryption configuration and etcd's data are never read; of cluster.toml, what it was read as goes in,
-//! without the token, or what is wrong with it; of certificates, only what `k8s-node status` shows.
+//! without the token, or what is wrong with it; of certificates, only what `k8s-node status` shows. The logs of audit and of enrolment
+//! name Secrets, users and addresses, and hold no contents.
 
 use std::{
     borrow::Cow,
-    fs,
+    fs::{self, File},
+    io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
 };
 
@@ -16,10 +18,13 @@ use contract::{places, services};
 use flate2::{Compression, write::GzEncoder};
 use tar::{Builder, Header};
 
-use crate::{containers, program, status, switch, systemd};
+use crate::{containers, preflight, program, status, switch, systemd};
 
 /// Lines of each unit's log.
 const LINES: usize = 2000;
+
+/// Of each log on the flash, its end.
+const BYTES: u64 = 1 << 20;
 
 const COMMANDS: [(&str, &str, &[&str]); 8] = [
     ("ip-address", "ip", &["address"]),
@@ -54,13 +59,15 @@ fn bundle(name: &str) -> Result<Vec<u8>> {
     };
     let status = status::collect().and_then(|status| Ok(serde_json::to_string_pretty(&status)?));
     add("status.json", status.unwrap_or_else(|error| format!("{error:#}")).as_bytes())?;
+    add("preflight.txt", preflight::report().as_bytes())?;
     add("cluster.json", cluster.as_bytes())?;
     add("release.json", &fs::read(places::RELEASE).unwrap_or_default())?;
     for (file, name, arguments) in COMMANDS {
         add(&format!("{file}.txt"), said(program::new(name, "describe this switch")?.args(arguments)).as_bytes())?;
     }
     add("containers.txt", containers::pods_table().unwrap_or_else(|error| format!("{error:#}")).as_bytes())?;
-    let units = [services::BOOTSTRAP, services::ENROLMENT, services::RENEWAL].map(str::to_owned);
+    let units = [services::BOOTSTRAP, services::RECONCILER, services::ENROLMENT, services::RENEWAL, services::SNAPSHOT]
+        .map(str::to_owned);
     let services = services::NAMES.map(|name| format!("{name}.service"));
     for unit in units.iter().chain(&services) {
         add(&format!("logs/{unit}.txt"), systemd::tail(unit, LINES).as_bytes())?;
@@ -68,7 +75,23 @@ fn bundle(name: &str) -> Result<Vec<u8>> {
             add(&format!("units/{unit}"), &text)?;
         }
     }
+    for log in [places::AUDIT_LOG, places::ENROLMENT_LOG].map(Path::new) {
+        let name = log.file_name().unwrap_or_default().to_string_lossy();
+        let end = end_of(log, BYTES).unwrap_or_else(|error| error.to_string().into_bytes());
+        add(&format!("logs/{name}"), &end)?;
+    }
     Ok(archive.into_inner()?.finish()?)
+}
+
+/// The last lines of a file, as many as so many bytes have.
+fn end_of(file: &Path, bytes: u64) -> io::Result<Vec<u8>> {
+    let mut file = File::open(file)?;
+    let cut_off = file.metadata()?.len().checked_sub(bytes).filter(|before| *before > 0);
+    file.seek(SeekFrom::Start(cut_off.unwrap_or(0)))?;
+    let mut end = Vec::new();
+    file.take(bytes).read_to_end(&mut end)?;
+    let begin = cut_off.and_then(|_| end.iter().position(|byte| *byte == b'\n')).map_or(0, |newline| newline + 1);
+    Ok(end.split_off(begin))
 }
 
 /// What a command says, or why it says nothing: a bundle that lacks something is better than none.
@@ -154,6 +177,15 @@ mod tests {
                 }
             }
         });
+    }
+
+    #[test]
+    fn of_a_long_log_the_last_whole_lines_go_in() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(&file, "one\ntwo\nthree\n").unwrap();
+        for (bytes, end) in [(100, "one\ntwo\nthree\n"), (14, "one\ntwo\nthree\n"), (12, "two\nthree\n"), (3, "")] {
+            assert_eq!(end_of(file.path(), bytes).unwrap(), end.as_bytes(), "{bytes}");
+        }
     }
 
     #[test]

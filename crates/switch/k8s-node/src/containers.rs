@@ -1,6 +1,7 @@
 //! EOS' Docker, through its command line.
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -12,6 +13,11 @@ use crate::{program, systemd};
 
 /// EOS' own.
 pub const UNIT: &str = "docker.service";
+
+/// What to do where systemd has no such unit.
+pub const NOT_THERE: &str = "waiting for Docker: there is no docker.service yet; where this EOS has Docker as an extension of its own (EOS64 \
+                             4.36, say), install that SWIX from Arista, too: `extension DOCKER.swix`, then `copy installed-extensions \
+                             boot-extensions`";
 
 /// How long Docker may take to say that it is there.
 const ANSWERED: Duration = Duration::from_secs(20);
@@ -139,6 +145,13 @@ pub fn remove_pods() -> Result<usize> {
             .read()?;
     }
     Ok(containers.len())
+}
+
+/// The ids of all containers, those that have ended too.
+pub fn all() -> Result<BTreeSet<String>> {
+    let listed =
+        docker("list the containers")?.limit(ANSWERED).args(["ps", "--all", "--quiet", "--no-trunc"]).read()?;
+    Ok(listed.split_whitespace().map(str::to_owned).collect())
 }
 
 /// What `docker ps` shows of pods, for a person.

@@ -8,24 +8,35 @@ use contract::{places, services};
 
 use crate::{
     containers::{self, Engine},
-    iptables, leftovers, loaded_images, program, routes,
+    iptables, leftovers, loaded_images, overlay, program,
+    routes::{self, Caller},
+    storage,
     switch::Switch,
     sysctls, systemd, volumes,
 };
 
 /// Goes on where a step fails, so that as much as possible goes away, and fails with everything that did not.
-pub fn run() -> Result<()> {
+pub fn run(caller: Caller) -> Result<()> {
     let mut failures = Vec::new();
     let mut step = |what: &str, done: Result<()>| {
         if let Err(error) = done {
             failures.push(format!("{what}: {error:#}"));
         }
     };
-    for unit in [services::RENEWAL_TIMER, services::RENEWAL, services::BOOTSTRAP, services::ENROLMENT] {
+    for unit in [
+        // It would bring back what is taken away.
+        services::RECONCILER,
+        services::RENEWAL_TIMER,
+        services::RENEWAL,
+        services::SNAPSHOT_TIMER,
+        services::SNAPSHOT,
+        services::BOOTSTRAP,
+        services::ENROLMENT,
+    ] {
         step(unit, systemd::stop(unit));
     }
     // The kubelet first, or it would start again what is ended here.
-    for name in ["kubelet", "kube-proxy"] {
+    for name in ["kubelet", "kube-proxy", "cluster-dns"] {
         step(name, systemd::stop(&format!("{name}.service")));
     }
     // A master that is no worker needs no Docker. Of one that is stopped no container runs: what were a pod's processes all the
@@ -39,24 +50,30 @@ pub fn run() -> Result<()> {
     }
     step("rules of kube-proxy, kubelet and CNI", iptables::remove_of_kubernetes());
     step("firewall", iptables::remove_all());
-    step("routes", routes::remove_all());
+    step("routes", routes::remove_all(caller));
     if let Ok(switch) = Switch::load() {
+        step("the cluster's DNS address", routes::remove_dns_address(&switch.cluster));
         step("route for Services", routes::remove_service_range(&switch.cluster));
     }
     step("the pods' bridge", bridge());
+    step("VXLAN", overlay::remove());
     // What stays mounted keeps the directory whole: it is removed only where nothing is mounted in it.
     step("volumes of pods", volumes::unmount_below(places::KUBELET.as_ref()));
     for directory in [places::KUBELET, places::DOCKERSHIM, places::POD_LOGS, places::CONTAINER_LOGS] {
         step(directory, files::remove_tree(directory.as_ref()));
     }
     step("what CNI keeps", leftovers::remove_cni_state());
-    step(leftovers::PODS_SLICE, systemd::stop(leftovers::PODS_SLICE));
+    // Nothing runs in it any more; it would keep its cgroups.
+    for slice in [leftovers::PODS_SLICE, services::SLICE] {
+        step(slice, systemd::stop(slice));
+    }
     step("cgroups of pods", leftovers::remove_cgroups());
     if engine == Engine::Running {
         step("images", loaded_images::remove_all());
     }
     step("sysctls", sysctls::give_back());
     step("units", units());
+    step("the state's file", storage::unmount());
     // Last, and only after all else: it says what of the routes and sysctls is ours.
     if failures.is_empty() {
         files::remove_tree(places::RUN.as_ref())?;
@@ -89,8 +106,9 @@ fn bridge() -> Result<()> {
 }
 
 fn units() -> Result<()> {
-    let removed = services::NAMES.iter().map(|name| {
-        let file = Path::new(places::UNITS).join(format!("{name}.service"));
+    let names = services::NAMES.iter().map(|name| format!("{name}.service")).chain([services::SLICE.to_owned()]);
+    let removed = names.map(|name| {
+        let file = Path::new(places::UNITS).join(name);
         match fs::remove_file(&file) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(error).with_context(|| format!("cannot remove {}", file.display()))

@@ -7,7 +7,11 @@ use cluster::pki::Credential;
 use contract::{places, ports, status::Condition};
 use serde_json::Value;
 
-use crate::{api::Client, switch::Switch};
+use crate::{
+    api::Client,
+    etcd::{self, Etcd},
+    switch::Switch,
+};
 
 /// What listens on the loopback interface of this switch.
 fn here(scheme: &str, port: u16) -> String {
@@ -19,9 +23,11 @@ pub fn service(name: &str) -> Result<()> {
     match name {
         "etcd" => {
             let client = Client::new(&here("https", ports::ETCD), Credential::ApiServerEtcdClient, Credential::EtcdCa)?;
-            let health = client.get("/health")?.good()?;
+            let health = client.get("/health")?.body;
             match health.get("health").and_then(Value::as_str) {
                 Some("true") => Ok(()),
+                // An alarm is told of in the same word as everything else.
+                _ if Etcd::on_switch().has_no_space().unwrap_or(false) => bail!(etcd::NO_SPACE),
                 _ => bail!("it says {health}"),
             }
         }
@@ -30,6 +36,7 @@ pub fn service(name: &str) -> Result<()> {
         "kube-scheduler" => says_ok(&Client::plain(&here("http", ports::SCHEDULER_HEALTH))),
         "kubelet" => says_ok(&Client::plain(&here("http", ports::KUBELET_HEALTH))),
         "kube-proxy" => says_ok(&Client::plain(&here("http", ports::KUBE_PROXY_HEALTH))),
+        "cluster-dns" => says_ok(&Client::plain(&here("http", ports::CLUSTER_DNS_METRICS))),
         other => bail!("there is no service {other:?}"),
     }
 }
@@ -70,4 +77,44 @@ pub fn node_ready(switch: &Switch) -> Result<()> {
         bail!("{}: {}", ready.reason, ready.message);
     }
     Ok(())
+}
+
+/// What is worth knowing of names while they are answered: whose they are left to, and whether they may not be true any more.
+pub fn names() -> Option<String> {
+    let status = Client::plain(&here("http", ports::CLUSTER_DNS_METRICS)).get("/status").ok()?.good().ok()?;
+    names_remark(&status)
+}
+
+fn names_remark(status: &Value) -> Option<String> {
+    let looping = status["looping"].as_array().filter(|all| !all.is_empty());
+    match (status["state"].as_str()?, status["names"].as_str()?) {
+        ("off", _) => Some(format!("cluster-dns is off: {}", status["why"].as_str().unwrap_or_default())),
+        ("serving", "stale") => Some(
+            "cluster-dns answers by what it knew: it does not hear the API server, and what has changed since then is not known".into(),
+        ),
+        ("serving", _) => looping.map(|all| {
+            let all: Vec<&str> = all.iter().filter_map(Value::as_str).collect();
+            format!("resolvers that ask the cluster's DNS address themselves are not asked: {}", all.join(", "))
+        }),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_name_service_that_is_off_or_out_of_date_says_so() {
+        let of = |state, names, looping: &[&str]| {
+            names_remark(&json!({"state": state, "why": "the Service x/y has it", "names": names, "looping": looping}))
+        };
+        assert_eq!(of("serving", "current", &[]), None);
+        assert_eq!(of("waiting", "unknown", &[]), None);
+        assert!(of("off", "current", &[]).unwrap().ends_with("off: the Service x/y has it"));
+        assert!(of("serving", "stale", &[]).unwrap().contains("by what it knew"));
+        assert!(of("serving", "current", &["127.0.0.53:53"]).unwrap().ends_with(": 127.0.0.53:53"));
+    }
 }

@@ -20,10 +20,18 @@ const PAUSE: Duration = Duration::from_secs(5 * 60);
 
 /// The key that a node's kubelet has shown that it has.
 pub fn served(ca: &CertificateAuthority, node: &Node) -> Result<KeyDigest> {
+    Ok(pki::served_key(&ca.pki, &ca.cluster, node, &certificate(ca, node)?)?)
+}
+
+/// Whether a node's kubelet serves a certificate of the authority that signs now, and not of the one that is being replaced.
+pub fn has_changed_over(ca: &CertificateAuthority, node: &Node) -> Result<bool> {
+    Ok(pki::has_changed_over(&ca.pki, &ca.cluster, node, &certificate(ca, node)?)?)
+}
+
+fn certificate(ca: &CertificateAuthority, node: &Node) -> Result<Vec<u8>> {
     let address = (node.address, ca.kubelet_port).into();
     let served = enrolment::served_certificate(address, LIMIT);
-    let served = served.with_context(|| format!("its kubelet at {address} cannot be asked"))?;
-    Ok(pki::served_key(&ca.pki, &ca.cluster, node, &served)?)
+    served.with_context(|| format!("its kubelet at {address} cannot be asked"))
 }
 
 /// Asks those kubelets whose keys are not known; says of whom a key was learnt.

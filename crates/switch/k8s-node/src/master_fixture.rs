@@ -70,7 +70,7 @@ impl Master {
         });
         let server = Server::bind(
             (Ipv4Addr::LOCALHOST, 0).into(),
-            Token::new(cluster.token.as_ref().unwrap().reveal()).unwrap(),
+            cluster.token.as_ref().map(|token| Token::new(token.reveal()).unwrap()),
             ca.clone(),
             ServerLimits { attempts_a_minute: u32::MAX, connections: 32, ..ServerLimits::default() },
             move |event| sink.lock().unwrap().push(event),
@@ -79,6 +79,13 @@ impl Master {
         let (address, stop) = (server.address(), server.stop_handle().unwrap());
         let thread = Some(thread::spawn(move || server.run()));
         Master { cluster, address, ca, directory, events, stop, thread }
+    }
+
+    /// Everything that another one has on its flash.
+    pub fn take_over(&self, other: &Master) {
+        for file in fs::read_dir(other.pki()).unwrap().map(Result::unwrap) {
+            fs::copy(file.path(), self.pki().join(file.file_name())).unwrap();
+        }
     }
 
     pub fn pki(&self) -> &Path {

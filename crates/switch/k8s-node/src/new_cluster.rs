@@ -4,7 +4,7 @@
 use std::{fs, path::Path};
 
 use anyhow::{Result, bail};
-use cluster::{BRIDGE, Cluster, overlap};
+use cluster::{BRIDGE, Cluster, VXLAN, overlap};
 use contract::places;
 use ipnet::Ipv4Net;
 use serde::Deserialize;
@@ -16,8 +16,10 @@ const DOCKER_DEFAULT: &str = "172.17.0.0/16";
 const DOCKER_BRIDGE: &str = "docker0";
 const DOCKER_CONFIGURATION: &str = "/etc/docker/daemon.json";
 
+const LOOPBACK: &str = "lo";
+
 /// Interfaces with addresses of pods.
-const OF_PODS: [&str; 4] = [BRIDGE, "cni", "flannel", "veth"];
+const OF_PODS: [&str; 5] = [BRIDGE, VXLAN, "cni", "flannel", "veth"];
 
 /// A network that this switch has already.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,9 +30,8 @@ struct Taken {
 
 /// Fails where the cluster is new and something is not as it should be; else says what.
 pub fn check(switch: &Switch, first_boot: bool) -> Result<Option<String>> {
-    let interfaces = program::new("ip", "see this switch's networks")?.args(["-4", "-oneline", "address", "show"]);
-    let configuration = fs::read_to_string(DOCKER_CONFIGURATION).ok();
-    let warnings = warnings(&switch.cluster, &taken(&interfaces.read()?, configuration.as_deref()));
+    let mut warnings: Vec<String> = switch.cluster.warnings.to_string().lines().map(str::to_owned).collect();
+    warnings.extend(overlaps_here(&switch.cluster)?);
     let is_new = switch.node.master && first_boot && !Path::new(places::ENCRYPTION_CONFIG).exists();
     match warnings {
         warnings if warnings.is_empty() => Ok(None),
@@ -39,15 +40,24 @@ pub fn check(switch: &Switch, first_boot: bool) -> Result<Option<String>> {
     }
 }
 
-fn warnings(cluster: &Cluster, taken: &[Taken]) -> Vec<String> {
-    let mut warnings: Vec<String> = cluster.warnings.to_string().lines().map(str::to_owned).collect();
+/// Each range of the cluster that has addresses in common with a network of this switch.
+pub fn overlaps_here(cluster: &Cluster) -> Result<Vec<String>> {
+    let interfaces = program::new("ip", "see this switch's networks")?.args(["-4", "-oneline", "address", "show"]);
+    let configuration = fs::read_to_string(DOCKER_CONFIGURATION).ok();
+    Ok(overlaps(cluster, &taken(&interfaces.read()?, configuration.as_deref())))
+}
+
+fn overlaps(cluster: &Cluster, taken: &[Taken]) -> Vec<String> {
+    let mut found = Vec::new();
+    // cluster-dns has it.
+    let dns = Taken { range: Ipv4Net::from(cluster.dns), by: LOOPBACK.to_owned() };
     for (key, range) in [("pod_cidr", cluster.pod_cidr), ("service_cidr", cluster.service_cidr)] {
-        let overlapping = taken.iter().filter(|taken| overlap(&taken.range, &range));
-        warnings.extend(overlapping.map(|Taken { range: other, by }| {
+        let overlapping = taken.iter().filter(|taken| **taken != dns && overlap(&taken.range, &range));
+        found.extend(overlapping.map(|Taken { range: other, by }| {
             format!("{}: {key} {range} overlaps {other} of {by}; take another range", places::CLUSTER_TOML)
         }));
     }
-    warnings
+    found
 }
 
 /// Out of what `ip -oneline address show` prints. Docker's bridge may come later.

@@ -6,13 +6,14 @@ use std::time::Duration;
 use anyhow::Result;
 use common::command::Program;
 
+use crate::eos_cli;
+
 /// Of those that are not in the list.
 const USUAL: Duration = Duration::from_secs(60);
 
 /// How long each may take.
 const LIMITS: [(&str, Duration); 4] = [
-    // EOS' agents answer late while the switch is busy; from %preun they may not answer at all.
-    ("FastCli", Duration::from_secs(120)),
+    ("FastCli", eos_cli::LIMIT),
     // Many containers, on a busy switch.
     ("docker", Duration::from_secs(120)),
     ("ip", Duration::from_secs(30)),

@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use common::arch::Arch;
 use contract::{Build, places, services};
 use serde::Deserialize;
 
@@ -31,6 +32,12 @@ pub fn version() -> String {
     let release = program.as_deref().and_then(beside);
     let from = release.map_or_else(|| "not from a SWIX".to_owned(), |file| from(&file));
     format!("k8s-node {}\n{from}\n", env!("CARGO_PKG_VERSION"))
+}
+
+/// What the programs beside this one are made for; none where this one is not of a SWIX.
+pub fn arch() -> Option<Arch> {
+    let release = beside(&std::env::current_exe().ok()?)?;
+    Release::read(&release).ok()?.arch.parse().ok()
 }
 
 /// The file of the image that a program is in, mounted or unpacked anywhere.

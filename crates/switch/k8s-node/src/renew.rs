@@ -7,7 +7,7 @@
 
 use std::{path::Path, thread, time::Duration};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use cluster::{Cluster, Node};
 use contract::{places, services};
 
@@ -18,21 +18,42 @@ const TURNS: Duration = Duration::from_secs(15 * 60);
 
 /// `in_turn` is for the timer; a person who asks is served at once.
 pub fn run(in_turn: bool) -> Result<()> {
+    require_up()?;
+    if in_turn {
+        wait_for_turn()?;
+    }
+    match stage::run_all() {
+        Ok(None) => {
+            println!("the bring-up is at work, and renews what is due: see `k8s-node status`");
+            Ok(())
+        }
+        done => ended(done.map(drop)),
+    }
+}
+
+/// For who has changed what certificates are made of: a bring-up that is at work may have been past that. It fails where that one does
+/// not let go within `limit`.
+pub fn run_for_a_change(limit: Duration) -> Result<()> {
+    require_up()?;
+    let turn = stage::turn_within(limit).context(
+        "nothing was issued again yet, as a stage of the bring-up is at work: when `k8s-node status` says that it is done, `k8s-node renew`",
+    )?;
+    ended(stage::run_all_in(turn))
+}
+
+fn require_up() -> Result<()> {
     if !Path::new(places::STAGE_RECORDS).exists() {
         bail!(
             "Kubernetes is stopped on this switch: `systemctl start {}` brings it up, and renews what is due",
             services::BOOTSTRAP
         );
     }
-    if in_turn {
-        wait_for_turn()?;
-    }
-    match stage::run_all() {
-        Ok(Some(())) => systemd::forget_failure(services::RENEWAL),
-        Ok(None) => {
-            println!("the bring-up is at work, and renews what is due: see `k8s-node status`");
-            Ok(())
-        }
+    Ok(())
+}
+
+fn ended(done: Result<()>) -> Result<()> {
+    match done {
+        Ok(()) => systemd::forget_failure(services::RENEWAL),
         Err(error) => {
             // It tries again until all is done.
             systemd::restart(services::BOOTSTRAP)?;
@@ -62,7 +83,10 @@ fn turn(cluster: &Cluster, node: &Node) -> Duration {
 mod tests {
     use std::{fmt::Write, fs};
 
+    use rustix::mount::{MountFlags, mount};
+
     use super::*;
+    use crate::test_support::in_mount_namespace;
 
     fn cluster(switches: usize) -> Cluster {
         let mut text = String::from("[cluster]\nservice_cidr = \"10.10.0.0/22\"\npod_cidr = \"10.16.0.0/16\"\n");
@@ -73,6 +97,19 @@ mod tests {
         }
         writeln!(text, "[join]\ntoken = \"9f86d081884c7d659a2feaa0c55ad015\"").unwrap();
         Cluster::parse(&text, "cluster.toml").unwrap()
+    }
+
+    #[test]
+    #[ignore = "needs root, for a mount namespace"]
+    fn who_has_changed_something_is_told_where_a_bring_up_has_kept_it_from_being_issued() {
+        in_mount_namespace(|| {
+            mount("run", "/run", "tmpfs", MountFlags::empty(), None).unwrap();
+            fs::create_dir_all(places::STAGE_RECORDS).unwrap();
+            let _bring_up = stage::turn_within(Duration::ZERO).unwrap();
+            run(false).expect("the hour's renewal leaves it to the bring-up");
+            let error = format!("{:#}", run_for_a_change(Duration::from_millis(50)).unwrap_err());
+            assert!(error.starts_with("nothing was issued again yet") && error.contains("`k8s-node renew`"), "{error}");
+        });
     }
 
     #[test]

@@ -7,29 +7,35 @@ use cluster::state;
 use common::files;
 use contract::places;
 
-use crate::{down, switch};
+use crate::{down, routes::Caller, storage, switch};
 
 pub fn run(yes: bool) -> Result<()> {
     if !yes {
         confirm()?;
     }
-    down::run()?;
+    down::run(Caller::Shell)?;
+    // In its file, where it is in one; then there is nothing below.
+    storage::forget()?;
     let _writer = state::lock_beside(places::PKI.as_ref())?;
     let _of_pki = state::lock_directory(places::PKI.as_ref())?;
     for place in [
         places::ETCD,
+        places::SNAPSHOTS,
+        places::RESTORING,
         places::PKI,
         places::KUBECONFIGS,
         places::ADMIN_KUBECONFIG,
         places::ENCRYPTION_CONFIG,
+        places::KNOWN_NAMES,
         places::LOG,
     ] {
         files::remove_tree(place.as_ref())?;
     }
     println!(
-        "this switch has forgotten its cluster; {} and {} are kept; `systemctl start kubernetes-on-eos` begins again",
+        "this switch has forgotten its cluster; {}, {} and {} are kept; `systemctl start kubernetes-on-eos` begins again",
         places::CLUSTER_TOML,
-        places::OWN_IMAGES
+        places::OWN_IMAGES,
+        places::DROPPED_IMAGES
     );
     Ok(())
 }

@@ -13,18 +13,24 @@ use cluster::{Node, pki::Credential, room};
 use common::files;
 use rustix::fs::statvfs;
 
+use crate::storage;
+
 const MIB: u64 = 1 << 20;
 
 /// What to do about it.
 pub const FIX: &str = "remove old images or logs from /mnt/flash";
 
+/// The same, where the state has a file system of its own.
+pub const FIX_IN_FILE: &str = "make it larger: `k8s-node down`, `k8s-node storage grow`";
+
 /// Bytes on the file system of the state's directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
     left: u64,
-    /// By what grows: etcd and the logs.
+    /// By what grows: etcd and the logs, and etcd's scheduled copies, which give way.
     taken: u64,
     pub first_boot: bool,
+    in_file: bool,
 }
 
 impl Room {
@@ -34,14 +40,23 @@ impl Room {
         let space = statvfs(there).with_context(|| format!("cannot ask how much room {} has", there.display()))?;
         Ok(Room {
             left: space.f_bavail.saturating_mul(space.f_frsize),
-            taken: ["etcd", "log"].map(|directory| files::tree_size(&state.join(directory))).into_iter().sum(),
+            taken: ["etcd", "log", "snapshots"]
+                .map(|directory| files::tree_size(&state.join(directory)))
+                .into_iter()
+                .sum(),
             first_boot: !has_files(state, node)?,
+            in_file: storage::is_in_file(state)?,
         })
+    }
+
+    /// What has the room, and what to do where there is too little.
+    fn words(&self) -> (&'static str, &'static str) {
+        if self.in_file { ("the state's file", FIX_IN_FILE) } else { ("the flash", FIX) }
     }
 
     /// Why the first boot cannot be.
     pub fn refusal(&self, node: &Node) -> Option<String> {
-        let needed = room::to_begin(node);
+        let (needed, (what, fix)) = (room::to_begin(node), self.words());
         (self.first_boot && self.left < needed).then(|| {
             let of = if node.master {
                 "etcd's first files, the audit log, keys and certificates"
@@ -49,7 +64,7 @@ impl Room {
                 "keys and certificates"
             };
             format!(
-                "the flash has {} MiB left, and {} are needed for a first boot, for {of}: {FIX}",
+                "{what} has {} MiB left, and {} are needed for a first boot, for {of}: {fix}",
                 mib(self.left),
                 needed.div_ceil(MIB)
             )
@@ -63,22 +78,22 @@ impl Room {
 
     /// What fails as soon as the next file is written.
     pub fn problem(&self, node: &Node) -> Option<String> {
-        let (left, next) = (self.left, room::next(node));
+        let (left, next, (of, fix)) = (self.left, room::next(node), self.words());
         (left < next && self.refusal(node).is_none()).then(|| {
             let what =
                 if node.master { "etcd ends when it needs its next file" } else { "no certificate can be renewed" };
-            format!("the flash has {} MiB left: with less than {} {what}: {FIX}", mib(left), next.div_ceil(MIB))
+            format!("{of} has {} MiB left: with less than {} {what}: {fix}", mib(left), next.div_ceil(MIB))
         })
     }
 
     /// What will do for as long as little changes.
     pub fn outlook(&self, node: &Node) -> Option<String> {
-        let (left, most) = (self.left, room::at_most(node));
+        let (left, most, (what, fix)) = (self.left, room::at_most(node), self.words());
         if self.refusal(node).is_some() || self.problem(node).is_some() {
             None
         } else if left.saturating_add(self.taken) < most {
             let (all, most) = (mib(left.saturating_add(self.taken)), most.div_ceil(MIB));
-            Some(format!("the flash has {all} MiB for Kubernetes' files, which can come to {most}: {FIX}"))
+            Some(format!("{what} has {all} MiB for Kubernetes' files, which can come to {most}: {fix}"))
         } else {
             None
         }

@@ -8,6 +8,7 @@ use std::{fmt, fs, io::Read, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result};
 use cluster::{
+    ReservedOn,
     room::LIMITS,
     units::{self, ClusterValues, Docker, Places, Unit, Values},
 };
@@ -50,28 +51,57 @@ pub fn of(switch: &Switch) -> impl Iterator<Item = &'static str> {
 /// Makes the service run as cluster.toml and the release want it. One that is restarted is healthy before the next one is touched;
 /// one that is started is not waited for. `docker` is for the services whose units name it.
 pub fn ensure(name: &str, switch: &Switch, docker: Option<Docker>) -> Result<ServiceChange> {
-    let template_file = PathBuf::from(places::UNIT_TEMPLATES).join(format!("{name}.service"));
-    let template = files::read_text(&template_file)?;
     let values = Values {
         cluster: ClusterValues::from(&switch.cluster),
         node: &switch.node,
         docker,
-        ca_key: fs::exists(PathBuf::from(places::PKI).join(Credential::Ca.key_file())).unwrap_or(false),
+        ca_key: is_in_pki(&Credential::Ca.key_file()),
+        front_proxy: front_proxy().iter().all(|file| is_in_pki(file)),
         limits: LIMITS,
+        reserved: switch.cluster.reserved.map(|eos| ReservedOn::new(eos, &switch.node)),
+        systemd: systemd::version()?,
         places: Places::on_switch(),
     };
-    let unit = units::render(name, &template, &values)?;
-    let unit_file = PathBuf::from(places::UNITS).join(format!("{name}.service"));
-    if fs::read(&unit_file).ok().as_deref() != Some(unit.text.as_bytes()) {
-        files::write_atomically(&unit_file, &unit.text)?;
+    let slice = write(services::SLICE, &values)?;
+    let service = write(&format!("{name}.service"), &values)?;
+    if slice.is_new || service.is_new {
         systemd::daemon_reload()?;
     }
+    let unit = service.unit;
     let change = run_with(name, &fingerprint(&unit)?)?;
     if change == ServiceChange::Restarted {
         retry::until(&format!("{name} is healthy after its restart"), LIMIT, PAUSE, || Ok(health::service(name)?))
             .with_context(|| format!("see `k8s-node logs {name}`"))?;
     }
     Ok(change)
+}
+
+/// What the API server needs to show aggregated API servers who it is.
+fn front_proxy() -> [String; 3] {
+    let client = Credential::FrontProxyClient;
+    [Credential::FrontProxyCa.certificate_file(), client.certificate_file(), client.key_file()]
+}
+
+fn is_in_pki(file: &str) -> bool {
+    fs::exists(PathBuf::from(places::PKI).join(file)).unwrap_or(false)
+}
+
+/// A unit as systemd has to know it.
+struct Written {
+    unit: Unit,
+    /// systemd has to read it.
+    is_new: bool,
+}
+
+fn write(file_name: &str, values: &Values) -> Result<Written> {
+    let template = files::read_text(&PathBuf::from(places::UNIT_TEMPLATES).join(file_name))?;
+    let unit = units::render(file_name, &template, values)?;
+    let file = PathBuf::from(places::UNITS).join(file_name);
+    let is_new = fs::read(&file).ok().as_deref() != Some(unit.text.as_bytes());
+    if is_new {
+        files::write_atomically(&file, &unit.text)?;
+    }
+    Ok(Written { unit, is_new })
 }
 
 /// Makes a unit that is there run with what has this fingerprint.

@@ -4,8 +4,11 @@
 //! One runner at a time; what a stage has come to is recorded, and what needs one that is not done is not begun.
 
 mod api_server;
+mod configuration;
 mod control_plane;
+mod dns_service;
 mod docker;
+mod endpoints_role;
 mod identity;
 mod network;
 mod pki;
@@ -14,7 +17,10 @@ mod rbac;
 mod ready;
 mod workers;
 
-use std::time::{Duration, SystemTime};
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
 
 use anyhow::{Context, Result, anyhow, bail};
 use common::lock::{After, Lock, Tried};
@@ -24,11 +30,24 @@ use contract::{
 };
 
 use crate::{
-    record,
+    alerts, record,
     switch::{self, Switch},
 };
 
 pub use pki::asks_the_master;
+
+/// What a stage needs that is not there, and may well come: the stage is not done, and has not failed. The bring-up that begins anew
+/// looks again; others go on meanwhile.
+#[derive(Debug)]
+struct StillToCome(String);
+
+impl fmt::Display for StillToCome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for StillToCome {}
 
 /// Longer than the unit of the renewal may run.
 const TURN: Duration = Duration::from_secs(60 * 60);
@@ -51,10 +70,11 @@ fn execute(stage: Stage, switch: &Switch, runner: Runner) -> Result<String> {
     match stage {
         Stage::Prepare => prepare::prepare(switch),
         Stage::Pki => pki::pki(switch, runner),
-        Stage::Enrolment => pki::enrolment(),
+        Stage::Enrolment => pki::enrolment(switch),
         Stage::Kubeconfigs => identity::kubeconfigs(switch),
         Stage::Encryption => identity::encryption(),
         Stage::Firewall => network::firewall(switch),
+        Stage::Reconciler => network::reconciler(),
         Stage::Etcd => control_plane::etcd(switch),
         Stage::ControlPlane => control_plane::control_plane(switch),
         Stage::Docker => docker::docker(),
@@ -62,9 +82,15 @@ fn execute(stage: Stage, switch: &Switch, runner: Runner) -> Result<String> {
         Stage::Cni => network::cni(switch),
         Stage::Kubelet => workers::kubelet(switch),
         Stage::KubeProxy => workers::kube_proxy(switch),
-        Stage::Routes => network::routes(switch),
+        Stage::ClusterDns => workers::cluster_dns(switch),
+        Stage::Routes => {
+            if runner == Runner::BringUp {
+                configuration::wait_for_command_line(SystemTime::now())?;
+            }
+            network::routes(switch)
+        }
         Stage::ApiServer => api_server::api_server(),
-        Stage::Rbac => rbac::rbac(),
+        Stage::Rbac => rbac::rbac(switch),
         Stage::Ready => ready::ready(switch, runner),
         Stage::Renewal => pki::renewal(switch),
     }
@@ -79,6 +105,7 @@ pub fn run(stage: Stage) -> Result<()> {
     record::forget_after(stage).context("cannot forget what a bring-up before this one has recorded")?;
     record::write(stage, StageState::Running, "", begun)?;
     if stage == Stage::Prepare {
+        configuration::wait_for_node(begun)?;
         switch::remember_cluster_toml()?;
     }
     let switch = Switch::load();
@@ -87,20 +114,39 @@ pub fn run(stage: Stage) -> Result<()> {
     } else {
         obstacle(stage, |need| is_missing(&record::read(need)))
     };
-    finish(stage, obstacle, begun, || execute(stage, &switch?, Runner::BringUp))
+    let last = Stage::ALL.last() == Some(&stage);
+    let known = switch.as_ref().ok().filter(|_| last).cloned();
+    let finished = finish(stage, obstacle, begun, || execute(stage, &switch?, Runner::BringUp));
+    if let Some(switch) = known {
+        alerts::look(&switch);
+    }
+    finished
 }
 
 /// Runs every stage with one reading of cluster.toml, and fails with everything that has failed. None where a bring-up is at
 /// it, which does the same.
 pub fn run_all() -> Result<Option<()>> {
-    let _turn = match Lock::try_acquire(lock()?.as_ref(), After::Stays)? {
-        Tried::Got(turn) => turn,
-        Tried::HeldBy(_) => return Ok(None),
-    };
+    match Lock::try_acquire(lock()?.as_ref(), After::Stays)? {
+        Tried::Got(turn) => run_all_in(turn).map(Some),
+        Tried::HeldBy(_) => Ok(None),
+    }
+}
+
+/// Waits so long until no stage is run, for who has changed what a stage of a bring-up may have looked at already.
+pub fn turn_within(limit: Duration) -> Result<Lock> {
+    Lock::acquire_within(lock()?.as_ref(), After::Stays, limit, "no other stage is run", |holder| {
+        println!("waits for {holder}");
+    })
+}
+
+/// The same as [`run_all`] in a turn that is had.
+pub fn run_all_in(_turn: Lock) -> Result<()> {
     switch::remember_cluster_toml()?;
     let switch = Switch::load()?;
-    each(|stage, obstacle| finish(stage, obstacle, SystemTime::now(), || execute(stage, &switch, Runner::Renewal)))?;
-    Ok(Some(()))
+    let done =
+        each(|stage, obstacle| finish(stage, obstacle, SystemTime::now(), || execute(stage, &switch, Runner::Renewal)));
+    alerts::look(&switch);
+    done
 }
 
 /// Calls `finish` for every stage, with what keeps it from being begun.
@@ -154,7 +200,8 @@ fn finish(
         }
         Err(error) => {
             let why = format!("{error:#}");
-            record::write(stage, StageState::Failed, &why, begun)?;
+            let state = if error.is::<StillToCome>() { StageState::Waiting } else { StageState::Failed };
+            record::write(stage, state, &why, begun)?;
             bail!("stage {name}: {why}")
         }
     }
@@ -205,6 +252,22 @@ mod tests {
         }
         assert_eq!(told, "stage docker is made to fail\nstage routes is made to fail");
         assert_eq!(executed(&[Stage::Prepare]).0, [Stage::Prepare]);
+    }
+
+    #[test]
+    #[ignore = "needs root, for a mount namespace"]
+    fn what_is_still_to_come_is_waited_for_and_has_not_failed() {
+        crate::test_support::in_mount_namespace(|| {
+            rustix::mount::mount("run", "/run", "tmpfs", rustix::mount::MountFlags::empty(), None).unwrap();
+            let begun = SystemTime::now();
+            let come = finish(Stage::Docker, None, begun, || Err(StillToCome("waiting for Docker".into()).into()));
+            assert!(come.is_err(), "it is not done");
+            let record = record::read(Stage::Docker);
+            assert_eq!((record.state, record.line.as_str()), (StageState::Waiting, "waiting for Docker"));
+            assert!(is_missing(&record), "what needs it begins");
+            finish(Stage::Docker, None, begun, || Err(anyhow!("it is broken"))).unwrap_err();
+            assert_eq!(record::read(Stage::Docker).state, StageState::Failed);
+        });
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::{
     fs, io,
     net::{Ipv4Addr, UdpSocket},
     path::Path,
+    time::SystemTime,
 };
 
 use anyhow::{Context, Result, bail};
@@ -11,6 +12,15 @@ use cluster::{Cluster, JoinToken, Node};
 use common::{digest::Sha256, files};
 use contract::places;
 use enrolment::Token;
+
+use crate::firewall;
+
+/// What a bring-up says that comes before EOS has applied its configuration.
+pub const WAITING_FOR_CONFIGURATION: &str = "waiting for EOS' configuration";
+pub const NO_HOSTNAME: &str = "waiting for EOS' configuration: no hostname yet";
+
+/// What a switch is called before its configuration is applied, or where that gives it no name.
+const UNNAMED: [&str; 4] = ["localhost", "localhost.localdomain", "(none)", ""];
 
 /// This switch in its cluster.
 #[derive(Debug, Clone)]
@@ -23,22 +33,34 @@ impl Switch {
     pub fn load() -> Result<Switch> {
         let cluster = read(Path::new(places::CLUSTER_TOML))?;
         let hostname = hostname();
-        let Some(node) = cluster.node_of_host(&hostname).cloned() else {
-            let names: Vec<&str> = cluster.nodes.iter().map(|node| node.name.as_str()).collect();
-            bail!(
-                "{}: no [[node]] is named {hostname:?}, as this switch is; there are {}: add it, or correct one of \
-                 the names or the switch's hostname",
-                places::CLUSTER_TOML,
-                names.join(", ")
-            );
+        let node = match name(&cluster, &hostname) {
+            Name::Of(node) => node.clone(),
+            Name::NoneYet => bail!(NO_HOSTNAME),
+            Name::OfNoNode => {
+                let names: Vec<&str> = cluster.nodes.iter().map(|node| node.name.as_str()).collect();
+                bail!(
+                    "{}: no [[node]] is named {hostname:?}, as this switch is; there are {}: add it, or correct one of \
+                     the names or the switch's hostname",
+                    places::CLUSTER_TOML,
+                    names.join(", ")
+                );
+            }
         };
         Ok(Switch { cluster, node })
     }
 
-    /// What this switch proves itself with at enrolment, and knows the others by.
-    pub fn enrolment_token(&self) -> Result<Token> {
-        let token = self.cluster.token.as_ref().context("cluster.toml has no token")?;
-        Ok(Token::new(token.reveal())?)
+    /// What this switch proves itself with at its first enrolment, and knows the others by; none where it was taken out.
+    pub fn enrolment_token(&self) -> Result<Option<Token>> {
+        Ok(self.cluster.token.as_ref().map(|token| Token::new(token.reveal())).transpose()?)
+    }
+
+    /// Why no node can join that has not yet.
+    pub fn nobody_joins(&self, now: SystemTime) -> Option<String> {
+        match (&self.cluster.token, self.cluster.until) {
+            (None, _) => Some("cluster.toml has no token".into()),
+            (Some(_), Some(until)) if until.is_over(now) => Some(format!("cluster.toml let them in until {until}")),
+            _ => None,
+        }
     }
 
     /// Fails where the address that cluster.toml gives this switch is on none of its interfaces.
@@ -54,6 +76,23 @@ impl Switch {
             self.node.address,
             self.node.address
         )
+    }
+}
+
+/// What this switch is called.
+#[derive(Debug, Clone, Copy)]
+pub enum Name<'a> {
+    /// EOS has not given it a name.
+    NoneYet,
+    Of(&'a Node),
+    OfNoNode,
+}
+
+pub fn name<'a>(cluster: &'a Cluster, hostname: &str) -> Name<'a> {
+    match cluster.node_of_host(hostname) {
+        Some(node) => Name::Of(node),
+        None if UNNAMED.contains(&hostname) => Name::NoneYet,
+        None => Name::OfNoNode,
     }
 }
 
@@ -87,7 +126,7 @@ fn digest(file: &Path) -> String {
 }
 
 /// A socket can be bound to an address only where an interface has it.
-fn is_ours(address: Ipv4Addr) -> bool {
+pub fn is_ours(address: Ipv4Addr) -> bool {
     UdpSocket::bind((address, 0)).is_ok()
 }
 
@@ -100,22 +139,36 @@ pub fn read(file: &Path) -> Result<Cluster> {
         ),
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", file.display())),
     };
-    let cluster = Cluster::parse(&text, &file.display().to_string())?;
-    if cluster.token.is_none() {
-        bail!("{}: `join` is missing; add [join] with token = \"…\"; {}", file.display(), JoinToken::HOW_TO_MAKE);
-    }
-    Ok(cluster)
+    Ok(Cluster::parse(&text, &file.display().to_string())?)
 }
 
-/// Checks a file as a whole and says in one line what it describes.
-pub fn check(file: Option<&Path>) -> Result<String> {
+/// What a control-plane ACL needs on this switch.
+pub fn acl() -> Result<String> {
+    let switch = Switch::load()?;
+    Ok(firewall::acl(&switch.cluster, &switch.node, &switch.cluster.network()))
+}
+
+/// Checks a file as a whole and says in one line what it describes; with an address, also who reaches what from there.
+pub fn check(file: Option<&Path>, from: Option<Ipv4Addr>) -> Result<String> {
     let file = file.unwrap_or(Path::new(places::CLUSTER_TOML));
     let cluster = read(file)?;
     let nodes = cluster.nodes.len();
     let master = &cluster.master().name;
     let mut said = format!("{} is right: cluster {} of {nodes} nodes, master {master}", file.display(), cluster.name);
+    if cluster.token.is_none() {
+        said.push_str(&format!(
+            "; without a token in [join], no node can join that has not yet; {}",
+            JoinToken::HOW_TO_MAKE
+        ));
+    }
     if !cluster.warnings.errors.is_empty() {
         said.push_str(&format!("; but no new cluster begins so:\n{}", cluster.warnings));
+    }
+    if let Some(remark) = cluster.network_remark() {
+        said.push_str(&format!("; {remark}"));
+    }
+    if let Some(from) = from {
+        said.push_str(&format!("\n{}", firewall::answer(&cluster, &cluster.network(), from)));
     }
     Ok(said)
 }

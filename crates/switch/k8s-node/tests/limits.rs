@@ -8,9 +8,11 @@ use std::{
 };
 
 /// Files that run one another way on purpose.
-const ON_PURPOSE: [(&str, &str); 2] = [
+const ON_PURPOSE: [(&str, &str); 4] = [
     ("program.rs", "it sets the limit"),
     ("systemd.rs", "journalctl in this program's place, for the person who follows it"),
+    ("storage/power_cuts.rs", "a test, which ends its machine itself"),
+    ("test_network.rs", "what tests do in namespaces of their own"),
 ];
 
 fn sources(directory: &Path) -> Vec<PathBuf> {

@@ -6,8 +6,11 @@ mod netlink;
 mod services;
 pub mod settings;
 
+use std::collections::BTreeSet;
 use std::io;
+use std::net::Ipv4Addr;
 
+use nix::ifaddrs::getifaddrs;
 use rustix::io::Errno;
 
 pub use flow::Flow;
@@ -33,9 +36,10 @@ pub fn delete_stale_udp(desired: &UdpServices) -> Result<usize, ConntrackError> 
         return Ok(0);
     }
     let socket = netlink::open().map_err(|error| ConntrackError::NoAccess(error.into()))?;
+    let node = addresses_of_this_node().map_err(|error| ConntrackError::NotRead(error.into()))?;
     let mut stale = Vec::new();
     netlink::dump(&socket, &mut |flow| {
-        if desired.is_stale(flow) {
+        if desired.is_stale(flow, &node) {
             stale.push(message::delete(flow));
         }
     })
@@ -51,4 +55,9 @@ pub fn delete_stale_udp(desired: &UdpServices) -> Result<usize, ConntrackError> 
         }
     }
     Ok(stale.len())
+}
+
+/// On any interface: node ports answer at each.
+fn addresses_of_this_node() -> nix::Result<BTreeSet<Ipv4Addr>> {
+    Ok(getifaddrs()?.filter_map(|found| Some(found.address?.as_sockaddr_in()?.ip())).collect())
 }

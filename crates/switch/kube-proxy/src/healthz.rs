@@ -12,8 +12,8 @@ use std::time::{Duration, Instant, SystemTime};
 use hyper::StatusCode;
 
 use crate::events::Events;
-use crate::http::{self, BindFailure, HttpAnswer};
-use crate::log;
+use daemon::http::{self, BindFailure, HttpAnswer};
+use daemon::log;
 
 /// What the syncer says about itself. It calls both methods, from its own thread.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl Health {
         }
     }
 
-    /// There is something to program.
+    /// There is something to program, or to look at.
     pub fn queued_update(&self) {
         let now = self.milliseconds(Instant::now());
         // Where one waits already, that one counts.
@@ -54,7 +54,8 @@ impl Health {
         u64::try_from(at.saturating_duration_since(self.begun).as_millis()).unwrap_or(u64::MAX - 1) + 1
     }
 
-    fn is_healthy(&self, at: Instant) -> bool {
+    /// Whether what changed has also been programmed in time.
+    pub fn is_healthy(&self, at: Instant) -> bool {
         let waiting = match self.waiting_since.load(Ordering::Acquire) {
             0 => Duration::ZERO,
             since => Duration::from_millis(self.milliseconds(at).saturating_sub(since)),
@@ -118,7 +119,7 @@ pub async fn serve(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::client;
+    use daemon::http::client;
 
     const PERIOD: Duration = Duration::from_secs(30);
 

@@ -4,17 +4,16 @@
 //! 2. [`endpoint_selection`]: which endpoints a Service's port has on this node, a pure function.
 //! 3. [`backend`]: makes the kernel (or this process) do so, and applies only what differs.
 
-mod access;
 pub mod backend;
 pub mod conntrack;
 pub mod endpoint_selection;
 pub mod events;
 pub mod healthz;
-pub mod http;
 pub mod iptables;
-pub mod log;
 pub mod metrics;
 pub mod model;
+pub mod news;
+pub mod node_address;
 pub mod objects;
 pub mod observer;
 pub mod options;

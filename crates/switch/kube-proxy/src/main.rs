@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use kube_proxy::options::{self, Command, Options, ProxyMode};
-use kube_proxy::{iptables, log, run};
+use kube_proxy::{iptables, run};
 
 /// How long `--print-rules` waits for the API server.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -36,11 +36,11 @@ fn follow(command: Command) -> anyhow::Result<()> {
         Command::Help => print!("{}", options::help()),
         Command::Version => println!("kube-proxy {}", env!("CARGO_PKG_VERSION")),
         Command::Run(options) => {
-            log::start(options.verbosity);
+            daemon::log::start("kube_proxy", options.verbosity);
             runtime()?.block_on(run::run(options))?;
         }
         Command::Cleanup(options) => {
-            log::start(options.verbosity);
+            daemon::log::start("kube_proxy", options.verbosity);
             let removed = iptables::clean_up(&iptables::Tool::find()?)?;
             println!(
                 "{}",
@@ -48,7 +48,7 @@ fn follow(command: Command) -> anyhow::Result<()> {
             );
         }
         Command::PrintRules(options) => {
-            log::start(options.verbosity);
+            daemon::log::start("kube_proxy", options.verbosity);
             print_rules(&options)?;
         }
     }

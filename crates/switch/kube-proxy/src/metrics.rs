@@ -1,6 +1,5 @@
 //! What this program counts and measures, under upstream's names, in OpenMetrics' text format.
 
-mod process;
 mod server;
 
 #[cfg(test)]
@@ -18,6 +17,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry};
 
+use daemon::process::{Process, unix_seconds};
 pub use server::serve;
 
 type Seconds = Gauge<f64, AtomicU64>;
@@ -112,7 +112,7 @@ impl Metrics {
             ),
             registry: Registry::default(),
         };
-        registry.register_collector(Box::new(process::Process { began: metrics.began }));
+        registry.register_collector(Box::new(Process { began: metrics.began }));
         registry.register(
             "kube_proxy_build",
             "This program",
@@ -145,7 +145,17 @@ impl Metrics {
     /// Everything that came in is programmed; it took `duration`.
     pub fn synced(&self, duration: Duration) {
         self.sync_duration.observe(duration.as_secs_f64());
+        self.stands();
+        self.nothing_pending();
+    }
+
+    /// What is programmed was looked at, and is as it should be: upstream writes it all again each period, and counts that as a sync.
+    pub fn stands(&self) {
         self.last_synced.set(unix_seconds(SystemTime::now()));
+    }
+
+    /// Whatever came in changes nothing, or is programmed.
+    pub fn nothing_pending(&self) {
         self.endpoint_changes.pending.set(0);
         self.service_changes.pending.set(0);
     }
@@ -200,8 +210,4 @@ fn network_programming_buckets() -> impl Iterator<Item = f64> {
     let quarters = [0.0, 0.25, 0.5].into_iter();
     let seconds = (1..60).chain((60..120).step_by(5)).chain((120..=300).step_by(30)).map(f64::from);
     quarters.chain(seconds)
-}
-
-fn unix_seconds(at: SystemTime) -> f64 {
-    at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }

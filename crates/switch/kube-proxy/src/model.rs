@@ -1,11 +1,12 @@
 //! Services and their endpoints as this program keeps them: validated, IPv4, and a few bytes for each endpoint.
 
 mod endpoint;
-mod name;
+mod protocol;
 mod service;
 mod sets;
 
+pub use api_watch::ServiceName;
 pub use endpoint::{Endpoint, EndpointPort, EndpointState, Place};
-pub use name::{Protocol, ServiceName};
+pub use protocol::Protocol;
 pub use service::{Service, ServicePort, TrafficPolicy};
 pub use sets::{Change, Model};

@@ -5,13 +5,15 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use daemon::tell_systemd;
 use sd_notify::NotifyState;
 
 use crate::backend::SyncError;
 use crate::conntrack::{self, UdpServices};
 use crate::healthz::Health;
 use crate::metrics::Metrics;
-use crate::model::{Change, EndpointState, Model, Place, Protocol, Service, ServiceName};
+use crate::model::{EndpointState, Model, Place, Protocol, Service, ServiceName};
+use crate::news::Seen;
 use crate::service_health::ServiceHealth;
 use crate::syncer::Observer;
 
@@ -33,24 +35,26 @@ pub struct Standing {
 }
 
 impl Observer for Reports {
-    fn queued(&mut self, change: &Change) {
-        match change {
-            Change::Service(..) => self.metrics.service_changes_seen(1),
-            Change::AllServices(all) => self.metrics.service_changes_seen(count(all.len())),
-            Change::Endpoints { .. } => self.metrics.endpoint_changes_seen(1),
-            Change::AllEndpoints(all) => self.metrics.endpoint_changes_seen(count(all.len())),
-        }
+    fn queued(&mut self, seen: Seen) {
+        self.metrics.service_changes_seen(seen.services);
+        self.metrics.endpoint_changes_seen(seen.endpoints);
         self.health.queued_update();
     }
 
+    fn nothing_changed(&mut self) {
+        self.metrics.nothing_pending();
+        self.health.updated();
+    }
+
     fn synced(&mut self, model: &Model, touched: &BTreeSet<ServiceName>, took: Duration, triggers: &[SystemTime]) {
+        // First: load balancers are told that this node has endpoints only while it is healthy.
+        self.health.updated();
         self.service_health.sync(health_checks(model));
         if let Some(udp) = &mut self.udp {
             udp.follow(model, touched);
         }
         self.metrics.synced(took);
         triggers.iter().for_each(|&trigger| self.metrics.network_programmed(trigger));
-        self.health.updated();
         tracing::debug!(services = touched.len(), took = ?took, "programmed");
         if !self.standing.synced {
             tracing::info!(services = model.services().count(), took = ?took, "in sync with the API server");
@@ -73,23 +77,20 @@ impl Observer for Reports {
         tell_systemd(&[NotifyState::Status("cannot program the rules; the log says why")]);
     }
 
-    fn checked(&mut self, repaired: bool) {
+    fn checking(&mut self) {
+        self.health.queued_update();
+    }
+
+    fn checked(&mut self, model: &Model, repaired: bool) {
         self.health.updated();
+        self.metrics.stands();
+        if let Some(udp) = self.udp.as_mut().filter(|udp| repaired || udp.failing) {
+            udp.judge_all(model);
+        }
         if repaired {
             tracing::warn!("someone else had changed rules of ours; they are as they should be again");
         }
     }
-}
-
-/// Says something to the service manager, if there is one.
-pub fn tell_systemd(what: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(false, what) {
-        tracing::debug!(%error, "cannot notify systemd");
-    }
-}
-
-fn count(changes: usize) -> u32 {
-    u32::try_from(changes).unwrap_or(u32::MAX)
 }
 
 /// For each health check node port, how many endpoints its Service has here.
@@ -109,6 +110,8 @@ fn local_endpoints(model: &Model, name: &ServiceName, service: &Service) -> usiz
 pub struct UdpEntries {
     /// Addresses and ports of the UDP Services that were programmed; without an address, a node port.
     known: BTreeMap<ServiceName, Vec<(Option<Ipv4Addr>, u16)>>,
+    /// Addresses at which nobody answers any more, until the entries have been judged by them.
+    gone: BTreeSet<(Option<Ipv4Addr>, u16)>,
     began: bool,
     failing: bool,
 }
@@ -117,23 +120,34 @@ impl UdpEntries {
     fn follow(&mut self, model: &Model, touched: &BTreeSet<ServiceName>) {
         let all = (!self.began).then(|| model.services().map(|(name, _)| name)).into_iter().flatten();
         let names: BTreeSet<&ServiceName> = all.chain(touched).collect();
-        let mut desired = UdpServices::of(model, names.iter().copied());
+        let desired = UdpServices::of(model, names.iter().copied());
         for name in names {
             let now = model.service(name).map(udp_addresses).unwrap_or_default();
             let before =
                 if now.is_empty() { self.known.remove(name) } else { self.known.insert(name.clone(), now.clone()) };
             // Who asks there is not answered any more.
-            for (ip, port) in before.into_iter().flatten().filter(|address| !now.contains(address)) {
-                desired.insert(ip, port, &[]);
-            }
+            self.gone.extend(before.into_iter().flatten().filter(|address| !now.contains(address)));
         }
         self.began = true;
+        self.judge(desired);
+    }
+
+    /// Once more what every Service has: flows that began while rules were missing, or could not be judged, went past all of them.
+    fn judge_all(&mut self, model: &Model) {
+        self.judge(UdpServices::of(model, model.services().map(|(name, _)| name)));
+    }
+
+    fn judge(&mut self, mut desired: UdpServices) {
+        for &(ip, port) in &self.gone {
+            desired.insert(ip, port, &[]);
+        }
         if desired.is_empty() {
             return;
         }
         match conntrack::delete_stale_udp(&desired) {
             Ok(deleted) => {
                 self.failing = false;
+                self.gone.clear();
                 tracing::debug!(deleted, "looked for UDP entries of endpoints that are gone");
             }
             Err(error) if !self.failing => {

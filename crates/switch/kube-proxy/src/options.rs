@@ -2,10 +2,11 @@
 //!
 //! Names, meanings and defaults are those of upstream's kube-proxy 1.20, save that conntrack's settings are left alone unless asked
 //! for. [`flags`] lists the flags that there are, [`command_line`] reads them; [`absent`] has upstream's that there are not,
-//! [`config_file`] the file.
+//! [`config_file`] the file, [`config_fields`] what of it has no effect.
 
 mod absent;
 mod command_line;
+mod config_fields;
 mod config_file;
 mod config_schema;
 mod feature_gates;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use ipnet::Ipv4Net;
 
 pub use command_line::help;
+pub use config_file::parse as parse_configuration;
 
 /// What this program shall do.
 #[derive(Clone, Debug, PartialEq)]
@@ -127,6 +129,9 @@ pub enum ProxyMode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DetectLocalMode {
     ClusterCidr,
+    /// Upstream's: by the addresses that the API has for this node's pods. Other nodes' pods ask the kube-proxy there, so that with
+    /// `--cluster-cidr` it comes to the same.
+    NodeCidr,
 }
 
 /// What was asked for of conntrack; `None` was not asked for, and zero is to be left as it is.
@@ -156,6 +161,20 @@ pub fn parse<A: Into<OsString>>(arguments: impl IntoIterator<Item = A>) -> Resul
         Some(path) => config_file::read(&path, &draft)?,
         None => draft.options,
     };
+    options.warnings.extend(draft.without_effect);
+    if options.detect_local_mode == DetectLocalMode::NodeCidr {
+        if options.cluster_cidr.is_none() {
+            return Err(UsageError(
+                "--detect-local-mode=NodeCIDR (detectLocalMode) needs --cluster-cidr (clusterCIDR) here, as traffic of pods is told by \
+                 that: give the addresses of all pods"
+                    .to_owned(),
+            ));
+        }
+        options
+            .warnings
+            .push("NodeCIDR is taken for ClusterCIDR: traffic of pods is told by --cluster-cidr".to_owned());
+        options.detect_local_mode = DetectLocalMode::ClusterCidr;
+    }
     if options.min_sync_period > options.sync_period {
         return Err(UsageError(format!(
             "--iptables-min-sync-period (minSyncPeriod) is {:?}, which must not be more than --iptables-sync-period (syncPeriod), {:?}",
@@ -192,6 +211,10 @@ struct Draft {
     options: Options,
     /// The flags that were given.
     given: Vec<&'static command_line::Flag>,
+    /// What is to be said of flags that have no effect.
+    without_effect: Vec<String>,
+    /// What is wrong with the first flag that a configuration file would decide against.
+    wrong: Option<UsageError>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -1,7 +1,7 @@
 //! The running program: what is started, in which order, and how it ends.
 
-use std::net::Ipv4Addr;
-use std::sync::{Arc, mpsc};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -9,17 +9,20 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::backend::{Backend, Periods};
-use crate::http::BindFailure;
 use crate::iptables::{self, Iptables, Tool};
 use crate::metrics::Metrics;
+use crate::model::{Change, Model};
+use crate::news::{self, Arrived};
 use crate::objects::Reader;
-use crate::observer::{Reports, Standing, UdpEntries, tell_systemd};
+use crate::observer::{Reports, Standing, UdpEntries};
 use crate::options::{Options, ProxyMode};
-use crate::syncer::{News, Syncer};
+use crate::syncer::Syncer;
 use crate::transit::{self, BesideTransit, Transit};
 use crate::userspace::{self, Userspace};
 use crate::watch::{self, Connection};
-use crate::{conntrack, events, healthz, metrics, service_health};
+use crate::{conntrack, events, healthz, metrics, node_address, service_health};
+use daemon::http::BindFailure;
+use daemon::tell_systemd;
 
 /// Proxies until it is told to stop; what is programmed stays then. An error is one of the options or of this machine.
 pub async fn run(options: Options) -> anyhow::Result<()> {
@@ -36,7 +39,8 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     metrics.set_proxy_mode(backend.name());
     let health = Arc::new(healthz::Health::new(options.sync_period));
     let (events, event_queue) = events::channel(&options.node_name);
-    let (service_health, health_servers) = service_health::channel(options.nodeport_addresses.clone(), events.clone());
+    let (service_health, health_servers) =
+        service_health::channel(options.nodeport_addresses.clone(), Arc::clone(&health), events.clone());
     let reports = Reports {
         metrics: Arc::clone(&metrics),
         health: Arc::clone(&health),
@@ -45,7 +49,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         standing: Standing::default(),
     };
     let periods = Periods { full_check: options.sync_period, least_between_syncs: options.min_sync_period };
-    let (news, arriving) = mpsc::channel();
+    let (news, arriving) = news::channel();
     let syncer = Syncer::new(backend, reports, periods);
     let syncer = std::thread::Builder::new()
         .name("syncer".to_owned())
@@ -56,6 +60,9 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     tokio::spawn(event_queue.run(client.clone()));
     tokio::spawn(health_servers.run());
     let reader = Arc::new(Reader::new(&options.node_name));
+    if options.bind_address.is_unspecified() {
+        tokio::spawn(node_address::find(client.clone(), options.node_name.clone(), news.clone()));
+    }
     let watches = tokio::spawn(watch::run(client, reader, options.endpoint_slices, news.clone()));
     tell_systemd(&[NotifyState::Status("waiting for the API server")]);
 
@@ -66,7 +73,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     };
     tell_systemd(&[NotifyState::Stopping]);
     // A round that is under way is finished, so that nothing is left half done.
-    let _ = news.send(News::Stop);
+    news.end();
     let _ = syncer.join();
     ended
 }
@@ -164,7 +171,7 @@ pub fn iptables_settings(options: &Options, features: iptables::Features) -> ipt
         masquerade_all: options.masquerade_all,
         masquerade_bit: options.masquerade_bit,
         nodeport_addresses: options.nodeport_addresses.clone(),
-        node_ip: Some(options.bind_address).filter(|&address| address != Ipv4Addr::UNSPECIFIED),
+        node_ip: Some(options.bind_address).filter(|&address| !address.is_unspecified()),
         pod_bridge: options.pod_bridge_interface.clone(),
         features,
     }
@@ -184,25 +191,33 @@ fn adjust_oom_score(score: i32) {
 }
 
 /// Reads both sets once, and gives the model that they make.
-pub async fn model_of_now(options: &Options, limit: Duration) -> anyhow::Result<crate::model::Model> {
+pub async fn model_of_now(options: &Options, limit: Duration) -> anyhow::Result<Model> {
     let client = watch::connect(&connection(options))?;
-    let (news, arriving) = mpsc::channel();
+    let (news, arriving) = news::channel();
     let reader = Arc::new(Reader::new(&options.node_name));
-    let watches = tokio::spawn(watch::run(client, reader, options.endpoint_slices, news));
+    let watches = tokio::spawn(watch::run(client.clone(), reader, options.endpoint_slices, news));
     let gather = tokio::task::spawn_blocking(move || {
-        let mut model = crate::model::Model::default();
-        let mut touched = std::collections::BTreeSet::new();
+        let mut model = Model::default();
+        let mut touched = BTreeSet::new();
         while !model.is_complete() {
-            match arriving.recv_timeout(limit) {
-                Ok(News::Change(change, _)) => model.apply(change, &mut touched),
-                Ok(News::Stop) | Err(_) => bail!("the API server gave no Services and endpoints within {limit:?}"),
-            }
+            let Arrived::News(news) = arriving.wait(Some(limit)) else {
+                bail!("the API server gave no Services and endpoints within {limit:?}")
+            };
+            news.changes.into_iter().for_each(|(change, _)| model.apply(change, &mut touched));
         }
         Ok(model)
     });
     let model = gather.await.context("reading Services and endpoints ended early")?;
     watches.abort();
-    model
+    let mut model = model?;
+    if options.bind_address.is_unspecified() {
+        match node_address::ask(&client, &options.node_name).await {
+            Ok(Some(address)) => model.apply(Change::NodeAddress(address), &mut BTreeSet::new()),
+            Ok(None) => {}
+            Err(error) => tracing::debug!("this node's address is not known: {error}"),
+        }
+    }
+    Ok(model)
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! The `healthCheckNodePort` of Services with `externalTrafficPolicy: Local`: load balancers ask there whether this node has endpoints.
+//! While this program is not healthy it says that there are none, as upstream's does since 1.26: what it would lead there to may be out of date.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::StatusCode;
@@ -12,8 +14,9 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 use crate::events::Events;
-use crate::http::{self, HttpAnswer};
+use crate::healthz::Health;
 use crate::model::ServiceName;
+use daemon::http::{self, HttpAnswer};
 
 const BIND_RETRY: Duration = Duration::from_secs(1);
 
@@ -42,16 +45,21 @@ impl ServiceHealth {
 pub struct HealthServers {
     desired: watch::Receiver<DesiredHealth>,
     addresses: Vec<Ipv4Net>,
+    health: Arc<Health>,
     events: Events,
     running: BTreeMap<u16, Server>,
 }
 
 /// Makes the two ends. It is served on all addresses of the node, or those in `nodeport_addresses`.
-pub fn channel(nodeport_addresses: Vec<Ipv4Net>, events: Events) -> (ServiceHealth, HealthServers) {
+pub fn channel(
+    nodeport_addresses: Vec<Ipv4Net>,
+    health: Arc<Health>,
+    events: Events,
+) -> (ServiceHealth, HealthServers) {
     let (sender, desired) = watch::channel(DesiredHealth::new());
     (
         ServiceHealth { sender },
-        HealthServers { desired, addresses: nodeport_addresses, events, running: BTreeMap::new() },
+        HealthServers { desired, addresses: nodeport_addresses, health, events, running: BTreeMap::new() },
     )
 }
 
@@ -114,9 +122,11 @@ impl HealthServers {
             IpAddr::V4(ip) => addresses.is_empty() || addresses.iter().any(|block| block.contains(&ip)),
             IpAddr::V6(_) => false,
         };
-        let desired = self.desired.clone();
+        let (desired, health) = (self.desired.clone(), Arc::clone(&self.health));
         let answer = move |_: &str| match desired.borrow().get(&port) {
-            Some((service, local_endpoints)) => answer(service, *local_endpoints),
+            Some((service, local_endpoints)) => {
+                answer(service, *local_endpoints, health.is_healthy(Instant::now().into_std()))
+            }
             None => HttpAnswer::not_found(),
         };
         tokio::spawn(async move {
@@ -126,8 +136,9 @@ impl HealthServers {
 }
 
 /// Laid out as upstream lays it out.
-fn answer(service: &ServiceName, local_endpoints: usize) -> HttpAnswer {
-    let status = if local_endpoints == 0 { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+fn answer(service: &ServiceName, local_endpoints: usize, healthy: bool) -> HttpAnswer {
+    let served = healthy && local_endpoints > 0;
+    let status = if served { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let ServiceName { namespace, name } = service;
     let body = format!(
         "{{\n\t\"service\": {{\n\t\t\"namespace\": {namespace:?},\n\t\t\"name\": {name:?}\n\t}},\n\t\"localEndpoints\": {local_endpoints}\n}}"
@@ -138,7 +149,8 @@ fn answer(service: &ServiceName, local_endpoints: usize) -> HttpAnswer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{events, http::client};
+    use crate::events;
+    use daemon::http::client;
 
     fn web(port: u16, local_endpoints: usize) -> DesiredHealth {
         DesiredHealth::from([(port, (ServiceName::new("shop", "web"), local_endpoints))])
@@ -162,8 +174,14 @@ mod tests {
     }
 
     fn start(addresses: Vec<Ipv4Net>) -> (ServiceHealth, events::Queue) {
+        let health = Health::new(Duration::from_secs(3600));
+        health.updated();
+        start_with(addresses, Arc::new(health))
+    }
+
+    fn start_with(addresses: Vec<Ipv4Net>, health: Arc<Health>) -> (ServiceHealth, events::Queue) {
         let (events, queue) = events::channel("veos-b");
-        let (health, servers) = channel(addresses, events);
+        let (health, servers) = channel(addresses, health, events);
         tokio::spawn(servers.run());
         (health, queue)
     }
@@ -179,6 +197,23 @@ mod tests {
         assert!(head.contains("content-type: application/json"), "{head}");
         let expected = serde_json::json!({"service": {"namespace": "shop", "name": "web"}, "localEndpoints": 2});
         assert_eq!(serde_json::from_str::<serde_json::Value>(&body).unwrap(), expected);
+    }
+
+    #[tokio::test]
+    async fn while_the_proxy_is_unhealthy_it_is_503_whatever_endpoints_there_are() {
+        let port = free_port();
+        let proxy = Arc::new(Health::new(Duration::from_millis(50)));
+        let (health, _queue) = start_with(Vec::new(), Arc::clone(&proxy));
+        health.sync(web(port, 2));
+        await_status(port, Some(503)).await;
+        proxy.updated();
+        await_status(port, Some(200)).await;
+        // Nothing that changes from here on gets through.
+        proxy.queued_update();
+        let (.., body) = await_status(port, Some(503)).await.unwrap();
+        assert!(body.contains("\"localEndpoints\": 2"), "{body}");
+        proxy.updated();
+        await_status(port, Some(200)).await;
     }
 
     #[tokio::test]

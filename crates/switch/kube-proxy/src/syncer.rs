@@ -5,14 +5,15 @@
 //! 1. Takes in every change that waits. Nothing is programmed before both sets have been listed.
 //! 2. Programs at once what changed after a quiet time; in a busy time it rests twice as long as the last round
 //!    took, or the least period that was asked for, so that changes gather. A failure is tried again, with backoff.
-//! 3. Looks every second, cheaply, whether what it programmed still stands, and at every full period thoroughly.
+//! 3. Looks every second, cheaply, whether what it programmed still stands, and at every full period thoroughly, whatever else there is
+//!    to do.
 
 use std::collections::BTreeSet;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::backend::{Backend, Periods, SyncError};
-use crate::model::{Change, Model, ServiceName};
+use crate::model::{Model, ServiceName};
+use crate::news::{Arrived, News, NewsQueue, Seen};
 
 /// How often the cheap check is made.
 const CHECK: Duration = Duration::from_secs(1);
@@ -24,25 +25,20 @@ const BUSY_SHARE: u32 = 3;
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 const LAST_RETRY: Duration = Duration::from_secs(1);
 
-/// What comes to the syncer.
-#[derive(Debug)]
-pub enum News {
-    /// From a watch; with the time that the cause of it happened, where the object says so.
-    Change(Change, Option<SystemTime>),
-    /// End, and leave what is programmed.
-    Stop,
-}
-
 /// Who is told what the syncer does: health, metrics, service manager.
 pub trait Observer {
-    /// A change came that has to be programmed.
-    fn queued(&mut self, change: &Change);
+    /// Changes came that have to be programmed.
+    fn queued(&mut self, seen: Seen);
+    /// What came since everything was programmed changes nothing.
+    fn nothing_changed(&mut self);
     /// Everything that came is programmed. `touched` is what was.
     fn synced(&mut self, model: &Model, touched: &BTreeSet<ServiceName>, took: Duration, triggers: &[SystemTime]);
     /// A round failed; it will be tried again.
     fn failed(&mut self, error: &SyncError);
+    /// A check begins. Until the next word it is under way, and may hang.
+    fn checking(&mut self);
     /// A check is done; `repaired` where someone else had changed what we programmed.
-    fn checked(&mut self, repaired: bool);
+    fn checked(&mut self, model: &Model, repaired: bool);
 }
 
 pub struct Syncer<O> {
@@ -54,6 +50,8 @@ pub struct Syncer<O> {
     triggers: Vec<SystemTime>,
     /// Something waits to be programmed, be it that there is nothing.
     desired: bool,
+    /// Everything was programmed once.
+    began: bool,
     clocks: Clocks,
 }
 
@@ -76,22 +74,27 @@ impl<O: Observer> Syncer<O> {
             touched: BTreeSet::new(),
             triggers: Vec::new(),
             desired: true,
+            began: false,
             clocks: Clocks { sync: now, check: now, full_check: now, retry: FIRST_RETRY },
         }
     }
 
     /// Works until told to stop, or until nobody is left who could bring news.
-    pub fn run(mut self, news: &Receiver<News>) {
+    pub fn run(mut self, news: &NewsQueue) {
         while self.take_in(news) {
             if !self.model.is_complete() {
                 continue;
             }
             let now = Instant::now();
+            if self.desired && now >= self.clocks.sync {
+                self.sync();
+            }
+            // Before more is taken in: in a busy time there is always more.
             if self.desired {
-                if now >= self.clocks.sync {
-                    self.sync();
-                }
-            } else if now >= self.clocks.full_check {
+                continue;
+            }
+            let now = Instant::now();
+            if now >= self.clocks.full_check {
                 self.check(true);
             } else if now >= self.clocks.check {
                 self.check(false);
@@ -100,31 +103,30 @@ impl<O: Observer> Syncer<O> {
     }
 
     /// Waits until there is something to do, and takes in all news. False at the end.
-    fn take_in(&mut self, news: &Receiver<News>) -> bool {
-        let first = if self.model.is_complete() {
-            let next = if self.desired { self.clocks.sync } else { self.clocks.check.min(self.clocks.full_check) };
-            news.recv_timeout(next.saturating_duration_since(Instant::now()))
-        } else {
-            news.recv().map_err(|_| RecvTimeoutError::Disconnected)
-        };
-        let first = match first {
-            Ok(one) => one,
-            Err(RecvTimeoutError::Timeout) => return true,
-            Err(RecvTimeoutError::Disconnected) => return false,
-        };
-        std::iter::once(first).chain(news.try_iter()).all(|one| self.take(one))
+    fn take_in(&mut self, news: &NewsQueue) -> bool {
+        let next = if self.desired { self.clocks.sync } else { self.clocks.check.min(self.clocks.full_check) };
+        let limit = self.model.is_complete().then(|| next.saturating_duration_since(Instant::now()));
+        match news.wait(limit) {
+            Arrived::News(news) => self.take(news),
+            Arrived::Nothing => {}
+            Arrived::End => return false,
+        }
+        true
     }
 
-    fn take(&mut self, news: News) -> bool {
-        let News::Change(change, trigger) = news else { return false };
-        let before = self.touched.len();
-        self.observer.queued(&change);
-        self.model.apply(change, &mut self.touched);
-        if self.touched.len() > before {
-            self.triggers.extend(trigger);
+    fn take(&mut self, news: News) {
+        self.observer.queued(news.seen);
+        for (change, trigger) in news.changes {
+            let before = self.touched.len();
+            self.model.apply(change, &mut self.touched);
+            if self.touched.len() > before {
+                self.triggers.extend(trigger);
+            }
         }
         self.desired |= !self.touched.is_empty();
-        true
+        if !self.desired {
+            self.observer.nothing_changed();
+        }
     }
 
     fn sync(&mut self) {
@@ -138,7 +140,10 @@ impl<O: Observer> Syncer<O> {
                 self.desired = false;
                 self.clocks.retry = FIRST_RETRY;
                 self.clocks.sync = started + (took * BUSY_SHARE).max(self.periods.least_between_syncs);
-                self.rest_before_checks(started);
+                // No other sync moves a check: whoever changes rules while Services change is found all the same.
+                if !std::mem::replace(&mut self.began, true) {
+                    self.rest_before_checks(started);
+                }
             }
             Err(error) => self.try_again(&error),
         }
@@ -146,10 +151,11 @@ impl<O: Observer> Syncer<O> {
 
     fn check(&mut self, fully: bool) {
         let started = Instant::now();
+        self.observer.checking();
         let result = if fully { self.backend.check_fully(&self.model) } else { self.backend.check(&self.model) };
         match result {
             Ok(repaired) => {
-                self.observer.checked(repaired);
+                self.observer.checked(&self.model, repaired);
                 if fully || repaired {
                     self.rest_before_checks(started);
                 } else {

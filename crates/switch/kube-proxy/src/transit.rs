@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use tracing::{info, warn};
 
 use crate::backend::{Backend, SyncError};
-use crate::iptables::{Feature, Generation, IptablesError, Line, Table, Tool, Watch, has_table, target};
+use crate::iptables::{Feature, Generation, IptablesError, Line, Table, Tool, Undisturbed, has_table, target};
 use crate::model::{Model, ServiceName};
 
 pub use rules::Local;
@@ -32,9 +32,7 @@ pub struct Transit {
     written: Option<Vec<String>>,
     /// As iptables-save prints what was written: versions differ in how they spell a rule.
     saved: Found,
-    watch: Option<Watch>,
-    /// What the kernel answered when all of it stood.
-    generation: Option<Generation>,
+    undisturbed: Undisturbed,
     /// Somebody else's rule that needs every connection tracked; `None` before the first look.
     needed_by: Option<Option<String>>,
     /// What the kernel answered at the last look for such rules.
@@ -70,17 +68,8 @@ impl Transit {
         if !features.has(Feature::Notrack) || !features.has(Feature::Addrtype) {
             return None;
         }
-        let watch = Watch::new(tool.variant()).ok();
-        Some(Self {
-            tool,
-            local,
-            written: None,
-            saved: Found::default(),
-            watch,
-            generation: None,
-            needed_by: None,
-            looked: None,
-        })
+        let undisturbed = Undisturbed::new(tool.variant(), &[Table::Raw]);
+        Some(Self { tool, local, written: None, saved: Found::default(), undisturbed, needed_by: None, looked: None })
     }
 
     /// Follows the Services' addresses.
@@ -90,13 +79,14 @@ impl Transit {
         }
         let desired = self.desired(model);
         if self.written.as_ref() != Some(&desired) {
-            let generation = self.look();
+            let look = self.undisturbed.look();
             let found = read(&self.tool)?;
             if found == Found::of(&desired) {
                 // An earlier run's, and still right.
-                (self.written, self.saved, self.generation) = (Some(desired), found, generation);
+                (self.written, self.saved) = (Some(desired), found);
+                self.undisturbed.stood_at(look);
             } else {
-                self.write(desired, &found)?;
+                self.write(desired, look, &found)?;
             }
         }
         Ok(())
@@ -104,14 +94,14 @@ impl Transit {
 
     /// Looks whether the chain still stands, as cheaply as can be, and repairs it.
     fn check(&mut self, model: &Model) -> Result<bool, IptablesError> {
-        if self.watch.is_none() || self.is_undisturbed() { Ok(false) } else { self.repair(model) }
+        if !self.undisturbed.can_tell() || self.is_undisturbed() { Ok(false) } else { self.repair(model) }
     }
 
     /// The same, whatever a cheap look says, and looks for others' rules.
     fn check_fully(&mut self, model: &Model) -> Result<bool, IptablesError> {
-        let exact = self.watch.as_ref().is_some_and(Watch::is_exact);
-        let nobody_wrote = |generation: Option<Generation>| exact && generation.is_some() && self.look() == generation;
-        if nobody_wrote(self.looked) && nobody_wrote(self.generation) {
+        let exact = self.undisturbed.is_exact();
+        let nobody_wrote = |look: Option<Generation>| exact && look.is_some() && self.undisturbed.look() == look;
+        if nobody_wrote(self.looked) && nobody_wrote(self.undisturbed.stood()) {
             return Ok(false);
         }
         self.look_for_others()?;
@@ -120,23 +110,19 @@ impl Transit {
 
     /// Repairs what somebody else has changed; returns whether there was anything.
     fn repair(&mut self, model: &Model) -> Result<bool, IptablesError> {
-        let generation = self.look();
+        let look = self.undisturbed.look();
         let found = read(&self.tool)?;
         let desired = self.desired(model);
         if self.written.as_ref() == Some(&desired) && found == self.saved {
-            self.generation = generation;
+            self.undisturbed.stood_at(look);
             return Ok(false);
         }
-        self.write(desired, &found)?;
+        self.write(desired, look, &found)?;
         Ok(true)
     }
 
     fn is_undisturbed(&self) -> bool {
-        self.written.is_some() && self.generation.is_some() && self.look() == self.generation
-    }
-
-    fn look(&self) -> Option<Generation> {
-        self.watch.as_ref()?.generation_of(&[Table::Raw]).ok()
+        self.written.is_some() && self.undisturbed.holds()
     }
 
     /// No rules at all where somebody else needs every connection tracked.
@@ -149,7 +135,7 @@ impl Transit {
     }
 
     fn look_for_others(&mut self) -> Result<(), IptablesError> {
-        let looked = self.look();
+        let looked = self.undisturbed.look();
         let needed_by = others::who_needs_tracking(&self.tool)?;
         if self.needed_by.as_ref() != Some(&needed_by) {
             match &needed_by {
@@ -161,10 +147,11 @@ impl Transit {
         Ok(())
     }
 
-    /// Makes the chain hold `desired`, in one go, and reads back what came of it.
-    fn write(&mut self, desired: Vec<String>, found: &Found) -> Result<(), IptablesError> {
+    /// Makes the chain, which was `found` so after a look, hold `desired`, in one go, and reads back what came of it.
+    fn write(&mut self, desired: Vec<String>, look: Option<Generation>, found: &Found) -> Result<(), IptablesError> {
         // Whatever happens from here on, only a look can tell what stands there.
-        (self.written, self.generation) = (None, None);
+        self.written = None;
+        self.undisturbed.forget();
         if desired.is_empty() {
             remove_found(&self.tool, found)?;
         } else {
@@ -175,12 +162,17 @@ impl Transit {
                 writeln!(out, "-A {}\nCOMMIT", lead())
             })?;
         }
-        let generation = self.look();
+        let written = self.undisturbed.look();
         self.saved = read(&self.tool)?;
         let leads = usize::from(!desired.is_empty());
+        let commits = u32::from(found.chain || !desired.is_empty());
         // Otherwise someone else was at it meanwhile: the next look writes it all again.
-        if self.saved.rules.len() == desired.len() && self.saved.leads.len() == leads {
-            (self.written, self.generation) = (Some(desired), generation);
+        if self.undisturbed.is_all_ours(look, commits, written)
+            && self.saved.rules.len() == desired.len()
+            && self.saved.leads.len() == leads
+        {
+            self.written = Some(desired);
+            self.undisturbed.stood_at(written);
         }
         Ok(())
     }

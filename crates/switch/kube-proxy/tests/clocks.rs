@@ -9,13 +9,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Files that may read it, and what for.
-const READERS: [(&str, &str); 5] = [
-    ("access/exec/credential.rs", "how long a plugin's token is good yet, whose end is a time of day"),
-    ("events.rs", "the time in an event"),
-    ("healthz.rs", "the times in the answer, not whether it is healthy"),
-    ("log.rs", "the time in a line"),
-    ("metrics.rs", "timestamps, and how long ago a pod changed by the API's clock"),
+const READERS: [(&str, &str); 6] = [
+    ("api-watch/src/access/exec/credential.rs", "how long a plugin's token is good yet, whose end is a time of day"),
+    ("cluster-dns/src/metrics.rs", "when the process began"),
+    ("daemon/src/log.rs", "the time in a line"),
+    ("kube-proxy/src/events.rs", "the time in an event"),
+    ("kube-proxy/src/healthz.rs", "the times in the answer, not whether it is healthy"),
+    ("kube-proxy/src/metrics.rs", "timestamps, and how long ago a pod changed by the API's clock"),
 ];
+
+/// The crates of programs that run for ever.
+const CRATES: [&str; 4] = ["api-watch", "cluster-dns", "daemon", "kube-proxy"];
 
 /// How it can be read.
 const READS: [&str; 6] = [
@@ -40,9 +44,9 @@ fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
 
 #[test]
 fn nothing_else_is_decided_by_the_clock_of_the_day() {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap();
     let mut files = vec![];
-    sources(&source, &mut files);
+    CRATES.iter().for_each(|name| sources(&source.join(name).join("src"), &mut files));
     assert!(files.len() > 60, "{} files in {}", files.len(), source.display());
     let mut readers = vec![];
     for file in files {

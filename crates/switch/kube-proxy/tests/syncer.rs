@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use kube_proxy::backend::{Backend, Periods, SyncError};
-use kube_proxy::model::{Change, EndpointPort, Model, ServiceName};
-use kube_proxy::syncer::{News, Observer, Syncer};
+use kube_proxy::model::{Change, Endpoint, EndpointPort, EndpointState, Model, Place, Protocol, ServiceName};
+use kube_proxy::news::{self, NewsSender, Seen};
+use kube_proxy::syncer::{Observer, Syncer};
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -66,7 +67,11 @@ impl Backend for Fake {
 struct Heard(Arc<Mutex<Vec<&'static str>>>);
 
 impl Observer for Heard {
-    fn queued(&mut self, _: &Change) {}
+    fn queued(&mut self, _: Seen) {}
+
+    fn nothing_changed(&mut self) {
+        self.0.lock().unwrap().push("nothing changed");
+    }
 
     fn synced(&mut self, _: &Model, _: &BTreeSet<ServiceName>, _: Duration, _: &[SystemTime]) {
         self.0.lock().unwrap().push("synced");
@@ -76,11 +81,17 @@ impl Observer for Heard {
         self.0.lock().unwrap().push("failed");
     }
 
-    fn checked(&mut self, _: bool) {}
+    fn checking(&mut self) {
+        self.0.lock().unwrap().push("checking");
+    }
+
+    fn checked(&mut self, _: &Model, _: bool) {
+        self.0.lock().unwrap().push("checked");
+    }
 }
 
 struct Running {
-    news: Sender<News>,
+    news: NewsSender,
     done: Receiver<Done>,
     failures: Arc<Mutex<u32>>,
     heard: Heard,
@@ -88,7 +99,7 @@ struct Running {
 }
 
 fn start(full_check: Duration) -> Running {
-    let (news, arriving) = mpsc::channel();
+    let (news, arriving) = news::channel();
     let (done_sender, done) = mpsc::channel();
     let failures = Arc::new(Mutex::new(0));
     let heard = Heard::default();
@@ -100,7 +111,7 @@ fn start(full_check: Duration) -> Running {
 
 impl Running {
     fn tell(&self, change: Change) {
-        self.news.send(News::Change(change, None)).unwrap();
+        self.news.tell(change, None).unwrap();
     }
 
     fn list_both(&self) {
@@ -144,7 +155,7 @@ fn what_failed_is_tried_again_with_everything_that_it_had() {
     *running.failures.lock().unwrap() = 2;
     running.tell(endpoints("web"));
     assert_eq!(running.next_sync(), ["default/web"]);
-    running.news.send(News::Stop).unwrap();
+    running.news.end();
     running.thread.join().unwrap();
     assert_eq!(*running.heard.0.lock().unwrap(), ["synced", "failed", "failed", "synced"]);
 }
@@ -155,15 +166,80 @@ fn at_rest_it_looks_cheaply_and_at_each_period_thoroughly() {
     running.list_both();
     running.next_sync();
     assert_eq!(running.done.recv_timeout(TIMEOUT).unwrap(), Done::Checked);
+    let heard = running.heard.0.lock().unwrap().clone();
+    assert_eq!(heard.get(..2), Some(&["synced", "checking"][..]), "a check that hangs is known of");
     let mut later = std::iter::from_fn(|| running.done.recv_timeout(TIMEOUT).ok()).take(5);
     assert!(later.any(|done| done == Done::CheckedFully));
+}
+
+#[test]
+fn what_changes_nothing_does_not_wait() {
+    let running = start(TIMEOUT);
+    running.list_both();
+    running.tell(endpoints("web"));
+    while running.next_sync() != ["default/web"] {}
+    running.tell(endpoints("web"));
+    let until = Instant::now() + TIMEOUT;
+    while !running.heard.0.lock().unwrap().contains(&"nothing changed") {
+        assert!(Instant::now() < until, "it waits for something");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    running.news.end();
+    running.thread.join().unwrap();
+}
+
+#[test]
+fn a_sync_moves_no_check() {
+    let running = start(Duration::from_secs(2));
+    running.list_both();
+    running.next_sync();
+    let (mut cheap, mut full) = (0, 0);
+    for number in 0..60 {
+        running.tell(endpoints(&format!("web-{number}")));
+        std::thread::sleep(Duration::from_millis(100));
+        for done in running.done.try_iter() {
+            cheap += u32::from(done == Done::Checked);
+            full += u32::from(done == Done::CheckedFully);
+        }
+    }
+    assert!(cheap >= 2 && full >= 1, "{cheap} cheap and {full} full checks in 6 s of changes");
+}
+
+/// The anonymous memory of this process, in bytes.
+fn memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+}
+
+/// As many endpoints as a slice may have, ten times.
+fn slice(number: u16) -> Change {
+    let endpoint =
+        Endpoint { ip: [10, 16, 0, 2].into(), port: number, place: Place::OtherNode, state: EndpointState::Ready };
+    let ports = EndpointPort { name: "".into(), protocol: Protocol::Tcp, endpoints: [endpoint; 1000].into() };
+    let service = ServiceName::new("default", "web");
+    Change::Endpoints { service, object: "web-1".into(), ports: Some([ports].into()) }
+}
+
+#[test]
+fn a_flood_of_changes_of_one_object_costs_no_memory_while_the_backend_hangs() {
+    let running = start(TIMEOUT);
+    running.list_both();
+    running.next_sync();
+    let hanging = running.failures.lock().unwrap();
+    let before = memory();
+    (0..20_000).for_each(|number| running.tell(slice(number)));
+    let grown = memory().saturating_sub(before) >> 20;
+    assert!(grown < 32, "{grown} MiB for one object");
+    drop(hanging);
+    assert_eq!(running.next_sync(), ["default/web"]);
 }
 
 #[test]
 fn it_ends_when_told_to_and_when_nobody_can_tell_it_any_more() {
     let told = start(TIMEOUT);
     told.list_both();
-    told.news.send(News::Stop).unwrap();
+    told.news.end();
     told.thread.join().unwrap();
     let left = start(TIMEOUT);
     drop(left.news);

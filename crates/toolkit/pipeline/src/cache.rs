@@ -85,11 +85,6 @@ impl Cache {
         Ok(Cache { root: root.to_owned() })
     }
 
-    /// Keeps other runs from publishing until the guard is dropped. `waiting` is called with who publishes now.
-    pub fn lock_publishing(&self, waiting: impl FnOnce(&str)) -> Result<Lock> {
-        self.lock_file("publishing", waiting)
-    }
-
     pub fn root(&self) -> &Path {
         &self.root
     }

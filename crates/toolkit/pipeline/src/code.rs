@@ -59,6 +59,7 @@ fn places(work: &Work) -> &'static [&'static str] {
         | Work::Swix(_)
         | Work::Sbom(_)
         | Work::Provenance(_) => &WRITTEN,
+        Work::Vex(_) => &["audit/", "pipeline/work/vex.rs", "swix/elf"],
     }
 }
 

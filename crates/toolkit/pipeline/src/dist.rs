@@ -8,7 +8,10 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use common::{Sha256, files};
+use common::{
+    Sha256, files,
+    lock::{After, Lock},
+};
 use provenance::{SIGNATURE, SUMS};
 
 use crate::{cache::Cache, known::entry_of, plan::Plan};
@@ -27,7 +30,8 @@ pub struct Published {
 /// Puts the artifacts of a plan, whose goals are all in the cache, into `dist`. What other builds
 /// (another architecture, another release) put there stays.
 pub fn publish(plan: &Plan, cache: &Cache, dist: &Path) -> Result<Vec<Published>> {
-    let _alone = cache.lock_publishing(|_| {})?;
+    files::create_dir(dist)?;
+    let _alone = lock(dist, || {})?;
     sweep(dist)?;
     let mut published = Vec::new();
     for artifact in &plan.artifacts {
@@ -50,6 +54,12 @@ pub fn publish(plan: &Plan, cache: &Cache, dist: &Path) -> Result<Vec<Published>
     }
     write_sums(dist, &published)?;
     Ok(published)
+}
+
+/// Keeps others from publishing there, or from signing what is there, until the guard is dropped, whichever caches they build in.
+/// `waiting` is called where somebody does.
+pub fn lock(dist: &Path, waiting: impl FnOnce()) -> Result<Lock> {
+    Lock::acquire(dist, After::Stays, |_| waiting())
 }
 
 /// Removes what a killed run was writing when it ended.

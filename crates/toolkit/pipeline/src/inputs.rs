@@ -30,6 +30,10 @@ pub fn unchanged(step: &Step) -> Result<()> {
             let files: Vec<InputFile> = work.files.iter().map(|(_, file)| file.clone()).collect();
             same(&files, &again(&files)?)
         }
+        Work::Vex(work) => {
+            let files = [&work.units[..], &work.files].concat();
+            same(&files, &again(&files)?)
+        }
         Work::Package(work) => same(&work.rootfs, &InputFile::below(&work.rootfs_directory)?),
         // A fetch compares what it was given itself; the others read what steps have made.
         Work::Fetch(_)

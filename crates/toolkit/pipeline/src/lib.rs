@@ -24,4 +24,5 @@ mod rust_files;
 mod work;
 
 pub use rust_files::of_package as files_of_package;
+pub use work::cargo_home::for_a_container as cargo_settings_for_a_container;
 pub use work::go::find_root as go_root;

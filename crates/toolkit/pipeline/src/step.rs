@@ -19,7 +19,7 @@ pub use self::{
     packing::{ContainerImage, ImageBuild, ImageItem, PackageBuild, PlannedBuild, SwixBuild},
     papers::{
         Artifact, Code, GivenLicence, GoCode, Licences, LicencesOf, ModuleGraph, ProgramLicences, Provenance, RustCode,
-        Sbom, SbomComponent, SbomProgram,
+        Sbom, SbomComponent, SbomProgram, Vex, VexProgram,
     },
 };
 use crate::code;
@@ -135,5 +135,6 @@ pub enum Work {
     Package(PackageBuild),
     Swix(SwixBuild),
     Sbom(Sbom),
+    Vex(Vex),
     Provenance(Provenance),
 }

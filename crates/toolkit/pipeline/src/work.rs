@@ -18,6 +18,7 @@ mod rust_std;
 mod sbom;
 pub(crate) mod sysroot;
 mod tree;
+mod vex;
 
 use std::{
     collections::BTreeMap,
@@ -87,6 +88,7 @@ pub(crate) fn execute(job: &Job, sources: &mut BTreeMap<String, Fetched>) -> Res
         Work::Package(work) => package::rpm(job, work),
         Work::Swix(work) => package::swix(job, work),
         Work::Sbom(work) => sbom::run(job, work),
+        Work::Vex(work) => vex::run(job, work),
         Work::Provenance(work) => provenance::run(job, work),
     }
 }

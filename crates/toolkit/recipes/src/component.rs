@@ -136,6 +136,9 @@ pub struct Go {
     pub libraries: Vec<Name>,
     #[serde(default)]
     pub tags: Vec<String>,
+    /// The version of the language that all but the standard library is read as, `1.19`: a newer compiler would give loops
+    /// another meaning. Go before 1.13 is not told.
+    pub language: Option<String>,
     /// Variables that the linker sets: `-X name=value`.
     #[serde(default)]
     pub stamps: BTreeMap<String, String>,

@@ -59,14 +59,21 @@ impl<'a> Shown<'a> {
 
 #[derive(Deserialize)]
 struct Document {
+    metadata: Option<Metadata>,
     components: Vec<Component>,
     dependencies: Vec<Dependency>,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    component: Component,
 }
 
 #[derive(Deserialize)]
 struct Component {
     #[serde(rename = "bom-ref")]
     reference: String,
+    purl: Option<String>,
     #[serde(default)]
     hashes: Vec<Hash>,
     #[serde(default)]
@@ -94,6 +101,7 @@ struct Dependency {
 
 /// A bill of materials that has been read.
 pub struct Bill {
+    product: Option<Component>,
     components: BTreeMap<String, Component>,
     made_of: BTreeMap<String, BTreeSet<String>>,
 }
@@ -102,6 +110,7 @@ impl Bill {
     pub fn read(document: &[u8]) -> Result<Self, serde_json::Error> {
         let document: Document = serde_json::from_slice(document)?;
         Ok(Bill {
+            product: document.metadata.map(|metadata| metadata.component),
             components: document.components.into_iter().map(|part| (part.reference.clone(), part)).collect(),
             made_of: document.dependencies.into_iter().map(|part| (part.of, part.on)).collect(),
         })
@@ -110,6 +119,35 @@ impl Bill {
     /// The names of the programs that it is about.
     pub fn programs(&self) -> impl Iterator<Item = &str> {
         self.components.keys().filter_map(|reference| reference.strip_prefix(PROGRAM))
+    }
+
+    /// What all of it is.
+    pub fn product(&self) -> Option<&str> {
+        self.product.as_ref().map(|product| product.purl.as_ref().unwrap_or(&product.reference).as_str())
+    }
+
+    /// The package URL of each part that has one, and the names of the programs that it is in, at whatever depth.
+    pub fn parts(&self) -> impl Iterator<Item = (&str, BTreeSet<&str>)> {
+        let below: Vec<_> = self.programs().map(|name| (name, self.below(&format!("{PROGRAM}{name}")))).collect();
+        self.components.values().filter_map(move |part| {
+            let purl = part.purl.as_deref()?;
+            // A component has programs, a program modules and crates, and Rust's standard library crates of its own.
+            let of_component = self.made_of.get(&part.reference).into_iter().flatten();
+            let of_component = of_component.filter_map(|reference| reference.strip_prefix(PROGRAM));
+            let within = below.iter().filter(|(_, parts)| parts.contains(&*part.reference)).map(|(name, _)| *name);
+            Some((purl, of_component.chain(within).collect()))
+        })
+    }
+
+    /// What something is made of, at every depth.
+    fn below<'a>(&'a self, reference: &str) -> BTreeSet<&'a str> {
+        let mut found = BTreeSet::new();
+        let mut ahead: Vec<&BTreeSet<String>> = self.made_of.get(reference).into_iter().collect();
+        while let Some(parts) = ahead.pop() {
+            let new = parts.iter().filter(|part| found.insert(part.as_str()));
+            ahead.extend(new.filter_map(|part| self.made_of.get(part)));
+        }
+        found
     }
 
     /// What is not alike in the bill and in a program, a line each.

@@ -113,6 +113,23 @@ pub fn inspect(path: &Path, probes: Probes, progress: &dyn Progress) -> Result<I
     open(path, probes, progress).map(|opened| opened.report)
 }
 
+/// The same, with the files of its image by their paths there.
+pub fn with_image(
+    path: &Path,
+    progress: &dyn Progress,
+) -> Result<(Inspection, BTreeMap<String, Vec<u8>>), InspectError> {
+    let opened = open(path, Probes::Skip, progress)?;
+    let files = opened
+        .report
+        .image
+        .iter()
+        .filter(|entry| matches!(entry.kind, ImageKind::Program { .. } | ImageKind::File { .. }));
+    let read = files.map(|entry| Ok((entry.path.clone(), opened.image.read(&entry.path)?)));
+    let read = read.collect::<Result<_, squashfs::SquashfsError>>();
+    let files = read.map_err(|error| InspectError { path: path.to_owned(), reason: error.into() })?;
+    Ok((opened.report, files))
+}
+
 /// A SWIX that has been found whole, with the bytes of its files.
 pub(crate) struct Opened {
     pub(crate) report: Inspection,

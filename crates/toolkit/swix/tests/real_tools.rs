@@ -7,7 +7,7 @@ mod support;
 use std::fs;
 
 use common::{Arch, command::Program, progress::Silent};
-use support::{DATE, default_sample, noise, rootfs, run, tool};
+use support::{DATE, default_sample, noise, program, rootfs, run, tool};
 use swix::{
     extension,
     squashfs::{self, Image, Node},
@@ -122,6 +122,35 @@ fn files_of_many_blocks_read_back_and_the_same_file_is_stored_once() {
     let unpacked = directory.path().join("unpacked");
     run(tool("unsquashfs").args(["-no-progress", "-d"]).arg(&unpacked).arg(&image));
     assert!(fs::read(unpacked.join("two")).unwrap() == content);
+}
+
+/// The commands of docs/operations.md, as they stand there.
+#[test]
+#[ignore = "needs root, and loop devices"]
+fn a_swix_that_is_not_installed_looks_at_a_switch_by_the_manuals_commands() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = directory.path().join("k8s-node");
+    fs::write(&node, program(Arch::Amd64, "it looks at everything")).unwrap();
+    let mut entries = support::image_entries(directory.path(), Arch::Amd64);
+    entries.push(Entry::program("bin/k8s-node", node));
+    let sample = support::sample(directory.path(), support::VERSION, &entries, Arch::Amd64);
+    let manual = fs::read_to_string(rootfs().join("../docs/operations.md")).unwrap();
+    let (_, behind) = manual.split_once("From a SWIX that is not installed yet").unwrap();
+    let block = behind.split("\n\n").nth(1).unwrap();
+    let place = directory.path().join("tmp");
+    fs::create_dir(&place).unwrap();
+    let commands: Vec<String> = block
+        .lines()
+        .map(|line| line.trim().replace("sudo ", "").replace("cd /tmp", &format!("cd {}", place.display())))
+        .map(|line| line.replace("/mnt/flash/kubernetes-on-eos-1.20.2-386.swix", sample.swix.to_str().unwrap()))
+        .collect();
+    assert!(commands.len() > 5, "{commands:?}");
+    for name in ["unzip", "rpm2cpio", "cpio", "mount", "umount"] {
+        tool(name);
+    }
+    let printed = run(tool("bash").args(["-o", "pipefail", "-ec", &commands.join("\n")]));
+    assert_eq!(printed, "it looks at everything\n");
+    assert_eq!(fs::read_dir(&place).unwrap().count(), 0, "something is left");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use cluster::{Cluster, pki};
 use common::files;
 use contract::ports;
-use enrolment::{Token, enrol};
+use enrolment::{Token, Trust, enrol};
 
 use super::switch::BenchSwitch;
 
@@ -33,11 +33,14 @@ pub fn of_enrolment_server(master: &BenchSwitch, cluster: &Path) -> Result<Enrol
     // Each keeps its keys: the master signs for no others under its name.
     let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
     for worker in workers.iter().cycle().take(ENROLMENTS) {
-        let requests = pki::requests(&directory.path().join(&worker.name), &cluster, worker, SystemTime::now())?;
+        let (own, now) = (directory.path().join(&worker.name), SystemTime::now());
+        let requests = pki::requests(&own, &cluster, worker, now)?;
+        let identity = &pki::node_identity(&own, &cluster, worker, now)?;
         let csrs: Vec<String> = requests.into_iter().flatten().map(|request| request.pem).collect();
         let timeout = Duration::from_secs(15);
         let (master, from, name) = (address, None, worker.name.as_str());
-        enrol(&enrolment::Request { master, from, name, token: &token, csrs: &csrs, timeout })?;
+        let (trust, token) = (&Trust::Token, Some(&token));
+        enrol(&enrolment::Request { master, from, name, identity, trust, token, csrs: &csrs, timeout })?;
     }
     let printed = master.run(&["memory", UNIT])?;
     let line = |name: &str| {

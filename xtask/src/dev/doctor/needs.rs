@@ -67,10 +67,12 @@ const TEST: &[Need] = &[
     need("rpm2cpio", "unpack the RPM's payload", "rpm"),
     need("cpio", "unpack the RPM's payload", "cpio"),
     need("unsquashfs", "read the image", "squashfs-tools"),
+    need("e2fsck", "judge the file system that the state is in", "e2fsprogs"),
     need("readelf", "read the programs' headers", "binutils"),
     need("unzip", "test the SWIX as a zip archive", "unzip"),
     need("zip", "let swi-tools sign the SWIX", "zip"),
     need("openssl", "verify certificates, make a test key for swi-tools", "openssl"),
+    need("dig", "ask the name service as others do", "bind9-dnsutils"),
     need("cfssl", "make certificates to compare ours with", "golang-cfssl"),
     need("gpg", "sign a suite of the tests' own", "gnupg"),
     need("minisign", "verify what sign-dist signed", "minisign"),
@@ -93,6 +95,11 @@ const IMAGE: &[Need] = &[
 
 const DEVICE: &[Need] =
     &[Need::Root { to: "wire the devices" }, Need::Engine { to: "run the devices" }, Need::Linux386];
+
+const RECORDED: &[Need] = &[
+    need("tar", "unpack the first release's recorded flash", "tar"),
+    need("xz", "unpack the first release's recorded flash", "xz-utils"),
+];
 
 const IN_DOCKER: &[Need] = &[Need::Engine { to: "build in a container" }, Need::Linux386, Need::Cache];
 
@@ -134,18 +141,21 @@ impl Verbs {
 /// Every verb.
 pub const VERBS: &[Verbs] = &[
     Verbs {
-        names: &["build-swix", "fetch", "plan", "patch", "reproduce", "bench build", "bench pki"],
+        names: &["build-swix", "fetch", "plan", "patch", "reproduce", "first-release", "bench build", "bench pki"],
         needs: &[BUILD],
     },
     Verbs { names: &["update", "outdated"], needs: &[SUITES] },
-    Verbs { names: &["inspect", "diff", "sign", "sign-dist", "verify", "cache", "doctor", "pki", "topo"], needs: &[] },
-    Verbs { names: &["test"], needs: &[TEST, IMAGE, KUBE_PROXY] },
+    Verbs {
+        names: &["inspect", "audit", "diff", "sign", "sign-dist", "verify", "cache", "doctor", "pki", "topo"],
+        needs: &[],
+    },
+    Verbs { names: &["test"], needs: &[TEST, IMAGE, RECORDED, KUBE_PROXY] },
     Verbs { names: &["build-swix --in-docker"], needs: &[IN_DOCKER] },
     Verbs { names: &["image"], needs: &[IMAGE] },
     Verbs { names: &["device"], needs: &[DEVICE] },
-    Verbs { names: &["topo-test"], needs: &[DEVICE, IMAGE, &[Need::SwixOrBuild]] },
+    Verbs { names: &["topo-test"], needs: &[DEVICE, IMAGE, RECORDED, &[Need::SwixOrBuild]] },
     Verbs { names: &["power-cuts", "bench first-boot"], needs: &[DEVICE, IMAGE, &[Need::Swix]] },
     Verbs { names: &["bench packing"], needs: &[DEVICE, IMAGE, PACKING, &[Need::Swix]] },
     Verbs { names: &["against-upstream", "chaos", "bench kube-proxy"], needs: &[KUBE_PROXY, DIFFERENTIAL] },
-    Verbs { names: &["release-check"], needs: &[BUILD, TEST, DEVICE, IMAGE, KUBE_PROXY, DIFFERENTIAL] },
+    Verbs { names: &["release-check"], needs: &[BUILD, TEST, DEVICE, IMAGE, RECORDED, KUBE_PROXY, DIFFERENTIAL] },
 ];

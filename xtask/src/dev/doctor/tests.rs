@@ -13,8 +13,20 @@ use super::{
 use crate::workspace::workspace;
 
 /// What is everywhere: of Debian's essential packages, with cargo, or with a package that is named for another program.
-const COMES_ALONG: [&str; 11] =
-    ["apt-config", "cargo", "date", "docker", "id", "nsenter", "runc", "rustc", "setpriv", "sh", "umount"];
+const COMES_ALONG: [&str; 12] = [
+    "apt-config",
+    "cargo",
+    "date",
+    "docker",
+    "id",
+    "iptables-save",
+    "nsenter",
+    "runc",
+    "rustc",
+    "setpriv",
+    "sh",
+    "umount",
+];
 
 /// How a program is named where it is run.
 const RUN: [&str; 3] = ["Program::new(\"", "Command::new(\"", " tool(\""];

@@ -11,7 +11,7 @@ use cluster_test::{
     report::{self, history},
 };
 use common::{Progress, command::Program, digest::Sha256, errors};
-use devices::{Driver, Flash, Lab, LabGuard, Options, images::StandIns};
+use devices::{Driver, Flash, Lab, LabGuard, Options, Traits, images::StandIns};
 use topology::Topology;
 
 use super::watch::Watch;
@@ -25,6 +25,7 @@ pub struct Play<'a> {
     pub parts: &'a Parts,
     pub driver: &'a Driver,
     pub stand_ins: &'a StandIns,
+    pub traits: &'a Traits,
     pub suite: &'a Suite,
     pub plan: &'a Plan<'a>,
     pub seed: u64,
@@ -102,6 +103,7 @@ impl Play<'_> {
         let options = Options {
             driver: self.driver.clone(),
             stand_ins: self.stand_ins.clone(),
+            traits: self.traits.clone(),
             interrupted: interrupt::came,
             ..Options::default()
         };

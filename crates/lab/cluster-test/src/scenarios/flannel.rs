@@ -1,4 +1,4 @@
-//! flannel in the place of the static routes to other switches' pods.
+//! flannel in the place of the bring-up's routes to other switches' pods.
 //!
 //! It keeps to the network that all switches' management ports are on: its vxlan goes out of one interface, and a switch
 //! has several that lead to others.
@@ -11,7 +11,10 @@ use std::{
 use anyhow::{Result, ensure};
 use cluster::Node;
 use common::errors;
-use contract::places::FLANNELD;
+use contract::{
+    Stage,
+    places::{FLANNELD, K8S_NODE},
+};
 
 use crate::{Scene, Switch, answering, scene::BRING_UP, switch::put};
 
@@ -19,6 +22,8 @@ use crate::{Scene, Switch, answering, scene::BRING_UP, switch::put};
 const COPIED: &str = "/root/flanneld";
 const UNIT: &str = "flanneld-of-topo-test";
 const INTERFACE: &str = "flannel.1";
+/// Another one than ours, which the firewall has for nodes' own addresses.
+const PORT: u16 = 8473;
 const CONFIG: &str = "/etc/kube-flannel/net-conf.json";
 const KUBECONFIG: &str = "/root/flanneld.kubeconfig";
 
@@ -33,7 +38,7 @@ fn by_flannel(scene: &mut Scene<'_>) -> Result<()> {
     let given = scene.parts.flanneld.clone();
     let switches = scene.workers()?;
     let played = with_flannel(scene, &switches, given);
-    let gone = scene.step("take flannel away, and bring the static routes back", |scene| {
+    let gone = scene.step("take flannel away, and bring the routes back", |scene| {
         errors::all(switches.iter().map(|switch| without_flannel(scene, switch)))?;
         scene.wait_until_nodes_ready(BRING_UP)
     });
@@ -51,9 +56,11 @@ fn with_flannel(scene: &mut Scene<'_>, switches: &[Switch<'_>], given: Option<Pa
         Ok(())
     })?;
     for switch in switches {
-        scene.step(format!("start flanneld on {}, and take its static routes away", switch.name()), |scene| {
+        scene.step(format!("start flanneld on {}, and take its routes away", switch.name()), |scene| {
+            // It would bring the routes back, where flannel's come later.
+            switch.exec_ok([K8S_NODE, "pause", "30m"])?;
             start(scene, switch, given.as_deref())?;
-            routes(scene, switch, "no ")
+            without_routes(scene, switch)
         })?;
     }
     scene.step("every switch has flannel's routes to the others' pods", |scene| {
@@ -80,7 +87,7 @@ fn start(scene: &Scene<'_>, switch: &Switch<'_>, given: Option<&Path>) -> Result
         }
         None => FLANNELD,
     };
-    let config = serde_json::json!({"Network": scene.cluster.pod_cidr, "Backend": {"Type": "vxlan"}});
+    let config = serde_json::json!({"Network": scene.cluster.pod_cidr, "Backend": {"Type": "vxlan", "Port": PORT}});
     switch.exec_ok(["mkdir", "-p", "/etc/kube-flannel"])?;
     put(switch, config.to_string(), CONFIG)?;
     put(switch, scene.master()?.admin_kubeconfig()?, KUBECONFIG)?;
@@ -104,13 +111,18 @@ fn without_flannel(scene: &Scene<'_>, switch: &Switch<'_>) -> Result<()> {
         switch.exec(["iptables", "-w", "-D", "FORWARD", direction, &range, "-j", "ACCEPT"])?;
     }
     switch.exec_ok(["rm", "-rf", "/etc/kube-flannel", COPIED, KUBECONFIG])?;
-    routes(scene, switch, "")
+    switch.exec_ok([K8S_NODE, "stage", Stage::Routes.name()])?;
+    switch.exec_ok([K8S_NODE, "resume"]).map(drop)
 }
 
-/// The static routes of the bring-up: with `no ` in front, away.
-fn routes(scene: &Scene<'_>, switch: &Switch<'_>, no: &str) -> Result<()> {
+/// Takes those of the bring-up away, whichever way they go.
+fn without_routes(scene: &Scene<'_>, switch: &Switch<'_>) -> Result<()> {
     for other in others(scene, switch) {
-        switch.cli(&format!("enable\nconfigure\n{no}ip route {} {}", other.pod_cidr, other.address))?;
+        let range = other.pod_cidr.to_string();
+        let by_vxlan = switch.exec(["ip", "-4", "route", "del", &range, "dev", cluster::VXLAN])?;
+        if !by_vxlan.status.success() {
+            switch.cli(&format!("enable\nconfigure\nno ip route {range} {}", other.address))?;
+        }
     }
     Ok(())
 }

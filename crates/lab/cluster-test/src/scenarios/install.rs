@@ -1,10 +1,10 @@
-//! The operator's part: two files on the flash, `extension`, and `boot-extensions`. And its end: the extension is removed
+//! The operator's part: two files on the flash, and EOS' commands about extensions. And its end: the extension is removed
 //! everywhere, and every switch compared with what it is when it boots without it.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use contract::places;
+use contract::{places, services};
 
 use super::kernel;
 use crate::{Scene, extension, residue};
@@ -42,7 +42,10 @@ pub fn uninstall(scene: &mut Scene<'_>) -> Result<()> {
         scene.on_each_switch(|switch| {
             let flash = residue::flash(switch)?;
             extension::remove(switch, &extension::booted_with(switch)?)?;
-            ensure!(residue::flash(switch)? == flash, "what is on the flash is not what was");
+            let removal = format!("{}/{}", places::UNITS, services::ROUTES_REMOVAL);
+            switch.sh(&format!("for _ in $(seq 120); do [ -e {removal} ] || exit 0; sleep 0.5; done; exit 1"))?;
+            let differs = residue::difference(&residue::flash(switch)?, &flash);
+            ensure!(differs.is_empty(), "what is on the flash is not what was: {differs}");
             if scene.cluster.master().name == switch.name() {
                 switch.exec_ok(["test", "-s", &format!("{}/member/snap/db", places::ETCD)]).context("etcd's data")?;
             }

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use common::errors;
-use contract::services;
 
 use super::{pods, routing};
 use crate::{
@@ -35,8 +34,7 @@ fn away(scene: &mut Scene<'_>) -> Result<()> {
         let absent = control_plane_absent(scene, answers, &workers);
         // It is started whatever was seen.
         let back = scene.step("start the control plane, and wait until every worker is Ready", |scene| {
-            let master = scene.master()?;
-            master.exec_ok([&["systemctl", "start"][..], &services::MASTER].concat())?;
+            scene.master()?.start_control_plane()?;
             scene.wait_until_nodes_ready(BRING_UP)
         });
         let cut = errors::both(absent, back)?;
@@ -75,8 +73,8 @@ fn control_plane_absent(scene: &mut Scene<'_>, answers: &Answers, workers: &[Swi
     let away = scene.master_away;
     let began = scene.step("stop the control plane", |scene| {
         let master = scene.master()?;
-        master.exec_ok([&["systemctl", "stop"][..], &services::MASTER].concat())?;
-        ensure!(master.kubectl(&["get", "nodes"]).is_err(), "the API server answers although it was stopped");
+        master.stop_control_plane()?;
+        is_away(&master)?;
         Ok(Instant::now())
     })?;
     let victim = scene.random.choice(workers).context("there is no worker")?;
@@ -108,9 +106,15 @@ fn control_plane_absent(scene: &mut Scene<'_>, answers: &Answers, workers: &[Swi
     })?;
     scene.step(format!("wait until {} s are over", away.as_secs()), |scene| {
         scene.pause(away.saturating_sub(began.elapsed()))?;
+        is_away(&scene.master()?)?;
         answers.none_failed(|answer| !cut.excuses(answer)).map(drop)
     })?;
     Ok(cut)
+}
+
+fn is_away(master: &Switch<'_>) -> Result<()> {
+    ensure!(master.kubectl(&["get", "nodes"]).is_err(), "the API server answers although it was stopped");
+    Ok(())
 }
 
 fn process(switch: &Switch<'_>, service: &str) -> Result<String> {

@@ -1,15 +1,25 @@
 //! Who may do what: the API server at the kubelets, a node at Secrets, and a stranger.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use contract::{Credential, places, ports};
+use serde_json::Value;
 
 use super::pods;
-use crate::{Scene, Switch, workload};
+use crate::{Scene, Switch, scene::eventually, workload};
 
 const SECRET: &str = "for-no-pod";
 
+/// Nodes get their roles within half a minute of their coming, and the role edit its rules from the controller manager.
+const SOON: Duration = Duration::from_secs(90);
+
+const API_SERVICES: &str = "/apis/apiregistration.k8s.io/v1/apiservices";
+const FRONT_PROXY: &str = "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication";
+const EDIT: &str = "/apis/rbac.authorization.k8s.io/v1/clusterroles/edit";
+
 /// How curl ends where nobody listens or answers, or whoever does breaks the connection off.
-const REFUSED: [i32; 6] = [7, 28, 35, 52, 55, 56];
+pub(super) const REFUSED: [i32; 6] = [7, 28, 35, 52, 55, 56];
 
 pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     let master = scene.master()?;
@@ -28,6 +38,51 @@ pub fn play(scene: &mut Scene<'_>) -> Result<()> {
         master.kubectl(&["create", "secret", "generic", SECRET, "--from-literal=word=hidden"])?;
         scene.workers()?.iter().try_for_each(node_is_limited)
     })?;
+    scene.step("every node shows the roles that cluster.toml gives it", |scene| {
+        eventually("every node has its roles", SOON, || {
+            let shown = master.kubectl(&["get", "nodes", "--no-headers"])?;
+            scene.cluster.nodes.iter().filter(|node| node.worker).try_for_each(|node| {
+                let roles = if node.master { "master,worker" } else { "worker" };
+                let mut lines = shown.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+                let line = lines.find(|columns| columns.first() == Some(&node.name.as_str()));
+                ensure!(
+                    line.is_some_and(|columns| columns.get(2) == Some(&roles)),
+                    "{} is no {roles}: {shown}",
+                    node.name
+                );
+                Ok(())
+            })
+        })
+    })?;
+    scene.step("who may edit a namespace may not write Endpoints", |_| {
+        eventually("the role edit is without them", SOON, || {
+            let role = raw(&master, EDIT)?;
+            let rules = role["rules"].as_array().context("the role edit has no rules")?;
+            let names =
+                |list: &Value, name: &str| list.as_array().is_some_and(|list| list.iter().any(|one| one == name));
+            ensure!(rules.iter().any(|rule| names(&rule["resources"], "services") && names(&rule["verbs"], "create")));
+            let writes =
+                rules.iter().find(|rule| names(&rule["resources"], "endpoints") && names(&rule["verbs"], "create"));
+            ensure!(writes.is_none(), "{EDIT} has {writes:?}");
+            Ok(())
+        })
+    })?;
+    scene.step("every API is available, and aggregated API servers are told whom to believe", |_| {
+        let services = raw(&master, API_SERVICES)?;
+        for service in services["items"].as_array().context("there is no API")? {
+            let conditions = service["status"]["conditions"].as_array().into_iter().flatten();
+            let mut available = conditions.filter(|one| one["type"] == "Available" && one["status"] == "True");
+            ensure!(available.next().is_some(), "an API is not available: {service}");
+        }
+        let told = &raw(&master, FRONT_PROXY)?["data"];
+        let names = told["requestheader-allowed-names"].as_str();
+        ensure!(names == Some(r#"["front-proxy-client"]"#), "{FRONT_PROXY} has {told}");
+        let ca =
+            master.exec_ok(["cat", &format!("{}/{}", places::PKI, Credential::FrontProxyCa.certificate_file())])?;
+        let said = told["requestheader-client-ca-file"].as_str().unwrap_or_default();
+        ensure!(said.trim() == ca.trim(), "another authority than the master's is told: {said}");
+        Ok(())
+    })?;
     scene.step("a stranger gets nothing", |scene| {
         for host in scene.hosts() {
             for path in ["/api/v1/secrets", "/api/v1/nodes", "/apis/apps/v1/deployments"] {
@@ -45,7 +100,7 @@ pub fn play(scene: &mut Scene<'_>) -> Result<()> {
         let etcd = format!("https://{master}:{}/health", ports::ETCD);
         for host in scene.hosts() {
             for closed in [format!("http://{master}:8080/"), format!("http://{master}:10255/pods"), etcd.clone()] {
-                let asked = host.exec(["curl", "--insecure", "--silent", "--max-time", "10", &closed])?;
+                let asked = host.exec(["curl", "--insecure", "--silent", "--connect-timeout", "2", &closed])?;
                 ensure!(!asked.status.success(), "{} is answered by {closed}", host.name());
                 let refused = asked.status.code().is_some_and(|code| REFUSED.contains(&code));
                 ensure!(refused, "curl on {} ended with {}, which is no refusal", host.name(), asked.status);
@@ -53,6 +108,10 @@ pub fn play(scene: &mut Scene<'_>) -> Result<()> {
         }
         Ok(())
     })
+}
+
+fn raw(master: &Switch<'_>, path: &str) -> Result<Value> {
+    Ok(serde_json::from_str(&master.kubectl(&["get", "--raw", path])?)?)
 }
 
 /// Asks as the switch's own kubelet would.

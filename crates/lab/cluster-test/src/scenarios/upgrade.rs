@@ -1,10 +1,12 @@
 //! From one SWIX to the next, one switch after the other, the master first.
 
+use std::path::Path;
+
 use anyhow::{Context, Result, ensure};
 use swix::extension::{name_with_release, next_release_of};
 
 use crate::{
-    Scene,
+    Scene, Switch,
     answering::{self, OWN_POD},
     extension,
     scene::BRING_UP,
@@ -33,15 +35,7 @@ fn upgraded(scene: &mut Scene<'_>) -> Result<()> {
         let questions = answering::questions(scene, others, &[OWN_POD])?;
         scene.step(format!("install {next_name} on {}", switch.name()), |scene| {
             answering::while_asked(scene, &questions, |scene, answers| {
-                let old_name = extension::booted_with(switch)?;
-                ensure!(old_name != next_name, "{} has {next_name} already", switch.name());
-                let old = extension::version(switch)?;
-                extension::copy_in(switch, &next, &next_name)?;
-                extension::remove(switch, &old_name)?;
-                extension::install(switch, &next_name)?;
-                extension::boot_with(switch, &[&next_name])?;
-                let new = extension::version(switch)?;
-                ensure!(new != old, "the version is {new}, as it was");
+                install(switch, &next, &next_name)?;
                 switch.wait_until_ready(BRING_UP)?;
                 scene.wait_until_nodes_ready(BRING_UP)?;
                 answers.none_failed(|_| true).context("at the other switches").map(drop)
@@ -55,4 +49,18 @@ fn upgraded(scene: &mut Scene<'_>) -> Result<()> {
         ensure!(versions.windows(2).all(|pair| pair[0] == pair[1]), "the versions are {}", versions.join(", "));
         Ok(())
     })
+}
+
+/// Installs a SWIX under this name in the place of the one that the switch boots with.
+pub(super) fn install(switch: &Switch<'_>, next: &Path, next_name: &str) -> Result<()> {
+    let old_name = extension::booted_with(switch)?;
+    ensure!(old_name != next_name, "{} has {next_name} already", switch.name());
+    let old = extension::version(switch)?;
+    extension::copy_in(switch, next, next_name)?;
+    extension::remove(switch, &old_name)?;
+    extension::install(switch, next_name)?;
+    extension::boot_with(switch, &[next_name])?;
+    let new = extension::version(switch)?;
+    ensure!(new != old, "the version is {new}, as it was");
+    Ok(())
 }

@@ -35,7 +35,8 @@ echo logs; find /var/log -ignore_readdir_race -mindepth 1 -maxdepth 1 | sort
 echo state; find /var/lib -ignore_readdir_race -mindepth 1 \( -path '/var/lib/docker/*' -o -path '/var/lib/containerd/*' \
     -o -path '/var/lib/rpm/*' -o -path '/var/lib/systemd/*' \) -prune -o -print | sort
 # Without keys and names that a boot makes, or Docker gives a device.
-echo etc; find /etc -type f -not -name 'ssh_host_*' -not -name machine-id -not -name key.json -not -path '/etc/host*' -exec sha256sum {} + | sort -k 2
+# The stand-in keeps what Docker gave the device, which is another address after some boots.
+echo etc; find /etc -type f -not -name 'ssh_host_*' -not -name machine-id -not -name key.json -not -path '/etc/host*' -not -path '/etc/veos-stand-in/kept/*' -exec sha256sum {} + | sort -k 2
 echo links of etc; find /etc -type l -printf '%p -> %l\n' | sort
 # It fails where one of all cannot be read.
 echo sysctls; { sysctl --all 2>/dev/null || true; } | grep -e '^net\.' -e '^kernel\.panic' -e '^kernel\.keys\.' -e '^vm\.overcommit_memory' -e '^vm\.panic_on_oom' |

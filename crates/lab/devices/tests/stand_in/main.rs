@@ -11,3 +11,4 @@ mod one_switch;
 mod over_ssh;
 mod support;
 mod three_switches;
+mod traits;

@@ -3,13 +3,15 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    process::Output,
     sync::OnceLock,
     time::Duration,
 };
 
-use common::{command::Program, progress::Silent, retry};
+use common::{Arch, command::Program, progress::Silent, retry};
 use devices::images::{Image, ImageRecipe, StandIns};
-use devices::{Device, Flash, Lab, LabGuard, Options};
+use devices::{Device, Flash, Lab, LabGuard, Options, Traits};
+use swix::{SourceDate, archive, rpm, tree::Entry};
 use topology::Topology;
 
 pub const BOOT: Duration = Duration::from_secs(120);
@@ -38,6 +40,52 @@ pub fn lab_up(file: &str, prefix: &str, flash: &BTreeMap<String, Flash>) -> LabG
         assert_eq!((state.as_str(), failed.as_str()), ("running", ""), "{}", switch.name);
     }
     lab
+}
+
+/// Brings up the only switch of one.yml, with its host, with what its flash has and traits of its own.
+pub fn one_switch(prefix: &str, traits: &[(&str, bool)], flash: Flash) -> LabGuard {
+    let traits = traits.iter().try_fold(Traits::default(), |all, (name, on)| all.with(name, *on)).unwrap();
+    lab_up("one.yml", prefix, &BTreeMap::from([("veos-b".to_owned(), flash.with_traits(&traits))]))
+}
+
+/// Makes NAME.swix of a package of that name with a link in /opt, whose scriptlets are these.
+pub fn swix_with(directory: &Path, name: &str, post: &str, preun: &str) -> PathBuf {
+    let package = rpm::Package {
+        name: name.into(),
+        version: "1".into(),
+        release: "1".into(),
+        arch: Arch::I386,
+        summary: "A link".into(),
+        description: "A link".into(),
+        license: "Apache-2.0".into(),
+        url: "https://example.com".into(),
+        vendor: "nobody".into(),
+        date: SourceDate(1_610_541_600),
+        entries: vec![Entry::symlink(format!("opt/{name}"), "target")],
+        scriptlets: rpm::Scriptlets { post: Some(format!("{post}\n")), preun: Some(format!("{preun}\n")) },
+    };
+    let rpm = directory.join(package.file_name());
+    package.write(&rpm).unwrap();
+    let swix = directory.join(format!("{name}.swix"));
+    archive::write(&[rpm], &swix).unwrap();
+    swix
+}
+
+/// What EOS' command line prints, and whether it took the lines.
+pub fn cli(device: &Device, lines: &str) -> (bool, String) {
+    said(&device.exec(["FastCli", "-p", "15", "-c", lines]).unwrap())
+}
+
+pub fn cli_ok(device: &Device, lines: &str) -> String {
+    let (taken, said) = cli(device, lines);
+    assert!(taken, "{lines}: {said}");
+    said
+}
+
+/// How a command ended, and all that it printed.
+pub fn said(output: &Output) -> (bool, String) {
+    let words = [&output.stdout[..], &output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&words).into_owned())
 }
 
 /// Repeats a command until it succeeds.

@@ -81,6 +81,12 @@ pub const CASES: &[Entry] = &[
         let step = put(made, behind(p, &THREE)).expect(OUT, external(p), Nothing);
         vec![step.expect(ON_NODE, external(p), reaches(&THREE))]
     }),
+    ("a load balancer for the node itself, whose address is another one of the node's", |p| {
+        let port = 1000 + u16::from(p.0);
+        let made = bare(p).port("web", Tcp, port).load_balancer(&[BRIDGE]).source_ranges(&["192.168.50.1/32"]);
+        let at = Target::new(Tcp, BRIDGE, port);
+        vec![put(made, behind(p, &THREE)).expect(ON_NODE, at, reaches(&THREE)).expect(POD, at, Nothing)]
+    }),
     ("a load balancer for a range with spaces around it", |p| {
         let made = balanced(p).source_ranges(&[" 192.168.50.100/32 "]);
         vec![put(made, behind(p, &THREE)).expect(OUT, external(p), reaches(&THREE)).expect(OUT_2, external(p), Nothing)]

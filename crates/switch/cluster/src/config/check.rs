@@ -8,10 +8,12 @@ use toml::Spanned;
 use super::{
     Cluster, Node, Subject,
     error::{ConfigError, ConfigErrors, shown},
-    file::{File, JoinTable, NodeTable, Role},
+    file::{File, JoinTable, NodeTable, ReservedTable, Role},
     first_address,
+    join::{CaHash, LastDay},
     token::JoinToken,
 };
+use crate::Reserved;
 
 /// A node's share of pod_cidr: the addresses of at most 253 pods.
 const NODE_PREFIX: u8 = 24;
@@ -41,6 +43,15 @@ struct Checker<'a> {
     warnings: Vec<ConfigError>,
 }
 
+/// What stands under [join].
+#[derive(Default)]
+struct Join {
+    token: Option<JoinToken>,
+    ca_hash: Option<CaHash>,
+    until: Option<LastDay>,
+    nat: bool,
+}
+
 /// A range of the file, with its place and the key that it stands under.
 struct Claim {
     what: String,
@@ -50,7 +61,7 @@ struct Claim {
 
 pub(super) fn cluster(file: File, join: Option<JoinTable<'_>>, text: &str) -> Result<Cluster, Vec<ConfigError>> {
     let mut checker = Checker { text, errors: Vec::new(), warnings: Vec::new() };
-    let File { cluster, node: tables, kube_proxy } = file;
+    let File { cluster, node: tables, kube_proxy, reserved, dns: names, certificates, network, storage } = file;
     let table = cluster.into_inner();
     checker.label(&table.name, "the cluster's name");
     checker.domain(&table.domain);
@@ -77,9 +88,11 @@ pub(super) fn cluster(file: File, join: Option<JoinTable<'_>>, text: &str) -> Re
         .chain(pod_cidr.map(|range| claim("pod_cidr", range, &table.pod_cidr)))
         .collect();
     let nodes = checker.nodes(&tables, pod_cidr, &taken);
-    let nat = join.as_ref().map_or(Ok(false), |join| join.nat(text));
-    let nat = nat.map_err(|error| checker.errors.push(error)).unwrap_or_default();
-    let token = join.and_then(|join| checker.token(&join));
+    let reserved = reserved.and_then(|table| checker.kept_for_eos(&table));
+    let names = names.check(text, &mut checker.errors);
+    let certificates = certificates.check(text, &mut checker.errors);
+    let Join { token, ca_hash, until, nat } = join.map(|join| checker.join(&join)).unwrap_or_default();
+    let network = network.map(|table| table.check(nat, kube_proxy, text, &mut checker.errors));
     checker.errors.sort_by_key(|error| error.line.unwrap_or(usize::MAX));
     match (service_cidr, pod_cidr, dns) {
         (Some(service_cidr), Some(pod_cidr), Some(dns)) if checker.errors.is_empty() => Ok(Cluster {
@@ -88,11 +101,18 @@ pub(super) fn cluster(file: File, join: Option<JoinTable<'_>>, text: &str) -> Re
             pod_cidr,
             dns,
             domain: table.domain.into_inner(),
+            names,
             key: table.key,
             subject: table.subject.map(Spanned::into_inner).unwrap_or_default(),
             kube_proxy,
+            reserved,
+            certificates,
+            storage,
+            network,
             nodes,
             token,
+            ca_hash,
+            until,
             nat,
             warnings: ConfigErrors { errors: checker.warnings, ..ConfigErrors::default() },
         }),
@@ -114,12 +134,21 @@ impl Checker<'_> {
         self.errors.push(ConfigError::at(self.text, place, problem, fix));
     }
 
-    fn token(&mut self, join: &JoinTable<'_>) -> Option<JoinToken> {
-        let (token, place) = join.token(self.text).map_err(|error| self.errors.push(error)).ok()?;
-        if let Some(weakness) = token.weakness() {
-            self.warnings.push(ConfigError::at(self.text, place, weakness, JoinToken::HOW_TO_MAKE));
-        }
-        Some(token)
+    fn join(&mut self, join: &JoinTable<'_>) -> Join {
+        let text = self.text;
+        let token = self.kept(join.token(text)).map(|(token, place)| {
+            if let Some(weakness) = token.weakness() {
+                self.warnings.push(ConfigError::at(text, place, weakness, JoinToken::HOW_TO_MAKE));
+            }
+            token
+        });
+        let (ca_hash, until) = (self.kept(join.ca_hash(text)), self.kept(join.until(text)));
+        Join { token, ca_hash, until, nat: self.kept(join.nat(text)) }
+    }
+
+    /// What was read; an error is kept for the end.
+    fn kept<T: Default>(&mut self, read: Result<T, ConfigError>) -> T {
+        read.map_err(|error| self.errors.push(error)).unwrap_or_default()
     }
 
     fn reserved(&mut self, claim: &Claim) {
@@ -297,6 +326,20 @@ impl Checker<'_> {
             return None;
         }
         Some(range)
+    }
+
+    fn kept_for_eos(&mut self, ReservedTable { memory, cpu }: &ReservedTable) -> Option<Reserved> {
+        let mut quantity = |value: &Spanned<String>, key: &str, read: fn(&str) -> Option<u64>, how: &str| {
+            let written = value.get_ref();
+            let read = read(written);
+            if read.is_none() {
+                self.wrong(value.span(), format!("{key} = {} is no amount", shown(written)), how);
+            }
+            read
+        };
+        let memory_mib = quantity(memory, "memory", Reserved::memory, Reserved::HOW_MEMORY);
+        let cpu_milli = quantity(cpu, "cpu", Reserved::cpu, Reserved::HOW_CPU);
+        Some(Reserved { memory_mib: memory_mib?, cpu_milli: cpu_milli? })
     }
 
     /// A DNS label as Kubernetes and hostnames have it.

@@ -7,11 +7,16 @@ use serde::Deserialize;
 use toml::{
     Spanned,
     de::{DeTable, DeValue, Deserializer},
+    value::{Date, Datetime},
 };
 
 use super::{
-    KeyType, KubeProxy, Subject,
+    KeyType, KubeProxy, Storage, Subject,
+    certificates::CertificatesTable,
     error::{ConfigError, without_long},
+    join::{CaHash, LastDay},
+    names::NamesTable,
+    network::NetworkTable,
     token::JoinToken,
 };
 
@@ -23,6 +28,14 @@ pub(super) struct File {
     pub(super) node: Vec<Spanned<NodeTable>>,
     #[serde(default, rename = "kube-proxy")]
     pub(super) kube_proxy: KubeProxy,
+    pub(super) reserved: Option<ReservedTable>,
+    #[serde(default)]
+    pub(super) dns: NamesTable,
+    #[serde(default)]
+    pub(super) certificates: CertificatesTable,
+    #[serde(default)]
+    pub(super) storage: Storage,
+    pub(super) network: Option<NetworkTable>,
 }
 
 #[derive(Deserialize)]
@@ -47,6 +60,13 @@ pub(super) struct NodeTable {
     pub(super) address: Spanned<String>,
     pub(super) roles: Spanned<Vec<Role>>,
     pub(super) pod_cidr: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReservedTable {
+    pub(super) memory: Spanned<String>,
+    pub(super) cpu: Spanned<String>,
 }
 
 #[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,12 +122,15 @@ fn fix_for(message: &str) -> &'static str {
 }
 
 /// Every text in here is fixed.
-const JOIN: &str = "write [join] with one line below it, token = \"…\"";
+const JOIN: &str =
+    "write below [join] no more than token = \"…\", ca_hash = \"sha256:…\", until = \"2026-12-31\" and nat = true";
+
+const KEYS: [&str; 4] = ["token", "ca_hash", "until", "nat"];
 
 impl JoinTable<'_> {
     /// Whether addresses are translated between workers and master.
     pub(super) fn nat(&self, text: &str) -> Result<bool, ConfigError> {
-        match self.0.get_ref().get("nat").map(|nat| (nat.get_ref(), nat.span())) {
+        match self.value("nat") {
             None => Ok(false),
             Some((DeValue::Boolean(nat), _)) => Ok(*nat),
             Some((_, place)) => Err(ConfigError::at(
@@ -119,24 +142,62 @@ impl JoinTable<'_> {
         }
     }
 
-    /// The token, and its place.
-    pub(super) fn token(&self, text: &str) -> Result<(JoinToken, Range<usize>), ConfigError> {
+    /// The certificate authority that workers take at their first join.
+    pub(super) fn ca_hash(&self, text: &str) -> Result<Option<CaHash>, ConfigError> {
+        self.read("ca_hash", |value| value.as_str()?.parse().ok()).map_err(|place| {
+            ConfigError::at(
+                text,
+                place,
+                "`ca_hash` in [join] is not sha256: and 64 hexadecimal digits",
+                "copy it from `k8s-node status` on the master, or take the line out",
+            )
+        })
+    }
+
+    /// The last day on which new nodes may come.
+    pub(super) fn until(&self, text: &str) -> Result<Option<LastDay>, ConfigError> {
+        let read = self.read("until", |value| match value {
+            DeValue::Datetime(Datetime { date: Some(Date { year, month, day }), time: None, .. }) => {
+                LastDay::new(*year, *month, *day)
+            }
+            value => value.as_str()?.parse().ok(),
+        });
+        read.map_err(|place| {
+            ConfigError::at(
+                text,
+                place,
+                "`until` in [join] is no date",
+                "write the last day on which new nodes may come, as in until = \"2026-12-31\", or take the line out",
+            )
+        })
+    }
+
+    /// The token, and its place; none where it was taken out.
+    pub(super) fn token(&self, text: &str) -> Result<Option<(JoinToken, Range<usize>)>, ConfigError> {
         let wrong = |place, problem: &str| Err(ConfigError::at(text, place, problem, JOIN));
         let DeValue::Table(table) = self.0.get_ref() else {
             return wrong(self.0.span(), "`join` is no table");
         };
-        if let Some((key, _)) = table.iter().find(|(key, _)| !["token", "nat"].contains(&key.get_ref().as_ref())) {
-            return wrong(key.span(), "something else than `token` or `nat` stands in [join]");
+        if let Some((key, _)) = table.iter().find(|(key, _)| !KEYS.contains(&key.get_ref().as_ref())) {
+            return wrong(key.span(), "something else than `token`, `ca_hash`, `until` or `nat` stands in [join]");
         }
-        let Some(token) = table.get("token") else {
-            return wrong(self.0.span(), "`token` is missing in [join]");
-        };
-        let DeValue::String(value) = token.get_ref() else {
-            return wrong(token.span(), "`token` in [join] is no text between quotation marks");
+        let Some((token, place)) = self.value("token") else { return Ok(None) };
+        let DeValue::String(value) = token else {
+            return wrong(place, "`token` in [join] is no text between quotation marks");
         };
         match JoinToken::check(value) {
-            Ok(checked) => Ok((checked, token.span())),
-            Err(problem) => Err(ConfigError::at(text, token.span(), problem, JoinToken::HOW_TO_MAKE)),
+            Ok(checked) => Ok(Some((checked, place))),
+            Err(problem) => Err(ConfigError::at(text, place, problem, JoinToken::HOW_TO_MAKE)),
         }
+    }
+
+    fn value(&self, key: &str) -> Option<(&DeValue<'_>, Range<usize>)> {
+        self.0.get_ref().get(key).map(|value| (value.get_ref(), value.span()))
+    }
+
+    /// Fails with the place of what cannot be read.
+    fn read<T>(&self, key: &str, read: impl FnOnce(&DeValue) -> Option<T>) -> Result<Option<T>, Range<usize>> {
+        let Some((value, place)) = self.value(key) else { return Ok(None) };
+        read(value).map(Some).ok_or(place)
     }
 }

@@ -8,9 +8,15 @@ use rustls::{
 };
 use x509_cert::{
     Certificate as X509,
-    der::{Decode, Encode, asn1::BitString, asn1::ObjectIdentifier, oid::AssociatedOid},
+    der::{
+        Decode, Encode,
+        asn1::{BitString, ObjectIdentifier},
+        oid::AssociatedOid,
+        pem::{self, LineEnding},
+    },
     ext::pkix::{
-        BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAltName, SubjectKeyIdentifier, name::GeneralName,
+        BasicConstraints, ExtendedKeyUsage, KeyUsage, NameConstraints, SubjectAltName, SubjectKeyIdentifier,
+        name::GeneralName,
     },
     name::Name,
     spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned},
@@ -81,6 +87,33 @@ impl Certificate {
         let constraints = extension::<BasicConstraints>(&self.x509).ok().flatten();
         let usage = extension::<KeyUsage>(&self.x509).ok().flatten();
         constraints.is_some_and(|constraints| constraints.ca) && usage.is_none_or(|usage| usage.key_cert_sign())
+    }
+
+    /// How many certificate authorities may stand between it and a leaf; none where it does not say.
+    pub(super) fn path_length(&self) -> Option<u8> {
+        extension::<BasicConstraints>(&self.x509).ok().flatten()?.path_len_constraint
+    }
+
+    /// The names that what it signs may have, and whether who cannot judge by that has to refuse it.
+    pub(super) fn name_constraints(&self) -> Result<Option<(bool, NameConstraints)>, String> {
+        let found = self.x509.tbs_certificate().get_extension::<NameConstraints>();
+        found.map_err(|why| format!("its name constraints cannot be read: {why}"))
+    }
+
+    /// The extensions that whoever does not know them has to refuse it for.
+    pub(super) fn critical_extensions(&self) -> impl Iterator<Item = ObjectIdentifier> {
+        let all = self.x509.tbs_certificate().extensions().into_iter().flatten();
+        all.filter(|extension| extension.critical).map(|extension| extension.extn_id)
+    }
+
+    /// Whether it may sign for a usage: one without a list may sign for all.
+    pub(super) fn allows_usage(&self, usage: ObjectIdentifier) -> bool {
+        self.extended_usages.is_empty() || self.has_extended_usage(usage)
+    }
+
+    pub(super) fn to_pem(&self) -> Result<String, String> {
+        let der = self.x509.to_der().map_err(|why| why.to_string())?;
+        pem::encode_string("CERTIFICATE", LineEnding::LF, &der).map_err(|why| why.to_string())
     }
 
     pub(super) fn key_identifier(&self) -> Option<SubjectKeyIdentifier> {

@@ -93,6 +93,24 @@ pub(super) fn standing(
     }
 }
 
+/// A certificate authority that signs now; what to do where its key is elsewhere, only who asks can say.
+pub(super) fn signer(
+    directory: &Path,
+    cluster: &Cluster,
+    fix: impl FnOnce() -> String,
+    now: SystemTime,
+) -> Result<(PrivateKey, Certificate), PkiError> {
+    match standing(directory, Credential::Ca, cluster, now)? {
+        Standing::Sign { key, certificate, .. } => Ok((key, certificate)),
+        Standing::Renew { key, serving: Some(certificate), .. } => Ok((key, *certificate)),
+        Standing::KeyAway { why, .. } => Err(PkiError::operator(why, fix())),
+        Standing::New | Standing::Renew { .. } => {
+            let problem = format!("the certificate authority in {} is not ready", directory.display());
+            Err(PkiError::operator(problem, "let the PKI be made or renewed on this master first"))
+        }
+    }
+}
+
 fn with_both(
     directory: &Path,
     ca: Credential,
@@ -103,6 +121,12 @@ fn with_both(
 ) -> Result<Standing, PkiError> {
     if !certificate.has_key(key.public()) {
         let (file, key_file) = (ca.certificate_file(), ca.key_file());
+        // The cluster's own has others in its place by a rotation alone.
+        if made_here && ca != Credential::Ca {
+            require_valid(directory, ca, &certificate, now)?;
+            let why = format!("{key_file} was made here, and {file} is another one's that was brought");
+            return Ok(Standing::KeyAway { certificate, why });
+        }
         return Err(PkiError::operator(
             format!("{file} and {key_file} in {} do not belong together", directory.display()),
             "put the pair there that belongs together",
@@ -164,7 +188,7 @@ fn renew(
 }
 
 /// The files of the certificates that a certificate authority would have signed.
-fn signed_files(directory: &Path, ca: Credential) -> Result<Vec<String>, PkiError> {
+pub(super) fn signed_files(directory: &Path, ca: Credential) -> Result<Vec<String>, PkiError> {
     let mut found = Vec::new();
     for credential in signed_by(ca) {
         if directory::read_certificate(directory, credential)?.is_some() {

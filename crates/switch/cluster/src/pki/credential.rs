@@ -6,6 +6,7 @@ use contract::Credential;
 pub(super) fn ca_of(credential: Credential) -> Credential {
     match credential {
         Credential::EtcdCa | Credential::Etcd | Credential::ApiServerEtcdClient => Credential::EtcdCa,
+        Credential::FrontProxyCa | Credential::FrontProxyClient => Credential::FrontProxyCa,
         Credential::Ca
         | Credential::ServiceAccount
         | Credential::Admin

@@ -21,6 +21,9 @@ use crate::state::{self, StateLock};
 /// stand before the key, so that the one file says both or is not there.
 const MADE_HERE: &str = "Made by kubernetes-on-eos, which renews the certificate of this key.\n";
 
+/// The key of a certificate authority that is to take another one's place, until ca.pem names that authority.
+pub(super) const NEXT_AUTHORITY_KEY: &str = "ca-next-key.pem";
+
 /// A key's file.
 pub(super) enum KeyFile {
     Missing,
@@ -61,6 +64,13 @@ impl Directory {
         &self.path
     }
 
+    /// The next certificate authority's key takes the place of the present one's.
+    pub(super) fn take_next_authority_key(&self) -> Result<(), PkiError> {
+        let (next, key) = (self.path.join(NEXT_AUTHORITY_KEY), self.path.join(Credential::Ca.key_file()));
+        let taken = fs::rename(&next, &key).and_then(|()| fs::File::open(&self.path)?.sync_all());
+        Ok(taken.with_context(|| format!("cannot rename {} to {}", next.display(), key.display()))?)
+    }
+
     pub(super) fn write(&self, batch: &Batch) -> Result<(), PkiError> {
         let files: Vec<NewFile> = batch
             .0
@@ -79,6 +89,15 @@ impl Batch {
         let first = if credential.is_ca() { MADE_HERE } else { "" };
         let text = Zeroizing::new(format!("{first}{}", *new.pem));
         self.0.push((credential.key_file(), Access::Owner, text));
+    }
+
+    pub(super) fn add_text(&mut self, name: &str, text: String) {
+        self.0.push((name.to_owned(), Access::Everyone, Zeroizing::new(text)));
+    }
+
+    pub(super) fn add_next_authority_key(&mut self, new: &NewKey) {
+        let text = Zeroizing::new(format!("{MADE_HERE}{}", *new.pem));
+        self.0.push((NEXT_AUTHORITY_KEY.to_owned(), Access::Owner, text));
     }
 
     pub(super) fn add_certificate(&mut self, credential: Credential, pem: String) {
@@ -110,7 +129,11 @@ pub(super) fn read_certificate(
 }
 
 pub(super) fn read_key(directory: &Path, credential: Credential) -> Result<KeyFile, PkiError> {
-    Ok(match read(directory, &credential.key_file())? {
+    read_named_key(directory, &credential.key_file())
+}
+
+pub(super) fn read_named_key(directory: &Path, file: &str) -> Result<KeyFile, PkiError> {
+    Ok(match read(directory, file)? {
         None => KeyFile::Missing,
         Some(pem) => match PrivateKey::parse(&pem) {
             Ok(key) => KeyFile::Good(key),
@@ -120,7 +143,7 @@ pub(super) fn read_key(directory: &Path, credential: Credential) -> Result<KeyFi
 }
 
 /// Whether a certificate authority's key was made by this program, not by the operator.
-pub(super) fn key_was_made_here(directory: &Path, ca: Credential) -> Result<bool, PkiError> {
+pub fn key_was_made_here(directory: &Path, ca: Credential) -> Result<bool, PkiError> {
     let file = read(directory, &ca.key_file())?;
     Ok(file.is_some_and(|contents| contents.starts_with(MADE_HERE.as_bytes())))
 }

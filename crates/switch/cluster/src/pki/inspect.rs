@@ -14,6 +14,7 @@ use super::{
     directory, issue, judge,
     name::shown,
     profile,
+    succession::Succession,
     time::{day, days_left},
 };
 use crate::{Cluster, Node};
@@ -53,6 +54,8 @@ fn leaf(
     node: &Node,
     now: SystemTime,
 ) -> Result<CertificateState, PkiError> {
+    let succession = if ca_of(credential) == Credential::Ca { Succession::read(path)? } else { None };
+    let replaced = succession.as_ref().map(|succession| &succession.replaced);
     let ca = match read(path, ca_of(credential)) {
         Ok(ca) => ca,
         Err(state) => {
@@ -66,8 +69,8 @@ fn leaf(
     let key = directory::read_key(path, credential)?;
     let profile = profile::leaf(credential, cluster, node)?;
     // A worker gets its certificate authority's own new one with its own: see `requests`.
-    let renewed = node.master.then(|| issue::leaf_end(&ca, now));
-    Ok(judge::leaf(pem.as_ref().map(|pem| pem.as_slice()), &profile, &key, &ca, renewed, now))
+    let renewed = node.master.then(|| issue::leaf_end(&profile, &ca, now));
+    Ok(judge::leaf(pem.as_ref().map(|pem| pem.as_slice()), &profile, &key, &ca, replaced, renewed, now))
 }
 
 fn read(path: &Path, credential: Credential) -> Result<Certificate, CertificateState> {

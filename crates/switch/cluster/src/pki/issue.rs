@@ -25,7 +25,7 @@ use super::{
     PkiError,
     certificate::{CLIENT_AUTH, Certificate, SERVER_AUTH},
     key::{PrivateKey, PublicKey},
-    profile::{BACKDATED, CA_LIFETIME, LEAF_LIFETIME, Profile, Usage},
+    profile::{BACKDATED, CA_LIFETIME, Profile, Usage},
 };
 
 /// A certificate authority that can sign.
@@ -35,6 +35,14 @@ pub(super) struct Issuer<'a> {
 }
 
 struct CertificateAuthority<'a>(&'a Name);
+
+struct SelfSigned<'a>(&'a Name);
+
+/// An authority's word for another one.
+struct Voucher<'a> {
+    subject: &'a Name,
+    by: &'a Certificate,
+}
 
 struct Leaf<'a> {
     profile: &'a Profile,
@@ -47,14 +55,25 @@ pub(super) fn ca(subject: &Name, key: &PrivateKey, now: SystemTime) -> Result<St
     sign(CertificateAuthority(subject), key.public(), key, begin(now), end)
 }
 
+/// A certificate authority's key, certified by another authority.
+pub(super) fn voucher(subject: &Name, key: &PublicKey, by: &Issuer, now: SystemTime) -> Result<String, PkiError> {
+    let end = (begin(now) + CA_LIFETIME).min(by.certificate.not_after());
+    sign(Voucher { subject, by: by.certificate }, key, by.key, begin(now), end)
+}
+
 /// When a certificate that is issued now ends: its certificate authority's end is the end of all that it signs.
-pub(super) fn leaf_end(ca: &Certificate, now: SystemTime) -> SystemTime {
-    (begin(now) + LEAF_LIFETIME).min(ca.not_after())
+pub(super) fn leaf_end(profile: &Profile, ca: &Certificate, now: SystemTime) -> SystemTime {
+    (begin(now) + profile.lifetime).min(ca.not_after())
 }
 
 pub(super) fn leaf(profile: &Profile, key: &PublicKey, issuer: &Issuer, now: SystemTime) -> Result<String, PkiError> {
     let leaf = Leaf { profile, ca: issuer.certificate };
-    sign(leaf, key, issuer.key, begin(now), leaf_end(issuer.certificate, now))
+    sign(leaf, key, issuer.key, begin(now), leaf_end(profile, issuer.certificate, now))
+}
+
+/// A certificate by which a key shows itself, and nothing more.
+pub(super) fn self_signed(subject: &Name, key: &PrivateKey, now: SystemTime) -> Result<String, PkiError> {
+    sign(SelfSigned(subject), key.public(), key, begin(now), now + BACKDATED)
 }
 
 /// A request for a certificate with this subject: all that its reader takes of it beside the public key.
@@ -113,10 +132,49 @@ impl BuilderProfile for CertificateAuthority<'_> {
         _: SubjectPublicKeyInfoRef<'_>,
         certificate: &TbsCertificate,
     ) -> builder::Result<Vec<Extension>> {
+        Ok(Extensions::of_authority(certificate, key)?.list)
+    }
+}
+
+impl BuilderProfile for Voucher<'_> {
+    fn get_issuer(&self, _: &Name) -> Name {
+        self.by.subject().clone()
+    }
+
+    fn get_subject(&self) -> Name {
+        self.subject.clone()
+    }
+
+    fn build_extensions(
+        &self,
+        key: SubjectPublicKeyInfoRef<'_>,
+        issuer_key: SubjectPublicKeyInfoRef<'_>,
+        certificate: &TbsCertificate,
+    ) -> builder::Result<Vec<Extension>> {
+        let mut extensions = Extensions::of_authority(certificate, key)?;
+        extensions.add(&identifier(self.by, issuer_key)?)?;
+        Ok(extensions.list)
+    }
+}
+
+impl BuilderProfile for SelfSigned<'_> {
+    fn get_issuer(&self, subject: &Name) -> Name {
+        subject.clone()
+    }
+
+    fn get_subject(&self) -> Name {
+        self.0.clone()
+    }
+
+    fn build_extensions(
+        &self,
+        _: SubjectPublicKeyInfoRef<'_>,
+        _: SubjectPublicKeyInfoRef<'_>,
+        certificate: &TbsCertificate,
+    ) -> builder::Result<Vec<Extension>> {
         let mut extensions = Extensions::of(certificate);
-        extensions.add(&KeyUsage(KeyUsages::KeyCertSign | KeyUsages::CRLSign))?;
-        extensions.add(&BasicConstraints { ca: true, path_len_constraint: None })?;
-        extensions.add(&SubjectKeyIdentifier::try_from(key)?)?;
+        extensions.add(&KeyUsage(KeyUsages::DigitalSignature.into()))?;
+        extensions.add(&BasicConstraints { ca: false, path_len_constraint: None })?;
         Ok(extensions.list)
     }
 }
@@ -144,11 +202,7 @@ impl BuilderProfile for Leaf<'_> {
         }))?;
         extensions.add(&BasicConstraints { ca: false, path_len_constraint: None })?;
         extensions.add(&SubjectKeyIdentifier::try_from(key)?)?;
-        let identifier = match self.ca.key_identifier() {
-            Some(identifier) => AuthorityKeyIdentifier { key_identifier: Some(identifier.0), ..Default::default() },
-            None => AuthorityKeyIdentifier::try_from(issuer_key)?,
-        };
-        extensions.add(&identifier)?;
+        extensions.add(&identifier(self.ca, issuer_key)?)?;
         let names = self.profile.dns_names.iter().map(|name| Ok(GeneralName::DnsName(Ia5String::new(name)?)));
         let addresses = self.profile.addresses.iter();
         let addresses = addresses.map(|address| Ok(GeneralName::IpAddress(OctetString::new(address.octets())?)));
@@ -160,6 +214,14 @@ impl BuilderProfile for Leaf<'_> {
     }
 }
 
+/// What names an authority's key in what it signs: as its own certificate has it.
+fn identifier(ca: &Certificate, key: SubjectPublicKeyInfoRef<'_>) -> builder::Result<AuthorityKeyIdentifier> {
+    Ok(match ca.key_identifier() {
+        Some(identifier) => AuthorityKeyIdentifier { key_identifier: Some(identifier.0), ..Default::default() },
+        None => AuthorityKeyIdentifier::try_from(key)?,
+    })
+}
+
 /// The extensions of a certificate as they come together.
 struct Extensions<'a> {
     subject: &'a Name,
@@ -169,6 +231,14 @@ struct Extensions<'a> {
 impl<'a> Extensions<'a> {
     fn of(certificate: &'a TbsCertificate) -> Self {
         Extensions { subject: certificate.subject(), list: Vec::new() }
+    }
+
+    fn of_authority(certificate: &'a TbsCertificate, key: SubjectPublicKeyInfoRef<'_>) -> builder::Result<Self> {
+        let mut extensions = Extensions::of(certificate);
+        extensions.add(&KeyUsage(KeyUsages::KeyCertSign | KeyUsages::CRLSign))?;
+        extensions.add(&BasicConstraints { ca: true, path_len_constraint: None })?;
+        extensions.add(&SubjectKeyIdentifier::try_from(key)?)?;
+        Ok(extensions)
     }
 
     fn add<E: ToExtension<Error = x509_cert::der::Error>>(&mut self, extension: E) -> x509_cert::der::Result<()> {

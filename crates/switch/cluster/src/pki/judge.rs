@@ -36,12 +36,14 @@ pub(super) fn validity(certificate: &Certificate, renewed: Option<SystemTime>, n
     }
 }
 
-/// A leaf certificate's file, beside its key and its certificate authority; `renewed` as in [`validity`].
+/// A leaf certificate's file, beside its key and its certificate authority; `renewed` as in [`validity`]. One of the authority that
+/// is being `replaced` serves, and is to be issued again.
 pub(super) fn leaf(
     pem: Option<&[u8]>,
     profile: &Profile,
     key: &KeyFile,
     ca: &Certificate,
+    replaced: Option<&Certificate>,
     renewed: Option<SystemTime>,
     now: SystemTime,
 ) -> CertificateState {
@@ -50,15 +52,23 @@ pub(super) fn leaf(
         Ok(certificate) => certificate,
         Err(why) => return CertificateState::Damaged(why),
     };
+    let replaced = replaced.filter(|replaced| certificate.is_issued_by(replaced));
     let wrong = match key {
         KeyFile::Missing => Some("its key is missing".to_owned()),
         KeyFile::Damaged(why) => Some(format!("its key cannot be used: {why}")),
         KeyFile::Good(key) if !certificate.has_key(key.public()) => Some("it does not belong to its key".to_owned()),
-        KeyFile::Good(_) => deviation(&certificate, profile, ca),
+        KeyFile::Good(_) => deviation(&certificate, profile, replaced.unwrap_or(ca)),
     };
-    match wrong {
-        Some(why) => CertificateState::Wrong(why),
-        None => validity(&certificate, renewed, now),
+    match wrong.map_or_else(|| validity(&certificate, renewed, now), CertificateState::Wrong) {
+        CertificateState::Ok if replaced.is_some() => {
+            CertificateState::Due("its certificate authority is being replaced".into())
+        }
+        CertificateState::Ok if profile.is_outlasted_by(&certificate) => {
+            let days = profile.lifetime.as_secs() / (24 * 3600);
+            let end = day(certificate.not_after());
+            CertificateState::LongLived(format!("valid until {end}, and no longer than {days} days is usual"))
+        }
+        state => state,
     }
 }
 

@@ -86,6 +86,10 @@ impl PrivateKey {
         &self.public
     }
 
+    pub(super) fn signing_key(&self) -> Arc<dyn SigningKey> {
+        self.key.clone()
+    }
+
     pub(super) fn sign(&self, message: &[u8]) -> Result<BitString, PkiError> {
         let doing = "sign";
         let issuer =

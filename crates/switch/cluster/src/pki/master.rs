@@ -8,6 +8,7 @@
 
 use std::{collections::BTreeMap, path::Path, time::SystemTime};
 
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 use zeroize::Zeroizing;
 
 use super::{
@@ -16,12 +17,15 @@ use super::{
     certificate_authority::{self, Standing},
     credential::{ca_of, signed_by},
     directory::{self, Batch, Directory, KeyFile},
+    fitness,
     issue::{self, Issuer},
     judge,
     key::{NewKey, PrivateKey},
     keys,
-    profile::{self, Profile, ca_subject},
-    service_account,
+    profile::{self, Profile, Renewed, ca_subject},
+    rotation, service_account,
+    succession::{Succession, has_voucher},
+    superseded,
     time::check_clock,
 };
 use crate::{Cluster, Node};
@@ -33,17 +37,28 @@ pub fn ensure_master(
     node: &Node,
     now: SystemTime,
 ) -> Result<Vec<(Credential, Outcome)>, PkiError> {
+    ensure(path, cluster, node, Renewed::BySwitches, now)
+}
+
+pub(super) fn ensure(
+    path: &Path,
+    cluster: &Cluster,
+    node: &Node,
+    renewed: Renewed,
+    now: SystemTime,
+) -> Result<Vec<(Credential, Outcome)>, PkiError> {
     check_clock(now)?;
     let directory = Directory::open(path)?;
-    let found = Found::look(&directory, cluster, node, now)?;
+    rotation::settle(&directory)?;
+    let found = Found::look(&directory, cluster, node, renewed, now)?;
     let mut made = keys::generate(cluster.key, &found.missing_keys())?;
     let mut batch = Batch::default();
     made.iter().for_each(|(credential, key)| batch.add_key(*credential, key));
     directory.write(&batch)?;
 
-    let mut work = Work { batch: Batch::default(), outcomes: Vec::new(), now };
-    work.service_account(&found.service_account, &made)?;
-    let Found { cas, mut leaves, .. } = found;
+    let Found { succession, service_account, cas, mut leaves } = found;
+    let mut work = Work { batch: Batch::default(), outcomes: Vec::new(), replaced: Vec::new(), succession, now };
+    work.service_account(&service_account, &made)?;
     let ready: Vec<(Credential, Ready)> = cas
         .into_iter()
         .map(|(credential, standing)| Ok((credential, work.ca(credential, standing, &mut made, cluster)?)))
@@ -59,6 +74,7 @@ pub fn ensure_master(
         let (_, ca) = ca.ok_or_else(|| PkiError::crypto("sign", "the certificate authority is not ready"))?;
         work.leaf(*credential, leaf, ca)?;
     }
+    superseded::remember(path, &mut work.batch, &work.replaced, now)?;
     directory.write(&work.batch)?;
     Ok(work.outcomes)
 }
@@ -74,6 +90,8 @@ struct Leaf {
 struct Found {
     service_account: service_account::Standing,
     cas: Vec<(Credential, Standing)>,
+    /// Where the cluster's authority takes another one's place.
+    succession: Option<Succession>,
     leaves: BTreeMap<Credential, Leaf>,
 }
 
@@ -86,31 +104,47 @@ struct Ready {
 struct Work {
     batch: Batch,
     outcomes: Vec<(Credential, Outcome)>,
+    /// Certificates that would have lasted for long, with their ends.
+    replaced: Vec<(Credential, SystemTime)>,
+    succession: Option<Succession>,
     now: SystemTime,
 }
 
 impl Found {
-    fn look(directory: &Directory, cluster: &Cluster, node: &Node, now: SystemTime) -> Result<Self, PkiError> {
+    fn look(
+        directory: &Directory,
+        cluster: &Cluster,
+        node: &Node,
+        renewed: Renewed,
+        now: SystemTime,
+    ) -> Result<Self, PkiError> {
         let path = directory.path();
+        let succession = Succession::read(path)?;
         let mut cas = Vec::new();
         let mut leaves = BTreeMap::new();
-        for ca in [Credential::Ca, Credential::EtcdCa] {
+        for ca in Credential::AUTHORITIES {
             let standing = certificate_authority::standing(path, ca, cluster, now)?;
             let mut unfit = Vec::new();
             for credential in signed_by(ca) {
                 let leaf = Leaf {
-                    profile: profile::leaf(credential, cluster, node)?,
+                    profile: profile::renewed(credential, cluster, node, renewed)?,
                     key: directory::read_key(path, credential)?,
                     key_is_new: false,
                     pem: directory::read_certificate(path, credential)?,
                 };
                 if let Standing::KeyAway { certificate, .. } = &standing {
-                    let state = leaf.state(certificate, now);
-                    if !state.serves() {
+                    let succession = succession.as_ref().filter(|_| ca == Credential::Ca);
+                    let state = leaf.state(certificate, succession.map(|it| &it.replaced), now);
+                    // Nothing on the switch is done with the operator's own: its end stops nobody else.
+                    let is_over = matches!(state, CertificateState::Expired(_)) && credential == Credential::Admin;
+                    if !state.serves() && !is_over {
                         unfit.push(format!("{} ({state})", credential.certificate_file()));
                     }
                 }
                 leaves.insert(credential, leaf);
+            }
+            if let Standing::Sign { made_here: false, .. } = &standing {
+                fitness::require_of_new(path, ca, cluster, now)?;
             }
             if let Standing::KeyAway { why, .. } = &standing
                 && !unfit.is_empty()
@@ -126,7 +160,7 @@ impl Found {
             _ => false,
         });
         let service_account = service_account::standing(path, cluster_has_run)?;
-        Ok(Found { service_account, cas, leaves })
+        Ok(Found { service_account, cas, succession, leaves })
     }
 
     /// In the order in which they are written.
@@ -140,9 +174,20 @@ impl Found {
 }
 
 impl Leaf {
-    fn state(&self, ca: &Certificate, now: SystemTime) -> CertificateState {
-        let renewed = Some(issue::leaf_end(ca, now));
-        judge::leaf(self.pem.as_ref().map(|pem| pem.as_slice()), &self.profile, &self.key, ca, renewed, now)
+    fn state(&self, ca: &Certificate, replaced: Option<&Certificate>, now: SystemTime) -> CertificateState {
+        let renewed = Some(issue::leaf_end(&self.profile, ca, now));
+        judge::leaf(self.pem(), &self.profile, &self.key, ca, replaced, renewed, now)
+    }
+
+    fn pem(&self) -> Option<&[u8]> {
+        self.pem.as_ref().map(|pem| pem.as_slice())
+    }
+
+    /// Whether a rotation that has ended has left its voucher behind the certificate.
+    fn has_voucher(&self, ca: &Certificate) -> bool {
+        let ders = CertificateDer::pem_slice_iter(self.pem().unwrap_or_default());
+        let ders: Vec<CertificateDer> = ders.filter_map(Result::ok).collect();
+        has_voucher(ders.iter().map(|der| der.as_ref()), ca)
     }
 }
 
@@ -189,27 +234,43 @@ impl Work {
                 (made.swap_remove(place).1.key, ca_subject(credential, cluster)?, Outcome::Made)
             }
         };
-        let pem = issue::ca(&subject, &key, self.now)?;
+        let mut pem = issue::ca(&subject, &key, self.now)?;
         let certificate =
             Certificate::parse(pem.as_bytes()).map_err(|why| PkiError::crypto("make a certificate authority", why))?;
+        if credential == Credential::Ca
+            && let Some(succession) = &self.succession
+        {
+            pem += &succession.behind()?;
+        }
         self.batch.add_certificate(credential, pem);
         self.outcomes.push((credential, outcome));
         Ok(Ready { certificate, key: Some(key) })
     }
 
     fn leaf(&mut self, credential: Credential, leaf: &Leaf, ca: &Ready) -> Result<(), PkiError> {
-        let state = leaf.state(&ca.certificate, self.now);
+        let succession = self.succession.as_ref().filter(|_| ca_of(credential) == Credential::Ca);
+        let mut state = leaf.state(&ca.certificate, succession.map(|it| &it.replaced), self.now);
+        if state == CertificateState::Ok && succession.is_none() && leaf.has_voucher(&ca.certificate) {
+            state = CertificateState::Due("the old certificate authority has been replaced".into());
+        }
         if state == CertificateState::Ok {
             self.outcomes.push((credential, Outcome::Kept));
             return Ok(());
         }
         let (KeyFile::Good(key), Some(ca_key)) = (&leaf.key, &ca.key) else {
-            // Anything worse than this was refused at the beginning.
-            self.outcomes.push((credential, Outcome::Due { why: state.to_string() }));
+            // Anything worse than these was refused at the beginning.
+            let outcome = match state {
+                CertificateState::LongLived(_) => Outcome::Kept,
+                state => Outcome::Due { why: state.to_string() },
+            };
+            self.outcomes.push((credential, outcome));
             return Ok(());
         };
+        self.replaced.extend(superseded::long_end(leaf.pem(), &leaf.profile, self.now).map(|end| (credential, end)));
         let issuer = Issuer { certificate: &ca.certificate, key: ca_key };
-        self.batch.add_certificate(credential, issue::leaf(&leaf.profile, key.public(), &issuer, self.now)?);
+        let voucher = succession.map(Succession::voucher).transpose()?.unwrap_or_default();
+        let issued = issue::leaf(&leaf.profile, key.public(), &issuer, self.now)?;
+        self.batch.add_certificate(credential, issued + &voucher);
         let outcome = match state {
             CertificateState::Wrong(_) if leaf.key_is_new => {
                 Outcome::Renewed { why: "its key was missing or damaged".into() }

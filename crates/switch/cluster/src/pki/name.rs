@@ -18,20 +18,17 @@ const ORGANIZATIONAL_UNIT: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.
 /// A name in the order that cfssl writes: C, L, O, OU, CN.
 pub(super) fn name(
     subject: &Subject,
-    organization: Option<&str>,
+    organizations: &[&str],
     unit: Option<&str>,
     common_name: &str,
 ) -> x509_cert::der::Result<Name> {
-    let parts = [
-        (COUNTRY, subject.country.as_deref()),
-        (LOCALITY, subject.locality.as_deref()),
-        (ORGANIZATION, organization),
-        (ORGANIZATIONAL_UNIT, unit),
-        (COMMON_NAME, Some(common_name)),
-    ];
+    let country = subject.country.as_deref().map(|text| (COUNTRY, text));
+    let locality = subject.locality.as_deref().map(|text| (LOCALITY, text));
+    let organizations = organizations.iter().map(|text| (ORGANIZATION, *text));
+    let unit = unit.map(|text| (ORGANIZATIONAL_UNIT, text));
+    let parts = country.into_iter().chain(locality).chain(organizations).chain(unit);
     let mut sequence = RdnSequence::default();
-    for (oid, text) in parts {
-        let Some(text) = text else { continue };
+    for (oid, text) in parts.chain([(COMMON_NAME, common_name)]) {
         let printable = PrintableStringRef::new(text).is_ok();
         let tag = if printable { Tag::PrintableString } else { Tag::Utf8String };
         let mut part = RelativeDistinguishedName::default();

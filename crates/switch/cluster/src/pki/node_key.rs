@@ -12,6 +12,7 @@ use super::{
     directory,
     name::shown,
     profile::{self, Profile},
+    succession::Succession,
 };
 use crate::{Cluster, Node};
 
@@ -19,7 +20,7 @@ use crate::{Cluster, Node};
 const DIGITS: usize = 32;
 
 /// The first half of the SHA-256 of a public key as certificates carry it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct KeyDigest(String);
 
@@ -64,12 +65,21 @@ impl From<KeyDigest> for String {
     }
 }
 
-/// The key of the certificate authority in this directory; none where there is none that can be read.
-pub fn authority_key(path: &Path) -> Result<Option<KeyDigest>, PkiError> {
-    match directory::read_certificate(path, Credential::Ca)?.map(|pem| Certificate::parse(&pem)) {
-        Some(Ok(ca)) => Ok(Some(KeyDigest::of(ca.public_key())?)),
-        Some(Err(_)) | None => Ok(None),
-    }
+/// The keys of the certificate authorities that a cluster trusts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthorityKeys {
+    pub signing: KeyDigest,
+    /// That of the one that is being replaced.
+    pub replaced: Option<KeyDigest>,
+}
+
+/// Those of this directory; none where there is no authority that can be read.
+pub fn authority_keys(path: &Path) -> Result<Option<AuthorityKeys>, PkiError> {
+    let ca = directory::read_certificate(path, Credential::Ca)?.map(|pem| Certificate::parse(&pem));
+    let Some(Ok(ca)) = ca else { return Ok(None) };
+    let succession = Succession::read(path)?;
+    let replaced = succession.map(|succession| KeyDigest::of(succession.replaced.public_key())).transpose()?;
+    Ok(Some(AuthorityKeys { signing: KeyDigest::of(ca.public_key())?, replaced }))
 }
 
 /// The key of the certificate that something serves at a node's address: it is the node's where the certificate authority in
@@ -84,7 +94,8 @@ pub fn served_key(path: &Path, cluster: &Cluster, node: &Node, der: &[u8]) -> Re
     };
     let served = Certificate::from_der(der).map_err(refuse)?;
     let Profile { common_name, organization, .. } = profile::leaf(Credential::Node, cluster, node)?;
-    if !served.is_issued_by(&ca) {
+    let by_replaced = Succession::read(path)?.is_some_and(|succession| served.is_issued_by(&succession.replaced));
+    if !by_replaced && !served.is_issued_by(&ca) {
         return Err(refuse("the cluster's certificate authority did not sign it".into()));
     }
     if !served.identifies(&common_name, organization) {

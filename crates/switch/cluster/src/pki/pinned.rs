@@ -9,13 +9,14 @@ use std::path::Path;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use x509_cert::der::pem::{self, LineEnding};
 
-use super::{Credential, PkiError, certificate::Certificate, directory};
+use super::{Credential, PkiError, certificate::Certificate, directory, identity::hash_of, succession::Succession};
+use crate::CaHash;
 
 /// Every certificate of a ca.pem that can be read.
 pub(super) struct CertificateAuthorities {
     /// The first one.
     pub(super) signing: Certificate,
-    all: Vec<CertificateDer<'static>>,
+    pub(super) all: Vec<CertificateDer<'static>>,
     /// Whether there was nothing behind the first one that is cut off or damaged.
     whole: bool,
 }
@@ -33,10 +34,19 @@ impl CertificateAuthorities {
         Ok(CertificateAuthorities { signing, all, whole })
     }
 
+    /// Those that can be read, the first one first.
+    pub(super) fn certificates(&self) -> Vec<Certificate> {
+        self.all.iter().filter_map(|der| Certificate::from_der(der).ok()).collect()
+    }
+
     /// Nothing but the certificates.
     pub(super) fn to_pem(&self) -> Result<String, PkiError> {
-        let encoded = self.all.iter().map(|der| pem::encode_string("CERTIFICATE", LineEnding::LF, der));
-        encoded.collect::<Result<_, _>>().map_err(|why| PkiError::crypto("write ca.pem", why))
+        encode(&self.all)
+    }
+
+    /// The first of the certificates.
+    pub(super) fn signing_pem(&self) -> Result<String, PkiError> {
+        encode(&self.all[..self.all.len().min(1)])
     }
 
     pub(super) fn has_the_certificates_of(&self, other: &CertificateAuthorities) -> bool {
@@ -54,12 +64,24 @@ impl CertificateAuthorities {
     }
 }
 
-/// Fails where the certificate authorities that the master sends are not those of this directory. Without a ca.pem all are welcome;
+/// As PEM, with nothing between them.
+pub(super) fn encode(certificates: &[CertificateDer]) -> Result<String, PkiError> {
+    let encoded = certificates.iter().map(|der| pem::encode_string("CERTIFICATE", LineEnding::LF, der));
+    encoded.collect::<Result<_, _>>().map_err(|why| PkiError::crypto("write certificates", why))
+}
+
+/// Fails where the certificate authorities that the master sends are not those of this directory, and their first one is none that
+/// the one of this directory vouches for. Without a ca.pem it is the one that cluster.toml names, or any where it names none;
 /// where power cuts have damaged it, the authority has to be the one that signed the certificates that are left.
-pub(super) fn require(path: &Path, sent: &CertificateAuthorities) -> Result<(), PkiError> {
-    let Some(pem) = directory::read_certificate(path, Credential::Ca)? else { return Ok(()) };
+pub(super) fn require(path: &Path, sent: &CertificateAuthorities, named: Option<CaHash>) -> Result<(), PkiError> {
+    let Some(pem) = directory::read_certificate(path, Credential::Ca)? else { return require_named(sent, named) };
     let file = path.join(Credential::Ca.certificate_file()).display().to_string();
+    let succession = Succession::of(sent);
     let problem = match CertificateAuthorities::parse(&pem) {
+        // Then each of what was sent is this one's or the new one's.
+        Ok(pinned) if succession.as_ref().is_some_and(|it| it.replaced.public_key() == pinned.signing.public_key()) => {
+            return Ok(());
+        }
         Ok(pinned) if pinned.signing.public_key() != sent.signing.public_key() => {
             format!("the master's certificate authority has another public key than the one in {file}")
         }
@@ -67,9 +89,10 @@ pub(super) fn require(path: &Path, sent: &CertificateAuthorities) -> Result<(), 
             format!("the master's ca.pem has a certificate whose public key is of none in {file}")
         }
         Ok(_) => return Ok(()),
-        Err(why) => match signed_by_another(path, sent)? {
-            None => return Ok(()),
-            Some(signed) => format!(
+        Err(why) => match signers(path, sent, succession.as_ref())? {
+            Signers::Sent => return Ok(()),
+            Signers::None => return require_named(sent, named),
+            Signers::Others(signed) => format!(
                 "{file} cannot be used ({why}), and the master's certificate authority has another public key than \
                  the one that signed {signed}"
             ),
@@ -84,16 +107,41 @@ pub(super) fn require(path: &Path, sent: &CertificateAuthorities) -> Result<(), 
     ))
 }
 
-/// The worker's certificates that can be read, where the key of what the master sends has signed none of them.
-fn signed_by_another(path: &Path, sent: &CertificateAuthorities) -> Result<Option<String>, PkiError> {
+/// At the first join. One that vouches for what signs is as good as named.
+fn require_named(sent: &CertificateAuthorities, named: Option<CaHash>) -> Result<(), PkiError> {
+    let (Some(named), its) = (named, hash_of(&sent.signing)?) else { return Ok(()) };
+    let replaced = Succession::of(sent).map(|succession| hash_of(&succession.replaced)).transpose()?;
+    if named == its || replaced == Some(named) {
+        return Ok(());
+    }
+    Err(PkiError::operator(
+        format!(
+            "the master's certificate authority is not the one that `ca_hash` in cluster.toml names, it has {its}: nothing that the \
+             master sent is taken"
+        ),
+        "compare both with what `k8s-node status` says on the master, and correct `ca_hash`, or find out what answers in its place",
+    ))
+}
+
+/// Whose signatures the worker's certificates have that can be read.
+enum Signers {
+    None,
+    /// That of what the master sends, or of the authority which that one replaces, of one at least.
+    Sent,
+    /// The files of those that somebody else has signed.
+    Others(String),
+}
+
+fn signers(path: &Path, sent: &CertificateAuthorities, succession: Option<&Succession>) -> Result<Signers, PkiError> {
     let mut signed = Vec::new();
     for credential in Credential::WORKER {
         let pem = directory::read_certificate(path, credential)?;
         let Some(certificate) = pem.and_then(|pem| Certificate::parse(&pem).ok()) else { continue };
-        if certificate.is_signed_with(sent.signing.public_key()) {
-            return Ok(None);
+        let by_replaced = succession.is_some_and(|it| certificate.is_signed_with(it.replaced.public_key()));
+        if by_replaced || certificate.is_signed_with(sent.signing.public_key()) {
+            return Ok(Signers::Sent);
         }
         signed.push(credential.certificate_file());
     }
-    Ok(Some(signed.join(" and ")).filter(|signed| !signed.is_empty()))
+    Ok(if signed.is_empty() { Signers::None } else { Signers::Others(signed.join(" and ")) })
 }

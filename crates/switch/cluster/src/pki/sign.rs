@@ -15,13 +15,14 @@ use x509_cert::{
 use super::{
     Credential, PkiError, SignError,
     certificate::verify,
-    certificate_authority::{Standing, standing},
+    certificate_authority::signer,
     directory,
     issue::{self, Issuer},
     key::PublicKey,
     name::{parts, shown},
     node_key::KeyDigest,
-    profile::{self, Profile},
+    profile::{self, Profile, Renewed},
+    succession::Succession,
     time::check_clock,
 };
 use crate::{Cluster, Node};
@@ -54,24 +55,27 @@ pub fn sign(
     requests: &[String],
     now: SystemTime,
 ) -> Result<SignedCertificates, SignError> {
+    sign_renewed(path, cluster, node_name, requests, Renewed::BySwitches, now)
+}
+
+pub(super) fn sign_renewed(
+    path: &Path,
+    cluster: &Cluster,
+    node_name: &str,
+    requests: &[String],
+    renewed: Renewed,
+    now: SystemTime,
+) -> Result<SignedCertificates, SignError> {
     check_clock(now)?;
-    let checked = checked(cluster, node_name, requests)?;
-    let (key, certificate) = match standing(path, Credential::Ca, cluster, now)? {
-        Standing::Sign { key, certificate, .. } => (key, certificate),
-        Standing::Renew { key, serving: Some(certificate), .. } => (key, *certificate),
-        Standing::KeyAway { why, .. } => {
-            let fix = format!(
-                "make the certificates of {node_name} where the key is (`cargo xtask pki`) and copy them to it"
-            );
-            return Err(PkiError::operator(why, fix).into());
-        }
-        Standing::New | Standing::Renew { .. } => {
-            let problem = format!("the certificate authority in {} is not ready", path.display());
-            return Err(PkiError::operator(problem, "let the PKI be made or renewed on this master first").into());
-        }
-    };
+    let checked = checked(cluster, node_name, requests, renewed)?;
+    let fix =
+        || format!("make the certificates of {node_name} where the key is (`cargo xtask pki`) and copy them to it");
+    let (key, certificate) = signer(path, cluster, fix, now)?;
     let issuer = Issuer { certificate: &certificate, key: &key };
-    let certificates = checked.iter().map(|asked| issue::leaf(&asked.profile, &asked.key, &issuer, now));
+    let voucher = Succession::read(path)?.map(|succession| succession.voucher()).transpose()?.unwrap_or_default();
+    let certificates = checked
+        .iter()
+        .map(|asked| issue::leaf(&asked.profile, &asked.key, &issuer, now).map(|certificate| certificate + &voucher));
     let certificates = certificates.collect::<Result<_, _>>()?;
     let ca_pem = directory::read_certificate(path, Credential::Ca)?.unwrap_or_default();
     let ca_pem = String::from_utf8(ca_pem.to_vec()).map_err(|why| PkiError::crypto("read ca.pem", why))?;
@@ -84,7 +88,7 @@ pub fn requested_keys(
     node_name: &str,
     requests: &[String],
 ) -> Result<Vec<(Credential, KeyDigest)>, SignError> {
-    let checked = checked(cluster, node_name, requests)?;
+    let checked = checked(cluster, node_name, requests, Renewed::BySwitches)?;
     checked.iter().map(|asked| Ok((asked.credential, KeyDigest::of(&asked.key.0)?))).collect()
 }
 
@@ -95,7 +99,7 @@ struct Asked {
     profile: Profile,
 }
 
-fn checked(cluster: &Cluster, node_name: &str, requests: &[String]) -> Result<Vec<Asked>, SignError> {
+fn checked(cluster: &Cluster, node_name: &str, requests: &[String], renewed: Renewed) -> Result<Vec<Asked>, SignError> {
     let node = cluster.node(node_name).ok_or_else(|| SignError::Refused {
         asked: format!("certificates for the node {:?}", node_name.chars().take(80).collect::<String>()),
         allowed: workers(cluster),
@@ -108,7 +112,8 @@ fn checked(cluster: &Cluster, node_name: &str, requests: &[String]) -> Result<Ve
         let few = Credential::WORKER.len();
         return Err(SignError::BadRequest(format!("{} requests at once; a node has {few}", requests.len())));
     }
-    let allowed = Credential::WORKER.map(|credential| Ok((credential, profile::leaf(credential, cluster, node)?)));
+    let allowed =
+        Credential::WORKER.map(|credential| Ok((credential, profile::renewed(credential, cluster, node, renewed)?)));
     let allowed: Vec<(Credential, Profile)> = allowed.into_iter().collect::<Result<_, PkiError>>()?;
     require_own_names(cluster, node, &allowed)?;
     requests.iter().map(|request| check(request, &allowed, node)).collect()

@@ -18,7 +18,7 @@ const LATEST: Duration = Duration::from_secs(2_493_072_000);
 
 /// A clock that was never set would make certificates that end before they begin for everyone else, and would
 /// take every good one for a mistake.
-pub(super) fn check_clock(now: SystemTime) -> Result<(), PkiError> {
+pub fn check_clock(now: SystemTime) -> Result<(), PkiError> {
     if (UNIX_EPOCH + EARLIEST..UNIX_EPOCH + LATEST).contains(&now) {
         return Ok(());
     }

@@ -11,8 +11,14 @@ use common::files::{self, Access, NewFile};
 use zeroize::Zeroizing;
 
 use super::{
-    Credential, Outcome, PkiError, SignError, accept, certificate::Certificate, directory, ensure_master,
-    key::PrivateKey, requests, sign,
+    Credential, Outcome, PkiError, SignError,
+    certificate::Certificate,
+    directory, fitness,
+    key::PrivateKey,
+    master::ensure,
+    profile::Renewed::ByHand,
+    sign::sign_renewed,
+    worker::{accept_renewed, requests_renewed},
 };
 use crate::{Cluster, kubeconfig, state};
 
@@ -42,21 +48,24 @@ pub fn whole_cluster(
     let master = cluster.master();
     let masters = directory_of(&master.name);
     if let Some(operator_ca) = operator_ca {
-        bring(operator_ca, &masters)?;
+        bring(operator_ca, &masters, cluster, now)?;
     }
-    let outcomes = ensure_master(&masters, cluster, master, now)?;
+    let outcomes = ensure(&masters, cluster, master, ByHand, now)?;
     let mut made = vec![MadeFor { node: master.name.clone(), directory: masters.clone(), outcomes }];
     for node in cluster.nodes.iter().filter(|node| !node.master) {
         let directory = directory_of(&node.name);
-        let outcomes = match requests(&directory, cluster, node, now)? {
+        let outcomes = match requests_renewed(&directory, cluster, node, ByHand, now)? {
             None => [Credential::Ca].into_iter().chain(Credential::WORKER).map(|kept| (kept, Outcome::Kept)).collect(),
             Some(requests) => {
                 let requests: Vec<String> = requests.into_iter().map(|request| request.pem).collect();
-                let issued = sign(&masters, cluster, &node.name, &requests, now).map_err(|error| match error {
-                    SignError::CertificateAuthority(error) => error,
-                    other => PkiError::crypto("sign for a worker", other),
-                })?;
-                accept(&directory, cluster, node, &issued, now)?
+                let issued =
+                    sign_renewed(&masters, cluster, &node.name, &requests, ByHand, now).map_err(
+                        |error| match error {
+                            SignError::CertificateAuthority(error) => error,
+                            other => PkiError::crypto("sign for a worker", other),
+                        },
+                    )?;
+                accept_renewed(&directory, cluster, node, &issued, ByHand, now)?
             }
         };
         made.push(MadeFor { node: node.name.clone(), directory, outcomes });
@@ -66,7 +75,7 @@ pub fn whole_cluster(
 }
 
 /// Puts the operator's certificate authority into the master's directory, unless another one is there.
-fn bring(operator_ca: &OperatorCa, directory: &Path) -> Result<(), PkiError> {
+fn bring(operator_ca: &OperatorCa, directory: &Path, cluster: &Cluster, now: SystemTime) -> Result<(), PkiError> {
     let read = |path: &Path| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
     let certificate = read(&operator_ca.certificate)?;
     let key = Zeroizing::new(read(&operator_ca.key)?);
@@ -80,6 +89,10 @@ fn bring(operator_ca: &OperatorCa, directory: &Path) -> Result<(), PkiError> {
     }
     if !parsed.is_ca() {
         return Err(unusable(&operator_ca.certificate, "it may not sign certificates".into()));
+    }
+    // What would be refused leaves nothing behind.
+    if directory::read_certificate(directory, Credential::Ca)?.is_none() {
+        fitness::require(&operator_ca.certificate, &certificate, Credential::Ca, cluster, now)?;
     }
     directory::create(directory)?;
     let _writer = state::lock_directory(directory)?;

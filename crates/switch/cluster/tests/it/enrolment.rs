@@ -27,8 +27,8 @@ fn a_worker_asks_again_with_its_own_keys_when_a_third_is_left() {
     let master = Switch::master();
     let worker = Switch::worker(&master, "veos-l1");
     let keys = worker.read("node-key.pem");
-    assert_eq!(worker.requests(now() + DAY * 700).unwrap(), None);
-    let later = now() + DAY * 740;
+    assert_eq!(worker.requests(now() + DAY * 59).unwrap(), None);
+    let later = now() + DAY * 61;
     master.ensure(later).unwrap();
     worker.enrol(&master, later).unwrap().unwrap();
     worker.require_sound(later);
@@ -62,12 +62,14 @@ fn an_authority_that_is_due_and_not_renewed_signs_until_it_ends() {
     let at = due.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     let files = [master.file("ca.pem"), worker.file("node.pem")].map(|file| text(&file));
     openssl(&format!("verify -attime {at} -CAfile {} {}", files[0], files[1]));
-    let [ca_ends, node_ends] = files.map(|file| openssl(&format!("x509 -noout -enddate -in {file}")));
-    assert_eq!(node_ends, ca_ends);
     assert_eq!(worker.requests(due).unwrap(), None, "it would ask at every hour");
 
     let last_day = now() + DAY * 1824;
-    Switch::new(&master.cluster, "veos-l2").enrol(&master, last_day).unwrap().unwrap();
+    let last = Switch::new(&master.cluster, "veos-l2");
+    last.enrol(&master, last_day).unwrap().unwrap();
+    let [ca_ends, node_ends] = [master.file("ca.pem"), last.file("node.pem")]
+        .map(|file| openssl(&format!("x509 -noout -enddate -in {}", text(&file))));
+    assert_eq!(node_ends, ca_ends);
     let dir = tempfile::tempdir().unwrap();
     let error = master.sign("veos-l1", &[request(&dir, P256, OWN, &[])], now() + DAY * 1826).unwrap_err().to_string();
     assert!(error.contains("is not ready"), "{error}");

@@ -3,9 +3,13 @@
 #![allow(clippy::unwrap_used)]
 
 mod cfssl;
+mod clients;
+mod constrained_ca;
+mod corporation;
 mod damage;
 mod encryption;
 mod enrolment;
+mod front_proxy;
 mod kubeconfigs;
 mod masters_names;
 mod openssl;
@@ -13,4 +17,6 @@ mod operator_ca;
 mod pinned_authority;
 mod power_cut;
 mod renewal;
+mod rotation;
 mod support;
+mod users;

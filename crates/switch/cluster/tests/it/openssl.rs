@@ -1,6 +1,6 @@
 //! Every certificate as openssl sees it.
 
-use crate::support::{Switch, cluster_with, mode, openssl, text};
+use crate::support::{Switch, ca_file, cluster_with, mode, openssl, text};
 
 /// (file, subject, extended usages, names)
 const CLIENT: &str = "TLS Web Client Authentication";
@@ -19,6 +19,7 @@ fn expected() -> Vec<(&'static str, &'static str, &'static str, &'static str)> {
         ),
         ("kube-apiserver-kubelet-client", "OU = Kubernetes, CN = kube-apiserver-kubelet-client", CLIENT, ""),
         ("kube-apiserver-etcd-client", "OU = Kubernetes, CN = kube-apiserver-etcd-client", CLIENT, ""),
+        ("front-proxy-client", "OU = Kubernetes, CN = front-proxy-client", CLIENT, ""),
         (
             "kube-controller-manager",
             "O = system:kube-controller-manager, OU = Kubernetes, CN = system:kube-controller-manager",
@@ -47,8 +48,7 @@ fn every_certificate_is_right(key: &str) {
     master.ensure(crate::support::now()).unwrap();
     for (name, subject, usages, names) in expected() {
         let file = text(&master.file(&format!("{name}.pem")));
-        let etcd = name == "etcd" || name.ends_with("etcd-client");
-        let ca = text(&master.file(if etcd { "etcd-ca.pem" } else { "ca.pem" }));
+        let ca = text(&master.file(ca_file(name)));
         openssl(&format!("verify -x509_strict -purpose sslclient -CAfile {ca} {file}"));
         if usages == BOTH {
             openssl(&format!("verify -x509_strict -purpose sslserver -CAfile {ca} {file}"));
@@ -75,6 +75,7 @@ fn every_certificate_is_right(key: &str) {
     for (name, subject) in [
         ("ca", "C = UK, L = London, O = Kubernetes, OU = CA, CN = Kubernetes"),
         ("etcd-ca", "C = UK, L = London, CN = etcd-ca"),
+        ("front-proxy-ca", "C = UK, L = London, CN = front-proxy-ca"),
     ] {
         let facts = openssl(&format!("x509 -noout -text -in {}", text(&master.file(&format!("{name}.pem")))));
         assert!(facts.contains(&format!("Subject: {subject}\n")), "{facts}");
@@ -99,14 +100,28 @@ fn every_certificate_of_the_master_is_right_with_rsa() {
     every_certificate_is_right("rsa-2048");
 }
 
+fn is_verified(master: &Switch, ca: &str, name: &str) -> bool {
+    let (ca, file) = (text(&master.file(ca)), text(&master.file(&format!("{name}.pem"))));
+    std::process::Command::new("openssl").args(["verify", "-CAfile", &ca, &file]).output().unwrap().status.success()
+}
+
 #[test]
 fn no_certificate_of_the_cluster_opens_etcd() {
     let master = Switch::master();
-    let etcd_ca = text(&master.file("etcd-ca.pem"));
-    for name in ["admin", "kube-apiserver", "node"] {
-        let file = text(&master.file(&format!("{name}.pem")));
-        let verified = std::process::Command::new("openssl").args(["verify", "-CAfile", &etcd_ca, &file]).output();
-        assert!(!verified.unwrap().status.success(), "{name}");
+    for name in ["admin", "kube-apiserver", "node", "front-proxy-client"] {
+        assert!(!is_verified(&master, "etcd-ca.pem", name), "{name}");
+    }
+}
+
+#[test]
+fn whom_the_front_proxys_authority_has_signed_for_is_a_front_proxy_and_nobody_else_is() {
+    let master = Switch::master();
+    let names = expected().into_iter().map(|(name, ..)| name);
+    for name in names.filter(|name| *name != "front-proxy-client") {
+        assert!(!is_verified(&master, "front-proxy-ca.pem", name), "{name}");
+    }
+    for ca in ["ca.pem", "etcd-ca.pem"] {
+        assert!(!is_verified(&master, ca, "front-proxy-client"), "{ca}");
     }
 }
 

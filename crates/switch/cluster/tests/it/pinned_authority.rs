@@ -1,12 +1,15 @@
 //! A worker keeps to the authority that it has: what counts is the authority's public key.
 
-use cluster::pki::{Credential, Outcome, PkiError, SignedCertificates};
+use cluster::{
+    Cluster,
+    pki::{self, Credential, Outcome, PkiError, SignedCertificates},
+};
 
-use crate::support::{DAY, Switch, now, openssl, text};
+use crate::support::{DAY, Switch, now, openssl, run, text};
 
 /// When a worker that enrolled today asks again.
 fn later() -> std::time::SystemTime {
-    now() + DAY * 740
+    now() + DAY * 61
 }
 
 /// What `master` answers the worker that asks at `at`.
@@ -83,6 +86,13 @@ fn the_operators_authority_is_taken_again_under_another_subject_with_the_same_ke
     let worker = Switch::worker(&master, "veos-l1");
     make(&master, "/CN=Two");
     master.ensure(later()).unwrap();
+    // Who has taken the token out knows the master by the key, too.
+    let known = pki::KnownMaster::of(&worker.path(), &worker.cluster).unwrap().unwrap();
+    let shown = pki::master_identity(&master.path()).unwrap().unwrap();
+    let shown: Vec<&[u8]> = shown.cert.iter().map(|der| der.as_ref()).collect();
+    known.require(&shown, later()).unwrap();
+    let other = pki::KnownMaster::of(&Switch::master().path(), &worker.cluster).unwrap().unwrap();
+    assert!(other.require(&shown, later()).is_err());
     worker.enrol(&master, later()).unwrap().unwrap();
     worker.require_sound(later());
     assert!(openssl(&format!("x509 -noout -subject -in {}", text(&worker.file("ca.pem")))).contains("CN = Two"));
@@ -209,4 +219,28 @@ fn a_worker_takes_another_authority_once_the_operator_has_removed_its_ca_pem() {
     worker.enrol(&new, now()).unwrap().unwrap();
     worker.require_sound(now());
     assert_eq!((worker.read("ca.pem"), worker.read("node-key.pem")), (new.read("ca.pem"), keys));
+}
+
+#[test]
+fn at_its_first_join_a_worker_takes_no_other_authority_than_the_one_that_cluster_toml_names() {
+    let [master, other] = [(); 2].map(|()| Switch::master());
+    let named = pki::ca_hash(&master.path()).unwrap().unwrap();
+    let der = format!("{}.der", text(&master.file("ca.pem")));
+    openssl(&format!("x509 -in {} -pubkey -noout -out {der}.pub", text(&master.file("ca.pem"))));
+    openssl(&format!("pkey -pubin -in {der}.pub -outform DER -out {der}"));
+    let digest = run("sha256sum", [&der]);
+    assert_eq!(named.to_string(), format!("sha256:{}", &digest[..64]), "as kubeadm has it");
+
+    let cluster = Cluster { ca_hash: Some(named), ..master.cluster.clone() };
+    let worker = Switch::new(&cluster, "veos-l1");
+    let error = worker.accept(&answer(&other, &worker, now()), now()).unwrap_err().to_string();
+    let its = pki::ca_hash(&other.path()).unwrap().unwrap().to_string();
+    assert!(error.contains("`ca_hash` in cluster.toml names") && error.contains(&its), "{error}");
+    assert!(!worker.file("ca.pem").exists());
+    worker.enrol(&master, now()).unwrap().unwrap();
+    // Later it is the ca.pem that counts.
+    let later = Switch::new(&Cluster { ca_hash: pki::ca_hash(&other.path()).unwrap(), ..cluster }, "veos-l1");
+    later.set_files(&worker.files());
+    later.remove("node.pem");
+    later.enrol(&master, now()).unwrap().unwrap();
 }

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::support::{DAY, Switch, now};
+use cluster::pki;
+
+use crate::support::{DAY, Switch, now, openssl, text};
 
 type Files = BTreeMap<String, Vec<u8>>;
 
@@ -116,4 +118,70 @@ fn a_change_of_authority_that_was_cut_off_ends_whole() {
         assert_eq!(worker.requests(now()).unwrap(), None);
     }
     worker.require_sound(now());
+}
+
+/// What begins a rotation writes: the new key, ca.pem, the new key in the old one's place. Then come the certificates.
+#[test]
+fn a_rotation_that_was_cut_off_ends_whole_and_with_one_new_authority() {
+    let master = Switch::master();
+    let worker = Switch::worker(&master, "veos-l1");
+    let before = master.files();
+    master.begin_rotation(now()).unwrap();
+    let begun = master.files();
+    master.ensure(now()).unwrap();
+    let whole = master.files();
+    let mut with_key = before.clone();
+    with_key.insert("ca-next-key.pem".into(), begun["ca-key.pem"].clone());
+    let mut with_authority = with_key.clone();
+    with_authority.insert("ca.pem".into(), begun["ca.pem"].clone());
+    let cuts_of_certificates = cuts(&begun, &whole);
+    for (cut, begins_anew) in [(before, true), (with_key.clone(), false), (with_authority, false)]
+        .into_iter()
+        .chain(cuts_of_certificates.into_iter().map(|cut| (cut, false)))
+    {
+        master.set_files(&cut);
+        // The master boots, and the operator says it again where it was not done.
+        master.ensure(now()).unwrap();
+        master.begin_rotation(now()).unwrap();
+        master.ensure(now()).unwrap();
+        let names: Vec<String> = master.files().into_keys().collect();
+        assert!(names.iter().all(|name| whole.contains_key(name)) && names.len() == whole.len(), "{names:?}");
+        assert_eq!(master.files()["ca-key.pem"] != begun["ca-key.pem"], begins_anew);
+        master.require_ok(now());
+        let both = text(&master.file("ca.pem"));
+        openssl(&format!("verify -CAfile {both} {}", text(&worker.file("node.pem"))));
+    }
+    master.require_sound(now());
+    master.set_files(&whole);
+    pki::finish_rotation(&master.path()).unwrap();
+    let finished = master.files();
+    master.ensure(now()).unwrap();
+    for cut in cuts(&finished, &master.files()) {
+        master.set_files(&cut);
+        master.ensure(now()).unwrap();
+        master.require_ok(now());
+        assert!(pki::rotation(&master.path()).unwrap().is_none());
+    }
+}
+
+#[test]
+fn a_worker_that_was_cut_off_while_it_changed_over_ends_whole() {
+    let master = Switch::master();
+    let worker = Switch::worker(&master, "veos-l1");
+    master.begin_rotation(now()).unwrap();
+    master.ensure(now()).unwrap();
+    for finish in [false, true] {
+        if finish {
+            pki::finish_rotation(&master.path()).unwrap();
+            master.ensure(now()).unwrap();
+        }
+        let before = worker.files();
+        worker.enrol_anew(&master, now()).unwrap();
+        for cut in cuts(&before, &worker.files()) {
+            worker.set_files(&cut);
+            worker.enrol_anew(&master, now()).unwrap();
+            worker.require_sound(now());
+            assert_eq!(worker.read("ca.pem"), master.read("ca.pem"));
+        }
+    }
 }

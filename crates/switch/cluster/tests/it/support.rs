@@ -100,6 +100,17 @@ impl Switch {
         self.accept(&master.sign(&self.node.name, &requests, now).unwrap(), now).map(Some)
     }
 
+    /// Asks although nothing is due.
+    pub fn enrol_anew(&self, master: &Switch, now: SystemTime) -> Result<Outcomes, PkiError> {
+        let requests = pki::requests_anew(&self.path(), &self.cluster, &self.node, now)?;
+        let requests: Vec<String> = requests.into_iter().map(|request| request.pem).collect();
+        self.accept(&master.sign(&self.node.name, &requests, now).unwrap(), now)
+    }
+
+    pub fn begin_rotation(&self, now: SystemTime) -> Result<pki::Rotation, PkiError> {
+        pki::begin_rotation(&self.path(), &self.cluster, now)
+    }
+
     pub fn read(&self, name: &str) -> String {
         fs::read_to_string(self.file(name)).unwrap()
     }
@@ -135,12 +146,16 @@ impl Switch {
     /// The same by openssl's judgement too.
     pub fn require_sound(&self, now: SystemTime) {
         self.require_ok(now);
+        self.require_verified(now);
+    }
+
+    /// By openssl's judgement alone.
+    pub fn require_verified(&self, now: SystemTime) {
         let at = now.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs().to_string();
         let statuses = pki::inspect(&self.path(), &self.cluster, &self.node, now);
         for status in statuses {
             let credential = status.credential;
-            let etcd = [Credential::EtcdCa, Credential::Etcd, Credential::ApiServerEtcdClient].contains(&credential);
-            let ca = self.file(if etcd { "etcd-ca.pem" } else { "ca.pem" });
+            let ca = self.file(ca_file(credential.name()));
             let certificate = self.file(&credential.certificate_file());
             let (ca, certificate) = (text(&ca), text(&certificate));
             openssl(&format!("verify -attime {at} -partial_chain -x509_strict -CAfile {ca} {certificate}"));
@@ -150,6 +165,15 @@ impl Switch {
                 assert_eq!(certified, openssl(&format!("pkey -pubout -in {}", text(&key))), "{credential}");
             }
         }
+    }
+}
+
+/// The file of the authority that has to have signed a certificate.
+pub fn ca_file(name: &str) -> &'static str {
+    match name {
+        "etcd-ca" | "etcd" | "kube-apiserver-etcd-client" => "etcd-ca.pem",
+        "front-proxy-ca" | "front-proxy-client" => "front-proxy-ca.pem",
+        _ => "ca.pem",
     }
 }
 

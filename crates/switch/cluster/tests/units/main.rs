@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod aggregation;
+mod limits;
 mod rendering;
+mod since;
 mod support;
 mod systemd_219;
 mod unit_file;

@@ -3,6 +3,7 @@
 use std::fs;
 
 use cluster::{Cluster, room, units::render};
+use contract::places;
 
 use crate::support::{CLUSTER, RELEASES, SERVICES, recipes, rendered, rendered_for, repository, values};
 
@@ -45,10 +46,37 @@ fn values_of_cluster_toml_reach_the_flags() {
 fn etcd_and_the_audit_log_keep_to_the_room_that_is_made_for_them() {
     for release in RELEASES {
         let etcd = rendered(release, "etcd", true).text;
-        assert!(etcd.contains("--quota-backend-bytes=536870912 \\\n"), "{etcd}");
+        for flag in [
+            "--quota-backend-bytes=536870912 \\\n",
+            "--max-request-bytes=1572864 \\\n",
+            "--snapshot-count=100 \\\n",
+            "--max-wals=2 \\\n",
+            "--max-snapshots=2 \\\n",
+            "--auto-compaction-retention=0\n",
+        ] {
+            assert!(etcd.contains(flag), "{flag} in {etcd}");
+        }
         let server = rendered(release, "kube-apiserver", true).text;
+        assert!(server.contains("--etcd-compaction-interval=5m "), "nobody compacts etcd's history: {server}");
         assert!(server.contains("--audit-log-maxbackup=3 \\\n    --audit-log-maxsize=10 \\\n"), "{server}");
+        // So many lines a second, and none that is longer, bound what is written in a day.
+        for flag in [
+            "mode=batch",
+            "batch-max-size=1",
+            "batch-throttle-enable=true",
+            "batch-throttle-qps=1",
+            "truncate-enabled=true",
+            "truncate-max-event-size=4096",
+        ] {
+            assert!(server.contains(&format!("--audit-log-{flag} \\\n")), "{flag}: {server}");
+        }
     }
+}
+
+#[test]
+fn the_api_server_reads_who_is_revoked_where_that_is_written() {
+    let server = rendered("1.20", "kube-apiserver", true).text;
+    assert!(server.contains(&format!("--revoked-clients-file={} \\\n", places::REVOKED_CLIENTS)), "{server}");
 }
 
 #[test]
@@ -69,6 +97,19 @@ fn a_controller_manager_without_the_authoritys_key_signs_nothing() {
     let without = rendered("1.20", "kube-controller-manager", false).text;
     assert!(!without.contains("--cluster-signing"), "{without}");
     assert!(without.contains("10.10.0.0/22 \\\n    --root-ca-file="), "{without}");
+}
+
+#[test]
+fn an_operators_whole_chain_is_given_to_nobody_who_asks_for_clients_or_signs() {
+    for release in RELEASES {
+        for service in ["kube-apiserver", "kubelet"] {
+            let unit = rendered(release, service, true).text;
+            assert!(unit.contains(&format!("--client-ca-file={} \\\n", places::CLIENT_CA)), "{unit}");
+        }
+        // It takes a file with one certificate, and no other one.
+        let unit = rendered(release, "kube-controller-manager", true).text;
+        assert!(unit.contains(&format!("--cluster-signing-cert-file={} \\\n", places::SIGNING_CA)), "{unit}");
+    }
 }
 
 #[test]
@@ -115,7 +156,9 @@ fn cluster_toml_chooses_the_kube_proxy_and_its_mode() {
         assert!(ours.contains(ranges), "{ours}");
         let userspace = of("mode = \"userspace\"");
         assert!(
-            userspace.contains("bin/kube-proxy \\\n    --proxy-mode=userspace \\\n    --kubeconfig="),
+            userspace.contains(
+                "bin/kube-proxy \\\n    --oom-score-adj=300 \\\n    --proxy-mode=userspace \\\n    --kubeconfig="
+            ),
             "{userspace}"
         );
         let upstream = of("implementation = \"upstream\"");
@@ -136,4 +179,19 @@ fn a_kube_proxy_that_there_is_not_is_an_error_with_its_line() {
         Cluster::parse(&format!("{CLUSTER}\n[kube-proxy]\nimplementation = \"cilium\"\n"), "cluster.toml").unwrap_err();
     let text = error.to_string();
     assert!(text.contains("cilium") && text.contains("kubernetes-on-eos") && text.contains("upstream"), "{text}");
+}
+
+#[test]
+fn the_name_service_is_told_what_cluster_toml_says_of_names() {
+    let dns = "[dns]\nupstreams = [\"192.0.2.53\"]\nallow = [\"198.51.100.0/24\"]\n[dns.stub_domains]\n\"corp.example\" = [\"192.0.2.1\"]\n";
+    for release in RELEASES {
+        let plain = rendered(release, "cluster-dns", true).text;
+        assert!(
+            plain.contains("--pod-bridge-interface=kube0 \\\n    --metrics-bind-address=127.0.0.1:9153 \\\n"),
+            "{plain}"
+        );
+        let text = rendered_for(&format!("{CLUSTER}\n{dns}"), release, "cluster-dns", true).text;
+        let flags = "    --allow=198.51.100.0/24 \\\n    --upstream=192.0.2.53:53 \\\n    --stub-domain=corp.example=192.0.2.1:53 \\\n";
+        assert!(text.contains(flags), "{text}");
+    }
 }

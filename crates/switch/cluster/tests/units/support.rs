@@ -6,7 +6,7 @@ use std::{
 };
 
 use cluster::{
-    Cluster, Node,
+    Cluster, Node, ReservedOn,
     room::LIMITS,
     units::{ClusterValues, Docker, Places, Unit, Values, render},
 };
@@ -15,6 +15,9 @@ pub const CLUSTER: &str = include_str!("../fixtures/cluster.toml");
 
 /// The releases that have units of their own.
 pub const RELEASES: [&str; 2] = ["1.20", "1.12"];
+
+/// The systemd of EOS up to 4.31.
+pub const OLD_SYSTEMD: u32 = 219;
 
 pub const SERVICES: [&str; 6] =
     ["etcd", "kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler", "kubelet"];
@@ -39,12 +42,8 @@ pub fn rendered(release: &str, service: &str, ca_key: bool) -> Unit {
 
 pub fn rendered_for(cluster: &str, release: &str, service: &str, ca_key: bool) -> Unit {
     let cluster = Cluster::parse(cluster, "cluster.toml").unwrap();
-    rendered_on(&cluster, cluster.master(), release, service, ca_key)
-}
-
-pub fn rendered_on(cluster: &Cluster, node: &Node, release: &str, service: &str, ca_key: bool) -> Unit {
     let template = fs::read_to_string(template(release, service)).unwrap();
-    render(service, &template, &values(cluster, node, ca_key)).unwrap()
+    render(service, &template, &values(&cluster, cluster.master(), ca_key)).unwrap()
 }
 
 pub fn values<'a>(cluster: &'a Cluster, node: &'a Node, ca_key: bool) -> Values<'a> {
@@ -53,7 +52,10 @@ pub fn values<'a>(cluster: &'a Cluster, node: &'a Node, ca_key: bool) -> Values<
         node,
         docker: Some(Docker { cgroup_driver: "cgroupfs" }),
         ca_key,
+        front_proxy: true,
         limits: LIMITS,
+        reserved: cluster.reserved.map(|eos| ReservedOn::new(eos, node)),
+        systemd: OLD_SYSTEMD,
         places: Places::on_switch(),
     }
 }
@@ -65,19 +67,26 @@ pub struct OnSwitch {
     pub text: String,
 }
 
+impl OnSwitch {
+    /// The unit that it is, or that it is a drop-in for.
+    pub fn extends(&self) -> String {
+        let directory = self.source.parent().and_then(|directory| directory.file_name()).unwrap_or_default();
+        directory.to_string_lossy().strip_suffix(".d").map_or_else(|| self.name.clone(), str::to_owned)
+    }
+}
+
 /// Every unit that a switch can get: those of rootfs/, and those of each release for a master, a worker and a switch that
-/// is both, with each kube-proxy, with the authority's key and without.
-pub fn every_unit() -> Vec<OnSwitch> {
+/// is both, with each kube-proxy, with the authority's key and without, in the words of a version of systemd.
+pub fn every_unit(systemd: u32) -> Vec<OnSwitch> {
     let mut units = Vec::new();
     of_systemd(&repository().join("rootfs"), &mut units);
     assert!(!units.is_empty(), "rootfs/ has no units any more: this looks in the wrong place");
     for entry in fs::read_dir(recipes()).unwrap() {
         let directory = entry.unwrap().path().join("units");
-        let release = directory.parent().and_then(Path::file_name).unwrap().to_string_lossy().into_owned();
         for file in fs::read_dir(directory).into_iter().flatten() {
             let file = file.unwrap().path();
             if file.extension().is_some_and(|extension| extension != "yaml") {
-                of_template(&release, &file, &mut units);
+                of_template(&file, systemd, &mut units);
             }
         }
     }
@@ -98,12 +107,13 @@ fn of_systemd(directory: &Path, units: &mut Vec<OnSwitch>) {
     }
 }
 
-fn of_template(release: &str, file: &Path, units: &mut Vec<OnSwitch>) {
+fn of_template(file: &Path, systemd: u32, units: &mut Vec<OnSwitch>) {
     let name = file.file_name().unwrap().to_string_lossy().into_owned();
-    let service = file.file_stem().unwrap().to_str().unwrap();
+    let template = fs::read_to_string(file).unwrap();
     for cluster in clusters() {
         for (node, ca_key) in cluster.nodes.iter().flat_map(|node| [(node, true), (node, false)]) {
-            let text = rendered_on(&cluster, node, release, service, ca_key).text;
+            let values = Values { systemd, ..values(&cluster, node, ca_key) };
+            let text = render(&name, &template, &values).unwrap().text;
             if !units.iter().any(|unit| unit.source == file && unit.text == text) {
                 units.push(OnSwitch { name: name.clone(), source: file.to_owned(), text });
             }
@@ -111,15 +121,17 @@ fn of_template(release: &str, file: &Path, units: &mut Vec<OnSwitch>) {
     }
 }
 
-/// A switch that is both, and one of each; with each kube-proxy and each of its modes.
+/// A switch that is both, and one of each; with each kube-proxy and each of its modes; with and without what is kept for EOS.
 fn clusters() -> Vec<Cluster> {
     let apart = CLUSTER.replace("[\"master\", \"worker\"]", "[\"master\"]");
     let mut clusters = Vec::new();
     for nodes in [CLUSTER, &apart] {
         for proxy in ["", "implementation = \"kubernetes-on-eos\"", "implementation = \"upstream\""] {
             for mode in ["", "mode = \"iptables\"", "mode = \"userspace\""] {
-                let text = format!("{nodes}\n[kube-proxy]\n{proxy}\n{mode}\n");
-                clusters.push(Cluster::parse(&text, "cluster.toml").unwrap());
+                for reserved in ["", "[reserved]\nmemory = \"2Gi\"\ncpu = \"500m\"\n"] {
+                    let text = format!("{nodes}\n[kube-proxy]\n{proxy}\n{mode}\n{reserved}");
+                    clusters.push(Cluster::parse(&text, "cluster.toml").unwrap());
+                }
             }
         }
     }

@@ -1,7 +1,8 @@
 //! Every unit that lands on a switch, held against what systemd 219 knows: EOS up to 4.31 has it.
 //!
 //! 219 warns of a directive that it does not know and goes on without it, and reads some values otherwise than later ones
-//! do. Neither may be in a unit. What 219 knows is in systemd-219.txt.
+//! do. Neither may be in a unit, nor in a drop-in for somebody else's. What 219 knows is in systemd-219.txt, and since when in
+//! systemd-since.txt.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -9,15 +10,18 @@ use std::{
 };
 
 use crate::{
-    support::{OnSwitch, every_unit, repository},
+    support::{OLD_SYSTEMD, OnSwitch, every_unit, repository},
     unit_file::{self, Assignment, Complaint},
 };
 
 const KNOWN: &str = include_str!("systemd-219.txt");
 
 /// By what follows the last dot of its name: the sections that a unit may have.
-const SECTIONS: [(&str, &[&str]); 2] =
-    [("service", &["Unit", "Service", "Install"]), ("timer", &["Unit", "Timer", "Install"])];
+const SECTIONS: [(&str, &[&str]); 3] = [
+    ("service", &["Unit", "Service", "Install"]),
+    ("slice", &["Unit", "Slice", "Install"]),
+    ("timer", &["Unit", "Timer", "Install"]),
+];
 
 /// The units of time that 219 reads: parse_sec in v219's src/shared/time-util.c.
 const TIME: [&str; 28] = [
@@ -28,15 +32,39 @@ const TIME: [&str; 28] = [
 /// What 219 takes for true and for false: parse_boolean in v219's src/shared/util.c.
 const BOOL: [&str; 12] = ["1", "yes", "y", "true", "t", "on", "0", "no", "n", "false", "f", "off"];
 
+/// Of those that Linux had when 219 was new, the ones that a unit of ours names.
+const CAPABILITIES: [&str; 6] = [
+    "CAP_DAC_OVERRIDE",
+    "CAP_DAC_READ_SEARCH",
+    "CAP_NET_ADMIN",
+    "CAP_NET_BIND_SERVICE",
+    "CAP_NET_RAW",
+    "CAP_SYS_RESOURCE",
+];
+
 const UNIT_TYPES: [&str; 6] = [".service", ".timer", ".target", ".socket", ".mount", ".slice"];
 
 #[test]
 fn systemd_219_knows_every_directive_and_every_value_of_every_unit() {
     // Of a template, several nodes get the same line.
     let complaints: BTreeSet<String> =
-        every_unit().iter().flat_map(|unit| lines(unit, complaints(&unit.name, &unit.text))).collect();
+        every_unit(OLD_SYSTEMD).iter().flat_map(|unit| lines(unit, complaints(&unit.extends(), &unit.text))).collect();
     let listed: Vec<String> = complaints.into_iter().collect();
     assert!(listed.is_empty(), "not as systemd 219 reads it:\n{}", listed.join("\n"));
+}
+
+/// Every directive that 219 knows, in whatever section.
+pub fn names() -> BTreeSet<&'static str> {
+    known().into_keys().map(|(_, name)| name).collect()
+}
+
+/// Whether 219 takes this value of a directive of [Service].
+pub fn takes(name: &str, value: &str) -> bool {
+    known().get(&("Service", name)).is_some_and(|kind| wrong(kind, value).is_none())
+}
+
+pub fn has_unit_type(kind: &str) -> bool {
+    UNIT_TYPES.iter().any(|known| known.strip_prefix('.') == Some(kind))
 }
 
 /// Each as FILE:LINE: WHAT, the line being that of the template.
@@ -112,6 +140,15 @@ fn wrong(kind: &str, value: &str) -> Option<String> {
         "limit" => unless(digits(value) || value == "infinity", "219 knows one plain number here, or infinity"),
         "size" => unless(digits(value.trim_end_matches(['K', 'M', 'G', 'T'])), "219 knows bytes here, or K, M, G, T"),
         "path" => unless(value.trim_start_matches(['-', '|', '!']).starts_with('/'), "that is no absolute path"),
+        "paths" => {
+            let path = |word: &str| word.strip_prefix('-').unwrap_or(word).starts_with('/');
+            unless(!value.is_empty() && value.split_whitespace().all(path), "that is no list of absolute paths")
+        }
+        // None at all, as 219 and later ones read an empty one.
+        "capabilities" => {
+            let names = value.strip_prefix('~').unwrap_or(value);
+            unless(names.split_whitespace().all(|name| CAPABILITIES.contains(&name)), "219 may not know one of these")
+        }
         "environment" => {
             let sets = |word: &str| word.split_once('=').is_some_and(|(name, _)| !name.is_empty());
             let plain = !value.contains(['"', '\'']);
@@ -201,6 +238,10 @@ fn what_systemd_219_does_not_know_is_named_with_its_line() {
         ("MemoryLimit=50%", "differs from version to version"),
         ("MemoryMax=1G", "219 does not know MemoryMax in [Service]"),
         ("LimitNOFILE=1024:65536", "one plain number"),
+        ("CapabilityBoundingSet=CAP_BPF", "219 may not know one of these"),
+        ("ReadOnlyDirectories=/etc flash", "no list of absolute paths"),
+        ("ReadWritePaths=/etc", "219 does not know ReadWritePaths in [Service]"),
+        ("CPUWeight=25", "219 does not know CPUWeight in [Service]"),
         ("UMask=0077", "219 knows it; systemd-219.txt does not say"),
         ("ExecStartPre=/x \\\n# why\n    --y", "a comment within a command"),
         ("# one \\\nRestart=always", "a comment that ends in a backslash"),
@@ -211,4 +252,14 @@ fn what_systemd_219_does_not_know_is_named_with_its_line() {
         assert!(named, "{line}: {found:?} instead of {why}");
     }
     assert_eq!(complaints("x.socket", "").len(), 1, "there is no list for sockets");
+}
+
+#[test]
+fn a_drop_in_is_read_as_the_unit_that_it_is_for() {
+    let text = "[Service]\nOOMScoreAdjust=100\nTasksMax=10\n".to_owned();
+    let source = "rootfs/usr/lib/systemd/system/docker.service.d/kubernetes-on-eos.conf".into();
+    let drop_in = OnSwitch { name: "kubernetes-on-eos.conf".into(), source, text };
+    let found = complaints(&drop_in.extends(), &drop_in.text);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].what, "219 does not know TasksMax in [Service]");
 }

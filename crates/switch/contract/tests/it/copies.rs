@@ -10,7 +10,7 @@ const ON_PURPOSE: [(&str, &str); 7] = [
     ("crates/lab/devices/src/lock.rs", "a directory of the machine that the lab runs on"),
     ("crates/lab/devices/tests/down.rs", "the same one"),
     ("crates/switch/cluster/tests/units/rendering.rs", "what a rendered unit has to say, letter by letter"),
-    ("crates/switch/kube-proxy/src/access/server.rs", "an example in what is said of a wrong address"),
+    ("crates/switch/api-watch/src/access/server.rs", "an example in what is said of a wrong address"),
     ("crates/toolkit/swix/tests/", "what rpm and a shell see of the package, letter by letter"),
     ("crates/lab/kube-proxy-diff/", "an API server of its own, which is on no switch"),
 ];

@@ -9,8 +9,10 @@ const BEGINNINGS: [&str; 7] =
     ["/opt/", "/mnt/flash/", "/run/k", "/usr/share/kube", "/usr/libexec/", "/var/lib/kube", "/var/lib/cni"];
 
 /// EOS' own, its stand-in's, and what the bench of first boot keeps for itself.
-const OTHERS: [&str; 7] = [
+const OTHERS: [&str; 9] = [
     "/mnt/flash/.extensions",
+    "/mnt/flash/.stand-in",
+    "/mnt/flash/swix-signing-ca.pem",
     "/mnt/flash/boot-extensions",
     "/mnt/flash/startup-config",
     "/mnt/flash/by-hand",

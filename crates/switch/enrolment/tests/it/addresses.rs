@@ -20,15 +20,15 @@ use serde_json::json;
 
 use crate::{
     peer::{Peer, Seen, body},
-    support::{Master, NAME, TOKEN, csrs, enrol_at, issued, listen_once, token},
+    support::{Master, NAME, TOKEN, csrs, enrol_at, identity, issued, listen_once, request, token},
 };
 
 const OWN: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 7));
 const LIMIT: Duration = Duration::from_secs(10);
 
 fn enrol_from(master: SocketAddr, from: IpAddr) -> Result<(), EnrolError> {
-    let (token, csrs) = (token(), csrs());
-    let request = Request { master, from: Some(from), name: NAME, token: &token, csrs: &csrs, timeout: LIMIT };
+    let (token, identity, csrs) = (token(), identity(), csrs());
+    let request = Request { from: Some(from), csrs: &csrs, ..request(master, &token, &identity) };
     enrol(&request).map(|enrolled| assert_eq!(enrolled.issued, issued(&csrs)))
 }
 

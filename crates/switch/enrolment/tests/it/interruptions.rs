@@ -12,7 +12,7 @@ use enrolment::{EnrolError, Enrolled, Request, Retry, ServerLimits, Token, enrol
 
 use crate::{
     peer::{Peer, Seen, body},
-    support::{Master, NAME, OTHER_TOKEN, TOKEN, csrs, enrol_with, free_address, issued, token},
+    support::{Master, NAME, OTHER_TOKEN, TOKEN, csrs, enrol_with, free_address, identity, issued, request, token},
 };
 
 const BACKOFF: RetryPolicy = RetryPolicy::backoff(Duration::from_secs(1), Duration::from_secs(30), 0.5);
@@ -24,8 +24,8 @@ fn patiently(
     stop: &AtomicBool,
 ) -> (Option<Enrolled>, Vec<(Duration, Retry, String)>) {
     let (token, csrs) = (token(), csrs());
-    let request =
-        Request { master, from: None, name: NAME, token: &token, csrs: &csrs, timeout: Duration::from_secs(10) };
+    let identity = identity();
+    let request = Request { csrs: &csrs, ..request(master, &token, &identity) };
     let mut failures = vec![];
     let enrolled = enrol_until_answered(
         &request,
@@ -170,14 +170,8 @@ fn a_stop_ends_the_waiting_within_a_piece_of_a_pause() {
 #[test]
 fn a_request_that_can_never_be_sent_is_not_tried_again() {
     let token = token();
-    let request = Request {
-        master: free_address(),
-        from: None,
-        name: "not a name",
-        token: &token,
-        csrs: &csrs(),
-        timeout: Duration::from_secs(10),
-    };
+    let identity = identity();
+    let request = Request { name: "not a name", ..request(free_address(), &token, &identity) };
     let never = |_: Duration| panic!("it waits");
     let error = enrol_until_answered(&request, &BACKOFF, never, |_| {}, &AtomicBool::new(false)).unwrap_err();
     assert!(matches!(error, EnrolError::Request { .. }), "{error}");

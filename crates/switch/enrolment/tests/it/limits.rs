@@ -13,7 +13,8 @@ use serde_json::json;
 use crate::{
     peer::{Peer, Seen},
     support::{
-        LOCAL, Master, NAME, TOKEN, csrs, enrol_at, enrol_with, free_address, issued, listen_once, token, wide_limits,
+        LOCAL, Master, NAME, TOKEN, csrs, enrol_at, enrol_with, free_address, identity, issued, listen_once, request,
+        token, wide_limits,
     },
 };
 
@@ -139,15 +140,9 @@ fn a_master_that_sends_a_byte_at_a_time_or_nothing_is_given_up_by_the_worker() {
     for side in sides {
         let (address, master) = listen_once(side);
         let begin = Instant::now();
-        let error = enrolment::enrol(&enrolment::Request {
-            master: address,
-            from: None,
-            name: NAME,
-            token: &token(),
-            csrs: &csrs(),
-            timeout: SHORT,
-        })
-        .unwrap_err();
+        let (token, identity, csrs) = (token(), identity(), csrs());
+        let request = enrolment::Request { csrs: &csrs, timeout: SHORT, ..request(address, &token, &identity) };
+        let error = enrolment::enrol(&request).unwrap_err();
         assert!(matches!(&error, EnrolError::Interrupted { .. }), "{error}");
         assert!((SHORT..OVER).contains(&begin.elapsed()), "given up after {:?}", begin.elapsed());
         assert!(master.join().unwrap());

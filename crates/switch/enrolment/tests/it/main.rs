@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod addresses;
+mod by_key;
 mod enrolling;
 mod interruptions;
 mod limits;

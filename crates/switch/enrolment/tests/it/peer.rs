@@ -14,6 +14,7 @@ use rustls::{
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::ring::default_provider,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime},
+    sign::{CertifiedKey, SingleCertAndKey},
 };
 use serde_json::{Value, json};
 
@@ -39,19 +40,28 @@ impl Peer {
 
     /// The newest version is offered by this, the oldest one by nothing.
     pub const VERSION_2: &[&[u8]] = &[b"kubernetes-on-eos-enrolment/2"];
+    pub const VERSION_3: &[&[u8]] = &[b"kubernetes-on-eos-enrolment/3"];
 
     pub fn client_that_offers(socket: TcpStream, alpn: &[&[u8]]) -> io::Result<Peer> {
+        Peer::client_that_shows(socket, alpn, None)
+    }
+
+    /// Shows a certificate, of the key that it has or another one's.
+    pub fn client_that_shows(socket: TcpStream, alpn: &[&[u8]], shown: Option<CertifiedKey>) -> io::Result<Peer> {
         let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(NoCheck));
         let name = ServerName::try_from("anything").unwrap();
-        let mut config = config.with_no_client_auth();
+        let mut config = match shown {
+            Some(shown) => config.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(shown))),
+            None => config.with_no_client_auth(),
+        };
         config.alpn_protocols = alpn.iter().map(|offered| offered.to_vec()).collect();
         let mut tls = ClientConnection::new(Arc::new(config), name).unwrap();
         let keying = handshake(&mut tls, &socket)?;
-        let version = if tls.alpn_protocol().is_some() { 2 } else { 1 };
+        let version = version(tls.alpn_protocol());
         Ok(Peer { stream: Box::new(StreamOwned::new(tls, socket)), keying, version })
     }
 
@@ -72,7 +82,7 @@ impl Peer {
         config.alpn_protocols = alpn.iter().map(|taken| taken.to_vec()).collect();
         let mut tls = ServerConnection::new(Arc::new(config)).unwrap();
         let keying = handshake(&mut tls, &socket)?;
-        let version = if tls.alpn_protocol().is_some() { 2 } else { 1 };
+        let version = version(tls.alpn_protocol());
         Ok(Peer { stream: Box::new(StreamOwned::new(tls, socket)), keying, version })
     }
 
@@ -108,6 +118,10 @@ impl Peer {
             Err(error) => error.kind() != io::ErrorKind::WouldBlock,
         }
     }
+}
+
+fn version(alpn: Option<&[u8]>) -> u32 {
+    alpn.map_or(1, |alpn| u32::from(alpn[alpn.len() - 1] - b'0'))
 }
 
 fn handshake<S: SideData>(tls: &mut ConnectionCommon<S>, mut socket: &TcpStream) -> io::Result<Vec<u8>> {

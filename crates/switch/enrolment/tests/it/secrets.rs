@@ -6,7 +6,8 @@ use serde_json::json;
 use crate::{
     peer::{Peer, Seen, body},
     support::{
-        Master, NAME, OTHER_TOKEN, TOKEN, TOO_MUCH, csrs, enrol_at, enrol_with, free_address, listen_once, token,
+        Master, NAME, OTHER_TOKEN, TOKEN, TOO_MUCH, csrs, enrol_at, enrol_with, free_address, identity, listen_once,
+        request, token,
     },
 };
 
@@ -46,15 +47,8 @@ fn no_error_event_or_debug_output_has_the_token_in_it() {
     pretender.join().unwrap();
     other_server.join().unwrap();
 
-    let token = token();
-    let request = Request {
-        master: master.address,
-        from: None,
-        name: NAME,
-        token: &token,
-        csrs: &csrs(),
-        timeout: std::time::Duration::from_secs(1),
-    };
+    let (token, identity, csrs) = (token(), identity(), csrs());
+    let request = Request { csrs: &csrs, ..request(master.address, &token, &identity) };
     let mut texts = vec![format!("{token:?} {request:?} {request:#?}"), format!("{other:?}")];
     texts.extend(errors.iter().map(|error| format!("{error} {error:?}")));
     texts.extend(master.events_of(6).iter().map(|event| format!("{event} {event:?}")));

@@ -11,7 +11,14 @@ use std::{
 };
 
 use enrolment::{
-    Asked, EnrolError, Enrolled, Event, Issued, Request, Server, ServerLimits, Signed, Signer, Stop, Token, enrol,
+    Asked, EnrolError, Enrolled, Event, Issued, Request, Server, ServerLimits, Signed, Signer, Stop, Token, Trust,
+    enrol,
+};
+use rustls::{
+    crypto::ring::default_provider,
+    pki_types::{CertificateDer, PrivateKeyDer},
+    server::ParsedCertificate,
+    sign::CertifiedKey,
 };
 
 pub const TOKEN: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
@@ -33,9 +40,38 @@ pub fn wide_limits() -> ServerLimits {
     ServerLimits { attempts_a_minute: u32::MAX, of_one_address: limits.connections, ..limits }
 }
 
+/// A key of one's own, with a certificate that it has signed itself.
+pub fn identity() -> Arc<CertifiedKey> {
+    identity_until(2035)
+}
+
+/// The same, of which the certificate ends in that year.
+pub fn identity_until(year: i32) -> Arc<CertifiedKey> {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut certificate = rcgen::CertificateParams::new(["somebody".to_owned()]).unwrap();
+    certificate.not_after = rcgen::date_time_ymd(year, 1, 1);
+    identity_of(&key, &certificate)
+}
+
+pub fn identity_of(key: &rcgen::KeyPair, certificate: &rcgen::CertificateParams) -> Arc<CertifiedKey> {
+    let der = certificate.self_signed(key).unwrap().der().clone();
+    let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
+    Arc::new(CertifiedKey::from_der(vec![der], key, &default_provider()).unwrap())
+}
+
+fn public_key(certificate: &[u8]) -> Vec<u8> {
+    let certificate = CertificateDer::from(certificate.to_vec());
+    ParsedCertificate::try_from(&certificate).unwrap().subject_public_key_info().to_vec()
+}
+
 /// Signs for veos-l1 alone, and not when asked for too much.
-#[derive(Default)]
 pub struct Names {
+    /// What it shows of itself.
+    pub identity: Option<Arc<CertifiedKey>>,
+    /// The key that is bound to veos-l1.
+    known: Mutex<Option<Vec<u8>>>,
+    /// Whether each of those who asked had shown a key, and knew the token.
+    pub shown: Mutex<Vec<(bool, bool)>>,
     pub asked: AtomicUsize,
     pub signed: AtomicUsize,
     /// Where each request came from, and whether its release lets the kernel choose that.
@@ -44,14 +80,46 @@ pub struct Names {
 
 pub const TOO_MUCH: &str = "request for cluster-admin";
 
+pub const NOT_KNOWN: &str = "not known under that name";
+
+impl Default for Names {
+    fn default() -> Names {
+        Names {
+            identity: Some(identity()),
+            known: Mutex::default(),
+            shown: Mutex::default(),
+            asked: AtomicUsize::default(),
+            signed: AtomicUsize::default(),
+            from: Mutex::default(),
+        }
+    }
+}
+
+impl Names {
+    /// Binds a worker's key.
+    pub fn bind(&self, worker: &CertifiedKey) {
+        *self.known.lock().unwrap() = Some(public_key(&worker.cert[0]));
+    }
+}
+
 impl Signer for Names {
     fn knows(&self, name: &str) -> bool {
         self.asked.fetch_add(1, Ordering::SeqCst);
         name == NAME
     }
 
+    fn identity(&self) -> Option<Arc<CertifiedKey>> {
+        self.identity.clone()
+    }
+
+    fn knows_key(&self, name: &str, certificate: &[u8]) -> Result<(), String> {
+        let known = name == NAME && self.known.lock().unwrap().as_ref() == Some(&public_key(certificate));
+        if known { Ok(()) } else { Err(NOT_KNOWN.to_owned()) }
+    }
+
     fn sign(&self, asked: &Asked) -> Result<Signed, String> {
-        let Asked { name, from, any_address, csrs } = *asked;
+        let Asked { name, from, any_address, knows_token, certificate, csrs } = *asked;
+        self.shown.lock().unwrap().push((certificate.is_some(), knows_token));
         self.from.lock().unwrap().push((from, any_address));
         if csrs.iter().any(|csr| csr == TOO_MUCH) {
             return Err(format!("{name} may not be cluster-admin"));
@@ -82,22 +150,34 @@ impl Master {
     }
 
     pub fn start(address: SocketAddr, token: Token, limits: ServerLimits) -> Master {
-        Master::start_with(address, token, limits, |server| server)
+        Master::start_with(address, Some(token), Names::default(), limits, |server| server)
+    }
+
+    /// One without a token.
+    pub fn closed() -> Master {
+        Master::start_with(LOCAL, None, Names::default(), wide_limits(), |server| server)
+    }
+
+    /// One that has nothing to show of itself.
+    pub fn without_identity() -> Master {
+        let names = Names { identity: None, ..Names::default() };
+        Master::start_with(LOCAL, Some(token()), names, wide_limits(), |server| server)
     }
 
     /// One that keeps places for a node at 127.0.0.1, where it comes to 127.0.0.1.
     pub fn with_a_node(address: SocketAddr) -> Master {
         let keep = |server: Server| server.keep_places_for([LOCAL.ip()], LOCAL.ip());
-        Master::start_with(address, token(), ServerLimits::default(), keep)
+        Master::start_with(address, Some(token()), Names::default(), ServerLimits::default(), keep)
     }
 
     fn start_with(
         address: SocketAddr,
-        token: Token,
+        token: Option<Token>,
+        names: Names,
         limits: ServerLimits,
         more: impl FnOnce(Server) -> Server,
     ) -> Master {
-        let names = Arc::new(Names::default());
+        let names = Arc::new(names);
         let events: Arc<Mutex<Vec<Event>>> = Arc::default();
         let sink = events.clone();
         let server =
@@ -130,6 +210,15 @@ impl Master {
         enrol_at(self.address)
     }
 
+    /// For a worker that knows this master by what it shows, and keeps to that.
+    pub fn pinned(&self) -> Trust {
+        let own = self.names.identity.as_ref().unwrap().cert[0].to_vec();
+        Trust::Pinned(Arc::new(move |shown: &[&[u8]]| match shown[0] == own {
+            true => Ok(()),
+            false => Err("its certificate is another one".to_owned()),
+        }))
+    }
+
     pub fn end(&mut self) {
         self.stop.stop();
         if let Some(thread) = self.thread.take() {
@@ -149,7 +238,13 @@ pub fn enrol_at(master: SocketAddr) -> Result<Enrolled, EnrolError> {
 }
 
 pub fn enrol_with(master: SocketAddr, token: &Token, name: &str, csrs: &[String]) -> Result<Enrolled, EnrolError> {
-    enrol(&Request { master, from: None, name, token, csrs, timeout: Duration::from_secs(10) })
+    enrol(&Request { name, csrs, ..request(master, token, &identity()) })
+}
+
+/// A first enrolment's.
+pub fn request<'a>(master: SocketAddr, token: &'a Token, identity: &'a Arc<CertifiedKey>) -> Request<'a> {
+    let (trust, timeout) = (&Trust::Token, Duration::from_secs(10));
+    Request { master, from: None, name: NAME, identity, trust, token: Some(token), csrs: &[], timeout }
 }
 
 /// An address that nothing listens at yet. It is not the one that connections come from, so that a try at a port that

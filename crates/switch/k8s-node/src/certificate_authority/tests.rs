@@ -9,8 +9,10 @@ use std::{
 };
 
 use cluster::pki::KeyDigest;
-use enrolment::{EnrolError, Event, Request, Token, enrol};
+use enrolment::{EnrolError, Event, Request, Token, Trust, enrol};
 use tempfile::TempDir;
+
+mod by_key;
 
 use super::*;
 use crate::{
@@ -22,39 +24,62 @@ use crate::{
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// Somebody with keys of their own.
-struct Somebody {
-    directory: TempDir,
-    csrs: Vec<String>,
+pub(super) struct Somebody {
+    pub(super) directory: TempDir,
+    pub(super) csrs: Vec<String>,
+    pub(super) identity: Arc<CertifiedKey>,
 }
 
 impl Somebody {
     /// Whose requests have the names of this node.
-    fn as_node(cluster: &Cluster, name: &str) -> Somebody {
+    pub(super) fn as_node(cluster: &Cluster, name: &str) -> Somebody {
         let directory = tempfile::tempdir().unwrap();
         let node = cluster.node(name).unwrap();
-        let requests = pki::requests(directory.path(), cluster, node, SystemTime::now()).unwrap().unwrap();
-        Somebody { directory, csrs: requests.into_iter().map(|request| request.pem).collect() }
+        let now = SystemTime::now();
+        let requests = pki::requests(directory.path(), cluster, node, now).unwrap().unwrap();
+        let identity = pki::node_identity(directory.path(), cluster, node, now).unwrap();
+        Somebody { directory, csrs: requests.into_iter().map(|request| request.pem).collect(), identity }
     }
 
-    fn key(&self, master: &Master) -> KeyDigest {
+    pub(super) fn key(&self, master: &Master) -> KeyDigest {
         pki::requested_keys(&master.cluster, "veos-l1", &self.csrs).unwrap().remove(0).1
     }
 
     fn ask_from(&self, master: &Master, from: IpAddr, name: &str) -> Result<Issued, EnrolError> {
         let token = Token::new(master.cluster.token.as_ref().unwrap().reveal()).unwrap();
-        let timeout = Duration::from_secs(20);
-        let request =
-            Request { master: master.address, from: Some(from), name, token: &token, csrs: &self.csrs, timeout };
+        self.ask_by(master, from, name, &Trust::Token, Some(&token))
+    }
+
+    fn ask_by(
+        &self,
+        master: &Master,
+        from: IpAddr,
+        name: &str,
+        trust: &Trust,
+        token: Option<&Token>,
+    ) -> Result<Issued, EnrolError> {
+        let (identity, csrs, timeout) = (&self.identity, &self.csrs, Duration::from_secs(20));
+        let request = Request { master: master.address, from: Some(from), name, identity, trust, token, csrs, timeout };
         enrol(&request).map(|enrolled| enrolled.issued)
     }
 
+    /// As one of the release that shows no key asks.
+    fn asked_before<'a>(&'a self, name: &'a str, from: IpAddr, any_address: bool) -> Asked<'a> {
+        Asked { name, from, any_address, knows_token: true, certificate: None, csrs: &self.csrs }
+    }
+
+    /// As it asks now.
+    fn asked<'a>(&'a self, name: &'a str, from: IpAddr) -> Asked<'a> {
+        Asked { certificate: Some(&self.identity.cert[0]), ..self.asked_before(name, from, false) }
+    }
+
     /// From the node's own address.
-    fn ask(&self, master: &Master, name: &str) -> Result<Issued, EnrolError> {
+    pub(super) fn ask(&self, master: &Master, name: &str) -> Result<Issued, EnrolError> {
         self.ask_from(master, address(master, name), name)
     }
 
     /// Takes what it was given, as a worker does.
-    fn take(&self, cluster: &Cluster, name: &str, issued: &Issued) {
+    pub(super) fn take(&self, cluster: &Cluster, name: &str, issued: &Issued) {
         let issued = pki::SignedCertificates { ca_pem: issued.ca.clone(), certificates: issued.certificates.clone() };
         let node = cluster.node(name).unwrap();
         pki::accept(self.directory.path(), cluster, node, &issued, SystemTime::now()).unwrap();
@@ -65,7 +90,7 @@ fn address(master: &Master, name: &str) -> IpAddr {
     master.cluster.node(name).unwrap().address.into()
 }
 
-fn reason<T: std::fmt::Debug>(answer: Result<T, EnrolError>) -> String {
+pub(super) fn reason<T: std::fmt::Debug>(answer: Result<T, EnrolError>) -> String {
     match answer {
         Err(EnrolError::Declined { reason, .. }) => reason,
         other => panic!("{other:?}"),
@@ -73,12 +98,12 @@ fn reason<T: std::fmt::Debug>(answer: Result<T, EnrolError>) -> String {
 }
 
 /// The words of the command that a refusal ends with.
-fn command(reason: &str) -> Vec<String> {
+pub(super) fn command(reason: &str) -> Vec<String> {
     let (_, command) = reason.split_once('`').unwrap_or_else(|| panic!("{reason}"));
     command.trim_end_matches('`').split(' ').map(str::to_owned).collect()
 }
 
-fn admit_at(master: &Master, name: &str, key: Option<KeyDigest>, now: SystemTime) -> String {
+pub(super) fn admit_at(master: &Master, name: &str, key: Option<KeyDigest>, now: SystemTime) -> String {
     admit(&master.ca.node_keys, &master.cluster, &Who::One(name.into()), key, now).unwrap()
 }
 
@@ -112,19 +137,22 @@ fn a_second_key_under_an_enrolled_name_is_not_signed_and_the_first_one_goes_on()
     worker.ask(&master, "veos-l1").unwrap();
     // Nor with the worker's own request beside the thief's, as who has posed as the master may have it.
     let mixed = Somebody { csrs: vec![worker.csrs[0].clone(), thief.csrs[1].clone()], ..thief };
-    reason(mixed.ask(&master, "veos-l1"));
+    let why = reason(mixed.ask(&master, "veos-l1"));
+    assert!(why.contains("another key's than the one that this switch shows"), "{why}");
 }
 
 #[test]
 fn one_request_for_each_certificate_is_signed_and_the_nodes_own_is_among_them() {
     let master = Master::start(SystemTime::now());
     let [one, other] = [(); 2].map(|()| Somebody::as_node(&master.cluster, "veos-l1"));
-    let with =
-        |csrs: [&String; 2]| Somebody { csrs: csrs.map(String::clone).into(), directory: tempfile::tempdir().unwrap() };
-    let why = reason(with([&one.csrs[0], &other.csrs[0]]).ask(&master, "veos-l1"));
+    let with = |csrs: &[&String]| Somebody {
+        csrs: csrs.iter().map(|csr| (*csr).clone()).collect(),
+        directory: tempfile::tempdir().unwrap(),
+        identity: one.identity.clone(),
+    };
+    let why = reason(with(&[&one.csrs[0], &other.csrs[0]]).ask(&master, "veos-l1"));
     assert!(why.contains("two requests for node.pem"), "{why}");
-    let without = Somebody { csrs: vec![one.csrs[1].clone()], directory: tempfile::tempdir().unwrap() };
-    let why = reason(without.ask(&master, "veos-l1"));
+    let why = reason(with(&[&one.csrs[1]]).ask(&master, "veos-l1"));
     assert!(why.contains("no request for node.pem"), "{why}");
     other.ask(&master, "veos-l1").unwrap();
 }
@@ -200,9 +228,7 @@ fn a_master_that_ends_between_writing_and_answering_knows_the_key_when_it_is_bac
     worker.ask(&master, "veos-l1").unwrap();
     admit_at(&master, "veos-l1", None, SystemTime::now());
     let from = address(&master, "veos-l1");
-    let sign = |ca: &CertificateAuthority, who: &Somebody| {
-        ca.sign(&Asked { name: "veos-l1", from, any_address: false, csrs: &who.csrs })
-    };
+    let sign = |ca: &CertificateAuthority, who: &Somebody| ca.sign(&who.asked("veos-l1", from));
     // Nobody hears this answer.
     sign(&master.ca, &replacement).unwrap();
     let back = CertificateAuthority {
@@ -239,9 +265,7 @@ fn a_worker_of_the_old_release_may_ask_from_elsewhere_with_a_key_that_is_known_a
     let master = Master::start(SystemTime::now());
     let [worker, stranger] = [(); 2].map(|()| Somebody::as_node(&master.cluster, "veos-l1"));
     let [own, other] = [address(&master, "veos-l1"), "127.0.0.1".parse().unwrap()];
-    let ask = |who: &Somebody, from, any_address| {
-        master.ca.sign(&Asked { name: "veos-l1", from, any_address, csrs: &who.csrs })
-    };
+    let ask = |who: &Somebody, from, any_address| master.ca.sign(&who.asked_before("veos-l1", from, any_address));
     let why = ask(&stranger, other, true).unwrap_err();
     assert!(why.contains("install the master's release"), "{why}");
     ask(&worker, own, true).unwrap();
@@ -253,26 +277,24 @@ fn a_worker_of_the_old_release_may_ask_from_elsewhere_with_a_key_that_is_known_a
 }
 
 #[test]
-fn from_elsewhere_an_admission_is_good_for_the_key_that_it_names_alone() {
+fn an_admission_is_for_a_switch_that_shows_its_key_and_what_was_overheard_of_it_is_worth_nothing() {
     let master = Master::start(SystemTime::now());
-    let [worker, replacement, stranger] = [(); 3].map(|()| Somebody::as_node(&master.cluster, "veos-l1"));
-    let elsewhere = "127.0.0.1".parse().unwrap();
-    let ask = |who: &Somebody| {
-        master.ca.sign(&Asked { name: "veos-l1", from: elsewhere, any_address: true, csrs: &who.csrs })
-    };
+    let [worker, replacement, thief] = [(); 3].map(|()| Somebody::as_node(&master.cluster, "veos-l1"));
+    let [own, elsewhere] = [address(&master, "veos-l1"), "127.0.0.1".parse().unwrap()];
     worker.ask(&master, "veos-l1").unwrap();
-    admit_at(&master, "veos-l1", None, SystemTime::now());
-    let why = ask(&stranger).unwrap_err();
-    assert!(why.contains("it asks from 127.0.0.1") && why.contains("names no key"), "{why}");
-    assert_eq!(command(&why), ["k8s-node", "admit", "veos-l1", "--key", &stranger.key(&master).to_string()]);
-    // The stranger has not spent it.
+    admit_at(&master, "veos-l1", Some(replacement.key(&master)), SystemTime::now());
+    // Who has posed as the master to the replacement has its requests, and knows the token.
+    let overheard = [replacement.csrs[0].clone(), thief.csrs[1].clone()];
+    for (from, any_address) in [(elsewhere, true), (own, true), (own, false)] {
+        let asked = Asked { csrs: &overheard, ..thief.asked_before("veos-l1", from, any_address) };
+        let why = master.ca.sign(&asked).unwrap_err();
+        assert!(why.contains("does not show that it has its key"), "{why}");
+    }
+    let thief = Somebody { csrs: overheard.into(), ..thief };
+    let why = reason(thief.ask(&master, "veos-l1"));
+    assert!(why.contains("another key's than the one that this switch shows"), "{why}");
+    // The thief has not spent it.
     replacement.ask(&master, "veos-l1").unwrap();
-
-    let third = Somebody::as_node(&master.cluster, "veos-l1");
-    admit_at(&master, "veos-l1", Some(third.key(&master)), SystemTime::now());
-    ask(&stranger).unwrap_err();
-    let remark = ask(&third).unwrap().remark.unwrap();
-    assert!(remark.contains("as admitted; it asks from 127.0.0.1"), "{remark}");
 }
 
 #[test]
@@ -280,7 +302,7 @@ fn a_request_that_was_overheard_is_good_for_no_other_key_from_elsewhere() {
     let master = Master::start(SystemTime::now());
     let [worker, thief] = [(); 2].map(|()| Somebody::as_node(&master.cluster, "veos-l1"));
     let [own, elsewhere] = [address(&master, "veos-l1"), "127.0.0.1".parse().unwrap()];
-    let ask = |csrs: &[String], from| master.ca.sign(&Asked { name: "veos-l1", from, any_address: true, csrs });
+    let ask = |csrs: &[String], from| master.ca.sign(&Asked { csrs, ..worker.asked_before("veos-l1", from, true) });
     worker.take(&master.cluster, "veos-l1", &worker.ask(&master, "veos-l1").unwrap());
     master.forget_keys();
     let kubelet = Kubelet::serve(&master.ca, worker.directory.path());
@@ -457,5 +479,5 @@ fn workers_of_before_are_learnt_unasked_and_names_that_come_later_are_free() {
     };
     let new = Somebody::as_node(&larger.cluster, "veos-l3");
     let from = "127.0.0.14".parse().unwrap();
-    larger.sign(&Asked { name: "veos-l3", from, any_address: false, csrs: &new.csrs }).unwrap();
+    larger.sign(&new.asked("veos-l3", from)).unwrap();
 }

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use common::{errors, retry::RetryPolicy};
+use common::{
+    errors,
+    retry::RetryPolicy,
+    xtables::{Family, Tables},
+};
 use contract::services::PACKAGE;
 
-use crate::program;
-
 const RESTORE: RetryPolicy = RetryPolicy::times(10, Duration::from_millis(300));
-/// What iptables says where the kernel has no such table.
-const NO_TABLE: &str = "can't initialize iptables table";
+/// What iptables-save says where the kernel has no such table.
+const NO_TABLE: [&str; 2] = ["Cannot initialize", "does not exist"];
 
 /// kube-proxy's and kubelet's.
 const KUBERNETES: &str = "KUBE-";
@@ -35,16 +37,26 @@ pub fn remove_of_kubernetes() -> Result<()> {
 }
 
 fn remove_from(table: &str) -> Result<()> {
-    let mut list = program::new("iptables", "look for Kubernetes' rules")?.args(["-w", "-t", table, "-S"]);
-    if table == "raw" && String::from_utf8_lossy(&list.output()?.stderr).contains(NO_TABLE) {
-        return Ok(());
-    }
-    let removal = removal(&list.read()?);
-    if removal.is_empty() {
-        return Ok(());
-    }
-    let restore = program::new("iptables-restore", "take Kubernetes' chains out")?.arg("--noflush");
-    restore.input(&format!("*{table}\n{removal}COMMIT\n"))?.read().map(drop)
+    let listed = match Family::V4.save(table) {
+        Err(error) if table == "raw" && NO_TABLE.iter().any(|words| format!("{error:#}").contains(words)) => {
+            return Ok(());
+        }
+        listed => chains_as_listed(&listed?),
+    };
+    let removal = removal(&listed);
+    if removal.is_empty() { Ok(()) } else { Tables::find(Family::V4)?.change_once(table, &removal) }
+}
+
+/// Chains that can be removed, as `iptables -S` lists them.
+fn chains_as_listed(saved: &str) -> String {
+    let line = |line: &str| match line.strip_prefix(':') {
+        None => format!("{line}\n"),
+        Some(chain) => match chain.split_once(" - ") {
+            Some((name, _)) => format!("-N {name}\n"),
+            None => String::new(),
+        },
+    };
+    saved.lines().map(line).collect()
 }
 
 /// A rule as `iptables -S` lists it.

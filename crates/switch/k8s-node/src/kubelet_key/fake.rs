@@ -1,4 +1,4 @@
-//! For tests alone: a TLS server in a kubelet's place, with what is in a worker's directory.
+//! For tests alone: a TLS server in a kubelet's place, or the API server's, with what is in a node's directory.
 
 use std::{
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
@@ -14,6 +14,8 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 
+use contract::Credential;
+
 use crate::certificate_authority::CertificateAuthority;
 
 /// It ends with the test.
@@ -25,16 +27,22 @@ pub struct Kubelet {
 impl Kubelet {
     /// At the address of the first worker.
     pub fn serve(ca: &CertificateAuthority, directory: &Path) -> Kubelet {
-        let certificate = CertificateDer::from_pem_file(directory.join("node.pem")).unwrap();
-        let key = PrivateKeyDer::from_pem_file(directory.join("node-key.pem")).unwrap();
+        Kubelet::at((ca.cluster.nodes[1].address, ca.kubelet_port).into(), directory, Credential::Node)
+    }
+
+    /// With the certificate of that file and what is behind it.
+    pub fn at(address: SocketAddr, directory: &Path, credential: Credential) -> Kubelet {
+        let chain = CertificateDer::pem_file_iter(directory.join(credential.certificate_file())).unwrap();
+        let chain = chain.map(Result::unwrap).collect();
+        let key = PrivateKeyDer::from_pem_file(directory.join(credential.key_file())).unwrap();
         let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(vec![certificate], key)
+            .with_single_cert(chain, key)
             .unwrap();
         let config = Arc::new(config);
-        let listener = TcpListener::bind(SocketAddr::from((ca.cluster.nodes[1].address, ca.kubelet_port))).unwrap();
+        let listener = TcpListener::bind(address).unwrap();
         let taken = listener.try_clone().unwrap();
         let thread = thread::spawn(move || {
             while let Ok((mut socket, _)) = taken.accept() {
@@ -43,6 +51,10 @@ impl Kubelet {
             }
         });
         Kubelet { listener, thread: Some(thread) }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.listener.local_addr().unwrap()
     }
 }
 

@@ -47,13 +47,17 @@ fn the_switch_s_own_networks_are_those_of_its_interfaces_and_docker_s() {
 fn a_range_that_the_switch_has_already_is_named_with_who_has_it() {
     let cluster =
         |from: &str, to: &str| switch("veos-b", &CLUSTER.replace(KNOWN, RANDOM).replacen(from, to, 1)).cluster;
-    let said = warnings(&cluster("", ""), &taken(INTERFACES, None));
+    let said = overlaps(&cluster("", ""), &taken(INTERFACES, None));
     let expected = "pod_cidr 10.16.0.0/16 overlaps 10.16.200.0/23 of vlan20; take another range";
     assert_eq!(said, [format!("{}: {expected}", places::CLUSTER_TOML)]);
-    let said = warnings(&cluster("10.16.0.0/16", "172.16.0.0/15"), &taken(INTERFACES, None)).join("\n");
+    let said = overlaps(&cluster("10.16.0.0/16", "172.16.0.0/15"), &taken(INTERFACES, None)).join("\n");
     assert!(said.contains("pod_cidr 172.16.0.0/15 overlaps 172.17.0.0/16 of Docker's bridge"), "{said}");
     let elsewhere = cluster("10.16.0.0/16", "10.32.0.0/16");
-    assert_eq!(warnings(&elsewhere, &taken(INTERFACES, None)), [""; 0]);
+    assert_eq!(overlaps(&elsewhere, &taken(INTERFACES, None)), [""; 0]);
+    let dns = format!("{INTERFACES}1: lo    inet 10.10.0.10/32 scope host lo\n");
+    assert_eq!(overlaps(&elsewhere, &taken(&dns, None)), [""; 0], "our own cluster-dns has it");
+    let other = dns.replace("10.10.0.10", "10.10.0.11");
+    assert_eq!(overlaps(&elsewhere, &taken(&other, None)).len(), 1);
 }
 
 #[test]

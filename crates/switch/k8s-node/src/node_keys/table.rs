@@ -5,11 +5,16 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use cluster::pki::{Credential, KeyDigest};
+use anyhow::{Result, ensure};
+use cluster::pki::{AuthorityKeys, Credential, KeyDigest};
 use serde::{Deserialize, Serialize};
 
 /// How long the operator's word for another key counts.
 const ADMISSION: Duration = Duration::from_secs(3600);
+
+/// How many keys of before a node may have by its own doing: a kube-proxy's that was lost is replaced, and each is to be revoked with
+/// the name. Each admission may add to them.
+const FORMER: usize = 16;
 
 /// The keys of a request, or of a node.
 pub type Keys = BTreeMap<Credential, KeyDigest>;
@@ -21,20 +26,40 @@ pub struct NodeKeys {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     authority: Option<KeyDigest>,
     /// By name.
-    bound: BTreeMap<String, Bound>,
+    pub(super) bound: BTreeMap<String, Bound>,
     /// Names that may have been enrolled before there was this table.
-    enrolled_before: BTreeSet<String>,
+    pub(super) enrolled_before: BTreeSet<String>,
     /// By name.
-    admitted: BTreeMap<String, Admission>,
+    pub(super) admitted: BTreeMap<String, Admission>,
+    /// By name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) revoked: BTreeMap<String, Revocation>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Bound {
+pub(super) struct Bound {
     /// The node's own is always among them.
-    keys: Keys,
+    pub(super) keys: Keys,
     /// Whether the name has asked from its own address on purpose: it goes on so.
-    own_address: bool,
+    pub(super) own_address: bool,
+    /// Those that had the name before, by an admission or a renewal: certificates for them may still be valid.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(super) former: BTreeSet<KeyDigest>,
+}
+
+/// The operator's word that who has a name is that node no more.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Revocation {
+    /// Seconds since 1970.
+    pub(super) since: u64,
+    /// Every key that is known to have had the name, of any of its certificates. They stay revoked when another key gets it.
+    pub(super) keys: BTreeSet<KeyDigest>,
+    /// Those of them that were revoked already when another key had got the name and lost it again: they stay so when that last
+    /// word is taken back. None where it was the first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) earlier: Option<BTreeSet<KeyDigest>>,
 }
 
 /// The operator's word that a name may enrol with another key, once.
@@ -66,6 +91,8 @@ pub enum Standing {
     EnrolledBefore,
     /// Another than the one that is bound to the name.
     Other,
+    /// The name is revoked, or one of these keys under it.
+    Revoked,
 }
 
 impl Admission {
@@ -83,19 +110,33 @@ impl Admission {
     }
 }
 
+impl Bound {
+    /// What they replace had the name until now.
+    fn replace(&mut self, keys: &Keys) {
+        let replaced = keys.iter().filter_map(|(credential, key)| self.keys.insert(*credential, key.clone()));
+        self.former.extend(replaced);
+        self.former.retain(|former| self.keys.values().all(|key| key != former));
+    }
+}
+
 impl NodeKeys {
     pub fn enrolled_before(names: impl Iterator<Item = String>) -> NodeKeys {
         NodeKeys { enrolled_before: names.collect(), ..NodeKeys::default() }
     }
 
-    /// Whether it is this authority's, as far as either is known.
-    pub fn is_of(&self, authority: Option<&KeyDigest>) -> bool {
-        self.authority.as_ref().zip(authority).is_none_or(|(one, other)| one == other)
+    /// Whether it is this authority's, or that of the one which is being replaced, as far as either is known.
+    pub fn is_of(&self, authorities: Option<&AuthorityKeys>) -> bool {
+        let known = self.authority.as_ref().zip(authorities);
+        known.is_none_or(|(own, all)| *own == all.signing || Some(own) == all.replaced.as_ref())
     }
 
     /// It is this authority's from here on.
-    pub fn belong_to(&mut self, authority: Option<KeyDigest>) {
-        self.authority = self.authority.take().or(authority);
+    pub fn belong_to(&mut self, authorities: Option<AuthorityKeys>) {
+        if self.is_of(authorities.as_ref())
+            && let Some(authorities) = authorities
+        {
+            self.authority = Some(authorities.signing);
+        }
     }
 
     /// Names of which it is not known whether and by whom they were enrolled.
@@ -107,6 +148,9 @@ impl NodeKeys {
     pub fn standing(&self, name: &str, keys: &Keys, now: SystemTime) -> Standing {
         let own = keys.get(&Credential::Node);
         let bound = self.bound.get(name);
+        if self.has_revoked_key(name, keys) {
+            return Standing::Revoked;
+        }
         if let Some(bound) = bound
             && own.is_some()
             && keys.iter().all(|(credential, key)| bound.keys.get(credential).is_none_or(|bound| bound == key))
@@ -120,6 +164,8 @@ impl NodeKeys {
             && let Some(admission) = self.admitted.get(name).filter(|admission| admits(admission))
         {
             Standing::Admitted { names_key: admission.key.is_some() }
+        } else if own.is_some_and(|own| self.is_revoked(name, own)) {
+            Standing::Revoked
         } else if bound.is_some() {
             Standing::Other
         } else if self.enrolled_before.contains(name) {
@@ -129,29 +175,50 @@ impl NodeKeys {
         }
     }
 
-    /// Binds a name to the keys that are signed for now; an admission that let them in is spent.
-    pub fn bind(&mut self, name: &str, keys: &Keys, standing: Standing, own_address: bool) {
-        let before = match standing {
-            Standing::Known { .. } => self.bound.remove(name),
-            _ => None,
-        };
-        let Bound { keys: mut all, own_address: always } =
-            before.unwrap_or_else(|| Bound { keys: Keys::new(), own_address: false });
-        all.extend(keys.clone());
-        self.bound.insert(name.to_owned(), Bound { keys: all, own_address: always || own_address });
-        self.enrolled_before.remove(name);
+    /// Binds a name to the keys that are signed for now; an admission that let them in is spent. Fails where a node has replaced
+    /// so many of its keys by itself that no more are kept account of.
+    pub fn bind(&mut self, name: &str, keys: &Keys, standing: Standing, own_address: bool) -> Result<()> {
+        if matches!(standing, Standing::Known { .. }) {
+            let mut bound = self.bound.get(name).cloned().unwrap_or_default();
+            let before = bound.former.len();
+            bound.replace(keys);
+            ensure!(
+                bound.former.len() <= FORMER.max(before),
+                "{name} comes with one more key, and has replaced {before} already, whose certificates may still be valid: where that                  is not its operator's doing, `k8s-node revoke {name}` on the master; else `k8s-node reset` on {name} makes it one                  with new keys, and `k8s-node admit {name}` on the master lets it in"
+            );
+            self.bound.insert(name.to_owned(), bound);
+        } else {
+            self.rebind(name, keys);
+        }
+        if let Some(bound) = self.bound.get_mut(name) {
+            bound.own_address |= own_address;
+        }
         if matches!(standing, Standing::Admitted { .. }) {
             self.admitted.remove(name);
         }
+        Ok(())
     }
 
-    /// Binds a name to the key that its kubelet serves; says whether it was still to be bound.
+    /// Gives a name to another switch.
+    pub(super) fn rebind(&mut self, name: &str, keys: &Keys) {
+        let before = self.bound.remove(name).unwrap_or_default();
+        let former = before.former.into_iter().chain(before.keys.into_values()).collect();
+        let mut bound = Bound { former, ..Bound::default() };
+        bound.replace(keys);
+        self.bound.insert(name.to_owned(), bound);
+        self.enrolled_before.remove(name);
+    }
+
+    /// Binds a name to the key that its kubelet serves; says whether it was still to be bound. A revoked one's kubelet is not asked.
     pub fn learn(&mut self, name: &str, key: &KeyDigest) -> bool {
+        if self.revoked.contains_key(name) {
+            return false;
+        }
         self.enrolled_before.remove(name);
         let unknown = !self.bound.contains_key(name);
         if unknown {
             let keys = Keys::from([(Credential::Node, key.clone())]);
-            self.bound.insert(name.to_owned(), Bound { keys, own_address: false });
+            self.bound.insert(name.to_owned(), Bound { keys, ..Bound::default() });
         }
         unknown
     }
@@ -166,6 +233,6 @@ impl NodeKeys {
 }
 
 /// A clock from before 1970 is taken as 1970.
-fn seconds(time: SystemTime) -> u64 {
+pub(super) fn seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }

@@ -6,13 +6,16 @@ use anyhow::{Context, Result};
 use common::files;
 use contract::{places, services};
 
-use crate::{service, switch::Switch};
+use crate::{etcd::snapshot, service, switch::Switch, systemd};
 
 pub fn etcd(switch: &Switch) -> Result<String> {
     files::create_dir(places::ETCD.as_ref())?;
     // A flash with a file system that knows no modes refuses; who may read it is then up to how it is mounted.
     let _ = fs::set_permissions(places::ETCD, fs::Permissions::from_mode(0o700));
     let new = !fs::exists(format!("{}/member", places::ETCD)).context("cannot look at etcd's data")?;
+    if !systemd::is_active("etcd.service")? {
+        snapshot::remove_unfinished(places::ETCD.as_ref())?;
+    }
     let outcome = service::ensure("etcd", switch, None)?;
     Ok(if new { format!("etcd {outcome}, with a new database") } else { format!("etcd {outcome}") })
 }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use common::retry::{self, Failed};
 use contract::{Stage, places};
 
-use super::waiting_for;
+use super::{StillToCome, waiting_for};
 use crate::{containers, image_archive, loaded_images, systemd};
 
 const LIMIT: Duration = Duration::from_secs(120);
@@ -18,7 +18,10 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 pub fn docker() -> Result<String> {
     if !systemd::is_active(containers::UNIT)? {
-        systemd::start(containers::UNIT).context("Docker cannot be started: is it in this version of EOS?")?;
+        if !systemd::is_there(containers::UNIT)? {
+            return Err(StillToCome(containers::NOT_THERE.into()).into());
+        }
+        systemd::start(containers::UNIT).context("Docker cannot be started: see `journalctl -u docker`")?;
     }
     let (begun, mut said) = (SystemTime::now(), String::new());
     let version = retry::until("Docker answers", LIMIT, PAUSE, || {
@@ -43,8 +46,12 @@ pub fn images() -> Result<String> {
     // An archive of the operator's that is broken is no reason to keep the node down. Nor is a directory that is not there, as
     // on a flash that is too full to make it.
     let mut broken = String::new();
-    let directory = Path::new(places::OWN_IMAGES);
-    let own = if directory.is_dir() { archives(directory)? } else { Vec::new() };
+    let mut own = Vec::new();
+    for directory in [places::OWN_IMAGES, places::DROPPED_IMAGES].map(Path::new) {
+        if directory.is_dir() {
+            own.extend(archives(directory)?);
+        }
+    }
     for archive in own {
         match ensure(&archive) {
             Ok(true) => loaded.push(file_name(&archive)),

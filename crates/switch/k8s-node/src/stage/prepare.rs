@@ -1,43 +1,73 @@
 //! What everything else stands on: the flash, this switch's address, the kernel.
 
-use std::{fs, io, path::Path};
+use std::{fs, io, path::Path, time::SystemTime};
 
 use anyhow::{Context, Result, bail};
 use cluster::{Node, state};
 use common::files;
-use contract::places;
+use contract::{Stage, places, status::Kept};
 
+use super::waiting_for;
 use crate::{
-    new_cluster, program,
+    desired::{Desired, turn},
+    dropped,
+    forwarding::Forwarding,
+    new_cluster,
+    preflight::{self, Verdict},
+    program, restore,
     room::{self, Room},
+    storage,
     switch::Switch,
 };
 
 /// What the kernel may have as modules. One that is built in or not there shows later, where it is needed.
-const MODULES: [&str; 6] = ["overlay", "br_netfilter", "nf_conntrack", "iptable_nat", "iptable_filter", "xt_comment"];
-
-/// Sysctls that pods' traffic needs.
-const FORWARDING: [&str; 2] = ["net/ipv4/ip_forward", "net/bridge/bridge-nf-call-iptables"];
+const MODULES: [&str; 11] = [
+    "overlay",
+    "br_netfilter",
+    "nf_conntrack",
+    "iptable_nat",
+    "iptable_filter",
+    "iptable_mangle",
+    "xt_comment",
+    "xt_conntrack",
+    "xt_addrtype",
+    "xt_TCPMSS",
+    "vxlan",
+];
 
 pub fn prepare(switch: &Switch) -> Result<String> {
+    // Nothing is refused for it: what does not work is told beside what is not done.
+    let found = preflight::look(Some(&switch.node));
+    for line in [Verdict::Problem, Verdict::Remark].into_iter().flat_map(|verdict| preflight::said(&found, verdict)) {
+        println!("{line}");
+    }
+    let (begun, mut last) = (SystemTime::now(), String::new());
+    let storage = storage::ready(switch, |what| waiting_for(Stage::Prepare, begun, &mut last, what))?;
+    if let Some(why) = restore::interrupted() {
+        bail!(why);
+    }
     switch.check_address()?;
     // Before anything of a new cluster is on the flash.
     let first_boot = Room::on_flash(places::STATE.as_ref(), &switch.node)?.first_boot;
     let remark = new_cluster::check(switch, first_boot)?;
-    let warnings = flash(&switch.node)?.into_iter().chain(remark);
+    let warnings =
+        flash(&switch.node)?.into_iter().chain(remark).chain(storage.warning).chain(dropped::import(&switch.node));
     let warnings: String = warnings.map(|what| format!("; warning: {what}")).collect();
     for module in MODULES {
         // Not all kernels have all of them as modules, and some have no modprobe.
         let _ = program::new("modprobe", "load a kernel module")?.args(["--quiet", module]).output();
     }
-    let changed = forwarding()?;
+    let _turn = turn(Kept::Sysctls)?;
+    let changed: String = Forwarding.ensure()?.iter().map(|name| format!("; set {name} to 1")).collect();
     let node = &switch.node;
     let role = match (node.master, node.worker) {
         (true, true) => "master and worker",
         (true, false) => "master",
         _ => "worker",
     };
-    Ok(format!("{} at {}, {role} of {} nodes{changed}{warnings}", node.name, node.address, switch.cluster.nodes.len()))
+    let said = storage.said.map(|said| format!("; {said}")).unwrap_or_default();
+    let nodes = switch.cluster.nodes.len();
+    Ok(format!("{} at {}, {role} of {nodes} nodes{said}{changed}{warnings}", node.name, node.address))
 }
 
 /// The flash can be written and synced, and has the room that a first boot needs. Says what is short on a later one: what
@@ -69,8 +99,12 @@ fn write_to(place: &Path) -> Result<()> {
             remove_unfinished(directory)?;
         }
     }
-    for directory in [places::LOG, places::OWN_IMAGES, places::KUBECONFIGS] {
+    for directory in [places::LOG, places::KUBECONFIGS] {
         files::create_dir(directory.as_ref())?;
+    }
+    // In its file, images would take the room of the state.
+    if !storage::is_in_file(place)? {
+        files::create_dir(places::OWN_IMAGES.as_ref())?;
     }
     let probe = place.join("written-at-boot");
     files::write_atomically(&probe, "this file is written at every boot to see whether the flash can be\n")
@@ -93,24 +127,6 @@ fn remove_unfinished(directory: &Path) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn forwarding() -> Result<String> {
-    let mut changed = String::new();
-    for name in FORWARDING {
-        let file = Path::new("/proc/sys").join(name);
-        match fs::read_to_string(&file) {
-            Ok(value) if value.trim() == "1" => {}
-            Ok(_) => {
-                fs::write(&file, "1").with_context(|| format!("cannot set {} to 1", file.display()))?;
-                changed.push_str(&format!("; set {} to 1", name.replace('/', ".")));
-            }
-            // There is no such file where br_netfilter is built in and unused, and nothing then passes a bridge unseen.
-            Err(_) if name.contains("bridge") => {}
-            Err(error) => return Err(error).with_context(|| format!("cannot read {}", file.display())),
-        }
-    }
-    Ok(changed)
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
-//! What the API server may do at the kubelets: what logs, exec, port-forward and metrics need, and nothing else.
+//! What the API server may do at the kubelets: what logs, exec, port-forward and metrics need, and nothing else. What else the master makes
+//! of the API: the roles of nodes, the Service of names, a right that is too much.
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use crate::{api::Client, health};
+use super::{dns_service, endpoints_role};
+use crate::{api::Client, health, node_roles, switch::Switch};
 
 const GROUP: &str = "/apis/rbac.authorization.k8s.io/v1";
 const NAME: &str = "kubernetes-on-eos:kube-apiserver-to-kubelet";
@@ -11,7 +13,7 @@ const NAME: &str = "kubernetes-on-eos:kube-apiserver-to-kubelet";
 /// The subject of the certificate that the API server shows to kubelets.
 const USER: &str = "kube-apiserver-kubelet-client";
 
-pub fn rbac() -> Result<String> {
+pub fn rbac(switch: &Switch) -> Result<String> {
     let client = health::administrator()?;
     let role = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1",
@@ -35,7 +37,11 @@ pub fn rbac() -> Result<String> {
     });
     let role = ensure(&client, "clusterroles", &role, "rules")?;
     let binding = ensure(&client, "clusterrolebindings", &binding, "subjects")?;
-    Ok(format!("{role} the role of the API server at kubelets, {binding} its binding"))
+    let dns = dns_service::ensure(&client, &switch.cluster)?;
+    let edit = endpoints_role::ensure(&client)?;
+    // The others come later, and get theirs from the reconciler.
+    node_roles::ensure(&client, &switch.cluster)?;
+    Ok(format!("{role} the role of the API server at kubelets, {binding} its binding; {edit}; {dns}"))
 }
 
 /// Makes the object, or corrects it where `field` differs.

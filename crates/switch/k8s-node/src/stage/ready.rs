@@ -7,7 +7,7 @@ use common::retry::{self, Failed};
 use contract::Stage;
 
 use super::{Runner, waiting_for};
-use crate::{health, service, switch::Switch, systemd};
+use crate::{health, service, storage, switch::Switch, systemd};
 
 const LIMIT: Duration = Duration::from_secs(600);
 const PAUSE: Duration = Duration::from_millis(250);
@@ -36,7 +36,10 @@ pub fn ready(switch: &Switch, runner: Runner) -> Result<String> {
         None => error,
     })?;
     let node = if asks_for_node { ", the node is Ready" } else { "" };
-    Ok(format!("{} are healthy{node}", services.join(", ")))
+    // What a boot has come up without; a renewal may be the first that is Ready in a boot that was not.
+    let removed = if runner == Runner::BringUp { storage::forget_before()? } else { None };
+    let removed = removed.map(|what| format!("; {what}")).unwrap_or_default();
+    Ok(format!("{} are healthy{node}{removed}", services.join(", ")))
 }
 
 /// What is not healthy yet, and why. The node is asked about when its services are.

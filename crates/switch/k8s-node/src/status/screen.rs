@@ -49,6 +49,9 @@ fn write(out: &mut String, status: &Status) -> std::fmt::Result {
         let days = certificate.days_left.map(|days| format!("{days} days left")).unwrap_or_default();
         writeln!(out, "  {:<30} {days:<16} {}", certificate.credential.name(), certificate.state)?;
     }
+    if let Some(hash) = &status.ca_hash {
+        writeln!(out, "\n  for [join] of those that are to join: ca_hash = \"{hash}\"")?;
+    }
     if !status.conditions.is_empty() {
         writeln!(out)?;
     }

@@ -78,18 +78,13 @@ impl UdpServices {
         self.0.is_empty()
     }
 
-    /// Whether the flow is to one of these, and answered by someone else. To a node port's number goes other traffic, too: such a flow counts
-    /// only if its destination was translated.
-    pub(super) fn is_stale(&self, flow: &Flow) -> bool {
+    /// Whether the flow is to one of these, and answered by someone else. A node port is asked at one of this `node`'s addresses, be it by a flow
+    /// that is older than the rules and so goes to nobody; at any other address its number is another Service's, or another host's.
+    pub(super) fn is_stale(&self, flow: &Flow, node: &BTreeSet<Ipv4Addr>) -> bool {
         let (asked, answering) = (flow.original.destination, flow.reply.source);
-        let answers = match self.0.get(&(Some(*asked.ip()), asked.port())) {
-            Some(answers) => answers,
-            None if answering == asked => return false,
-            None => match self.0.get(&(None, asked.port())) {
-                Some(answers) => answers,
-                None => return false,
-            },
-        };
+        let at_address = self.0.get(&(Some(*asked.ip()), asked.port()));
+        let at_node = || self.0.get(&(None, asked.port())).filter(|_| node.contains(asked.ip()));
+        let Some(answers) = at_address.or_else(at_node) else { return false };
         flow.protocol == Flow::UDP && !answers.iter().any(|answer| answer.is(answering))
     }
 }
@@ -117,39 +112,51 @@ mod tests {
         desired
     }
 
-    #[test]
-    fn a_flow_to_an_endpoint_that_is_gone_is_stale() {
-        assert!(dns().is_stale(&flow("10.10.0.10:53", "10.16.0.3:53")));
-        assert!(!dns().is_stale(&flow("10.10.0.10:53", "10.16.1.2:53")));
-        assert!(dns().is_stale(&flow("192.168.50.1:30053", "10.16.0.3:53")));
-        assert!(!dns().is_stale(&flow("192.168.50.1:30053", "10.16.0.2:53")));
+    /// Of a node with one address.
+    fn is_stale(services: &UdpServices, asked: &str, answering: &str) -> bool {
+        services.is_stale(&flow(asked, answering), &[Ipv4Addr::new(192, 168, 50, 1)].into())
     }
 
     #[test]
-    fn a_flow_from_before_there_were_rules_is_stale_at_a_services_address_alone() {
-        assert!(dns().is_stale(&flow("10.10.0.10:53", "10.10.0.10:53")));
-        assert!(!dns().is_stale(&flow("192.168.50.7:30053", "192.168.50.7:30053")), "another host's port");
+    fn a_flow_to_an_endpoint_that_is_gone_is_stale() {
+        assert!(is_stale(&dns(), "10.10.0.10:53", "10.16.0.3:53"));
+        assert!(!is_stale(&dns(), "10.10.0.10:53", "10.16.1.2:53"));
+        assert!(is_stale(&dns(), "192.168.50.1:30053", "10.16.0.3:53"));
+        assert!(!is_stale(&dns(), "192.168.50.1:30053", "10.16.0.2:53"));
+    }
+
+    #[test]
+    fn a_flow_from_before_there_were_rules_is_stale_at_a_services_address_and_at_the_nodes() {
+        assert!(is_stale(&dns(), "10.10.0.10:53", "10.10.0.10:53"));
+        assert!(is_stale(&dns(), "192.168.50.1:30053", "192.168.50.1:30053"), "a node port here");
+        assert!(!is_stale(&dns(), "192.168.50.7:30053", "192.168.50.7:30053"), "another host's port");
+    }
+
+    #[test]
+    fn a_port_of_another_service_with_a_node_ports_number_is_not_judged_by_it() {
+        assert!(!is_stale(&dns(), "10.10.0.77:30053", "10.16.0.9:5353"));
     }
 
     #[test]
     fn what_is_no_udp_service_is_left_alone() {
-        assert!(!dns().is_stale(&flow("10.10.0.10:54", "10.16.0.3:53")));
-        assert!(!dns().is_stale(&flow("10.10.0.11:53", "10.16.0.3:53")));
-        assert!(!dns().is_stale(&Flow { protocol: 6, ..flow("10.10.0.10:53", "10.16.0.3:53") }));
+        assert!(!is_stale(&dns(), "10.10.0.10:54", "10.16.0.3:53"));
+        assert!(!is_stale(&dns(), "10.10.0.11:53", "10.16.0.3:53"));
+        let tcp = Flow { protocol: 6, ..flow("10.10.0.10:53", "10.16.0.3:53") };
+        assert!(!dns().is_stale(&tcp, &BTreeSet::new()));
     }
 
     #[test]
     fn an_address_without_answers_has_stale_flows_only() {
         let mut desired = UdpServices::default();
         desired.insert(Some(Ipv4Addr::new(10, 10, 0, 10)), 53, &[]);
-        assert!(desired.is_stale(&flow("10.10.0.10:53", "10.16.1.2:53")));
+        assert!(is_stale(&desired, "10.10.0.10:53", "10.16.1.2:53"));
     }
 
     #[test]
     fn a_socket_of_ours_answers_from_any_address() {
         let mut desired = UdpServices::default();
         desired.insert(Some(Ipv4Addr::new(10, 10, 0, 10)), 53, &[Answerer::at_any_address(40053)]);
-        assert!(!desired.is_stale(&flow("10.10.0.10:53", "127.0.0.1:40053")));
-        assert!(desired.is_stale(&flow("10.10.0.10:53", "127.0.0.1:40054")));
+        assert!(!is_stale(&desired, "10.10.0.10:53", "127.0.0.1:40053"));
+        assert!(is_stale(&desired, "10.10.0.10:53", "127.0.0.1:40054"));
     }
 }

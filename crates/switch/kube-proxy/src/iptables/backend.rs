@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::hash::ChainDigest;
 use super::layout::Shared;
 use super::saved::Found;
 use super::state::{Plan, Spellings, State};
-use super::watch::{Generation, Watch};
+use super::sysctl::Loopback;
 use super::write::Writer;
-use super::{IptablesError, IptablesSettings, Tool, remove_from_other_variant, sysctl};
+use super::{IptablesError, IptablesSettings, Table, Tool, Undisturbed, remove_from_other_variant};
 use crate::backend::{Backend, SyncError};
 use crate::model::{Model, ServiceName};
 
@@ -19,26 +20,17 @@ pub struct Iptables {
     /// `None` where it is not known what is programmed: at the start, and after anything went wrong.
     state: Option<State>,
     spellings: Spellings,
-    watch: Option<Watch>,
-    /// What the kernel answered when we last knew how things stood.
-    generation: Option<Generation>,
-    prepared: bool,
+    undisturbed: Undisturbed,
+    loopback: Loopback,
     alone: bool,
 }
 
 impl Iptables {
     pub fn new(tool: Tool, settings: IptablesSettings) -> Self {
         let spellings = Spellings::default();
-        Self { tool, settings, state: None, spellings, watch: None, generation: None, prepared: false, alone: false }
-    }
-
-    fn prepare(&mut self) {
-        if self.settings.node_ports_at_loopback() {
-            sysctl::route_localnet();
-        }
-        let watch = Watch::new(self.tool.variant());
-        self.watch = watch.inspect_err(|error| tracing::info!("changes by others are seen late: {error}")).ok();
-        self.prepared = true;
+        let undisturbed = Undisturbed::new(tool.variant(), &Table::ALL);
+        let loopback = Loopback::new(settings.node_ports_at_loopback());
+        Self { tool, settings, state: None, spellings, undisturbed, loopback, alone: false }
     }
 
     /// Ends what another kube-proxy did through the other variant of iptables, once ours is in place.
@@ -49,14 +41,6 @@ impl Iptables {
             Err(error) => tracing::warn!("a kube-proxy's rules may still be in the other variant of iptables: {error}"),
         }
         self.alone = true;
-    }
-
-    fn is_undisturbed(&self) -> bool {
-        self.generation.is_some() && self.look() == self.generation
-    }
-
-    fn look(&self) -> Option<Generation> {
-        self.watch.as_ref()?.generation().inspect_err(|error| tracing::debug!("no generation: {error}")).ok()
     }
 
     /// Makes everything as it is desired, whatever `found` says is there. Returns what had to be written.
@@ -70,7 +54,7 @@ impl Iptables {
         Ok(plan)
     }
 
-    fn restore(&self, model: &Model, plan: &Plan) -> Result<HashMap<Shared, u64>, IptablesError> {
+    fn restore(&self, model: &Model, plan: &Plan) -> Result<HashMap<Shared, ChainDigest>, IptablesError> {
         let mut writer = Writer { model, settings: &self.settings, plan, keep_unwanted: false };
         let mut hashes = HashMap::new();
         let mut run = |writer: &Writer<'_>| {
@@ -91,13 +75,13 @@ impl Iptables {
     }
 
     fn first_sync(&mut self, model: &Model) -> Result<(), IptablesError> {
-        if !self.prepared {
-            self.prepare();
-        }
-        let before = self.look();
+        let before = self.undisturbed.look();
         let found = Found::read(&self.tool)?;
+        self.loopback.follow(&self.tool, &found);
+        self.undisturbed.forget();
         let plan = self.reconcile(model, found)?;
-        self.generation = if plan.is_empty() { before } else { self.look() };
+        let stands = if plan.is_empty() { before } else { self.undisturbed.after_write(before, plan.commits()) };
+        self.undisturbed.stood_at(stands);
         if !self.alone {
             self.be_alone();
         }
@@ -113,12 +97,14 @@ impl Iptables {
     ) -> Result<(), IptablesError> {
         let plan = state.update(model, &self.settings, touched);
         if !plan.is_empty() {
-            let undisturbed = self.is_undisturbed();
+            let before = self.undisturbed.look();
+            // Whoever was there before us, or meanwhile, is found by the next check.
+            let held = self.undisturbed.held_at(before);
+            self.undisturbed.forget();
             for (chain, hash) in self.restore(model, &plan)? {
                 state.set_shared(chain, hash);
             }
-            // Whoever was there before us is found by the next look.
-            self.generation = if undisturbed { self.look() } else { None };
+            self.undisturbed.stood_at(self.undisturbed.after_write(before.filter(|_| held), plan.commits()));
             tracing::debug!(chains = plan.chains.len(), removed = plan.unwanted.len(), shared = ?plan.shared, "written");
         }
         self.state = Some(state);
@@ -127,25 +113,26 @@ impl Iptables {
 
     fn repair(&mut self, model: &Model) -> Result<bool, IptablesError> {
         let Some(state) = &self.state else { return Ok(false) };
-        let before = self.look();
+        let before = self.undisturbed.look();
         let found = Found::read(&self.tool)?;
+        self.loopback.follow(&self.tool, &found);
         if state.stands(&found, &self.spellings) {
-            self.generation = before;
+            self.undisturbed.stood_at(before);
             return Ok(false);
         }
+        self.undisturbed.forget();
         let plan = self.reconcile(model, found)?;
-        let after = self.look();
-        let learned = match &self.state {
-            Some(state) => self.spellings.learn(state, &Found::read(&self.tool)?, &plan),
-            None => 0,
-        };
-        if learned > 0 {
-            tracing::info!(
-                chains = learned,
-                "this iptables prints rules otherwise than they were written; that is now known"
-            );
+        let written = self.undisturbed.look();
+        let found = Found::read(&self.tool)?;
+        let ours = self.undisturbed.is_all_ours(before, plan.commits(), written);
+        let Some(state) = &self.state else { return Ok(true) };
+        if ours && self.spellings.learn(state, &found, &plan) > 0 {
+            tracing::info!("this iptables prints rules otherwise than they were written; that is now known");
         }
-        self.generation = after;
+        // What others did meanwhile is found by the next check.
+        if state.stands(&found, &self.spellings) {
+            self.undisturbed.stood_at(written);
+        }
         Ok(!plan.is_empty())
     }
 }
@@ -164,14 +151,14 @@ impl Backend for Iptables {
     }
 
     fn check(&mut self, model: &Model) -> Result<bool, SyncError> {
-        if self.watch.is_none() || self.is_undisturbed() {
+        if !self.undisturbed.can_tell() || self.undisturbed.holds() {
             return Ok(false);
         }
         self.repair(model).map_err(failed)
     }
 
     fn check_fully(&mut self, model: &Model) -> Result<bool, SyncError> {
-        if self.watch.as_ref().is_some_and(Watch::is_exact) && self.is_undisturbed() {
+        if self.undisturbed.is_exact() && self.undisturbed.holds() {
             return Ok(false);
         }
         self.repair(model).map_err(failed)

@@ -4,21 +4,12 @@ use std::thread;
 
 use super::{Feature, Features, Table, Tool};
 
-/// With and without an interval between looks at the lock: versions before 1.8.8 look but once a second by default.
-const WAITS: [&[&str]; 2] = [&["-w", "5", "-W", "100000"], &["-w", "5"]];
 /// Whoever holds the lock does not hold it for ever; each try waits for 5 s.
 const LOCKED_TRIES: u32 = 12;
 const CHAIN: &str = "KUBE-PROXY-PROBE";
 
-/// What was found.
-#[derive(Debug)]
-pub struct Probed {
-    pub features: Features,
-    pub wait: &'static [&'static str],
-}
-
 /// Where no namespace can be made, the machine's own tables are used, in a chain that nothing leads to and that is removed at once.
-pub fn run(tool: &Tool) -> Probed {
+pub fn run(tool: &Tool) -> Features {
     thread::scope(|scope| {
         let found = scope.spawn(|| {
             // SAFETY: it changes the network namespace of this thread alone, which ends right after and holds no socket.
@@ -27,23 +18,21 @@ pub fn run(tool: &Tool) -> Probed {
             }
             look(tool)
         });
-        found.join().unwrap_or(Probed { features: Features::NONE, wait: &[] })
+        found.join().unwrap_or(Features::NONE)
     })
 }
 
-fn look(tool: &Tool) -> Probed {
-    let wait = WAITS.into_iter().find(|wait| works(tool, wait, &[])).unwrap_or_default();
-    if works(tool, wait, &Feature::ALL) {
-        return Probed { features: Features::all(), wait };
+fn look(tool: &Tool) -> Features {
+    if works(tool, &Feature::ALL) {
+        return Features::all();
     }
-    let each = Feature::ALL.into_iter().filter(|&feature| works(tool, wait, &[feature]));
-    Probed { features: each.fold(Features::NONE, Features::with), wait }
+    Feature::ALL.into_iter().filter(|&feature| works(tool, &[feature])).fold(Features::NONE, Features::with)
 }
 
 /// Each table's rules are put there and removed again by the same run.
-fn works(tool: &Tool, wait: &[&str], features: &[Feature]) -> bool {
+fn works(tool: &Tool, features: &[Feature]) -> bool {
     let attempt = || {
-        tool.restore_with(wait, &mut |out| {
+        tool.restore(&mut |out| {
             for table in Table::ALL.into_iter().chain([Table::Raw]) {
                 let trials = features.iter().map(|feature| feature.trial()).filter(|trial| trial.0 == table);
                 let rules: Vec<_> = trials.map(|(_, rule)| rule).collect();

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::chain::ChainId;
-use super::hash::RuleHash;
+use super::hash::{ChainDigest, RuleHash};
 use super::layout::{CANARY, JUMPS, Jump, Shared, is_userspace};
 use super::{IptablesError, Table, Tool};
 
@@ -49,6 +49,16 @@ pub fn words(rule: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// Whether every packet is masqueraded that comes to this rule, so that none comes to the next one.
+fn masquerades_all(rule: &str) -> bool {
+    let mut words = words(rule).filter(|&word| word != "--random-fully");
+    let mut left = words.next();
+    if left == Some("-m") && words.next() == Some("comment") && words.next() == Some("--comment") {
+        left = words.nth(1);
+    }
+    left == Some("-j") && words.next() == Some("MASQUERADE") && words.next().is_none()
+}
+
 /// The chain or target that a rule leads to.
 pub fn target(rule: &str) -> Option<&str> {
     let mut words = words(rule);
@@ -60,12 +70,14 @@ pub fn target(rule: &str) -> Option<&str> {
 #[derive(Debug, Default)]
 pub struct Found {
     /// Chains of Service ports and endpoints, with the hashes of their rules.
-    pub chains: HashMap<ChainId, u64>,
-    pub shared: HashMap<Shared, u64>,
+    pub chains: HashMap<ChainId, ChainDigest>,
+    pub shared: HashMap<Shared, ChainDigest>,
     /// Rules of the system's chains that lead to chains of a kube-proxy.
     pub leads: Vec<Lead>,
     /// Chains that no kube-proxy should have, or none in this mode.
     pub stale: Vec<(Table, String)>,
+    /// Somebody's rule keeps others from 127.0.0.0/8.
+    pub guards_loopback: bool,
 }
 
 /// A rule of a chain of the system's that leads to a kube-proxy's.
@@ -121,11 +133,13 @@ struct Reader<'a> {
     current: Slot,
     name: String,
     hash: RuleHash,
+    /// No packet comes to what is left of the chain.
+    ended: bool,
 }
 
 impl<'a> Reader<'a> {
     fn new(found: &'a mut Found, table: Table) -> Self {
-        Self { found, table, current: Slot::Other, name: String::new(), hash: RuleHash::default() }
+        Self { found, table, current: Slot::Other, name: String::new(), hash: RuleHash::default(), ended: false }
     }
 
     fn line(&mut self, line: &str) {
@@ -137,8 +151,16 @@ impl<'a> Reader<'a> {
                     self.begin_chain(chain);
                 }
                 match self.current {
-                    Slot::Own(_) | Slot::Shared(_) => self.hash.add(line),
-                    Slot::Other => self.lead(chain, words),
+                    // Kubelet of 1.12 appends a rule of its own to ours, each minute in which it is not there.
+                    Slot::Shared(Shared::Postrouting) if self.ended => {}
+                    Slot::Own(_) | Slot::Shared(_) => {
+                        self.hash.add(line);
+                        self.ended = masquerades_all(words);
+                    }
+                    Slot::Other => {
+                        self.found.guards_loopback |= guards_loopback(words);
+                        self.lead(chain, words);
+                    }
                 }
             }
             Some(Line::Chain { of_the_system: true, .. }) | None => {}
@@ -167,7 +189,7 @@ impl<'a> Reader<'a> {
     fn begin_chain(&mut self, name: &str) {
         self.current = self.slot(name);
         name.clone_into(&mut self.name);
-        self.hash = RuleHash::default();
+        (self.hash, self.ended) = (RuleHash::default(), false);
     }
 
     fn end_chain(&mut self) {
@@ -181,12 +203,48 @@ impl<'a> Reader<'a> {
     /// A rule of a chain that is not ours.
     fn lead(&mut self, chain: &str, words: &str) {
         let Some(target) = target(words).filter(|_| SYSTEM.contains(&chain)) else { return };
-        let is = |jump: &Jump| jump.from == chain && jump.to.table() == self.table && jump.to.name() == target;
+        let is = |jump: &Jump| {
+            jump.from == chain && jump.to.table() == self.table && jump.to.name() == target && leads_all(jump, words)
+        };
         let jump = JUMPS.iter().position(is).filter(|index| !self.found.has_jump(*index));
         if jump.is_some() || leads_to_ours(self.table, target) {
             self.found.leads.push(Lead { table: self.table, jump, rule: format!("{chain} {words}") });
         }
     }
+}
+
+/// Whether a rule drops what comes from elsewhere for 127.0.0.0/8.
+pub fn guards_loopback(rule: &str) -> bool {
+    const LOOPBACK: &str = "127.0.0.0/8";
+    if !rule.contains(LOOPBACK) || target(rule) != Some("DROP") {
+        return false;
+    }
+    let words: Vec<&str> = words(rule).collect();
+    let has = |wanted: &[&str]| words.windows(wanted.len()).any(|some| some == wanted);
+    has(&["-d", LOOPBACK])
+        && !has(&["!", "-d", LOOPBACK])
+        && (has(&["!", "-s", LOOPBACK]) || has(&["!", "-i", "lo"]))
+        && !has(&["-p"])
+}
+
+/// Whether a rule leads to the jump's chain all that the jump does: it has no matches of its own.
+fn leads_all(jump: &Jump, rule: &str) -> bool {
+    let mut words = words(rule);
+    while let Some(word) = words.next() {
+        let known = match word {
+            "-j" => return words.next().is_some() && words.next().is_none(),
+            "-m" => match words.next() {
+                Some("comment") => words.next() == Some("--comment") && words.next().is_some(),
+                Some("conntrack") => jump.new_only && words.next() == Some("--ctstate") && words.next() == Some("NEW"),
+                _ => false,
+            },
+            _ => false,
+        };
+        if !known {
+            return false;
+        }
+    }
+    false
 }
 
 /// The chains that the kernel itself leads packets to.
@@ -209,6 +267,24 @@ mod tests {
         let rule = r#"-m comment --comment "a -j \"b\" c" -j KUBE-SERVICES"#;
         assert_eq!(words(rule).count(), 6);
         assert_eq!(target(rule), Some("KUBE-SERVICES"));
+    }
+
+    #[test]
+    fn a_rule_that_guards_loopback_is_kubelets_or_k8s_nodes() {
+        for rule in [
+            r#"! -s 127.0.0.0/8 -d 127.0.0.0/8 -m comment --comment "block incoming localnet connections" -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP"#,
+            "-d 127.0.0.0/8 ! -i lo -j DROP",
+        ] {
+            assert!(guards_loopback(rule), "{rule}");
+        }
+        for rule in [
+            "-m mark --mark 0x8000/0x8000 -j DROP",
+            "-d 127.0.0.0/8 ! -i lo -j ACCEPT",
+            "! -s 127.0.0.0/8 ! -d 127.0.0.0/8 -j DROP",
+            "! -s 127.0.0.0/8 -d 127.0.0.0/8 -p udp -j DROP",
+        ] {
+            assert!(!guards_loopback(rule), "{rule}");
+        }
     }
 
     #[test]

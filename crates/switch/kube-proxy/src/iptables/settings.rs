@@ -17,7 +17,8 @@ pub struct IptablesSettings {
     pub masquerade_bit: u8,
     /// `--nodeport-addresses`: the local addresses at which node ports answer; all if empty.
     pub nodeport_addresses: Vec<Ipv4Net>,
-    /// This node's address, which decides whether it may itself use load balancer addresses with source ranges.
+    /// This node's address, which decides whether it may itself use load balancer addresses with source ranges. `None` where only the Node
+    /// object says it.
     pub node_ip: Option<Ipv4Addr>,
     /// `--pod-bridge-interface`: where this node's pods are. What only passes through is not judged by conntrack then.
     pub pod_bridge: Option<String>,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::chain::ChainId;
-use super::hash::RuleHash;
+use super::hash::{ChainDigest, RuleHash};
 use super::layout::{JUMPS, Shared};
 use super::render::{self, Lines};
 use super::saved::Found;
@@ -13,15 +13,15 @@ use crate::model::{Model, Service, ServiceName};
 /// The hashes of a Service's chains, and of its lines in each of [`Lines::CHAINS`].
 #[derive(Debug, PartialEq, Eq)]
 pub struct OfService {
-    lines: [u64; Lines::CHAINS.len()],
-    chains: Box<[(ChainId, u64)]>,
+    lines: [ChainDigest; Lines::CHAINS.len()],
+    chains: Box<[(ChainId, ChainDigest)]>,
 }
 
 /// All that is programmed.
 #[derive(Debug, Default)]
 pub struct State {
     services: BTreeMap<ServiceName, OfService>,
-    shared: HashMap<Shared, u64>,
+    shared: HashMap<Shared, ChainDigest>,
 }
 
 /// What has to be written.
@@ -40,7 +40,7 @@ pub struct Plan {
 
 /// Chains that this iptables or kernel prints in another way than we write them: what we wrote, and how it looked then.
 #[derive(Debug, Default)]
-pub struct Spellings(HashMap<Spelled, (u64, u64)>);
+pub struct Spellings(HashMap<Spelled, (ChainDigest, ChainDigest)>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Spelled {
@@ -67,6 +67,11 @@ impl Plan {
             || self.stale.iter().chain(&self.stale_jumps).any(|(of, _)| *of == table)
     }
 
+    /// The transactions that carrying it out comes to.
+    pub fn commits(&self) -> u32 {
+        Table::ALL.into_iter().map(|table| u32::from(self.touches(table))).sum()
+    }
+
     /// Whether chains are to go: the one thing that rules which are not ours can make impossible.
     pub fn removes_chains(&self) -> bool {
         !self.unwanted.is_empty() || !self.stale.is_empty()
@@ -74,23 +79,34 @@ impl Plan {
 }
 
 impl Spellings {
-    fn is(&self, chain: Spelled, desired: u64, seen: Option<u64>) -> bool {
+    fn is(&self, chain: Spelled, desired: ChainDigest, seen: Option<ChainDigest>) -> bool {
         seen == Some(desired) || seen.is_some_and(|seen| self.0.get(&chain) == Some(&(desired, seen)))
     }
 
-    /// Takes what `found` says of chains that were written a moment ago for how they are spelled here. Returns how many are spelled otherwise.
+    /// Takes what `found` says of chains that were written a moment ago, by nobody else, for how they are spelled here; a chain that has not as
+    /// many rules as were written is another one. Returns how many are spelled otherwise.
     pub fn learn(&mut self, state: &State, found: &Found, written: &Plan) -> usize {
-        let own = state.services.values().flat_map(|of| of.chains.iter()).filter(|(id, _)| written.chains.contains(id));
+        let own = state.services.values().flat_map(|of| of.chains.iter());
         let own = own.map(|&(id, desired)| (Spelled::Own(id), desired, found.chains.get(&id)));
-        let shared = written.shared.iter().filter_map(|chain| state.shared.get_key_value(chain));
+        let shared = state.shared.iter();
         let shared = shared.map(|(&chain, &desired)| (Spelled::Shared(chain), desired, found.shared.get(&chain)));
-        let before = self.0.len();
-        let otherwise = own.chain(shared).filter_map(|(chain, desired, seen)| {
-            let seen = seen.copied().filter(|&seen| seen != desired)?;
-            Some((chain, (desired, seen)))
-        });
-        self.0.extend(otherwise);
-        self.0.len() - before
+        let (mut learned, mut known) = (0, HashMap::new());
+        for (chain, desired, seen) in own.chain(shared) {
+            let was_written = match chain {
+                Spelled::Own(id) => written.chains.contains(&id),
+                Spelled::Shared(shared) => written.shared.contains(&shared),
+            };
+            let seen = seen.copied().filter(|seen| *seen != desired && seen.rules == desired.rules);
+            if let Some(seen) = seen.filter(|_| was_written) {
+                known.insert(chain, (desired, seen));
+                learned += 1;
+            } else if let Some(of_before) = self.0.get(&chain).filter(|(of, _)| *of == desired) {
+                known.insert(chain, *of_before);
+            }
+        }
+        // Chains that there are no more are forgotten.
+        self.0 = known;
+        learned
     }
 }
 
@@ -181,14 +197,14 @@ impl State {
             && found.stale.is_empty()
     }
 
-    pub fn set_shared(&mut self, chain: Shared, hash: u64) {
+    pub fn set_shared(&mut self, chain: Shared, hash: ChainDigest) {
         self.shared.insert(chain, hash);
     }
 }
 
 impl Plan {
     fn compare(&mut self, name: &ServiceName, old: Option<&OfService>, new: Option<&OfService>) {
-        let before: HashMap<ChainId, u64> = old.into_iter().flat_map(|of| of.chains.iter().copied()).collect();
+        let before: HashMap<ChainId, ChainDigest> = old.into_iter().flat_map(|of| of.chains.iter().copied()).collect();
         let mut gone = before.clone();
         for &(id, hash) in new.into_iter().flat_map(|of| &of.chains) {
             gone.remove(&id);

@@ -3,15 +3,17 @@
 use std::fmt;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use super::{Feature, Features, IptablesError, lock, probe};
+use common::command::Program;
+use common::xtables::{self, Held, Variant};
 
-/// How long we wait for whoever else changes the tables; as long as iptables-restore is told to.
-const LOCK_PATIENCE: Duration = Duration::from_secs(5);
-/// What iptables-restore says, of any version, where the lock was not to be had.
-const LOCKED: &str = "xtables lock";
+use super::limited::Limited;
+use super::{Feature, Features, IptablesError, probe};
+
+/// Far longer than the largest tables take on the slowest switch; who takes longer hangs.
+const LIMIT: Duration = Duration::from_secs(300);
 /// Enough for any error message of iptables.
 const STDERR_LIMIT: u64 = 16 << 10;
 
@@ -45,19 +47,9 @@ impl fmt::Display for Table {
     }
 }
 
-/// Which part of the kernel iptables' programs talk to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Variant {
-    Legacy,
-    Nft,
-}
-
-impl fmt::Display for Variant {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Legacy => "legacy",
-            Self::Nft => "nft",
-        })
+impl AsRef<str> for Table {
+    fn as_ref(&self) -> &str {
+        self.as_str()
     }
 }
 
@@ -70,6 +62,8 @@ pub struct Tool {
     features: Features,
     /// How iptables-restore is told to wait for the lock; empty where it does not know it at all.
     wait: &'static [&'static str],
+    /// How long one of the programs may take.
+    limit: Duration,
 }
 
 impl Tool {
@@ -93,10 +87,10 @@ impl Tool {
         let iptables = on_path(name.to_owned())?;
         let (save, restore) = (on_path(format!("{name}-save"))?, on_path(format!("{name}-restore"))?);
         let version = version_of(&iptables)?;
-        let variant = if version.contains("nf_tables") { Variant::Nft } else { Variant::Legacy };
-        let mut tool = Self { restore, save, variant, features: Features::NONE, wait: &[] };
-        let found = probe::run(&tool);
-        (tool.features, tool.wait) = (found.features, found.wait);
+        let variant = Variant::of_version(&version);
+        let wait = xtables::wait_of(&restore).unwrap_or_default();
+        let mut tool = Self { restore, save, variant, features: Features::NONE, wait, limit: LIMIT };
+        tool.features = probe::run(&tool);
         tracing::info!(version = version.trim(), %variant, "iptables found");
         if tool.wait.is_empty() {
             tracing::warn!("iptables-restore does not know -w: the xtables lock is taken for it");
@@ -105,6 +99,11 @@ impl Tool {
             tracing::warn!("iptables or the kernel lacks {}: {}", feature.name(), feature.without());
         }
         Ok(tool)
+    }
+
+    /// The same, with programs that may take so long.
+    pub fn with_limit(self, limit: Duration) -> Self {
+        Self { limit, ..self }
     }
 
     pub fn variant(&self) -> Variant {
@@ -135,18 +134,10 @@ impl Tool {
     /// Runs `iptables-restore --noflush` on what `write` writes. Either all of a table's part happens, or nothing of it.
     pub fn restore(&self, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> Result<(), IptablesError> {
         let _lock = if self.wait.is_empty() { Some(self.lock()?) } else { None };
-        self.restore_with(self.wait, write)
-    }
-
-    pub(super) fn restore_with(
-        &self,
-        wait: &[&str],
-        write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
-    ) -> Result<(), IptablesError> {
         let mut command = Command::new(&self.restore);
-        command.arg("--noflush").args(wait).stdin(Stdio::piped()).stdout(Stdio::null());
+        command.arg("--noflush").args(self.wait).stdin(Stdio::piped()).stdout(Stdio::null());
         let mut child = self.spawn(&mut command)?;
-        let written = match child.stdin.take() {
+        let written = match child.child.stdin.take() {
             Some(stdin) => {
                 let mut stdin = BufWriter::with_capacity(32 << 10, stdin);
                 write(&mut stdin).and_then(|()| stdin.flush())
@@ -167,7 +158,7 @@ impl Tool {
         command.args(["-t", table.as_str()]).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = self.spawn(&mut command)?;
         let mut read = Ok(());
-        if let Some(stdout) = child.stdout.take() {
+        if let Some(stdout) = child.child.stdout.take() {
             let mut stdout = BufReader::with_capacity(32 << 10, stdout);
             let mut bytes = Vec::new();
             loop {
@@ -190,22 +181,23 @@ impl Tool {
         read.map_err(|error| IptablesError::NotRead { program: shown(&self.save), error })
     }
 
-    fn spawn(&self, command: &mut Command) -> Result<Child, IptablesError> {
+    fn spawn(&self, command: &mut Command) -> Result<Limited, IptablesError> {
         command.env("LC_ALL", "C").stderr(Stdio::piped());
-        let spawned = command.spawn();
+        let spawned = Limited::spawn(command, self.limit);
         spawned.map_err(|error| IptablesError::NotRun { program: command.get_program().display().to_string(), error })
     }
 
-    fn lock(&self) -> Result<std::fs::File, IptablesError> {
-        let held = lock::hold(LOCK_PATIENCE).map_err(|error| not_run(&self.restore, error))?;
+    fn lock(&self) -> Result<Held, IptablesError> {
+        let held = xtables::hold(xtables::PATIENCE).map_err(|error| not_run(&self.restore, error))?;
         held.ok_or_else(|| IptablesError::Locked { program: shown(&self.restore), stderr: "waited for 5 s".to_owned() })
     }
 }
 
 fn version_of(iptables: &Path) -> Result<String, IptablesError> {
-    let output = Command::new(iptables).arg("--version").env("LC_ALL", "C").stdin(Stdio::null()).output();
-    let output = output.map_err(|error| not_run(iptables, error))?;
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    let program = Program::new(iptables, "know which iptables this is");
+    let said = program.and_then(|program| program.arg("--version").env("LC_ALL", "C").limit(LIMIT).output());
+    let said = said.map_err(|error| not_run(iptables, io::Error::other(format!("{error:#}"))))?;
+    Ok(String::from_utf8_lossy(&said.stdout).into_owned())
 }
 
 fn on_path(program: String) -> Result<PathBuf, IptablesError> {
@@ -214,9 +206,9 @@ fn on_path(program: String) -> Result<PathBuf, IptablesError> {
     found.ok_or(IptablesError::NotFound { program })
 }
 
-fn rest_of_stderr(child: &mut Child) -> String {
+fn rest_of_stderr(child: &mut Limited) -> String {
     let mut bytes = Vec::new();
-    if let Some(stderr) = child.stderr.take() {
+    if let Some(stderr) = child.child.stderr.take() {
         // What it had to say is all that is lost if this fails; its exit status is looked at in any case.
         let _ = stderr.take(STDERR_LIMIT).read_to_end(&mut bytes);
     }
@@ -225,7 +217,7 @@ fn rest_of_stderr(child: &mut Child) -> String {
 
 fn failed(command: &Command, status: ExitStatus, stderr: String) -> IptablesError {
     let program = command.get_program().display().to_string();
-    if stderr.contains(LOCKED) {
+    if xtables::says_locked(&stderr) {
         return IptablesError::Locked { program, stderr };
     }
     let arguments = command.get_args().map(|argument| argument.to_string_lossy());

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
-use super::hash::RuleHash;
+use super::hash::{ChainDigest, RuleHash};
 use super::layout::{JUMPS, Shared};
 use super::render::{self, Lines};
 use super::state::Plan;
@@ -21,7 +21,7 @@ pub struct Writer<'a> {
 
 impl Writer<'_> {
     /// Writes it all, and returns the hashes of the shared chains that were written.
-    pub fn write(&self, out: &mut dyn Write) -> io::Result<HashMap<Shared, u64>> {
+    pub fn write(&self, out: &mut dyn Write) -> io::Result<HashMap<Shared, ChainDigest>> {
         let mut hashes = HashMap::new();
         for table in Table::ALL.into_iter().filter(|&table| self.plan.touches(table)) {
             writeln!(out, "*{table}")?;
@@ -63,7 +63,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn shared(&self, table: Table, hashes: &mut HashMap<Shared, u64>, out: &mut dyn Write) -> io::Result<()> {
+    fn shared(&self, table: Table, hashes: &mut HashMap<Shared, ChainDigest>, out: &mut dyn Write) -> io::Result<()> {
         let chains: Vec<Shared> = self.plan.shared.iter().copied().filter(|chain| chain.table() == table).collect();
         let mut running: Vec<(Shared, RuleHash)> = chains.iter().map(|&chain| (chain, RuleHash::default())).collect();
         let mut write = |hash: &mut RuleHash, rules: &str| {

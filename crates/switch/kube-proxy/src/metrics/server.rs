@@ -8,7 +8,7 @@ use hyper::StatusCode;
 
 use super::Metrics;
 use crate::healthz::CannotListen;
-use crate::http::{self, BindFailure, HttpAnswer};
+use daemon::http::{self, BindFailure, HttpAnswer};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 

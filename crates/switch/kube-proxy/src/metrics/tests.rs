@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::*;
-use crate::http::{BindFailure, client};
+use daemon::http::{BindFailure, client};
 
 /// Name with labels to value, of every line that has one.
 fn samples(text: &str) -> BTreeMap<String, f64> {

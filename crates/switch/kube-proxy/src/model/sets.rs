@@ -1,6 +1,7 @@
 //! All Services and endpoints, and how what the watches bring changes them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
 use super::{Endpoint, EndpointPort, Protocol, Service, ServiceName};
 
@@ -15,6 +16,8 @@ pub enum Change {
     AllEndpoints(BTreeMap<ServiceName, BTreeMap<Box<str>, Box<[EndpointPort]>>>),
     /// One Endpoints or EndpointSlice object of a Service; `None` where it is gone.
     Endpoints { service: ServiceName, object: Box<str>, ports: Option<Box<[EndpointPort]>> },
+    /// This node's address, by its Node object.
+    NodeAddress(Ipv4Addr),
 }
 
 /// The whole desired state. Nothing may be programmed from it before it [is complete](Model::is_complete).
@@ -24,6 +27,7 @@ pub struct Model {
     endpoints: BTreeMap<ServiceName, BTreeMap<Box<str>, Box<[EndpointPort]>>>,
     services_listed: bool,
     endpoints_listed: bool,
+    node_address: Option<Ipv4Addr>,
 }
 
 impl Model {
@@ -73,7 +77,18 @@ impl Model {
                     touched.insert(service);
                 }
             }
+            Change::NodeAddress(address) => {
+                if self.node_address.replace(address) != Some(address) {
+                    let services = self.services.iter().filter(|(_, of)| !of.load_balancer_source_ranges.is_empty());
+                    touched.extend(services.map(|(name, _)| name.clone()));
+                }
+            }
         }
+    }
+
+    /// This node's address, once it is known.
+    pub fn node_address(&self) -> Option<Ipv4Addr> {
+        self.node_address
     }
 
     /// Every Service, in the order of their names.
@@ -113,8 +128,6 @@ fn differing<T: PartialEq>(
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use super::*;
     use crate::model::{EndpointState, Place, TrafficPolicy};
 
@@ -185,6 +198,19 @@ mod tests {
         assert!(touched(&mut model, slice("web-2", None)).is_empty());
         assert!(touched(&mut model, Change::Service(name("web"), None)).is_empty());
         assert_eq!(touched(&mut model, slice("web-1", None)), ["web"]);
+    }
+
+    #[test]
+    fn this_node_s_address_touches_the_services_with_source_ranges() {
+        let mut model = Model::default();
+        let ranges = Box::new(["192.168.50.0/24".parse().unwrap()]);
+        let balanced = Service { load_balancer_source_ranges: ranges, ..service(1) };
+        let all = BTreeMap::from([(name("balanced"), balanced), (name("web"), service(2))]);
+        touched(&mut model, Change::AllServices(all));
+        let address = Ipv4Addr::new(192, 168, 50, 1);
+        assert_eq!(touched(&mut model, Change::NodeAddress(address)), ["balanced"]);
+        assert_eq!(model.node_address(), Some(address));
+        assert!(touched(&mut model, Change::NodeAddress(address)).is_empty());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use lexopt::Arg;
 
 use super::flags::FLAGS;
 use super::{Draft, UsageError, absent, values};
-use crate::access::shown;
+use api_watch::access::shown;
 
 /// One flag.
 #[derive(Debug)]
@@ -56,21 +56,44 @@ pub(super) fn read(arguments: Vec<OsString>) -> Result<Draft, UsageError> {
                 )));
             }
         };
-        let Some(flag) = FLAGS.iter().find(|flag| flag.name == name) else {
-            return Err(absent::unknown(&format!("--{}", shown(&name))));
+        let flag = FLAGS.iter().find(|flag| flag.name == name);
+        let no_effect = absent::find(&name);
+        let takes_value = match (flag, no_effect) {
+            (Some(flag), _) => matches!(flag.kind, Kind::Value(..)),
+            (None, Some(no_effect)) => no_effect.takes_value,
+            (None, None) => return Err(absent::unknown(&format!("--{}", shown(&name)))),
         };
-        let value = match flag.kind {
-            Kind::Switch(_) => parser.optional_value().unwrap_or_else(|| "true".into()),
-            Kind::Value(..) => {
-                parser.value().map_err(|_| UsageError(format!("--{name} needs a value: --{name}=...")))?
-            }
+        let value = if takes_value {
+            parser.value().map_err(|_| UsageError(format!("--{name} needs a value: --{name}=...")))?
+        } else {
+            parser.optional_value().unwrap_or_else(|| "true".into())
         };
         // It is not shown, as it may be an address with a password.
         let value = value.into_string().map_err(|_| UsageError(format!("--{name} has a value that is not UTF-8")))?;
-        flag.apply(&mut draft, &value).map_err(|why| UsageError(format!("--{name}={value} {why}")))?;
-        draft.given.push(flag);
+        if let Some(flag) = flag {
+            apply(flag, &mut draft, &value)?;
+        } else if let Some(no_effect) = no_effect.filter(|_| absent::asks_for_something(&value)) {
+            draft.without_effect.push(format!("--{name} has no effect: {}", no_effect.why));
+        }
     }
-    Ok(draft)
+    match draft.wrong.take() {
+        // The file decides, whatever is wrong with what it decides against.
+        Some(wrong) if draft.config.is_none() => Err(wrong),
+        _ => Ok(draft),
+    }
+}
+
+/// Writes what a flag says into `draft`. What is wrong with one that does not count beside a configuration file waits until it is known whether
+/// there is one.
+fn apply(flag: &'static Flag, draft: &mut Draft, value: &str) -> Result<(), UsageError> {
+    draft.given.push(flag);
+    let Err(why) = flag.apply(draft, value) else { return Ok(()) };
+    let wrong = UsageError(format!("--{}={value} {why}", flag.name));
+    if flag.beside_config {
+        return Err(wrong);
+    }
+    draft.wrong.get_or_insert(wrong);
+    Ok(())
 }
 
 fn unreadable(error: lexopt::Error) -> UsageError {

@@ -3,20 +3,28 @@
 //! As with upstream, the file decides and most flags have no effect beside it; an empty or zero field means its default. It is read
 //! once: who changes it restarts the program.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use serde_saphyr::DuplicateKeyPolicy;
+
 use super::config_schema::{Configuration, NotHonoured};
-use super::{Draft, HEALTHZ_PORT, METRICS_PORT, Options, UsageError, feature_gates, values};
+use super::{Draft, HEALTHZ_PORT, METRICS_PORT, Options, UsageError, config_fields, feature_gates, flags, values};
 
 const API_VERSION: &str = "kubeproxy.config.k8s.io/v1alpha1";
 const KIND: &str = "KubeProxyConfiguration";
 
+/// Larger than any such file, and small enough for a switch.
+const LARGEST: u64 = 4 << 20;
+
 /// The options of the file at `path`, with those flags of `draft` that count beside it.
 pub(super) fn read(path: &Path, draft: &Draft) -> Result<Options, UsageError> {
     let named = |why: String| UsageError(format!("--config={}: {why}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| named(error.to_string()))?;
-    let mut options = parse(&text).map_err(named)?;
+    let mut options = read_text(path).and_then(|text| parse(&text)).map_err(named)?;
     if !draft.options.node_name.is_empty() {
         options.node_name = draft.options.node_name.clone();
     }
@@ -32,16 +40,69 @@ pub(super) fn read(path: &Path, draft: &Draft) -> Result<Options, UsageError> {
     Ok(options)
 }
 
-/// The options that a file's `text` asks for; an error says what is wrong with which field.
-pub(super) fn parse(text: &str) -> Result<Options, String> {
-    let file: Configuration = serde_saphyr::from_str(text).map_err(|error| error.without_snippet().to_string())?;
-    if file.api_version != API_VERSION || file.kind != KIND {
+/// All of a file, which may be a device.
+fn read_text(path: &Path) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes));
+    read.map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(format!("it has more than {} MiB", LARGEST >> 20));
+    }
+    String::from_utf8(bytes).map_err(|_| "it is no UTF-8".to_owned())
+}
+
+/// The first document of `text` with what it has, and warnings: as with upstream, documents behind it and a key's earlier values do not count.
+fn first_document(text: &str) -> Result<(Configuration, Vec<String>), String> {
+    let mut warnings = Vec::new();
+    let policies = [DuplicateKeyPolicy::Error, DuplicateKeyPolicy::LastWins];
+    let [strict, lenient] = policies.map(|policy| documents::<Value>(text, policy));
+    let (fields, more) = match (strict, lenient) {
+        (Ok(read), _) => read,
+        (Err(why), Ok(read)) => {
+            warnings.push(format!("of a key that is there twice the last value counts: {why}"));
+            read
+        }
+        (Err(why), Err(_)) => return Err(why),
+    };
+    if more {
+        warnings.push("only the first document of the configuration file counts".to_owned());
+    }
+    let named = |name: &str| fields[name].as_str().unwrap_or_default();
+    if named("apiVersion") != API_VERSION || named("kind") != KIND {
         return Err(format!(
-            "it is a {} of {}, and only a {KIND} of {API_VERSION} will do: see to its fields kind and apiVersion",
-            file.kind, file.api_version
+            "it is a {:?} of {:?}, and only a {KIND} of {API_VERSION} will do: see to its fields kind and apiVersion",
+            named("kind"),
+            named("apiVersion")
         ));
     }
+    warnings.extend(config_fields::unknown(fields.as_object().unwrap_or(&Map::new()))?);
+    let (file, _) = documents(text, DuplicateKeyPolicy::LastWins)?;
+    Ok((file, warnings))
+}
+
+/// The first document that is not empty, and whether there are more.
+fn documents<T: DeserializeOwned + Default>(
+    text: &str,
+    duplicate_keys: DuplicateKeyPolicy,
+) -> Result<(T, bool), String> {
+    let mut bytes = text.as_bytes();
+    let options = serde_saphyr::options! { duplicate_keys: duplicate_keys };
+    let mut documents = serde_saphyr::read_with_options::<_, T>(&mut bytes, options);
+    match documents.next() {
+        None => Ok((T::default(), false)),
+        // What is wrong is told without the lines around it.
+        Some(first) => {
+            let first = first.map_err(|error| error.without_snippet().to_string())?;
+            Ok((first, documents.next().is_some()))
+        }
+    }
+}
+
+/// The options that a file's `text` asks for; an error says what is wrong with which field.
+pub fn parse(text: &str) -> Result<Options, String> {
+    let (file, warnings) = first_document(text)?;
     let mut options = Options::default();
+    options.warnings.extend(warnings);
     options
         .warnings
         .extend(NotHonoured::of(&file).map(|field| format!("{field} of the configuration file has no effect here")));
@@ -58,7 +119,8 @@ pub(super) fn parse(text: &str) -> Result<Options, String> {
     text("clusterCIDR", &file.cluster_cidr).set(&mut options.cluster_cidr, values::ipv4_block)?;
     text("detectLocalMode", &file.detect_local_mode).set(&mut options.detect_local_mode, values::detect_local_mode)?;
     text("hostnameOverride", &file.hostname_override).set(&mut options.node_name, values::node_name)?;
-    text("mode", &file.mode).set(&mut options.proxy_mode, values::proxy_mode)?;
+    flags::mode(&mut options, file.mode.as_deref().unwrap_or_default())
+        .map_err(|why| format!("mode: {} {why}", file.mode.as_deref().unwrap_or_default()))?;
     text("udpIdleTimeout", &file.udp_idle_timeout).set_duration(&mut options.udp_timeout)?;
     options.bind_address_hard_fail = file.bind_address_hard_fail.unwrap_or_default();
     number("oomScoreAdj", file.oom_score_adj, &mut options.oom_score_adj, |text| values::number(text, -1000..=1000))?;

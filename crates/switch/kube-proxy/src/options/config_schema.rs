@@ -1,4 +1,4 @@
-//! The fields of a `KubeProxyConfiguration`, v1alpha1, of upstream 1.20; any other field is an error.
+//! The fields of a `KubeProxyConfiguration`, v1alpha1, of upstream 1.20, with their types.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,11 +7,9 @@ use serde::Deserialize;
 
 use super::values;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Configuration {
-    pub api_version: String,
-    pub kind: String,
     pub bind_address: Option<String>,
     pub bind_address_hard_fail: Option<bool>,
     pub client_connection: Option<ClientConnection>,
@@ -37,7 +35,7 @@ pub(super) struct Configuration {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 pub(super) struct ClientConnection {
     pub kubeconfig: Option<String>,
     pub accept_content_types: Option<String>,
@@ -47,7 +45,7 @@ pub(super) struct ClientConnection {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Iptables {
     pub masquerade_all: Option<bool>,
     pub masquerade_bit: Option<i64>,
@@ -56,7 +54,7 @@ pub(super) struct Iptables {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Conntrack {
     pub max_per_core: Option<i64>,
     pub min: Option<i64>,
@@ -65,7 +63,7 @@ pub(super) struct Conntrack {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Ipvs {
     #[serde(rename = "excludeCIDRs")]
     exclude_cidrs: Option<Vec<String>>,
@@ -80,7 +78,7 @@ pub(super) struct Ipvs {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Winkernel {
     #[serde(rename = "enableDSR")]
     enable_dsr: Option<bool>,

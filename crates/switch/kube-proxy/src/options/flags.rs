@@ -1,7 +1,9 @@
 //! The list of flags. `--help` is made of it as well.
 
+use std::net::SocketAddr;
+
 use super::command_line::{Flag, Kind};
-use super::{Action, Draft, HEALTHZ_PORT, METRICS_PORT, feature_gates, values};
+use super::{Action, Draft, HEALTHZ_PORT, METRICS_PORT, Options, feature_gates, values};
 
 use Kind::{Switch, Value};
 
@@ -78,7 +80,7 @@ pub(super) const FLAGS: &[Flag] = &[
         kind: Value("mode", |draft, text| set(&mut draft.options.detect_local_mode, values::detect_local_mode(text))),
         default: "ClusterCIDR",
         beside_config: false,
-        help: "how traffic of the node's own pods is told: ClusterCIDR is the one way",
+        help: "how traffic of pods is told: ClusterCIDR; NodeCIDR is taken for it where there is a --cluster-cidr",
     },
     Flag {
         name: "feature-gates",
@@ -95,6 +97,13 @@ pub(super) const FLAGS: &[Flag] = &[
         default: "0.0.0.0:10256",
         beside_config: false,
         help: "where /healthz is served; empty for nowhere",
+    },
+    Flag {
+        name: "healthz-port",
+        kind: Value("port", |draft, text| port(&mut draft.options.healthz_bind_address, text)),
+        default: "10256",
+        beside_config: false,
+        help: "the port of --healthz-bind-address, behind which it has to stand; 0 for no server (deprecated)",
     },
     Flag {
         name: "help",
@@ -140,7 +149,7 @@ pub(super) const FLAGS: &[Flag] = &[
     },
     Flag {
         name: "logtostderr",
-        kind: Switch(|_, on| to_standard_error(on)),
+        kind: Switch(to_standard_error),
         default: "true",
         beside_config: true,
         help: "logs go to standard error; there is nowhere else",
@@ -167,6 +176,13 @@ pub(super) const FLAGS: &[Flag] = &[
         default: "127.0.0.1:10249",
         beside_config: false,
         help: "where /metrics and /proxyMode are served; empty for nowhere",
+    },
+    Flag {
+        name: "metrics-port",
+        kind: Value("port", |draft, text| port(&mut draft.options.metrics_bind_address, text)),
+        default: "10249",
+        beside_config: false,
+        help: "the port of --metrics-bind-address, behind which it has to stand; 0 for no server (deprecated)",
     },
     Flag {
         name: "nodeport-addresses",
@@ -210,10 +226,10 @@ pub(super) const FLAGS: &[Flag] = &[
     },
     Flag {
         name: "proxy-mode",
-        kind: Value("mode", |draft, text| set(&mut draft.options.proxy_mode, values::proxy_mode(text))),
+        kind: Value("mode", |draft, text| mode(&mut draft.options, text)),
         default: "",
         beside_config: false,
-        help: "iptables or userspace; empty is the best that works here",
+        help: "iptables or userspace; empty, or ipvs, is the best that works here",
     },
     Flag {
         name: "service-cluster-ip-range",
@@ -260,10 +276,37 @@ fn choose(draft: &mut Draft, action: Action, on: bool) -> Result<(), String> {
     Ok(())
 }
 
-fn to_standard_error(on: bool) -> Result<(), String> {
-    if on {
-        Ok(())
-    } else {
-        Err("is not possible: logs go to standard error, from where systemd takes them".to_owned())
+fn to_standard_error(draft: &mut Draft, on: bool) -> Result<(), String> {
+    if !on {
+        draft.without_effect.push(
+            "--logtostderr=false has no effect: logs go to standard error, from where systemd takes them".to_owned(),
+        );
     }
+    Ok(())
+}
+
+/// The mode, with a warning where there is none of that name: upstream's does the same where the kernel has no IPVS.
+pub(super) fn mode(options: &mut Options, text: &str) -> Result<(), String> {
+    options.proxy_mode = values::proxy_mode(text)?;
+    if text == values::IPVS {
+        options.warnings.push(
+            "there is no IPVS mode here: the mode is iptables, or userspace where that is not possible, as upstream's kube-proxy \
+             goes on where the kernel has no IPVS"
+                .to_owned(),
+        );
+    }
+    Ok(())
+}
+
+/// The deprecated port of a server: none is no server.
+fn port(server: &mut Option<SocketAddr>, text: &str) -> Result<(), String> {
+    match values::number(text, 0..=u16::MAX)? {
+        0 => *server = None,
+        port => {
+            if let Some(server) = server {
+                server.set_port(port);
+            }
+        }
+    }
+    Ok(())
 }

@@ -129,6 +129,8 @@ fn every_flag_has_an_effect() {
         ),
         ("--pod-cidr", run(TRANSIT).pod_cidr == "10.16.0.0/24".parse().ok()),
         ("--service-cluster-ip-range", run(TRANSIT).service_cluster_ip_range == "10.10.0.0/22".parse().ok()),
+        ("--healthz-port", run("--healthz-port=0").healthz_bind_address.is_none()),
+        ("--metrics-port", run("--metrics-port=7").metrics_bind_address == Some("127.0.0.1:7".parse().unwrap())),
         ("--help", parsed("-h") == Ok(Command::Help) && parsed("--help") == Ok(Command::Help)),
         ("--version", parsed("--version") == Ok(Command::Version)),
     ];
@@ -150,14 +152,15 @@ fn a_wrong_value_is_named_with_its_flag_and_what_is_right() {
         ("--iptables-masquerade-bit=32", "--iptables-masquerade-bit=32 must be a whole number from 0 to 31"),
         ("--oom-score-adj=1001", "--oom-score-adj=1001 must be a whole number from -1000 to 1000"),
         ("--iptables-sync-period=0s", "--iptables-sync-period=0s must be greater than 0"),
-        ("--proxy-mode=ipvs", "there are iptables and userspace"),
+        ("--proxy-mode=kernelspace", "there are iptables and userspace"),
         ("--proxy-mode=Iptables", "must be iptables, userspace, or empty"),
-        ("--detect-local-mode=NodeCIDR", "must be ClusterCIDR"),
+        ("--detect-local-mode=NodeCIDR", "needs --cluster-cidr"),
+        ("--detect-local-mode=BridgeInterface", "must be ClusterCIDR"),
         ("--nodeport-addresses=1.2.3.4", "write 1.2.3.4/32"),
         ("--conntrack-min=-1", "must be a whole number from 0 to 2147483647"),
         ("--masquerade-all=maybe", "--masquerade-all=maybe must be true or false"),
         ("--feature-gates=A", "gate=true"),
-        ("--logtostderr=false", "logs go to standard error"),
+        ("--healthz-port=65536", "--healthz-port=65536 must be a whole number from 0 to 65535"),
         ("--iptables-min-sync-period=2m", "must not be more than --iptables-sync-period"),
         ("--pod-bridge-interface=eth+", "is no name of a network interface, such as kube0"),
         ("--pod-bridge-interface=of-sixteen-bytes", "is no name of a network interface"),
@@ -179,9 +182,8 @@ fn a_flag_that_is_not_there_leads_to_one_that_is() {
         ("--cluster-cdir=1", "did you mean --cluster-cidr?"),
         ("--zzzzzzzzzz", "--help lists what there is"),
         ("-x", "there is no flag -x"),
-        ("--ipvs-scheduler=rr", "--ipvs-scheduler is upstream's, and not here: there is no IPVS mode"),
         ("--conntrack-resize-hashsize", "takes EOS' kernel down"),
-        ("--log-dir=/tmp", "logs go to standard error"),
+        ("--write-config-to=/tmp/x", "--write-config-to is upstream's, and not here: write the file by hand"),
     ] {
         let message = parsed(line).unwrap_err();
         assert!(message.contains(expected), "{line}: {message}");
@@ -308,7 +310,8 @@ fn what_is_wrong_in_a_configuration_file_is_named() {
         ("iptables: {masqueradeBit: 32}", "iptables.masqueradeBit: 32 must be a whole number from 0 to 31"),
         ("conntrack: {min: -1}", "conntrack.min: -1 must be"),
         ("nodePortAddresses: [1.2.3.4]", "1.2.3.4/32"),
-        ("mode: ipvs", "mode: ipvs is a mode that this kube-proxy does not have"),
+        ("mode: kernelspace", "mode: kernelspace is a mode that this kube-proxy does not have"),
+        ("detectLocalMode: BridgeInterface", "detectLocalMode: BridgeInterface must be ClusterCIDR"),
         ("iptables: {syncPeriod: 5}", "iptables.syncPeriod"),
         ("metricsBindAddress: localhost", "metricsBindAddress: localhost must be IP:port"),
     ];
@@ -320,10 +323,129 @@ fn what_is_wrong_in_a_configuration_file_is_named() {
 }
 
 #[test]
-fn an_unknown_field_is_named_with_its_line() {
-    let message = with_file("mode: iptables\nclusterCIRD: 10.0.0.0/8", "").unwrap_err();
-    assert!(message.contains("unknown field `clusterCIRD`") && message.ends_with("line 4, column 1"), "{message}");
-    assert_eq!(message.lines().count(), 1, "{message}");
+fn a_field_that_was_meant_for_another_is_an_error_that_names_it() {
+    for (fields, expected) in [
+        ("clusterCIRD: 10.0.0.0/8", "no field clusterCIRD; did you mean clusterCIDR?"),
+        ("iptables: {masquradeAll: true}", "no field iptables.masquradeAll; did you mean iptables.masqueradeAll?"),
+        ("masqueradeAll: true", "no field masqueradeAll; did you mean iptables.masqueradeAll?"),
+        ("bogus: {kubeconfig: /k}\nkubeconfig: /k", "did you mean clientConnection.kubeconfig?"),
+    ] {
+        let message = with_file(fields, "").unwrap_err();
+        assert!(message.contains(expected) && message.lines().count() == 1, "{fields}: {message}");
+    }
+}
+
+#[test]
+fn what_upstream_takes_with_a_warning_is_taken_with_one_that_names_it() {
+    for (fields, expected) in [
+        ("metadata: {name: config, creationTimestamp: null}", "metadata"),
+        ("conntrack: {max: 1000}", "conntrack.max"),
+        ("resourceContainer: /kube-proxy", "resourceContainer"),
+        ("ipvs: {masqueradeAll: true}", "ipvs.masqueradeAll"),
+        ("detectLocal: {bridgeInterface: br0, interfaceNamePrefix: \"\"}", "detectLocal"),
+        ("logging: {format: text, flushFrequency: 5s}", "logging"),
+        ("nftables: {masqueradeAll: true}", "nftables"),
+        ("iptables: {localhostNodePorts: true}", "iptables.localhostNodePorts"),
+        ("somethingElse: 1", "somethingElse"),
+        ("mode: iptables\nmode: userspace", "duplicate"),
+        ("---\napiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration", "only the first document"),
+        ("---\n{", "only the first document"),
+        ("mode: ipvs", "there is no IPVS mode here"),
+        ("clusterCIDR: 10.0.0.0/8\ndetectLocalMode: NodeCIDR", "NodeCIDR is taken for ClusterCIDR"),
+    ] {
+        let options = with_file(fields, "").unwrap_or_else(|why| panic!("{fields}: {why}"));
+        let warnings = options.warnings.join("\n").to_lowercase();
+        assert!(warnings.contains(&expected.to_lowercase()), "{fields}: {warnings:?}");
+        assert_eq!(options.warnings.len(), 1, "{fields}: {warnings}");
+    }
+    let twice = with_file("mode: iptables\nmode: userspace", "").unwrap();
+    assert_eq!(twice.proxy_mode, Some(ProxyMode::Userspace), "as upstream reads it");
+}
+
+#[test]
+fn what_tools_write_out_that_says_nothing_is_no_warning() {
+    let newer = "conntrack: {max: 0, maxPerCore: null, tcpBeLiberal: false, udpTimeout: 0s}\nresourceContainer: \"\"\n\
+                 detectLocal: {bridgeInterface: \"\", interfaceNamePrefix: \"\"}\n\
+                 iptables: {localhostNodePorts: null}\nlogging: {flushFrequency: 0, verbosity: 0}\n\
+                 nftables: {masqueradeAll: false, syncPeriod: 0s}\nwindowsRunAsService: false\nmetadata: {}";
+    assert_eq!(with_file(newer, "").unwrap(), run(""));
+}
+
+/// The flags that distributions give their kube-proxies, with what of them is of no effect here.
+#[test]
+fn flags_of_distributions_are_taken() {
+    for (whose, line, without_effect) in [
+        (
+            "kops",
+            "--alsologtostderr=true --cluster-cidr=100.96.0.0/11 --conntrack-max-per-core=131072 --hostname-override=n \
+             --kubeconfig=/k --log-file=/l --logtostderr=false --master=https://a --oom-score-adj=-998 --v=2 \
+             --resource-container= --ipvs-exclude-cidrs=",
+            3,
+        ),
+        (
+            "k3s",
+            "--cluster-cidr=10.42.0.0/16,fd00::/56 --conntrack-max-per-core=0 --conntrack-tcp-timeout-close-wait=0s \
+             --conntrack-tcp-timeout-established=0s --healthz-bind-address=127.0.0.1 --hostname-override=n \
+             --kubeconfig=/k --proxy-mode=iptables",
+            0,
+        ),
+        (
+            "RKE",
+            "--v=2 --healthz-bind-address=127.0.0.1 --cluster-cidr=10.42.0.0/16 --hostname-override=n --kubeconfig=/k",
+            0,
+        ),
+        ("kubespray", "--config=FILE --v=2 --hostname-override=n --proxy-mode=bogus --masquerade-all=maybe", 2),
+        (
+            "GKE",
+            "--cluster-cidr=10.0.0.0/14 --oom-score-adj=-998 --v=2 --iptables-sync-period=1m --iptables-min-sync-period=10s \
+             --ipvs-sync-period=1m --ipvs-min-sync-period=10s --detect-local-mode=NodeCIDR --kubeconfig=/k",
+            3,
+        ),
+        (
+            "MicroK8s",
+            "--kubeconfig=/k --cluster-cidr=10.1.0.0/16 --healthz-bind-address=127.0.0.1 --profiling=false \
+             --proxy-mode ipvs --ipvs-scheduler rr --cleanup-ipvs",
+            3,
+        ),
+    ] {
+        let options = match line.strip_prefix("--config=FILE") {
+            Some(flags) => with_file("mode: iptables", flags).unwrap(),
+            None => run(line),
+        };
+        assert_eq!(options.warnings.len(), without_effect, "{whose}: {:#?}", options.warnings);
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn whatever_a_configuration_file_has_is_read_or_refused(text in configuration()) {
+        let _ = parse_configuration(&text);
+    }
+}
+
+/// Files that are not far from some, and others.
+fn configuration() -> impl proptest::strategy::Strategy<Value = String> {
+    use proptest::prelude::*;
+    let words: Vec<&str> =
+        EVERY_FIELD.split_inclusive(['\n', ' ']).chain(["---\n", "{", "[", "*a", "&a ", "!!x ", "? "]).collect();
+    let word = prop_oneof![9 => proptest::sample::select(words).prop_map(str::to_owned), 1 => any::<String>()];
+    proptest::collection::vec(word, 0..40).prop_map(|words| {
+        format!("apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n{}", words.concat())
+    })
+}
+
+#[test]
+fn a_configuration_file_of_any_shape_is_read_or_refused() {
+    let deep = format!("{{\"x\": {}", "[".repeat(100_000));
+    let level = |number: usize| format!("l{number}: &l{number} [{}]\n", vec![format!("*l{}", number - 1); 9].join(","));
+    let bomb = format!("l0: &l0 [x]\n{}", (1..12).map(level).collect::<String>());
+    for text in ["", "a", "- a", "{", "\0", "kind: [1]", "a: *b", &deep, &bomb] {
+        assert!(parse_configuration(text).is_err(), "{text:.40}");
+    }
+    for path in ["/dev/zero", "/", "/proc/self/mem"] {
+        let message = parsed(&format!("--config={path}")).unwrap_err();
+        assert!(message.starts_with(&format!("--config={path}: ")), "{message}");
+    }
 }
 
 #[test]

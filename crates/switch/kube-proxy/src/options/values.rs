@@ -110,17 +110,15 @@ pub fn interface(text: &str) -> Result<Option<String>, String> {
     }
 }
 
-/// One IPv4 block; empty is `None`.
+/// One IPv4 block, be it beside one of IPv6 as in a cluster of both; empty is `None`.
 pub fn ipv4_block(text: &str) -> Result<Option<Ipv4Net>, String> {
     if text.is_empty() {
         return Ok(None);
     }
-    if text.contains(',') {
-        return Err("has several blocks, and only one is allowed: give the IPv4 one".to_owned());
-    }
-    match block(text)? {
-        IpNet::V4(block) => Ok(Some(block)),
-        IpNet::V6(_) => Err("is an IPv6 block, and this kube-proxy serves IPv4: give the IPv4 one".to_owned()),
+    let blocks = ipv4_blocks(text.split(',').map(str::trim).filter(|text| !text.is_empty()));
+    match (text.contains(','), blocks?.as_slice()) {
+        (_, [block]) => Ok(Some(*block)),
+        _ => Err("has several IPv4 blocks, and only one is allowed".to_owned()),
     }
 }
 
@@ -150,13 +148,17 @@ fn block(text: &str) -> Result<IpNet, String> {
     })
 }
 
+/// The mode of upstream's that goes on as another one where the kernel has nothing for it.
+pub const IPVS: &str = "ipvs";
+
 /// Empty is `None`: the best that there is.
 pub fn proxy_mode(text: &str) -> Result<Option<ProxyMode>, String> {
     match text {
         "" => Ok(None),
         "iptables" => Ok(Some(ProxyMode::Iptables)),
         "userspace" => Ok(Some(ProxyMode::Userspace)),
-        "ipvs" | "nftables" | "kernelspace" => Err(
+        IPVS => Ok(None),
+        "nftables" | "kernelspace" => Err(
             "is a mode that this kube-proxy does not have: there are iptables and userspace; empty is the best of them"
                 .into(),
         ),
@@ -168,6 +170,7 @@ pub fn proxy_mode(text: &str) -> Result<Option<ProxyMode>, String> {
 pub fn detect_local_mode(text: &str) -> Result<DetectLocalMode, String> {
     match text {
         "" | "ClusterCIDR" => Ok(DetectLocalMode::ClusterCidr),
+        "NodeCIDR" => Ok(DetectLocalMode::NodeCidr),
         _ => Err("must be ClusterCIDR: local traffic is told by --cluster-cidr".to_owned()),
     }
 }
@@ -238,7 +241,9 @@ mod tests {
     #[test]
     fn one_ipv4_block_is_the_cluster_s() {
         assert_eq!(ipv4_block("10.16.0.0/16"), Ok(Some("10.16.0.0/16".parse().unwrap())));
-        assert!(ipv4_block("10.16.0.0/16,fd00::/8").is_err());
+        assert_eq!(ipv4_block("fd00::/8,10.16.0.0/16"), ipv4_block("10.16.0.0/16"));
+        assert!(ipv4_block("10.16.0.0/16,10.17.0.0/16").is_err());
+        assert!(ipv4_block(",").is_err());
         assert!(ipv4_block("fd00::/8").is_err());
         assert!(ipv4_block("10.16.0.0/33").is_err());
     }

@@ -111,10 +111,21 @@ impl Backend for Userspace {
     }
 
     fn check(&mut self, model: &Model) -> Result<bool, SyncError> {
-        if self.programmed.is_undisturbed() { Ok(false) } else { self.check_fully(model) }
+        if !self.programmed.is_undisturbed() {
+            return self.check_fully(model);
+        }
+        if self.conntrack_failed {
+            self.forget_stale_udp(model);
+        }
+        Ok(false)
     }
 
     fn check_fully(&mut self, model: &Model) -> Result<bool, SyncError> {
-        self.write(model, true)
+        let repaired = self.write(model, true)?;
+        // What began while rules were missing went past our sockets.
+        if repaired || self.conntrack_failed {
+            self.forget_stale_udp(model);
+        }
+        Ok(repaired)
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use tracing::info;
 
 use super::chains::{Chain, UserspaceJump};
-use crate::iptables::{self, Generation, Table, Tool, Watch};
+use crate::iptables::{self, Generation, Table, Tool, Undisturbed};
 use crate::options::ProxyMode;
 
 /// The rules of a chain in a few bytes.
@@ -57,18 +57,15 @@ pub struct Programmed {
     desired: Digests,
     /// As iptables-save prints it; versions differ in how they spell a rule.
     saved: Digests,
-    watch: Option<Watch>,
-    /// What the kernel answered when everything of ours stood.
-    generation: Option<Generation>,
+    undisturbed: Undisturbed,
     /// Nobody else's rules for Services are left.
     alone: bool,
 }
 
 impl Programmed {
     pub fn new(tool: Tool, jumps: Vec<UserspaceJump>) -> Self {
-        let watch =
-            Watch::new(tool.variant()).inspect_err(|error| info!(%error, "changes by others are seen late")).ok();
-        Self { tool, jumps, desired: Digests::new(), saved: Digests::new(), watch, generation: None, alone: false }
+        let undisturbed = Undisturbed::new(tool.variant(), &Table::ALL);
+        Self { tool, jumps, desired: Digests::new(), saved: Digests::new(), undisturbed, alone: false }
     }
 
     /// Writes the chains that are not as they were rendered last; returns whether there were any. Then takes away the rules of other
@@ -77,16 +74,21 @@ impl Programmed {
         let desired = digests(render);
         let differs = desired != self.desired;
         if differs {
-            let found = if self.desired.is_empty() { self.read()? } else { self.as_expected() };
+            let (look, found) = match self.desired.is_empty() {
+                true => (self.undisturbed.look(), self.read()?),
+                false => (self.undisturbed.stood(), self.as_expected()),
+            };
             let before = std::mem::take(&mut self.desired);
-            self.write(render, desired, &found, &|chain, now| before.get(&chain) != Some(now))?;
+            self.write(render, desired, (look, &found), &|chain, now| before.get(&chain) != Some(now))?;
         }
         if !self.alone {
             let here = iptables::remove(&self.tool, &[ProxyMode::Iptables])?;
+            if here {
+                self.undisturbed.forget();
+            }
             if iptables::remove_from_other_variant(&self.tool)? || here {
                 info!("removed a kube-proxy's rules of another mode");
             }
-            self.generation = self.look();
             self.alone = true;
         }
         Ok(differs)
@@ -94,23 +96,19 @@ impl Programmed {
 
     /// Whether nobody has changed the tables, as far as one look at the kernel can tell; without one, the next full check will.
     pub fn is_undisturbed(&self) -> bool {
-        self.watch.is_none() || (self.generation.is_some() && self.look() == self.generation)
+        !self.undisturbed.can_tell() || self.undisturbed.holds()
     }
 
     /// Reads everything, and writes all of it again if anything of ours is not as it was; returns whether it was not.
     pub fn repair(&mut self, render: &Render<'_>) -> Result<bool, iptables::IptablesError> {
-        let generation = self.look();
+        let look = self.undisturbed.look();
         let found = self.read()?;
         if !self.desired.is_empty() && found == self.as_expected() {
-            self.generation = generation;
+            self.undisturbed.stood_at(look);
             return Ok(false);
         }
-        self.write(render, digests(render), &found, &|_, _| true)?;
+        self.write(render, digests(render), (look, &found), &|_, _| true)?;
         Ok(true)
-    }
-
-    fn look(&self) -> Option<Generation> {
-        self.watch.as_ref()?.generation().ok()
     }
 
     fn as_expected(&self) -> Found {
@@ -145,23 +143,30 @@ impl Programmed {
         }
     }
 
-    /// Writes the chains that `changed` names, makes the jumps that `found` lacks, takes its strays away, and reads back what came of it.
+    /// Writes the chains that `changed` names, makes the jumps that were not `found` after a look, takes its strays away, and reads back what
+    /// came of it.
     fn write(
         &mut self,
         render: &Render<'_>,
         desired: Digests,
-        found: &Found,
+        (look, found): (Option<Generation>, &Found),
         changed: &dyn Fn(Chain, &Digest) -> bool,
     ) -> Result<(), iptables::IptablesError> {
         // Whatever happens from here on, only a look can tell what stands there.
         self.desired.clear();
-        self.generation = None;
+        self.undisturbed.forget();
         let changed: Vec<Chain> =
             desired.iter().filter(|(chain, digest)| changed(**chain, digest)).map(|(&chain, _)| chain).collect();
         let missing: Vec<&UserspaceJump> =
             self.jumps.iter().enumerate().filter(|(at, _)| !found.jumps.contains(at)).map(|(_, jump)| jump).collect();
+        let has_something = |table: Table| {
+            changed.iter().any(|chain| chain.table() == table)
+                || missing.iter().any(|jump| jump.table == table)
+                || found.strays.iter().any(|stray| stray.0 == table)
+        };
+        let tables: Vec<Table> = Table::ALL.into_iter().filter(|table| has_something(*table)).collect();
         self.tool.restore(&mut |out| {
-            for table in Table::ALL {
+            for &table in &tables {
                 writeln!(out, "*{table}")?;
                 for chain in changed.iter().filter(|chain| chain.table() == table) {
                     writeln!(out, ":{} - [0:0]", chain.name())?;
@@ -183,16 +188,18 @@ impl Programmed {
             }
             Ok(())
         })?;
-        let generation = self.look();
+        let written = self.undisturbed.look();
         let Found { chains, jumps, strays } = self.read()?;
-        let whole = strays.is_empty()
+        let commits = u32::try_from(tables.len()).unwrap_or(u32::MAX);
+        let whole = self.undisturbed.is_all_ours(look, commits, written)
+            && strays.is_empty()
             && jumps.len() == self.jumps.len()
             && desired.iter().all(|(chain, digest)| chains.get(chain).is_some_and(|saved| saved.rules == digest.rules));
         self.saved = chains;
         // Otherwise someone else was at it meanwhile: the next look writes it all again.
         if whole {
             self.desired = desired;
-            self.generation = generation;
+            self.undisturbed.stood_at(written);
         }
         Ok(())
     }

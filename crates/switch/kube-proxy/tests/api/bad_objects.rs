@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::fake::{ENDPOINTS, FakeApi, SERVICES, SLICES};
+use api_watch::fake::{ENDPOINTS, FakeApi, SERVICES, SLICES};
 
 /// The rules that the program would write, and its log.
 fn print_rules(api: &FakeApi) -> (String, String) {

@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::fake::{ENDPOINTS, FakeApi, SERVICES};
+use api_watch::fake::{ENDPOINTS, FakeApi, SERVICES};
 
 /// A directory with files, and a server that they may name.
 pub struct Bench {

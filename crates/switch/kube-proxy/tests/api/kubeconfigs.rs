@@ -230,6 +230,12 @@ fn certificates_that_cannot_be_used_are_refused_with_their_entry() {
     }
     let pair = |key: &str| json!({"client-certificate-data": encoded(&certificate), "client-key-data": encoded(key)});
     bench.reaches("a client's certificate", plain(json!({}), pair(&mine)), None);
+    for encrypted in [
+        pem("ENCRYPTED PRIVATE KEY", b"x"),
+        "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAAAA\n-----END RSA PRIVATE KEY-----\n".to_owned(),
+    ] {
+        bench.refuses("an encrypted key", plain(json!({}), pair(&encrypted)), &["user \"proxy\"", "encrypted"]);
+    }
     for user in [
         pair(&other),
         pair("no PEM"),
@@ -280,6 +286,7 @@ fn a_file_in_any_shape_is_read_or_refused() {
         ("two documents", format!("{yaml}---\n{yaml}").into_bytes()),
         ("no current-context", good.to_string().replace("current-context", "c").into_bytes()),
         ("no such context", good.to_string().replace("\"here\"}", "\"there\"}").into_bytes()),
+        ("no such user", good.to_string().replace("\"name\":\"proxy\"", "\"name\":\"theirs\"").into_bytes()),
         ("no such cluster", good.to_string().replace("\"name\":\"ours\"", "\"name\":\"theirs\"").into_bytes()),
         ("null everywhere", b"{clusters: null, users: null, contexts: null, current-context: null}".to_vec()),
         ("too large", vec![b'#'; 5 << 20]),

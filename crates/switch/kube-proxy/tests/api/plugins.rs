@@ -11,7 +11,7 @@ use kube_proxy::watch::{self, Connection};
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, kubeconfig, pem};
-use crate::fake::SERVICES;
+use api_watch::fake::SERVICES;
 
 const V1: &str = "client.authentication.k8s.io/v1";
 const V1BETA1: &str = "client.authentication.k8s.io/v1beta1";

@@ -3,23 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
 use kube_proxy::model::{Change, Model, Protocol, ServiceName};
+use kube_proxy::news::{self, Arrived, NewsQueue};
 use kube_proxy::objects::Reader;
-use kube_proxy::syncer::News;
 use kube_proxy::watch::{self, Connection};
 use serde_json::{Value, json};
 
-use crate::fake::{ENDPOINTS, FakeApi, SERVICES, SLICES};
+use api_watch::fake::{DISCOVERY, ENDPOINTS, FakeApi, SERVICES, SLICES};
 
 /// Only bounds a failure.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The model that a watch keeps, on a thread of its own.
 struct Watched {
-    news: Receiver<News>,
+    news: NewsQueue,
     model: Model,
     /// Whole lists of endpoints that came, by how many Services they name.
     lists: Vec<usize>,
@@ -27,7 +26,7 @@ struct Watched {
 
 impl Watched {
     fn start(api: &FakeApi) -> Watched {
-        let (sender, news) = mpsc::channel();
+        let (sender, news) = news::channel();
         let connection = Connection { kubeconfig: None, master: Some(api.url()) };
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -42,9 +41,23 @@ impl Watched {
     /// Takes in news until the model is as desired.
     fn until(&mut self, desired: impl Fn(&Model) -> bool) {
         while !desired(&self.model) {
-            let News::Change(change, _) = self.news.recv_timeout(TIMEOUT).expect("it becomes as desired") else {
-                continue;
-            };
+            self.take("it becomes as desired");
+        }
+    }
+
+    /// Takes in news until so many whole lists of endpoints came.
+    fn until_lists(&mut self, number: usize) {
+        while self.lists.len() < number {
+            self.take("a list");
+        }
+    }
+
+    fn take(&mut self, expected: &str) {
+        let news = match self.news.wait(Some(TIMEOUT)) {
+            Arrived::News(news) => news,
+            other => panic!("{other:?}, and not: {expected}"),
+        };
+        for (change, _) in news.changes {
             if let Change::AllEndpoints(all) = &change {
                 self.lists.push(all.len());
             }
@@ -168,8 +181,8 @@ fn what_a_server_that_is_away_has_said_stays_until_it_is_back() {
     watched.has(&[1]);
     api.set_away(true);
     // Long enough for several attempts.
-    let quiet = watched.news.recv_timeout(Duration::from_secs(2));
-    assert!(quiet.is_err(), "while nobody can be asked, this came: {quiet:?}");
+    let came = watched.news.wait(Some(Duration::from_secs(2)));
+    assert_eq!(came, Arrived::Nothing, "while nobody can be asked");
     api.put(SLICES, slice("web-a", &[2]));
     api.set_away(false);
     watched.has(&[2]);
@@ -188,4 +201,55 @@ fn services_that_go_while_the_watch_is_cut_are_gone() {
     api.delete(SERVICES, "default", "web");
     api.set_away(false);
     watched.until(|model| names(model).keys().eq(["default/other"]));
+}
+
+#[test]
+fn a_404_of_somebody_in_front_of_the_server_ends_no_watch() {
+    let api = FakeApi::start(&[SERVICES, SLICES, ENDPOINTS]);
+    api.put(SERVICES, service("web"));
+    api.put(SLICES, slice("web-1", &[1]));
+    api.fail(DISCOVERY, 404, 1);
+    let mut watched = Watched::start(&api);
+    watched.has(&[1]);
+    for path in [SERVICES, SLICES, DISCOVERY] {
+        api.fail(path, 404, 2);
+    }
+    api.cut();
+    api.put(SERVICES, service("late"));
+    api.put(SLICES, slice("web-1", &[1, 2]));
+    watched.until(|model| model.service(&ServiceName::new("default", "late")).is_some());
+    watched.has(&[1, 2]);
+    assert!(!api.requests().contains(&ENDPOINTS.to_owned()), "slices are there");
+}
+
+#[test]
+fn a_watch_that_cannot_begin_where_the_last_one_ended_lists_again() {
+    let api = FakeApi::start(&[SERVICES, SLICES]);
+    api.put(SERVICES, service("web"));
+    api.put(SLICES, slice("web-1", &[1]));
+    let mut watched = Watched::start(&api);
+    watched.has(&[1]);
+    let lists = watched.lists.len();
+    api.fail(SLICES, 410, 1);
+    api.cut();
+    api.put(SLICES, slice("web-1", &[1, 2]));
+    watched.has(&[1, 2]);
+    watched.until_lists(lists + 1);
+}
+
+#[test]
+fn a_slice_that_becomes_another_services_is_the_first_ones_no_more() {
+    let api = FakeApi::start(&[SERVICES, SLICES]);
+    api.put(SERVICES, service("web"));
+    api.put(SERVICES, service("other"));
+    api.put(SLICES, slice("web-1", &[1]));
+    let mut watched = Watched::start(&api);
+    watched.has(&[1]);
+    let mut relabelled = slice("web-1", &[1]);
+    relabelled["metadata"]["labels"]["kubernetes.io/service-name"] = json!("other");
+    api.put(SLICES, relabelled.clone());
+    watched.until(|model| behind(model, "web").is_empty() && behind(model, "other") == [1]);
+    relabelled["metadata"]["labels"] = json!({});
+    api.put(SLICES, relabelled);
+    watched.until(|model| behind(model, "other").is_empty());
 }

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod conntrack;
 mod fuzzed;
 mod golden;
+mod kubelets;
 mod objects;
 mod properties;
 mod random;

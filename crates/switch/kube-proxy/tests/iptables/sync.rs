@@ -200,6 +200,98 @@ fn rules_that_are_printed_otherwise_are_written_once_more_and_then_left() {
     });
 }
 
+/// Once `when` holds, which is asked at each run of that program of iptables', `command` is run by it, as another writer would.
+fn meddle(real: &Real, what: &str, when: &str, command: &str) {
+    let file = program(real, what);
+    // A link is named as the program wants to be called.
+    let real_one = fs::read_link(&file).unwrap_or_else(|_| {
+        let aside = file.with_extension("real");
+        fs::rename(&file, &aside).expect("it can be renamed");
+        aside
+    });
+    let _ = fs::remove_file(&file);
+    let (done, real_one) = (real.directory.path().join("meddled"), real_one.display());
+    let done = done.display();
+    let name = format!("iptables-{}", real.tool.variant());
+    let (before, after) = match what {
+        "save" => (format!("if [ ! -e '{done}' ] && {when}; then touch '{done}'; {name} {command}; fi"), String::new()),
+        _ => (String::new(), format!("if [ ! -e '{done}' ] && {when}; then touch '{done}'; {name} {command}; fi")),
+    };
+    write_program(&file, &format!("#!/bin/sh\n{before}\n'{real_one}' \"$@\"\nstatus=$?\n{after}\nexit $status\n"));
+}
+
+fn was_meddled_with(real: &Real) -> bool {
+    fs::remove_file(real.directory.path().join("meddled")).is_ok()
+}
+
+#[test]
+#[ignore = "needs root, iptables-legacy and iptables-nft"]
+fn what_is_flushed_between_a_repair_and_the_look_at_it_is_not_taken_for_spelling() {
+    let model = everything();
+    with_each_variant(|real| {
+        let mut backend = started(&real.tool, &model);
+        let desired = real.tables();
+        real.restore("*nat\n-F\nCOMMIT\n");
+        // What has been written since is empty again when it is read back.
+        let name = format!("iptables-{}", real.tool.variant());
+        let rules_are_back = format!("{name}-save -t nat | grep -q -- '-A KUBE-SERVICES'");
+        meddle(real, "save", &rules_are_back, "-t nat -F");
+        assert!(backend.check(&model).expect("checked"));
+        assert!(was_meddled_with(real));
+        fs::write(real.directory.path().join("meddled"), "").expect("once is enough");
+        assert!(backend.check(&model).expect("checked"), "the flush is found");
+        assert_eq!(sorted(&real.tables()), sorted(&desired));
+        assert!(!backend.check_fully(&model).expect("checked"));
+    });
+}
+
+#[test]
+#[ignore = "needs root, iptables-legacy and iptables-nft"]
+fn what_others_write_between_our_write_and_our_look_is_repaired() {
+    with_each_variant(|real| {
+        let mut model = many(8, 3);
+        meddle(real, "restore", "true", "-t nat -F KUBE-SERVICES");
+        let mut backend = started(&real.tool, &model);
+        assert!(was_meddled_with(real), "at the first sync");
+        fs::write(real.directory.path().join("meddled"), "").expect("once is enough");
+        let printed = |model: &Model| crate::golden::rules(model, &settings());
+        let stands = |model: &Model| {
+            let (printed, tables) = (printed(model), real.tables());
+            printed.lines().filter(|line| line.starts_with("-A ")).all(|rule| tables.lines().any(|line| line == rule))
+        };
+        assert!(backend.check(&model).expect("checked"));
+        assert!(stands(&model));
+        assert!(!backend.check(&model).expect("checked"));
+        was_meddled_with(real);
+        let touched = add(&mut model, "new", Service { cluster_ip: [10, 10, 0, 9].into(), ..service() }, &remote(1));
+        backend.sync(&model, &touched).expect("synced");
+        assert!(was_meddled_with(real), "at a later one");
+        fs::write(real.directory.path().join("meddled"), "").expect("once is enough");
+        assert!(backend.check(&model).expect("checked"));
+        assert!(stands(&model));
+    });
+}
+
+#[test]
+#[ignore = "needs root, iptables-legacy and iptables-nft"]
+fn loopback_is_opened_to_the_routes_only_where_a_rule_guards_it() {
+    let route_localnet = || fs::read_to_string("/proc/sys/net/ipv4/conf/all/route_localnet").expect("it is there");
+    let model = many(2, 1);
+    for guard in [
+        "*filter\n:KUBE-FIREWALL - [0:0]\n-A INPUT -j KUBE-FIREWALL\n-A KUBE-FIREWALL ! -s 127.0.0.0/8 -d 127.0.0.0/8 -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP\nCOMMIT\n",
+        "*mangle\n-A PREROUTING -d 127.0.0.0/8 ! -i lo -j DROP\nCOMMIT\n",
+    ] {
+        with_each_variant(|real| {
+            fs::write("/proc/sys/net/ipv4/conf/all/route_localnet", "0").expect("it can be set");
+            let mut backend = started(&real.tool, &model);
+            assert_eq!(route_localnet(), "0\n", "kubelet of 1.12 makes no guard");
+            real.restore(guard);
+            backend.check_fully(&model).expect("checked");
+            assert_eq!(route_localnet(), "1\n", "{guard}");
+        });
+    }
+}
+
 #[test]
 #[ignore = "needs root, iptables-legacy and iptables-nft"]
 fn after_a_failure_everything_is_looked_at_again() {

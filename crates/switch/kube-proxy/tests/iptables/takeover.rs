@@ -157,3 +157,18 @@ fn an_unwanted_chain_that_others_refer_to_is_emptied_at_least() {
         assert!(tables.contains("10.16.0.1:8080") && !tables.contains("-A KUBE-SVC-AAAAAAAAAAAAAAAA"), "{tables}");
     });
 }
+
+#[test]
+#[ignore = "needs root, iptables-legacy and iptables-nft"]
+fn a_jump_that_leads_only_some_is_not_taken_for_the_one_that_leads_all() {
+    with_each_variant(|real| {
+        real.restore("*nat\n:KUBE-SERVICES - [0:0]\n-A PREROUTING -s 10.0.0.0/8 -j KUBE-SERVICES\nCOMMIT\n");
+        started(&real.tool, &one(service(), &remote(1)));
+        let tables = real.tables();
+        let jumps: Vec<&str> = tables
+            .lines()
+            .filter(|line| line.starts_with("-A PREROUTING") && line.ends_with("-j KUBE-SERVICES"))
+            .collect();
+        assert_eq!(jumps, ["-A PREROUTING -m comment --comment \"kubernetes service portals\" -j KUBE-SERVICES"]);
+    });
+}

@@ -115,12 +115,16 @@ impl Cache {
         for kind in HELPFUL {
             for entry in fs::read_dir(self.root.join(kind)).into_iter().flatten() {
                 let path = entry?.path();
-                found.push((kind != CRATES, Reverse(path.metadata()?.modified()?), path));
+                found.push((Reverse(path.metadata()?.modified()?), kind, path));
             }
         }
         found.sort();
+        // Each set of Cargo's settings has a home of its own: the one of today's is kept before all else.
+        if let Some(crates) = found.iter().position(|(_, kind, _)| *kind == CRATES) {
+            found[..=crates].rotate_right(1);
+        }
         let (mut kept, mut freed) = (0, 0);
-        for (_, Reverse(used), path) in found {
+        for (Reverse(used), _, path) in found {
             let is_old = SystemTime::now().duration_since(used).unwrap_or_default() > REMEMBERED;
             let size = files::tree_size(&path);
             if is_old || kept + size > most {
@@ -162,9 +166,12 @@ mod tests {
             directory
         };
         let crates = made("cargo-home", "crates", 10, 5);
+        let of_other_settings = made("cargo-home", "of other settings", 50, 6);
         let [old, new] = [made("cargo-target", "old", 40, 4), made("go-build", "new", 40, 1)];
         let [heavy, small] = [made("cargo-target", "heavy", 60, 2), made("blocks", "small", 5, 3)];
-        assert_eq!(cache.trim_helpful_to(200).unwrap(), 0);
+        assert_eq!(cache.trim_helpful_to(205).unwrap(), 0);
+        assert_eq!(cache.trim_helpful_to(200).unwrap(), 50);
+        assert!(!of_other_settings.exists(), "one home for crates is of use, the others are like anything else");
         assert_eq!(cache.trim_helpful_to(100).unwrap(), 60, "the heavy one does not fit beside what was used after it");
         assert_eq!([&crates, &old, &new, &heavy, &small].map(|path| path.exists()), [true, true, true, false, true]);
         assert_eq!(cache.trim_helpful_to(55).unwrap(), 40);

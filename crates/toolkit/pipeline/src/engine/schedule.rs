@@ -48,6 +48,7 @@ pub(super) fn seconds(work: &Work) -> u32 {
         | Work::Licences(_)
         | Work::Package(_)
         | Work::Sbom(_)
+        | Work::Vex(_)
         | Work::Provenance(_) => 0,
     }
 }

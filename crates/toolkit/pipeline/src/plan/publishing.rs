@@ -107,6 +107,11 @@ impl Planner<'_> {
         let needs: Vec<String> = programs.iter().cloned().chain(std).chain(graphs).chain([LICENCES.into()]).collect();
         self.add("sbom", Work::Sbom(sbom), &needs);
 
+        if let Some((vex, needs)) = self.vex(file_name)? {
+            artifacts.push(Artifact { step: "vex".into(), file: vex.file_name.clone(), name: vex.file_name.clone() });
+            self.add("vex", Work::Vex(vex), &needs);
+        }
+
         artifacts.extend(for_operators);
         let steps = told(self.steps.iter())?;
         let made: Vec<String> = steps.iter().map(|(name, _)| name.clone()).collect();

@@ -119,6 +119,34 @@ pub struct SbomProgram {
     pub module_graph: Option<String>,
 }
 
+/// What is said of vulnerabilities in the programs, held against them.
+#[derive(Debug, Clone, Serialize)]
+pub struct Vex {
+    pub file_name: String,
+    /// The bill of materials that the step `sbom` makes.
+    pub sbom: String,
+    pub programs: Vec<VexProgram>,
+    pub units: Vec<InputFile>,
+    /// By component and file.
+    pub patches: Vec<String>,
+    /// The table, the statements, and our own code that these are about.
+    pub files: Vec<InputFile>,
+    #[serde(skip)]
+    pub table: PathBuf,
+    #[serde(skip)]
+    pub statements: PathBuf,
+    #[serde(skip)]
+    pub workspace: PathBuf,
+}
+
+/// A Go program that is looked into.
+#[derive(Debug, Clone, Serialize)]
+pub struct VexProgram {
+    pub name: String,
+    /// The step that built it.
+    pub step: String,
+}
+
 /// How what is published was made, and from what.
 #[derive(Debug, Clone, Serialize)]
 pub struct Provenance {

@@ -68,6 +68,24 @@ pub(crate) fn has_crates(root: &Path) -> bool {
     registries.flat_map(below).next().is_some()
 }
 
+/// For a build in a container: the user's settings that are taken over, and the files and directories that they name.
+pub fn for_a_container(workspace: &Path) -> Result<(String, Vec<PathBuf>)> {
+    let settings = taken_over(&user::directory_or("CARGO_HOME", ".cargo")?, workspace)?;
+    let mut places = Vec::new();
+    collect_paths(&settings, &mut places);
+    Ok((settings.to_string(), places))
+}
+
+fn collect_paths(table: &Table, places: &mut Vec<PathBuf>) {
+    for (name, value) in table {
+        match value {
+            Value::String(path) if PATHS.contains(&name.as_str()) => places.push(path.into()),
+            Value::Table(inner) => collect_paths(inner, places),
+            _ => {}
+        }
+    }
+}
+
 /// What Cargo would read for this workspace: the home's settings, and over them those of the directories down to it.
 fn taken_over(home: &Path, workspace: &Path) -> Result<Table> {
     let mut above: Vec<PathBuf> = workspace.ancestors().map(|directory| directory.join(".cargo")).collect();

@@ -159,6 +159,7 @@ mod tests {
             toolchain,
             package: "./cmd/x".into(),
             tags: vec!["t".into()],
+            language: None,
             stamps: Default::default(),
             libraries: vec![],
         };

@@ -17,6 +17,18 @@ const SECTION: &[u8] = b".gopclntab";
 /// The import paths of a Go program's packages as its functions and files name them, the standard library's among them;
 /// `name` is for errors. None for what is no Go program.
 pub fn packages(name: &str, program: &[u8]) -> Result<Option<BTreeSet<String>>, ElfError> {
+    Ok(functions_and_files(name, program)?.map(|(functions, files)| {
+        functions
+            .iter()
+            .filter_map(|name| of_function(name))
+            .chain(files.iter().filter_map(|name| of_file(name)))
+            .collect()
+    }))
+}
+
+/// The names of the functions that a Go program has, of those that were inlined too, and of the files that they stood in; `name` is
+/// for errors. None for what is no Go program.
+pub fn functions_and_files(name: &str, program: &[u8]) -> Result<Option<(Names, Names)>, ElfError> {
     let damaged = |error| ElfError::Damaged { name: name.to_owned(), error };
     let table = match program.get(4) {
         Some(&elf::ELFCLASS64) => section::<elf::FileHeader64<Endianness>>(program),
@@ -24,13 +36,7 @@ pub fn packages(name: &str, program: &[u8]) -> Result<Option<BTreeSet<String>>, 
     };
     let Some(table) = table.map_err(damaged)? else { return Ok(None) };
     match names(table) {
-        Some((functions, files)) => Ok(Some(
-            functions
-                .iter()
-                .filter_map(|name| of_function(name))
-                .chain(files.iter().filter_map(|name| of_file(name)))
-                .collect(),
-        )),
+        Some(names) => Ok(Some(names)),
         None => Err(ElfError::FunctionTable { name: name.to_owned() }),
     }
 }
@@ -63,7 +69,8 @@ fn section<H: FileHeader<Endian = Endianness>>(program: &[u8]) -> object::Result
     found.map(|(_, section)| section.data(endian, program)).transpose()
 }
 
-type Names = BTreeSet<String>;
+/// What a table names.
+pub type Names = BTreeSet<String>;
 
 /// The names of functions and of files; none for a table of no known form.
 fn names(table: &[u8]) -> Option<(Names, Names)> {

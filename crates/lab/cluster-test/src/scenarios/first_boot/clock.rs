@@ -8,7 +8,7 @@ use cluster::pki;
 use common::files;
 use contract::{Stage, places::PKI};
 
-use super::{alone, ready_without_a_word};
+use super::{BRING_UP, alone};
 use crate::{Scene, state::State};
 
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -28,7 +28,16 @@ pub fn play(scene: &mut Scene<'_>) -> Result<()> {
         files::read(&own.directory.join("ca-key.pem"))
     })?;
     let switch = alone(scene, &flash)?;
-    scene.step("it becomes ready, and complains of nothing", |_| ready_without_a_word(&switch))?;
+    scene.step(
+        "it becomes ready, and says of the wrong clock's certificates alone until when copies are good",
+        |_| {
+            let status = switch.wait_until_ready(BRING_UP)?;
+            let of_copies = |remark: &String| remark.contains("copies of the one before are good until");
+            ensure!(status.problems.is_empty() && status.remarks.iter().all(of_copies), "{}", status.complaints());
+            ensure!(!status.remarks.is_empty(), "it says nothing of certificates that will be good in a year");
+            Ok(())
+        },
+    )?;
     scene.step("its certificates have been issued again for the same authority", |_| {
         State::copy_of(&switch)?.check()?;
         let kept = switch.exec(["cat", &format!("{PKI}/ca-key.pem")])?.stdout;

@@ -16,7 +16,8 @@ const SWIX: &str = "kubernetes.swix";
 
 pub fn play(scene: &mut Scene<'_>) -> Result<()> {
     let parts = scene.parts;
-    let flash = Flash::new().with_file(SWIX, &parts.swix).with_file("cluster.toml", &parts.cluster_toml);
+    let flash =
+        Flash::new().with_file(extension::on_flash(SWIX), &parts.swix).with_file("cluster.toml", &parts.cluster_toml);
     let switch = alone(scene, &flash)?;
     scene.step("make its flash read-only, and install: it says so", |_| {
         switch.wait_until_booted(BRING_UP)?;
@@ -25,7 +26,7 @@ pub fn play(scene: &mut Scene<'_>) -> Result<()> {
                    mount -t tmpfs -o size=320m flash /mnt/flash
                    cp -a /root/flash/. /mnt/flash
                    mount -o remount,ro /mnt/flash")?;
-        extension::install(&switch, &format!("/mnt/flash/{SWIX}"))?;
+        extension::install(&switch, SWIX)?;
         says(&switch, &["/mnt/flash", "ead-only"])
     })?;
     scene.step("make it writable, and fill it: it says so", |_| {

@@ -5,6 +5,7 @@ use std::thread;
 use common::netns;
 
 use super::*;
+use crate::program;
 
 /// What is everybody's, and where portmap and the bridge plugin have their rules.
 const SHARED_RULES: &str = r#"

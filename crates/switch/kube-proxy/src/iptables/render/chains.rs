@@ -126,7 +126,7 @@ fn firewall_chain(port: &RenderedPort<'_>) -> (ChainId, String) {
         line(&mut rules, format_args!("-A {id} -s {} {comment}-j {external}", range.trunc()));
     }
     // Where this node asks, the address may be on an interface of its own, and the source then as well.
-    if port.settings.node_ip.is_some_and(|node| ranges.iter().any(|range| range.contains(&node))) {
+    if port.node_ip.is_some_and(|node| ranges.iter().any(|range| range.contains(&node))) {
         for address in &port.service.load_balancer_ips {
             line(&mut rules, format_args!("-A {id} -s {address}/32 {comment}-j {external}"));
         }

@@ -14,6 +14,8 @@ pub struct RenderedPort<'a> {
     pub service: &'a Service,
     pub port: &'a ServicePort,
     pub selection: EndpointSelection,
+    /// This node's address, where it is known.
+    pub node_ip: Option<Ipv4Addr>,
 }
 
 /// The ports of a Service that can be proxied here. Of two with the same name and protocol, the first counts.
@@ -32,7 +34,8 @@ pub fn ports<'a>(
     desired.map(move |(_, port)| {
         let endpoints = model.endpoints(service_name, &port.name, port.protocol);
         let name = PortName { service: service_name, port: &port.name, protocol: port.protocol };
-        RenderedPort { settings, name, service, port, selection: select_endpoints(service, &endpoints) }
+        let selection = select_endpoints(service, &endpoints);
+        RenderedPort { settings, name, service, port, selection, node_ip: settings.node_ip.or(model.node_address()) }
     })
 }
 

@@ -42,6 +42,10 @@ pub(crate) fn program(name: &str, go: &Go, import_path: &str, arch: Arch) -> GoC
     let out = format!("{{out}}/{name}");
     // What keeps this machine's directories out of a program.
     let trim = "all=-trimpath={tree}/src";
+    // Of two patterns that match a package, the later one counts.
+    let language =
+        go.language.as_ref().map(|version| [format!("-gcflags=all=-lang=go{version}"), "-gcflags=std=".to_owned()]);
+    let with_language = ["-trimpath"].into_iter().chain(language.iter().flatten().map(String::as_str));
     let compile = |without_paths: &[&str]| {
         let rest = ["-tags", &tags, "-ldflags", &linker_flags, "-o", &out, &go.package];
         for_switch(&directory, &gopath, arch, [&["{go}/bin/go", "build"], without_paths, &rest].concat())
@@ -49,7 +53,7 @@ pub(crate) fn program(name: &str, go: &Go, import_path: &str, arch: Arch) -> GoC
     let print = "{{if not .Standard}}{{.ImportPath}}{{end}}";
     let list = ["{go}/bin/go", "list", "-deps", "-tags", &tags, "-f", print, &go.package];
     GoCommands {
-        compile: compile(&["-trimpath"]),
+        compile: compile(&with_language.collect::<Vec<_>>()),
         compile_before_1_13: compile(&[&format!("-gcflags={trim}"), &format!("-asmflags={trim}")]),
         list: for_switch(&directory, &gopath, arch, list.to_vec()),
     }
@@ -94,4 +98,28 @@ fn for_switch(directory: &str, gopath: &str, arch: Arch, argv: Vec<&str>) -> Com
         .env("GO386", "sse2")
         // Go before 1.13 writes where its own source is into every program; this is where its makers put it.
         .env("GOROOT_FINAL", "/usr/local/go")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_but_the_standard_library_is_of_the_language_that_the_recipe_names() {
+        let mut go = Go {
+            toolchain: "go".to_owned().try_into().unwrap(),
+            package: "a.org/x/cmd/x".into(),
+            libraries: vec![],
+            tags: vec![],
+            language: Some("1.19".into()),
+            stamps: Default::default(),
+        };
+        let said = |go: &Go| program("x", go, "a.org/x", Arch::I386);
+        // Of two patterns that match a package, the later one counts.
+        let told = said(&go).compile.argv.join(" ");
+        assert!(told.contains(" -trimpath -gcflags=all=-lang=go1.19 -gcflags=std= "), "{told}");
+        assert!(!said(&go).compile_before_1_13.argv.join(" ").contains("-lang"), "it has no older one to choose");
+        go.language = None;
+        assert!(!said(&go).compile.argv.join(" ").contains("-gcflags"));
+    }
 }

@@ -1,0 +1,139 @@
+//! One watch, followed for ever: what comes is handed to a gatherer, and what fails is tried again.
+
+use std::fmt::Debug;
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use common::retry::RetryPolicy;
+use futures::StreamExt as _;
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Api, Resource};
+use serde::de::DeserializeOwned;
+
+use super::client::{CONNECT_TIMEOUT, WATCH_SECONDS, causes};
+
+/// Objects in one answer to a list: large enough that a list takes few round trips, small enough that one answer is small.
+const PAGE_SIZE: u32 = 250;
+
+/// How an API server that does not answer is asked again, endlessly.
+pub const ASK_AGAIN: RetryPolicy = RetryPolicy::backoff(Duration::from_millis(50), Duration::from_secs(1), 0.25);
+
+/// Takes what a watch of `K` brings.
+pub trait Gatherer<K> {
+    /// What is watched, for the log.
+    const WHAT: &'static str;
+
+    /// Which objects are watched, as a selector of labels.
+    const LABELS: &'static str;
+
+    /// False where nobody listens any more.
+    fn take(&mut self, event: Event<K>) -> bool;
+
+    /// Whether the server is heard, whenever that changes.
+    fn is_heard(&mut self, _heard: bool) {}
+}
+
+/// Why a watch is over.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Ended {
+    NobodyListens,
+    /// The server does not serve the kind in this version any more.
+    KindIsGone,
+}
+
+/// Follows the watch of all `K` until its end, through every failure that may pass.
+pub async fn follow<K, G>(api: Api<K>, mut gatherer: G) -> Ended
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+    G: Gatherer<K>,
+{
+    let config = watcher::Config::default().page_size(PAGE_SIZE).timeout(WATCH_SECONDS).labels(G::LABELS);
+    let mut events = pin!(watcher(api.clone(), config.clone()));
+    let mut loss = Loss::new(G::WHAT);
+    loop {
+        let next = if loss.lasts() {
+            // A watch on which nothing happens for longer than it takes to fail stands again.
+            let Ok(next) = tokio::time::timeout(CONNECT_TIMEOUT * 2, events.next()).await else {
+                loss.is_over();
+                gatherer.is_heard(true);
+                continue;
+            };
+            next
+        } else {
+            events.next().await
+        };
+        match next {
+            None => return Ended::NobodyListens,
+            // The start of a list is said before the server has been asked.
+            Some(Ok(Event::Init)) => {
+                gatherer.take(Event::Init);
+            }
+            Some(Ok(event)) => {
+                if loss.lasts() {
+                    loss.is_over();
+                    gatherer.is_heard(true);
+                }
+                if !gatherer.take(event) {
+                    return Ended::NobodyListens;
+                }
+            }
+            Some(Err(error)) => match code(&error) {
+                Some(404) => return Ended::KindIsGone,
+                // The watcher would ask for the same version again.
+                Some(410) if matches!(error, watcher::Error::WatchStartFailed(_)) => {
+                    events.set(watcher(api.clone(), config.clone()));
+                    loss.wait(&error).await;
+                }
+                Some(410) => tracing::debug!("{} have to be listed again", G::WHAT),
+                _ => {
+                    gatherer.is_heard(false);
+                    loss.wait(&error).await;
+                }
+            },
+        }
+    }
+}
+
+fn code(error: &watcher::Error) -> Option<u16> {
+    match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchFailed(kube::Error::Api(status))
+        | watcher::Error::WatchError(status) => Some(status.code),
+        _ => None,
+    }
+}
+
+/// A watch that is lost: one line when it went, one when it is back.
+struct Loss {
+    what: &'static str,
+    since: Option<Instant>,
+    failures: u32,
+}
+
+impl Loss {
+    fn new(what: &'static str) -> Self {
+        Self { what, since: None, failures: 0 }
+    }
+
+    fn lasts(&self) -> bool {
+        self.since.is_some()
+    }
+
+    async fn wait(&mut self, error: &watcher::Error) {
+        if self.since.is_none() {
+            self.since = Some(Instant::now());
+            let error = causes(error);
+            tracing::warn!(%error, "cannot watch {}; what is known stays, and the watch is tried again", self.what);
+        }
+        self.failures = self.failures.saturating_add(1);
+        tokio::time::sleep(ASK_AGAIN.pause_after(self.failures)).await;
+    }
+
+    fn is_over(&mut self) {
+        self.failures = 0;
+        if let Some(since) = self.since.take() {
+            tracing::info!("watching {} again, after {:.1} s", self.what, since.elapsed().as_secs_f32());
+        }
+    }
+}
