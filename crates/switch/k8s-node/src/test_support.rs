@@ -6,6 +6,7 @@ use std::{
     net::Ipv4Addr,
     path::{Path, PathBuf},
     thread,
+    time::{Duration, Instant},
 };
 
 use cluster::Node;
@@ -51,6 +52,15 @@ pub fn fill() {
     let mut filler = fs::File::create(PathBuf::from(FLASH).join("filler")).unwrap();
     let error = io::copy(&mut io::repeat(1), &mut filler).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+}
+
+/// Waits until the room of what was removed is free: what another test forks has our files open, too, until it becomes its program.
+pub fn until_freed(is_freed: impl Fn() -> bool) {
+    let limit = Instant::now() + Duration::from_secs(10);
+    while !is_freed() {
+        assert!(Instant::now() < limit, "the room of what was removed is not free");
+        thread::sleep(Duration::from_millis(10));
+    }
 }
 
 pub fn node(master: bool, worker: bool) -> Node {

@@ -11,7 +11,7 @@ use cluster::{Cluster, Storage, pki};
 use super::*;
 use crate::{
     desired::Desired,
-    test_support::{flash_of, in_mount_namespace as in_namespace},
+    test_support::{flash_of, in_mount_namespace as in_namespace, until_freed},
 };
 
 const CLUSTER: &str = include_str!("../../../cluster/tests/fixtures/cluster.toml");
