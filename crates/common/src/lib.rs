@@ -12,6 +12,7 @@
 //! - [`progress`]: the sink that libraries report to; they never print
 //! - [`retry`]: trying again what may fail for a while, with a name for what is waited for
 //! - [`stop`]: whether whoever waits is to give up
+//! - [`terminal`]: secrets that a person types
 //! - [`user`]: the user's directories
 //! - [`wording`]: what is wrong in a file, without a library's words
 //! - [`xtables`]: iptables' lock, and whether somebody has changed the tables
@@ -29,6 +30,7 @@ pub mod progress;
 mod removal;
 pub mod retry;
 pub mod stop;
+pub mod terminal;
 pub mod user;
 pub mod wording;
 pub mod xtables;

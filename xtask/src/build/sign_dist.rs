@@ -5,6 +5,7 @@ use std::{env, path::PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
+use common::terminal::ask_unseen;
 use pipeline::dist;
 use provenance::{
     STATEMENT, SUMS,
@@ -48,6 +49,5 @@ fn password(key: &std::path::Path) -> Result<String> {
     if let Some(password) = env::var_os(PASSWORD) {
         return password.into_string().ok().with_context(|| format!("{PASSWORD} is not UTF-8"));
     }
-    rpassword::prompt_password(format!("password of {}: ", key.display()))
-        .with_context(|| format!("{PASSWORD} is not set, and there is no terminal to ask at"))
+    ask_unseen(&format!("password of {}: ", key.display()), &format!("set {PASSWORD}"))
 }

@@ -3,13 +3,13 @@
 use std::{
     ffi::OsString,
     fs::File,
-    io::{self, BufRead, BufReader, IsTerminal, Read},
+    io::{self, BufRead, BufReader, Read},
     path::PathBuf,
 };
 
 use age::secrecy::{ExposeSecret, SecretString};
 use anyhow::{Context, Result, bail, ensure};
-use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+use common::terminal::ask_unseen;
 
 /// Whoever has a file can guess for as long as he likes.
 const SHORTEST: usize = 12;
@@ -56,7 +56,9 @@ impl Passphrase {
                 first_line(open).with_context(|| format!("{} has no passphrase", file.display()))
             }
             Passphrase::StandardInput => first_line(io::stdin().lock()).context("standard input has no passphrase"),
-            Passphrase::Asked => ask(prompt),
+            Passphrase::Asked => {
+                ask_unseen(prompt, "give --passphrase-file FILE, or - for standard input").map(Into::into)
+            }
         }
     }
 }
@@ -68,25 +70,6 @@ fn first_line(from: impl Read) -> Result<SecretString> {
     let line = line.strip_suffix('\r').unwrap_or(line);
     ensure!(!line.is_empty(), "its first line is empty");
     Ok(line.to_owned().into())
-}
-
-/// On the terminal, which does not show it.
-fn ask(prompt: &str) -> Result<SecretString> {
-    let input = io::stdin();
-    if !input.is_terminal() {
-        bail!("there is no terminal to ask for the passphrase: give --passphrase-file FILE, or - for standard input");
-    }
-    let before = tcgetattr(&input).context("cannot ask for the terminal's modes")?;
-    let mut quiet = before.clone();
-    quiet.local_modes.remove(LocalModes::ECHO);
-    print!("{prompt}");
-    tcsetattr(&input, OptionalActions::Flush, &quiet)
-        .context("cannot keep the terminal from showing the passphrase")?;
-    let read = first_line(input.lock());
-    let restored = tcsetattr(&input, OptionalActions::Flush, &before);
-    println!();
-    restored.context("cannot give the terminal its modes back")?;
-    read
 }
 
 #[cfg(test)]
