@@ -4,7 +4,11 @@ use anyhow::{Result, bail, ensure};
 use common::files;
 use serde::Deserialize;
 
-use crate::{bill::Part, evidence::Evidence, table::Vulnerability};
+use crate::{
+    bill::Part,
+    evidence::Evidence,
+    table::{Vulnerability, as_whole_package},
+};
 
 /// Each is looked at in every program that the part is in.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -66,15 +70,15 @@ impl Check {
             Check::SymbolsAbsent { .. } => {
                 ensure!(!of.symbols.is_empty(), "nobody says which functions have {}: name what is absent", of.id);
                 for symbol in &of.symbols {
-                    function_absent(symbol, part, evidence)?;
+                    match as_whole_package(symbol) {
+                        Some(directory) => package_absent(directory, part, evidence)?,
+                        None => function_absent(symbol, part, evidence)?,
+                    }
                 }
                 Ok(())
             }
             Check::FunctionAbsent { function_absent: symbol } => function_absent(symbol, part, evidence),
-            Check::PackageAbsent { package_absent: directory } => in_each(part, evidence, |name, program| {
-                ensure!(!program.has_package(directory), "{name} has the package {directory}");
-                Ok(())
-            }),
+            Check::PackageAbsent { package_absent: directory } => package_absent(directory, part, evidence),
             Check::FileAbsent { file_absent: file } => in_each(part, evidence, |name, program| {
                 ensure!(!program.has_file(file), "{name} has code of {file}");
                 Ok(())
@@ -100,6 +104,13 @@ impl Check {
 fn function_absent(symbol: &str, part: &Part, evidence: &Evidence) -> Result<()> {
     in_each(part, evidence, |name, program| {
         ensure!(!program.has_function(symbol), "{name} has the function {symbol}");
+        Ok(())
+    })
+}
+
+fn package_absent(directory: &str, part: &Part, evidence: &Evidence) -> Result<()> {
+    in_each(part, evidence, |name, program| {
+        ensure!(!program.has_package(directory), "{name} has the package {directory}");
         Ok(())
     })
 }
@@ -206,6 +217,11 @@ mod tests {
     fn the_functions_of_the_table_are_looked_for() {
         held("{ symbols-absent = true }", &["x.org/a.T.G"], &["etcd"]).unwrap();
         assert!(held("{ symbols-absent = true }", &["x.org/a.T.G", "x.org/a.T.F"], &["etcd"]).is_err());
+        held("{ symbols-absent = true }", &["x.org/b.*"], &["etcd"]).unwrap();
+        assert!(
+            held("{ symbols-absent = true }", &["x.org/a.T.G", "x.org/a.*"], &["etcd"]).is_err(),
+            "all of a package"
+        );
         assert!(held("{ symbols-absent = true }", &[], &["etcd"]).is_err(), "nobody says which they are");
     }
 

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use common::files;
+use indexmap::{IndexMap, IndexSet};
 use serde::Deserialize;
 
 use crate::{
-    table::Vulnerability,
+    table::{Vulnerability, whole_package},
     version::{self, Event, Range},
 };
 
@@ -94,14 +95,23 @@ fn parse(bytes: &[u8]) -> Result<Vec<Vulnerability>> {
     let cve = ids.iter().position(|id| id.starts_with("CVE-")).unwrap_or_default();
     let id = ids.remove(cve).clone();
     let aliases: Vec<String> = ids.into_iter().cloned().collect();
-    let mut found = Vec::new();
+    // GitHub's have an item each range of one package.
+    let mut packages: IndexMap<String, (Vec<Range>, Vec<&Affected>)> = IndexMap::new();
     for affected in &entry.affected {
         let Some(package) = purl(&affected.package) else { continue };
         let range = affected.range().with_context(|| format!("{id} of {package}"))?;
-        let (id, aliases, symbols) = (id.clone(), aliases.clone(), affected.symbols());
-        found.push(Vulnerability { id, aliases, package, range, symbols });
+        let (ranges, items) = packages.entry(package).or_default();
+        ranges.push(range);
+        items.push(affected);
     }
-    Ok(found)
+    let of_package = |(package, (ranges, items)): (String, (Vec<Range>, Vec<&Affected>))| Vulnerability {
+        id: id.clone(),
+        aliases: aliases.clone(),
+        package,
+        range: Range::any(ranges),
+        symbols: symbols(&items),
+    };
+    Ok(packages.into_iter().map(of_package).collect())
 }
 
 /// As the bill of materials names it, without a version.
@@ -125,10 +135,22 @@ impl Affected {
         if ranges.is_empty() { Range::parse("*") } else { Ok(Range::any(ranges)) }
     }
 
-    fn symbols(&self) -> Vec<String> {
-        let imports = self.ecosystem_specific.iter().flat_map(|specific| &specific.imports);
-        imports.flat_map(|import| import.symbols.iter().map(|symbol| format!("{}.{symbol}", import.path))).collect()
+    fn imports(&self) -> &[Import] {
+        self.ecosystem_specific.as_ref().map_or(&[], |specific| &specific.imports)
     }
+}
+
+/// Where one of the items names none, nobody says which they are.
+fn symbols(items: &[&Affected]) -> Vec<String> {
+    if items.iter().any(|affected| affected.imports().is_empty()) {
+        return vec![];
+    }
+    let imports = items.iter().flat_map(|affected| affected.imports());
+    let symbols = imports.flat_map(|Import { path, symbols }| match &symbols[..] {
+        [] => vec![whole_package(path)],
+        symbols => symbols.iter().map(|symbol| format!("{path}.{symbol}")).collect(),
+    });
+    symbols.collect::<IndexSet<String>>().into_iter().collect()
 }
 
 impl OsvRange {
@@ -172,6 +194,32 @@ mod tests {
             ("CVE-2026-1", &["GO-2026-1".into(), "GHSA-x".into()][..])
         );
         assert_eq!(found[0].symbols, ["golang.org/x/net/http2.Framer.ReadFrame"]);
+    }
+
+    #[test]
+    fn a_package_that_has_an_item_for_each_range_has_them_all() {
+        let item = |from: &str, to: &str, imports: &str| {
+            format!(
+                r#"{{ "package": {{ "name": "k8s.io/kubernetes", "ecosystem": "Go" }},
+                    "ranges": [{{ "type": "SEMVER", "events": [{{ "introduced": "{from}" }}, {{ "fixed": "{to}" }}] }}],
+                    "ecosystem_specific": {{ "imports": [{imports}] }} }}"#
+            )
+        };
+        let entry = |items: &[String]| {
+            let text = format!(r#"{{ "id": "GHSA-y", "affected": [{}] }}"#, items.join(","));
+            let found = parse(text.as_bytes()).unwrap();
+            assert_eq!(found.len(), 1, "{found:?}");
+            found.into_iter().next().unwrap()
+        };
+        let (one, all) = (r#"{ "path": "k8s.io/a", "symbols": ["F"] }"#, r#"{ "path": "k8s.io/b" }"#);
+        let found = entry(&[item("1.20.0", "1.20.6", one), item("1.19.0", "1.19.10", all), item("0", "1.18.18", one)]);
+        for (version, is_affected) in [("1.20.2", true), ("1.20.6", false), ("1.19.3", true), ("1.18.1", true)] {
+            assert_eq!(found.range.has(&version::parse(version).unwrap()), is_affected, "{version}");
+        }
+        // Who names a package and no function of it means all of it.
+        assert_eq!(found.symbols, ["k8s.io/a.F", "k8s.io/b.*"]);
+        let found = entry(&[item("1.20.0", "1.20.6", one), item("1.19.0", "1.19.10", "")]);
+        assert_eq!(found.symbols, Vec::<String>::new(), "nobody says which they are");
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub struct Vulnerability {
     pub package: String,
     pub range: Range,
     /// The functions that have it, where that is known: `net/http.(*Transport).RoundTrip` is `net/http.Transport.RoundTrip` here.
+    /// `net/http.*` is every one of a package.
     pub symbols: Vec<String>,
 }
 
@@ -138,6 +139,18 @@ impl Table {
         self.vulnerabilities.iter().any(|known| known.ids().any(|known| known == id))
     }
 }
+
+/// What stands for every function of a package.
+pub(crate) fn whole_package(path: &str) -> String {
+    format!("{path}{WHOLE}")
+}
+
+/// The package that a symbol stands for as a whole.
+pub(crate) fn as_whole_package(symbol: &str) -> Option<&str> {
+    symbol.strip_suffix(WHOLE)
+}
+
+const WHOLE: &str = ".*";
 
 impl Vulnerability {
     /// Its id and the others that it has.
