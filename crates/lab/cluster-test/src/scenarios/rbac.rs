@@ -61,8 +61,12 @@ pub fn play(scene: &mut Scene<'_>) -> Result<()> {
             let names =
                 |list: &Value, name: &str| list.as_array().is_some_and(|list| list.iter().any(|one| one == name));
             ensure!(rules.iter().any(|rule| names(&rule["resources"], "services") && names(&rule["verbs"], "create")));
-            let writes =
-                rules.iter().find(|rule| names(&rule["resources"], "endpoints") && names(&rule["verbs"], "create"));
+            let writes = rules.iter().find(|rule| {
+                names(&rule["resources"], "endpoints")
+                    && ["create", "update", "patch", "delete", "deletecollection", "*"]
+                        .iter()
+                        .any(|verb| names(&rule["verbs"], verb))
+            });
             ensure!(writes.is_none(), "{EDIT} has {writes:?}");
             Ok(())
         })

@@ -39,9 +39,10 @@ pub fn rbac(switch: &Switch) -> Result<String> {
     let binding = ensure(&client, "clusterrolebindings", &binding, "subjects")?;
     let dns = dns_service::ensure(&client, &switch.cluster)?;
     let edit = endpoints_role::ensure(&client)?;
-    // The others come later, and get theirs from the reconciler.
-    node_roles::ensure(&client, &switch.cluster)?;
-    Ok(format!("{role} the role of the API server at kubelets, {binding} its binding; {edit}; {dns}"))
+    // The others come later, and get theirs from the reconciler, which tries again where a label is refused now.
+    let roles = node_roles::ensure(&client, &switch.cluster).err().map(|error| format!("; warning: {error:#}"));
+    let roles = roles.unwrap_or_default();
+    Ok(format!("{role} the role of the API server at kubelets, {binding} its binding; {edit}; {dns}{roles}"))
 }
 
 /// Makes the object, or corrects it where `field` differs.
