@@ -7,6 +7,7 @@ mod file;
 mod join;
 mod names;
 mod network;
+mod services;
 mod storage;
 mod token;
 
@@ -24,6 +25,7 @@ pub use error::{ConfigError, ConfigErrors};
 pub use join::{CaHash, LastDay};
 pub use names::Names;
 pub use network::{Backend, Firewall, Network, NetworkOn};
+pub use services::{ExternalIps, Services};
 pub use storage::Storage;
 pub use token::JoinToken;
 
@@ -50,6 +52,7 @@ pub struct Cluster {
     pub storage: Storage,
     /// A cluster without it is as those of older releases.
     pub network: Option<Network>,
+    pub services: Services,
     pub nodes: Vec<Node>,
     /// What a worker and the master know of each other before there are certificates. Without it nobody new can join.
     #[serde(skip)]

@@ -13,7 +13,8 @@ pub mod units;
 
 pub use cni::{BRIDGE, VXLAN, conflist};
 pub use config::{
-    Backend, CERTIFICATE_DAYS, CaHash, Certificates, Cluster, ConfigError, ConfigErrors, Firewall, JoinToken, KeyType,
-    KubeProxy, KubeProxyImplementation, LastDay, Names, Network, NetworkOn, Node, ProxyMode, Storage, Subject, overlap,
+    Backend, CERTIFICATE_DAYS, CaHash, Certificates, Cluster, ConfigError, ConfigErrors, ExternalIps, Firewall,
+    JoinToken, KeyType, KubeProxy, KubeProxyImplementation, LastDay, Names, Network, NetworkOn, Node, ProxyMode,
+    Services, Storage, Subject, overlap,
 };
 pub use reserved::{Reserved, ReservedOn};

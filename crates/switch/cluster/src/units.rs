@@ -16,7 +16,7 @@ use ipnet::Ipv4Net;
 use minijinja::{Environment, UndefinedBehavior, Value, syntax::SyntaxConfig, value::Serde};
 use serde::Serialize;
 
-use crate::{BRIDGE, Cluster, Firewall, KubeProxy, Names, Node, ReservedOn, room::StorageLimits};
+use crate::{BRIDGE, Cluster, ExternalIps, Firewall, KubeProxy, Names, Node, ReservedOn, room::StorageLimits};
 
 const SECTION: &str = "[X-Kubernetes-On-EOS]";
 const RESTART_ON: &str = "RestartOn=";
@@ -54,6 +54,8 @@ pub struct ClusterValues<'a> {
     /// What each node's pods are on.
     pub bridge: &'static str,
     pub kube_proxy: KubeProxy,
+    /// Whether the API server refuses Services new addresses of their own choice.
+    pub denies_external_ips: bool,
 }
 
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -120,6 +122,7 @@ impl<'a> From<&'a Cluster> for ClusterValues<'a> {
             firewall: cluster.network.as_ref().map(|network| network.firewall).unwrap_or_default(),
             bridge: BRIDGE,
             kube_proxy: cluster.kube_proxy,
+            denies_external_ips: cluster.services.external_ips == ExternalIps::Denied,
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use cluster::{Backend, Cluster, JoinToken, KeyType, Reserved};
+use cluster::{Backend, Cluster, ExternalIps, JoinToken, KeyType, Reserved};
 
 const GOOD: &str = include_str!("fixtures/cluster.toml");
 
@@ -395,6 +395,22 @@ fn the_network_is_read_and_checked_and_without_it_a_cluster_is_as_those_of_befor
     assert!(eos("iptables").is_ok());
     let error = eos("userspace").unwrap_err().to_string();
     assert!(error.contains("mode userspace listens on ports") && error.contains("[kube-proxy]"), "{error}");
+}
+
+#[test]
+fn services_are_denied_external_ips_where_the_file_says_so_and_nowhere_else() {
+    let of = |lines: &str| Cluster::parse(&format!("{GOOD}\n{lines}\n"), "cluster.toml");
+    let external_ips = |lines: &str| of(lines).unwrap().services.external_ips;
+    for before in ["", "[services]", "[services]\nexternal_ips = \"allowed\""] {
+        assert_eq!(external_ips(before), ExternalIps::Allowed, "{before}");
+    }
+    assert_eq!(external_ips("[services]\nexternal_ips = \"denied\""), ExternalIps::Denied);
+    for (line, problem) in
+        [("external_ips = false", "external_ips"), ("external_ip = \"denied\"", "there is no `external_ip` here")]
+    {
+        let error = of(&format!("[services]\n{line}")).unwrap_err().to_string();
+        assert!(error.contains(problem) && error.starts_with("cluster.toml:2"), "{line}: {error}");
+    }
 }
 
 #[test]

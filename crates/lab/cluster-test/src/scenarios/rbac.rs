@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use cluster::ExternalIps;
 use contract::{Credential, places, ports};
 use serde_json::Value;
 
@@ -70,6 +71,17 @@ pub fn play(scene: &mut Scene<'_>) -> Result<()> {
             ensure!(writes.is_none(), "{EDIT} has {writes:?}");
             Ok(())
         })
+    })?;
+    scene.step("a Service gets no external IP where cluster.toml denies them", |scene| {
+        let wanted = r#"{"spec":{"externalIPs":["192.0.2.1"]}}"#;
+        // Admission decides on it as on any other, and nothing is written.
+        let patch = ["--namespace=default", "patch", "service", "kubernetes", "--dry-run=server", "--patch", wanted];
+        let asked = master.exec([&[places::KUBECTL, "--kubeconfig", places::ADMIN_KUBECONFIG][..], &patch].concat())?;
+        let said = String::from_utf8_lossy(&asked.stderr).into_owned();
+        let denies = scene.cluster.services.external_ips == ExternalIps::Denied;
+        ensure!(asked.status.success() != denies, "cluster.toml denies them: {denies}, and the answer was: {said}");
+        ensure!(!denies || said.contains("DenyServiceExternalIPs: 192.0.2.1"), "it was denied, but so: {said}");
+        Ok(())
     })?;
     scene.step("every API is available, and aggregated API servers are told whom to believe", |_| {
         let services = raw(&master, API_SERVICES)?;

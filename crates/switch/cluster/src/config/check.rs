@@ -61,7 +61,8 @@ struct Claim {
 
 pub(super) fn cluster(file: File, join: Option<JoinTable<'_>>, text: &str) -> Result<Cluster, Vec<ConfigError>> {
     let mut checker = Checker { text, errors: Vec::new(), warnings: Vec::new() };
-    let File { cluster, node: tables, kube_proxy, reserved, dns: names, certificates, network, storage } = file;
+    let File { cluster, node: tables, kube_proxy, reserved, dns: names, certificates, network, services, storage } =
+        file;
     let table = cluster.into_inner();
     checker.label(&table.name, "the cluster's name");
     checker.domain(&table.domain);
@@ -109,6 +110,7 @@ pub(super) fn cluster(file: File, join: Option<JoinTable<'_>>, text: &str) -> Re
             certificates,
             storage,
             network,
+            services,
             nodes,
             token,
             ca_hash,

@@ -11,7 +11,7 @@ use toml::{
 };
 
 use super::{
-    KeyType, KubeProxy, Storage, Subject,
+    KeyType, KubeProxy, Services, Storage, Subject,
     certificates::CertificatesTable,
     error::{ConfigError, without_long},
     join::{CaHash, LastDay},
@@ -36,6 +36,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) storage: Storage,
     pub(super) network: Option<NetworkTable>,
+    #[serde(default)]
+    pub(super) services: Services,
 }
 
 #[derive(Deserialize)]

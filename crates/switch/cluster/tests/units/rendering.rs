@@ -74,6 +74,22 @@ fn etcd_and_the_audit_log_keep_to_the_room_that_is_made_for_them() {
 }
 
 #[test]
+fn external_ips_are_denied_where_cluster_toml_says_so() {
+    let denied = |said: &str| {
+        let unit = rendered_for(&format!("{CLUSTER}\n{said}"), "1.20", "kube-apiserver", true).text;
+        let plugins =
+            unit.lines().find(|line| line.trim_start().starts_with("--enable-admission-plugins=")).unwrap().to_owned();
+        assert!(plugins.contains("NodeRestriction,") && plugins.ends_with(" \\"), "{plugins}");
+        plugins.contains(",DenyServiceExternalIPs \\")
+    };
+    assert!(denied("[services]\nexternal_ips = \"denied\"\n"));
+    assert!(
+        !denied("") && !denied("[services]\nexternal_ips = \"allowed\"\n"),
+        "clusters of before go on as they were"
+    );
+}
+
+#[test]
 fn the_api_server_reads_who_is_revoked_where_that_is_written() {
     let server = rendered("1.20", "kube-apiserver", true).text;
     assert!(server.contains(&format!("--revoked-clients-file={} \\\n", places::REVOKED_CLIENTS)), "{server}");

@@ -121,14 +121,17 @@ fn of_template(file: &Path, systemd: u32, units: &mut Vec<OnSwitch>) {
     }
 }
 
-/// A switch that is both, and one of each; with each kube-proxy and each of its modes; with and without what is kept for EOS.
+/// A switch that is both, and one of each; with each kube-proxy and each of its modes; with and without what is kept for EOS
+/// and what Services are denied.
 fn clusters() -> Vec<Cluster> {
     let apart = CLUSTER.replace("[\"master\", \"worker\"]", "[\"master\"]");
     let mut clusters = Vec::new();
     for nodes in [CLUSTER, &apart] {
         for proxy in ["", "implementation = \"kubernetes-on-eos\"", "implementation = \"upstream\""] {
             for mode in ["", "mode = \"iptables\"", "mode = \"userspace\""] {
-                for reserved in ["", "[reserved]\nmemory = \"2Gi\"\ncpu = \"500m\"\n"] {
+                for reserved in
+                    ["", "[reserved]\nmemory = \"2Gi\"\ncpu = \"500m\"\n[services]\nexternal_ips = \"denied\"\n"]
+                {
                     let text = format!("{nodes}\n[kube-proxy]\n{proxy}\n{mode}\n{reserved}");
                     clusters.push(Cluster::parse(&text, "cluster.toml").unwrap());
                 }

@@ -75,7 +75,8 @@ impl Plan {
         }
         text.push_str(&format!(
             "\n# Of each switch, what pods are not given: EOS needs it.\n[reserved]\nmemory = {}\ncpu = {}\n\n# Pods' packets between \
-             switches: in VXLAN, or by \"routes\" where the network knows the pods' ranges.\n[network]\nbackend = \"vxlan\"\n\n[join]\ntoken = {}\n",
+             switches: in VXLAN, or by \"routes\" where the network knows the pods' ranges.\n[network]\nbackend = \"vxlan\"\n\n# Addresses that Services name themselves: whoever may write Services could \
+             take any of them over.\n[services]\nexternal_ips = \"denied\"\n\n[join]\ntoken = {}\n",
             quoted(&self.eos_memory),
             quoted(&self.eos_cpu),
             quoted(JoinToken::make()?.reveal()),

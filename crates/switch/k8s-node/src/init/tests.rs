@@ -40,6 +40,7 @@ fn a_whole_cluster_is_written_by_flags_with_a_token_that_it_may_begin_with() {
     let nodes: Vec<_> = cluster.nodes.iter().map(|node| (node.name.as_str(), node.master, node.worker)).collect();
     assert_eq!(nodes, [("veos-b", true, true), ("veos-l1", false, true), ("veos-l2", false, true)]);
     assert_eq!(cluster.reserved, Some(cluster::Reserved::TO_BEGIN));
+    assert_eq!(cluster.services.external_ips, cluster::ExternalIps::Denied);
     assert!(cluster.warnings.errors.is_empty());
     assert!(written(THREE).unwrap().token != cluster.token, "each cluster has a token of its own");
     let other = "--name lab --domain lab.example --pod-network 10.32.0.0/16 --service-network 10.33.0.0/24 \

@@ -1,10 +1,10 @@
 //! What the API server may do at the kubelets: what logs, exec, port-forward and metrics need, and nothing else. What else the master makes
-//! of the API: the roles of nodes, the Service of names, a right that is too much.
+//! of the API: the roles of nodes, the Service of names, a right that is too much; and which Services have addresses of their own choice.
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::{dns_service, endpoints_role};
+use super::{dns_service, endpoints_role, external_ips};
 use crate::{api::Client, health, node_roles, switch::Switch};
 
 const GROUP: &str = "/apis/rbac.authorization.k8s.io/v1";
@@ -42,7 +42,11 @@ pub fn rbac(switch: &Switch) -> Result<String> {
     // The others come later, and get theirs from the reconciler, which tries again where a label is refused now.
     let roles = node_roles::ensure(&client, &switch.cluster).err().map(|error| format!("; warning: {error:#}"));
     let roles = roles.unwrap_or_default();
-    Ok(format!("{role} the role of the API server at kubelets, {binding} its binding; {edit}; {dns}{roles}"))
+    // Last: it may be that cluster.toml asks for what this release cannot do.
+    let external = external_ips::look(&client, &switch.cluster)?;
+    Ok(format!(
+        "{role} the role of the API server at kubelets, {binding} its binding; {edit}; {external}; {dns}{roles}"
+    ))
 }
 
 /// Makes the object, or corrects it where `field` differs.
