@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use common::retry::RetryPolicy;
 use futures::StreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::{Api, Resource};
+use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 
 use super::client::{CONNECT_TIMEOUT, WATCH_SECONDS, causes};
@@ -42,12 +42,13 @@ pub enum Ended {
 }
 
 /// Follows the watch of all `K` until its end, through every failure that may pass.
-pub async fn follow<K, G>(api: Api<K>, mut gatherer: G) -> Ended
+pub async fn follow<K, G>(client: Client, mut gatherer: G) -> Ended
 where
-    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
     G: Gatherer<K>,
 {
     let config = watcher::Config::default().page_size(PAGE_SIZE).timeout(WATCH_SECONDS).labels(G::LABELS);
+    let api = Api::<K>::all(client);
     let mut events = pin!(watcher(api.clone(), config.clone()));
     let mut loss = Loss::new(G::WHAT);
     loop {
@@ -78,7 +79,10 @@ where
                 }
             }
             Some(Err(error)) => match code(&error) {
-                Some(404) => return Ended::KindIsGone,
+                Some(404) => {
+                    gatherer.is_heard(false);
+                    return Ended::KindIsGone;
+                }
                 // The watcher would ask for the same version again.
                 Some(410) if matches!(error, watcher::Error::WatchStartFailed(_)) => {
                     events.set(watcher(api.clone(), config.clone()));

@@ -2,12 +2,15 @@
 //! followed through every failure that may pass, and the Services' names.
 
 pub mod access;
+mod again;
 mod client;
-#[cfg(feature = "fake")]
+#[cfg(any(test, feature = "fake"))]
 pub mod fake;
 mod follow;
+mod kinds;
 mod service_name;
 
 pub use client::{Connection, causes, connect};
-pub use follow::{ASK_AGAIN, Ended, Gatherer, follow};
+pub use follow::Gatherer;
+pub use kinds::{watch_endpoints, watch_services};
 pub use service_name::ServiceName;

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use api_watch::{ASK_AGAIN, Ended, Gatherer, causes, follow};
-use k8s_openapi::api::core::v1::{self, Endpoints};
-use k8s_openapi::api::discovery::v1::EndpointSlice;
+use api_watch::{Gatherer, watch_endpoints, watch_services};
+use k8s_openapi::api::core::v1;
+use kube::Client;
 use kube::runtime::watcher::Event;
-use kube::{Api, Client};
 
 use super::objects::{self, OfObject};
 use super::{Service, ServiceName, Shared, Subsets};
@@ -16,45 +15,15 @@ const ALL: &str = "";
 
 /// Watches for ever.
 pub async fn run(client: Client, shared: Shared) {
-    let services = follow(
-        Api::<v1::Service>::all(client.clone()),
-        ServicesGatherer { shared: shared.clone(), list: BTreeMap::new() },
+    let services =
+        watch_services(client.clone(), || ServicesGatherer { shared: shared.clone(), list: BTreeMap::new() });
+    let endpoints = watch_endpoints(
+        client,
+        true,
+        || EndpointsGatherer::new(objects::slice, &shared),
+        || EndpointsGatherer::new(objects::endpoints, &shared),
     );
-    tokio::join!(services, watch_endpoints(client, shared));
-}
-
-async fn watch_endpoints(client: Client, shared: Shared) {
-    loop {
-        let ended = if has_endpoint_slices(&client).await {
-            let gatherer = EndpointsGatherer { read: objects::slice, shared: shared.clone(), list: BTreeMap::new() };
-            follow(Api::<EndpointSlice>::all(client.clone()), gatherer).await
-        } else {
-            let gatherer =
-                EndpointsGatherer { read: objects::endpoints, shared: shared.clone(), list: BTreeMap::new() };
-            follow(Api::<Endpoints>::all(client.clone()), gatherer).await
-        };
-        if ended == Ended::NobodyListens {
-            return;
-        }
-        tracing::info!("the API server does not serve what was watched any more; looking again");
-    }
-}
-
-/// Asks until the API server answers.
-async fn has_endpoint_slices(client: &Client) -> bool {
-    let mut failures: u32 = 0;
-    loop {
-        match client.list_api_group_resources("discovery.k8s.io/v1").await {
-            Ok(list) => return list.resources.iter().any(|resource| resource.name == "endpointslices"),
-            Err(kube::Error::Api(status)) if status.code == 404 => return false,
-            Err(error) if failures == 0 => {
-                tracing::warn!(error = %causes(&error), "the API server does not answer; asking until it does");
-            }
-            Err(_) => {}
-        }
-        failures = failures.saturating_add(1);
-        tokio::time::sleep(ASK_AGAIN.pause_after(failures)).await;
-    }
+    tokio::join!(services, endpoints);
 }
 
 struct ServicesGatherer {
@@ -102,6 +71,12 @@ struct EndpointsGatherer<K> {
     read: fn(&K) -> Option<OfObject>,
     shared: Shared,
     list: BTreeMap<ServiceName, Subsets>,
+}
+
+impl<K> EndpointsGatherer<K> {
+    fn new(read: fn(&K) -> Option<OfObject>, shared: &Shared) -> Self {
+        Self { read, shared: shared.clone(), list: BTreeMap::new() }
+    }
 }
 
 impl<K> Gatherer<K> for EndpointsGatherer<K> {

@@ -1,5 +1,8 @@
 //! The master is away: what was known is answered, and said to be old, over restarts of the program and of the switch.
 
+use api_watch::fake::{ENDPOINTS, SERVICES};
+use serde_json::json;
+
 use crate::client::{by_udp, question, with_edns};
 use crate::running::Running;
 
@@ -42,7 +45,7 @@ fn a_restart_without_the_api_server_keeps_names_also_after_a_power_cut() {
     running.until("stale");
     assert!(says_stale(&running));
     // Services that are gone meanwhile go when the API server is heard.
-    running.api.delete(api_watch::fake::SERVICES, "shop", "web");
+    running.api.delete(SERVICES, "shop", "web");
     running.api.set_away(false);
     running.until("current");
     running.wait_for("it is gone", || running.ask("web.shop.svc.cluster.local.", "A").code == "NXDomain");
@@ -59,4 +62,20 @@ fn who_knows_nothing_says_nothing_rather_than_that_there_is_nothing() {
     running.api.set_away(false);
     running.until("current");
     assert_eq!(running.get("/healthz").unwrap().0, 200);
+}
+
+#[test]
+fn a_404_of_somebody_in_front_of_the_api_server_is_no_end_and_names_are_stale_meanwhile() {
+    for kind in [SERVICES, ENDPOINTS] {
+        let running = Running::start();
+        running.api.fail(kind, 404, usize::MAX);
+        running.api.cut();
+        running.until("stale");
+        running.api.fail(kind, 404, 0);
+        running.put_service("late", json!({"clusterIP": "10.10.0.30"}));
+        running.put_endpoints("db", &[1, 2, 3]);
+        running.answers("late.shop.svc.cluster.local.", "A", &["10.10.0.30"]);
+        running.answers("db.shop.svc.cluster.local.", "A", &["10.16.0.1", "10.16.0.2", "10.16.0.3"]);
+        running.until("current");
+    }
 }

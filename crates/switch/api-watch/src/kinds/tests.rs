@@ -1,0 +1,121 @@
+//! Against a fake API server, and somebody in front of it.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::{self, sleep};
+use std::time::{Duration, Instant};
+
+use kube::ResourceExt;
+use kube::runtime::watcher::Event;
+use serde_json::json;
+
+use super::*;
+use crate::fake::{DISCOVERY, ENDPOINTS, FakeApi, SERVICES, SLICES};
+use crate::{Connection, connect};
+
+/// Only bounds a failure.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Objects of any kind, by their names.
+#[derive(Clone, Default)]
+struct Watched(Arc<Mutex<Seen>>);
+
+#[derive(Default)]
+struct Seen {
+    names: BTreeSet<String>,
+    heard: bool,
+}
+
+impl Watched {
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().unwrap()
+    }
+
+    fn until(&self, what: &str, is_so: impl Fn(&Seen) -> bool) {
+        let begun = Instant::now();
+        while !is_so(&self.seen()) {
+            assert!(begun.elapsed() < TIMEOUT, "{what}");
+            sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl<K: ResourceExt> Gatherer<K> for Watched {
+    const WHAT: &'static str = "objects";
+    const LABELS: &'static str = "";
+
+    fn take(&mut self, event: Event<K>) -> bool {
+        let mut seen = self.seen();
+        match event {
+            Event::Init => seen.names.clear(),
+            Event::InitDone => seen.heard = true,
+            Event::InitApply(object) | Event::Apply(object) => {
+                seen.names.insert(object.name_any());
+            }
+            Event::Delete(object) => {
+                seen.names.remove(&object.name_any());
+            }
+        }
+        true
+    }
+
+    fn is_heard(&mut self, heard: bool) {
+        self.seen().heard = heard;
+    }
+}
+
+/// Watches of Services and of their endpoints, on a thread of their own.
+fn start(api: &FakeApi) -> [Watched; 2] {
+    let watched = [Watched::default(), Watched::default()];
+    let [services, endpoints] = watched.clone();
+    let to = Connection { kubeconfig: None, master: Some(api.url()) };
+    thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let client = connect(&to).unwrap();
+            let services = watch_services(client.clone(), || services.clone());
+            let endpoints = watch_endpoints(client, true, || endpoints.clone(), || endpoints.clone());
+            tokio::join!(services, endpoints);
+        });
+    });
+    watched
+}
+
+fn put(api: &FakeApi, kind: &'static str, name: &str) {
+    api.put(
+        kind,
+        json!({"metadata": {"namespace": "default", "name": name}, "spec": {}, "addressType": "IPv4", "endpoints": []}),
+    );
+}
+
+fn asked(api: &FakeApi, path: &str) -> usize {
+    api.requests().iter().filter(|asked| *asked == path).count()
+}
+
+#[test]
+fn a_404_of_somebody_in_front_ends_no_watch_and_nothing_is_heard_meanwhile() {
+    let api = FakeApi::start(&[SERVICES, SLICES, ENDPOINTS]);
+    let watched = start(&api);
+    for watched in &watched {
+        watched.until("it stands", |seen| seen.heard);
+    }
+    for path in [SERVICES, SLICES, DISCOVERY] {
+        api.fail(path, 404, usize::MAX);
+    }
+    api.cut();
+    for watched in &watched {
+        watched.until("it is not heard", |seen| !seen.heard);
+    }
+    let before = asked(&api, SERVICES);
+    sleep(Duration::from_secs(1));
+    assert!(asked(&api, SERVICES) - before < 15, "it is not asked without a pause");
+    for path in [SERVICES, SLICES, DISCOVERY] {
+        api.fail(path, 404, 0);
+    }
+    put(&api, SERVICES, "late");
+    put(&api, SLICES, "late");
+    for watched in &watched {
+        watched.until("it stands again", |seen| seen.heard && seen.names.contains("late"));
+    }
+    assert_eq!(asked(&api, ENDPOINTS), 0, "slices are there");
+}
