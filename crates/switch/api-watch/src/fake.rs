@@ -38,6 +38,8 @@ struct State {
     cuts: u64,
     /// Connections are ended at once, as if there were no server.
     away: bool,
+    /// Watches are taken, and not answered.
+    hanging: bool,
     requests: Vec<String>,
     /// Paths whose next requests are answered with an error, as by somebody in front of the server.
     failing: BTreeMap<String, (u16, usize)>,
@@ -135,6 +137,12 @@ impl FakeApi {
         self.cut();
     }
 
+    /// Does it answer watches, or leave who asks for one without a word?
+    pub fn set_hanging(&self, hanging: bool) {
+        self.state().hanging = hanging;
+        self.shared.changed.notify_all();
+    }
+
     /// The next so many requests for this path get this status.
     pub fn fail(&self, path: &str, code: u16, times: usize) {
         self.state().failing.insert(path.to_owned(), (code, times));
@@ -214,6 +222,9 @@ impl Shared {
                 continue;
             }
             if query.contains_key("watch") && self.state().kinds.contains_key(path) {
+                if !self.answers_watches(cuts) {
+                    return Ok(());
+                }
                 let since = query.get("resourceVersion").and_then(|text| text.parse().ok());
                 return self.watch(&mut stream, path, since, cuts);
             }
@@ -254,6 +265,15 @@ impl Shared {
             return ("200 OK", json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}));
         }
         ("404 Not Found", failure(404, "NotFound"))
+    }
+
+    /// Waits for as long as it hangs; false where the watch ends before it has begun.
+    fn answers_watches(&self, cuts: u64) -> bool {
+        let mut state = self.state();
+        while state.hanging && state.cuts == cuts {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.cuts == cuts
     }
 
     /// `cuts` is how many there were when it was asked for.

@@ -10,7 +10,8 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 
-use super::client::{CONNECT_TIMEOUT, WATCH_SECONDS, causes};
+use super::client::{WATCH_SECONDS, causes};
+use super::standing;
 
 /// Objects in one answer to a list: large enough that a list takes few round trips, small enough that one answer is small.
 const PAGE_SIZE: u32 = 250;
@@ -29,7 +30,7 @@ pub trait Gatherer<K> {
     /// False where nobody listens any more.
     fn take(&mut self, event: Event<K>) -> bool;
 
-    /// Whether the server is heard, whenever that changes.
+    /// Whether the watch stands: what the server says is heard. May be said again.
     fn is_heard(&mut self, _heard: bool) {}
 }
 
@@ -48,52 +49,45 @@ where
     G: Gatherer<K>,
 {
     let config = watcher::Config::default().page_size(PAGE_SIZE).timeout(WATCH_SECONDS).labels(G::LABELS);
+    let (client, stands) = standing::observed(client);
     let api = Api::<K>::all(client);
     let mut events = pin!(watcher(api.clone(), config.clone()));
     let mut loss = Loss::new(G::WHAT);
     loop {
-        let next = if loss.lasts() {
-            // A watch on which nothing happens for longer than it takes to fail stands again.
-            let Ok(next) = tokio::time::timeout(CONNECT_TIMEOUT * 2, events.next()).await else {
+        let next = tokio::select! {
+            biased;
+            // A list that was answered is not enough: what comes after it would not be heard.
+            () = stands.begins() => {
                 loss.is_over();
                 gatherer.is_heard(true);
                 continue;
-            };
-            next
-        } else {
-            events.next().await
+            }
+            next = events.next() => next,
         };
         match next {
             None => return Ended::NobodyListens,
-            // The start of a list is said before the server has been asked.
-            Some(Ok(Event::Init)) => {
-                gatherer.take(Event::Init);
-            }
             Some(Ok(event)) => {
-                if loss.lasts() {
-                    loss.is_over();
-                    gatherer.is_heard(true);
-                }
                 if !gatherer.take(event) {
                     return Ended::NobodyListens;
                 }
             }
-            Some(Err(error)) => match code(&error) {
-                Some(404) => {
-                    gatherer.is_heard(false);
-                    return Ended::KindIsGone;
+            // As long as it stood, nothing was lost; what happened since then is in the list that follows.
+            Some(Err(error)) if code(&error) == Some(410) && !matches!(error, watcher::Error::WatchStartFailed(_)) => {
+                tracing::debug!("{} have to be listed again", G::WHAT);
+            }
+            Some(Err(error)) => {
+                stands.no_more();
+                gatherer.is_heard(false);
+                match code(&error) {
+                    Some(404) => return Ended::KindIsGone,
+                    // The watcher would ask for the same version again.
+                    Some(410) if matches!(error, watcher::Error::WatchStartFailed(_)) => {
+                        events.set(watcher(api.clone(), config.clone()));
+                    }
+                    _ => {}
                 }
-                // The watcher would ask for the same version again.
-                Some(410) if matches!(error, watcher::Error::WatchStartFailed(_)) => {
-                    events.set(watcher(api.clone(), config.clone()));
-                    loss.wait(&error).await;
-                }
-                Some(410) => tracing::debug!("{} have to be listed again", G::WHAT),
-                _ => {
-                    gatherer.is_heard(false);
-                    loss.wait(&error).await;
-                }
-            },
+                loss.wait(&error).await;
+            }
         }
     }
 }

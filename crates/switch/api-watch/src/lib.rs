@@ -9,6 +9,7 @@ pub mod fake;
 mod follow;
 mod kinds;
 mod service_name;
+mod standing;
 
 pub use client::{Connection, causes, connect};
 pub use follow::Gatherer;

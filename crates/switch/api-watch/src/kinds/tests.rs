@@ -48,7 +48,7 @@ impl<K: ResourceExt> Gatherer<K> for Watched {
         let mut seen = self.seen();
         match event {
             Event::Init => seen.names.clear(),
-            Event::InitDone => seen.heard = true,
+            Event::InitDone => {}
             Event::InitApply(object) | Event::Apply(object) => {
                 seen.names.insert(object.name_any());
             }
@@ -118,4 +118,22 @@ fn a_404_of_somebody_in_front_ends_no_watch_and_nothing_is_heard_meanwhile() {
         watched.until("it stands again", |seen| seen.heard && seen.names.contains("late"));
     }
     assert_eq!(asked(&api, ENDPOINTS), 0, "slices are there");
+}
+
+#[test]
+fn a_server_that_hangs_is_not_heard_however_long_it_is_silent() {
+    let api = FakeApi::start(&[SERVICES]);
+    let [services, _] = start(&api);
+    services.until("it stands", |seen| seen.heard);
+    api.set_hanging(true);
+    api.fail(SERVICES, 500, 1);
+    api.cut();
+    services.until("it is lost", |seen| !seen.heard);
+    // Longer than it takes to fail where nobody is there.
+    sleep(Duration::from_secs(11));
+    assert!(!services.seen().heard, "nothing has been heard");
+    api.set_hanging(false);
+    services.until("it stands again", |seen| seen.heard);
+    put(&api, SERVICES, "late");
+    services.until("what happens is heard", |seen| seen.names.contains("late"));
 }

@@ -43,10 +43,7 @@ impl Gatherer<v1::Service> for ServicesGatherer {
                     self.list.insert(name, service);
                 }
             }
-            Event::InitDone => {
-                self.is_heard(true);
-                self.shared.write().set_services(std::mem::take(&mut self.list));
-            }
+            Event::InitDone => self.shared.write().set_services(std::mem::take(&mut self.list)),
             Event::Apply(object) => {
                 if let Some((name, service)) = objects::service(&object) {
                     self.shared.write().set_service(name, service);
@@ -91,10 +88,7 @@ impl<K> Gatherer<K> for EndpointsGatherer<K> {
                     self.list.entry(name).or_default().insert(object, subsets);
                 }
             }
-            Event::InitDone => {
-                self.is_heard(true);
-                self.shared.write().set_all_endpoints(std::mem::take(&mut self.list));
-            }
+            Event::InitDone => self.shared.write().set_all_endpoints(std::mem::take(&mut self.list)),
             Event::Apply(object) => {
                 if let Some((name, object, subsets)) = (self.read)(&object) {
                     self.shared.write().set_endpoints(name, object, Some(subsets));
