@@ -10,6 +10,7 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 
+use super::again::Again;
 use super::client::{WATCH_SECONDS, causes};
 use super::standing;
 
@@ -53,6 +54,7 @@ where
     let api = Api::<K>::all(client);
     let mut events = pin!(watcher(api.clone(), config.clone()));
     let mut loss = Loss::new(G::WHAT);
+    let mut relists = Again::default();
     loop {
         let next = tokio::select! {
             biased;
@@ -72,8 +74,9 @@ where
                 }
             }
             // As long as it stood, nothing was lost; what happened since then is in the list that follows.
-            Some(Err(error)) if code(&error) == Some(410) && !matches!(error, watcher::Error::WatchStartFailed(_)) => {
+            Some(Err(watcher::Error::WatchError(status))) if status.code == 410 => {
                 tracing::debug!("{} have to be listed again", G::WHAT);
+                relists.wait().await;
             }
             Some(Err(error)) => {
                 stands.no_more();

@@ -137,3 +137,22 @@ fn a_server_that_hangs_is_not_heard_however_long_it_is_silent() {
     put(&api, SERVICES, "late");
     services.until("what happens is heard", |seen| seen.names.contains("late"));
 }
+
+#[test]
+fn what_is_gone_is_asked_for_with_pauses_again() {
+    let api = FakeApi::start(&[SERVICES]);
+    api.fail(SERVICES, 410, 5);
+    let begun = Instant::now();
+    let [services, _] = start(&api);
+    services.until("it stands", |seen| seen.heard);
+    // 50 ms, and twice as much each time, of which a quarter may be left out.
+    assert!(begun.elapsed() > Duration::from_secs(1), "lists");
+    let before = asked(&api, SERVICES);
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(1) {
+        api.forget();
+        sleep(Duration::from_millis(1));
+    }
+    let asked_meanwhile = asked(&api, SERVICES) - before;
+    assert!(asked_meanwhile < 30, "watches: {asked_meanwhile} times");
+}
