@@ -4,14 +4,14 @@ mod cache;
 mod exchange;
 mod loops;
 mod servers;
+mod shares;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::{Name, RecordType};
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::metrics::Metrics;
@@ -19,8 +19,9 @@ use crate::reply::Reply;
 use cache::{Cache, Cached};
 pub use loops::Loops;
 pub use servers::{Servers, StubDomain};
+use shares::Shares;
 
-/// Questions that are under way at a time. More get an error, and ask again.
+/// Questions that are under way at a time. More get an error, and ask again; so does who asks more of them than is its share.
 const MOST_QUESTIONS: usize = 256;
 
 /// How long one server may take, before another is asked or the same again.
@@ -45,7 +46,7 @@ pub struct Forwarder {
     servers: Servers,
     loops: Loops,
     cache: Mutex<Cache>,
-    permits: Semaphore,
+    places: Shares,
     metrics: Arc<Metrics>,
 }
 
@@ -55,12 +56,13 @@ impl Forwarder {
             servers,
             loops: Loops::with_a_secret(),
             cache: Mutex::new(Cache::default()),
-            permits: Semaphore::new(MOST_QUESTIONS),
+            places: Shares::new(MOST_QUESTIONS),
             metrics,
         }
     }
 
-    pub async fn ask(&self, question: &Question) -> Reply {
+    /// `source` is who asks.
+    pub async fn ask(&self, question: &Question, source: IpAddr) -> Reply {
         let stale = match self.cache().get(question, Instant::now()) {
             Some(Cached::Fresh(reply)) => {
                 self.metrics.cache_hit(reply.code);
@@ -71,7 +73,11 @@ impl Forwarder {
         };
         self.metrics.cache_miss();
         let asked = async {
-            let _permit = self.permits.try_acquire().ok()?;
+            let Some(_place) = self.places.take(source) else {
+                self.metrics.over_share();
+                tracing::debug!(%source, "it has as many questions under way as it may");
+                return None;
+            };
             match stale {
                 Some(_) => timeout(STALE_AFTER, self.ask_servers(question)).await.ok()?,
                 None => self.ask_servers(question).await,

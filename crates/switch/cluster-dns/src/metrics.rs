@@ -30,6 +30,7 @@ pub struct Metrics {
     forward_lies: Family<Labels<1>, Counter>,
     not_admitted: Counter,
     dropped: Counter,
+    over_share: Counter,
     services: Gauge,
     stale: Gauge,
     serving: Gauge,
@@ -64,6 +65,7 @@ impl Metrics {
             forward_lies: Family::default(),
             not_admitted: Counter::default(),
             dropped: Counter::default(),
+            over_share: Counter::default(),
             services: Gauge::default(),
             stale: Gauge::default(),
             serving: Gauge::default(),
@@ -109,6 +111,11 @@ impl Metrics {
             "cluster_dns_dropped",
             "Questions that were dropped, as too many waited",
             self.dropped.clone(),
+        );
+        registry.register(
+            "cluster_dns_over_share",
+            "Questions of those who have as many under way as they may",
+            self.over_share.clone(),
         );
         registry.register("cluster_dns_services", "Services that are known", self.services.clone());
         registry.register("cluster_dns_stale", "Whether what is known may not be true any more", self.stale.clone());
@@ -172,6 +179,10 @@ impl Metrics {
 
     pub fn dropped(&self) {
         self.dropped.inc();
+    }
+
+    pub fn over_share(&self) {
+        self.over_share.inc();
     }
 
     pub fn known(&self, services: usize, stale: bool, serving: bool) {

@@ -1,6 +1,7 @@
 //! From a question to its answer: out of the cluster's own names, or of what the switch's resolvers say; an alias is followed from the
 //! one into the other.
 
+use std::net::IpAddr;
 use std::sync::{Arc, RwLockReadGuard};
 
 use hickory_proto::op::ResponseCode;
@@ -49,7 +50,8 @@ impl Resolver {
         }
     }
 
-    pub async fn resolve(&self, request: &Request) -> Reply {
+    /// `source` is who asks.
+    pub async fn resolve(&self, request: &Request, source: IpAddr) -> Reply {
         let (mut reply, name) = match self.own(request) {
             Step::Done(reply) => return reply,
             Step::Elsewhere(reply, name) => (reply, name),
@@ -60,7 +62,7 @@ impl Resolver {
             dnssec: request.wants_dnssec(),
             checking_disabled: request.metadata.checking_disabled,
         };
-        let rest = self.forwarder.ask(&question).await;
+        let rest = self.forwarder.ask(&question, source).await;
         reply.code = rest.code;
         reply.stale |= rest.stale;
         reply.authentic = rest.authentic && reply.answers.is_empty();

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use hickory_proto::op::ResponseCode;
@@ -17,6 +17,9 @@ use crate::request::{self, Incoming, LONGEST};
 
 /// More at a time, and the oldest is closed.
 const MOST_CONNECTIONS: usize = 256;
+
+/// More from one address, and the oldest of these is closed.
+const MOST_OF_ONE: usize = MOST_CONNECTIONS / 4;
 
 const BACKLOG: i32 = 128;
 
@@ -37,7 +40,7 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 
 pub async fn serve(listener: TcpListener, server: &Server) -> io::Result<()> {
     let mut connections = JoinSet::new();
-    let mut by_age: VecDeque<AbortHandle> = VecDeque::new();
+    let mut by_age: VecDeque<(IpAddr, AbortHandle)> = VecDeque::new();
     loop {
         let (stream, client) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -52,23 +55,26 @@ pub async fn serve(listener: TcpListener, server: &Server) -> io::Result<()> {
             server.metrics.not_admitted();
             continue;
         }
-        if by_age.len() >= MOST_CONNECTIONS {
-            by_age.retain(|connection| !connection.is_finished());
-        }
-        if by_age.len() >= MOST_CONNECTIONS
-            && let Some(oldest) = by_age.pop_front()
-        {
+        by_age.retain(|(_, connection)| !connection.is_finished());
+        let of_one = by_age.iter().filter(|(source, _)| *source == client.ip()).count();
+        let oldest = match (of_one >= MOST_OF_ONE, by_age.len() >= MOST_CONNECTIONS) {
+            (true, _) => by_age.iter().position(|(source, _)| *source == client.ip()),
+            (false, true) => Some(0),
+            (false, false) => None,
+        };
+        if let Some((_, oldest)) = oldest.and_then(|oldest| by_age.remove(oldest)) {
             oldest.abort();
         }
         let server = server.clone();
-        by_age.push_back(connections.spawn(async move {
+        let conversation = connections.spawn(async move {
             // What goes wrong is the client's affair.
-            let _ = timeout(LONGEST_CONNECTION, converse(stream, &server)).await;
-        }));
+            let _ = timeout(LONGEST_CONNECTION, converse(stream, client.ip(), &server)).await;
+        });
+        by_age.push_back((client.ip(), conversation));
     }
 }
 
-async fn converse(mut stream: TcpStream, server: &Server) -> io::Result<()> {
+async fn converse(mut stream: TcpStream, client: IpAddr, server: &Server) -> io::Result<()> {
     loop {
         let length = usize::from(timeout(IDLE, stream.read_u16()).await??);
         if length > LONGEST {
@@ -87,7 +93,7 @@ async fn converse(mut stream: TcpStream, server: &Server) -> io::Result<()> {
             Incoming::Question(request) => {
                 let reply = match server.resolver.at_once(&request) {
                     Some(reply) => reply,
-                    None => server.resolver.resolve(&request).await,
+                    None => server.resolver.resolve(&request, client).await,
                 };
                 server.metrics.answered("tcp", Some(request.query.query_type()), reply.code, begun);
                 reply.to_bytes(&request, u16::MAX)

@@ -15,7 +15,7 @@ use crate::request::{self, Incoming, LONGEST};
 /// Room for a burst of all pods together.
 const RECEIVE_BUFFER: usize = 1 << 20;
 
-/// Questions that wait for a resolver. More are dropped, and asked again.
+/// Questions that wait for a resolver, or for a word that who asks has its share of these. More are dropped, and asked again.
 const MOST_WAITING: usize = 512;
 
 /// In a row, before others have their turn.
@@ -80,7 +80,7 @@ fn take(socket: &Arc<UdpSocket>, server: &Server, waiting: &Arc<Semaphore>, pack
     let (socket, server) = (Arc::clone(socket), server.clone());
     tokio::spawn(async move {
         let _turn = turn;
-        let reply = server.resolver.resolve(&request).await;
+        let reply = server.resolver.resolve(&request, client.ip()).await;
         server.metrics.answered("udp", Some(kind), reply.code, begun);
         send(&socket, &reply.to_bytes(&request, request.payload()), client);
     });

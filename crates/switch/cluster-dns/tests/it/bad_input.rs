@@ -1,8 +1,10 @@
 //! Whatever comes: nothing ends the program, fills its memory or keeps others from their answers.
 
 use std::io::Write as _;
-use std::net::{TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
+
+use socket2::{Domain, Socket, Type};
 
 use crate::client::{by_tcp, by_udp, on, question, raw_by_udp};
 use crate::running::Running;
@@ -124,6 +126,24 @@ fn a_thousand_connections_keep_nobody_out_and_long_messages_are_not_taken_in() {
     let answer = by_tcp(running.address, &question("web.shop.svc.cluster.local.", "A")).unwrap();
     assert_eq!(answer.data, ["10.10.0.20"]);
     assert!(running.resident() < 48 * 1024, "{} KiB", running.resident());
+}
+
+#[test]
+fn connections_of_one_client_end_nobody_else_s() {
+    let running = Running::start();
+    let asked = question("web.shop.svc.cluster.local.", "A");
+    let mut first = TcpStream::connect(running.address).unwrap();
+    assert!(on(&mut first, &asked).is_some());
+    let another = || {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from((Ipv4Addr::new(127, 0, 0, 2), 0)).into()).unwrap();
+        socket.connect(&running.address.into()).unwrap();
+        TcpStream::from(socket)
+    };
+    let mut open: Vec<TcpStream> = (0..300).map(|_| another()).collect();
+    // They are taken one after the other.
+    assert!(on(open.last_mut().unwrap(), &asked).is_some());
+    assert!(on(&mut first, &asked).is_some(), "its connection was ended");
 }
 
 #[test]

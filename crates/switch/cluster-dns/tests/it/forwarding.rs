@@ -72,6 +72,27 @@ fn one_resolver_that_is_away_is_passed_over() {
 }
 
 #[test]
+fn who_asks_for_names_that_nobody_answers_keeps_others_from_nothing() {
+    let mut running = Running::new();
+    let silent = FakeResolver::start();
+    silent.is(Manner::Silent);
+    running.flags.push(format!("--stub-domain=hole.example={}", silent.address));
+    running.run();
+    running.until("current");
+    let greedy = UdpSocket::bind("127.0.0.2:0").unwrap();
+    for number in 0..300 {
+        let asked = question(&format!("{number}.hole.example."), "A").to_vec().unwrap();
+        greedy.send_to(&asked, running.address).unwrap();
+        // Not more at a time than the socket has room for.
+        if number % 16 == 0 {
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+    assert_eq!(running.ask("www.example.com.", "A").data, ["192.0.2.1"]);
+    assert!(running.metric("cluster_dns_over_share_total") > 0.0);
+}
+
+#[test]
 fn a_stub_domain_has_resolvers_of_its_own() {
     let mut running = Running::new();
     let stub = FakeResolver::start();
