@@ -3,13 +3,14 @@
 
 mod rules;
 
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use common::command::Program;
 use common::xtables::Chain;
 use ipnet::Ipv4Net;
+use nix::ifaddrs::getifaddrs;
 
 const INTERFACE: &str = "lo";
 
@@ -35,7 +36,7 @@ impl Presence {
         for chain in &self.chains {
             changed |= chain.ensure()?;
         }
-        if !self.is_here() {
+        if !self.is_here()? {
             let address = format!("{}/32", self.address);
             let args = ["-4", "address", "replace", &address, "dev", INTERFACE, "scope", "host"];
             program("ip", "take the cluster's DNS address")?.args(args).read()?;
@@ -46,7 +47,7 @@ impl Presence {
 
     /// Gives it back. The address first: who asks then is led to whoever has it.
     pub fn remove(&self) -> Result<()> {
-        if self.is_here() {
+        if self.is_here()? {
             let address = format!("{}/32", self.address);
             let args = ["-4", "address", "del", &address, "dev", INTERFACE];
             program("ip", "give the cluster's DNS address back")?.args(args).read()?;
@@ -54,13 +55,40 @@ impl Presence {
         self.chains.iter().try_for_each(Chain::remove)
     }
 
-    /// Only an address that the kernel has can be bound to.
-    fn is_here(&self) -> bool {
-        UdpSocket::bind((self.address, 0)).is_ok()
+    /// By what the interface has: where `net.ipv4.ip_nonlocal_bind` is set, any address can be bound to.
+    fn is_here(&self) -> Result<bool> {
+        let mut all = getifaddrs().context("cannot tell which addresses this switch has")?;
+        Ok(all.any(|found| {
+            let ip = found.address.as_ref().and_then(|address| address.as_sockaddr_in()).map(|address| address.ip());
+            found.interface_name == INTERFACE && ip == Some(self.address)
+        }))
     }
 }
 
 fn program(name: &str, purpose: &str) -> Result<Program> {
     let program = Program::new(name, purpose).with_context(|| format!("cannot run {name}"))?;
     Ok(program.limit(LIMIT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[ignore = "needs root, for a network namespace, and iptables"]
+    fn the_address_is_taken_also_where_any_address_can_be_bound_to() {
+        let inside = || {
+            let _namespace = common::netns::unshare().unwrap();
+            std::fs::write("/proc/sys/net/ipv4/ip_nonlocal_bind", "1").unwrap();
+            program("ip", "set the interface up").unwrap().args(["link", "set", INTERFACE, "up"]).read().unwrap();
+            let presence = Presence::new([10, 10, 0, 10].into(), "kube0", &[], true);
+            assert!(!presence.is_here().unwrap());
+            assert!(presence.ensure().unwrap() && presence.is_here().unwrap());
+            assert!(!presence.ensure().unwrap(), "nothing was to be done");
+            presence.remove().unwrap();
+            assert!(!presence.is_here().unwrap());
+            presence.remove().unwrap();
+        };
+        std::thread::spawn(inside).join().unwrap();
+    }
 }
