@@ -154,20 +154,28 @@ async fn attend(address: SocketAddr, server: &Server, presence: Option<&Presence
             Whose::Unknown => sleep(TICK).await,
             Whose::Operators(name) => {
                 let why = format!("the Service {name} has the cluster's DNS address: names are left to it");
-                if health.set(State::Off(why.clone())) {
+                let is_new = health.set(State::Off(why.clone()));
+                if is_new {
                     tracing::warn!("{why}");
                     tell_systemd(&[NotifyState::Ready, NotifyState::Status(&why)]);
                 }
                 if let Err(error) = in_background(presence, Presence::remove).await {
                     tracing::warn!("cannot give the cluster's DNS address back: {error:#}");
                     sleep(TRY_AGAIN).await;
+                    continue;
                 }
-                sleep(TICK).await;
+                // What was under way when it became another's is undone soon.
+                let pause = if is_new { TRY_AGAIN } else { PRESENCE };
+                let operators = Whose::Operators(name);
+                tokio::select! {
+                    () = sleep(pause) => {}
+                    () = until_it_is(server, address, |whose| *whose != operators) => {}
+                }
             }
             Whose::Ours => {
                 let served = tokio::select! {
                     served = serve(address, server, presence, health) => served,
-                    () = until_another_has_it(server, address) => continue,
+                    () = until_it_is(server, address, |whose| matches!(whose, Whose::Operators(_))) => continue,
                 };
                 if let Err(error) = served {
                     if health.set(State::Failing(format!("{error:#}"))) {
@@ -241,12 +249,12 @@ fn of(known: &Knowledge, address: SocketAddr) -> Whose {
     }
 }
 
-async fn until_another_has_it(server: &Server, address: SocketAddr) {
+async fn until_it_is(server: &Server, address: SocketAddr, so: impl Fn(&Whose) -> bool) {
     let mut version = None;
     loop {
         sleep(TICK).await;
         let known = server.resolver.known();
-        if version != Some(known.version()) && matches!(of(&known, address), Whose::Operators(_)) {
+        if version != Some(known.version()) && so(&of(&known, address)) {
             return;
         }
         version = Some(known.version());

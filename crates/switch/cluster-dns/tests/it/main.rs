@@ -5,6 +5,7 @@
 mod bad_input;
 mod client;
 mod forwarding;
+mod left_to_others;
 mod on_a_switch;
 mod resolver;
 mod restarts;

@@ -23,6 +23,8 @@ pub struct Running {
     pub metrics: SocketAddr,
     pub directory: TempDir,
     pub flags: Vec<String>,
+    /// Where programs are looked for first.
+    pub programs: Option<PathBuf>,
     child: Option<Child>,
 }
 
@@ -47,13 +49,17 @@ impl Running {
             metrics: free_port(),
             directory: tempfile::tempdir().unwrap(),
             flags,
+            programs: None,
             child: None,
         }
     }
 
     pub fn run(&mut self) {
         let directory = |name: &str| self.directory.path().join(name).display().to_string();
+        let path = std::env::var("PATH").unwrap();
+        let path = self.programs.iter().fold(path, |path, first| format!("{}:{path}", first.display()));
         let child = Command::new(env!("CARGO_BIN_EXE_cluster-dns"))
+            .env("PATH", path)
             .arg(format!("--master={}", self.api.url()))
             .args(["--address=127.0.0.1", "--service-cidr=10.10.0.0/22", "--cluster-cidr=10.16.0.0/16"])
             .arg(format!("--port={}", self.address.port()))
