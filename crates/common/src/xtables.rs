@@ -29,6 +29,9 @@ const WAITS: [&[&str]; 2] = [&["-w", "5", "-W", "100000"], &["-w", "5"]];
 /// What iptables' programs say, of any version, where the lock was not to be had.
 const LOCKED: &str = "xtables lock";
 
+/// What they say where the kernel has no such table.
+const NO_TABLE: [&str; 2] = ["Cannot initialize", "does not exist"];
+
 /// Longer than one that waits for the lock.
 const LIMIT: Duration = Duration::from_secs(15);
 
@@ -86,6 +89,11 @@ pub fn wait_of(restore: &Path) -> Result<&'static [&'static str]> {
 /// Whether this is what a program says that could not get the lock.
 pub fn says_locked(stderr: &str) -> bool {
     stderr.contains(LOCKED)
+}
+
+/// Whether this is what a program says of a table that the kernel lacks.
+pub fn says_no_table(stderr: &str) -> bool {
+    NO_TABLE.iter().any(|words| stderr.contains(words))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 
-use super::{Family, Tables};
+use super::{Family, Tables, says_no_table};
 
 /// A chain of ours, and the system's chains that packets come to it from; none where a chain of ours leads to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,9 +32,13 @@ impl Chain {
         Ok(!making.is_empty())
     }
 
-    /// Takes the chain away, however often it is asked for.
+    /// Takes the chain away, however often it is asked for. In a table that the kernel lacks there is none.
     pub fn remove(&self) -> Result<()> {
-        let removing = self.removing(&self.family.save(self.table)?);
+        let saved = match self.family.save(self.table) {
+            Err(error) if says_no_table(&format!("{error:#}")) => return Ok(()),
+            saved => saved?,
+        };
+        let removing = self.removing(&saved);
         if removing.is_empty() { Ok(()) } else { Tables::find(self.family)?.change(self.table, &removing) }
     }
 

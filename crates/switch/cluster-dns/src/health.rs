@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::forward::Forwarder;
 use crate::knowledge::Shared;
 use crate::metrics::Metrics;
+use crate::presence::Presence;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -33,6 +34,7 @@ pub struct Health {
     state: Mutex<State>,
     known: Shared,
     forwarder: Arc<Forwarder>,
+    presence: Option<Presence>,
 }
 
 #[derive(Serialize)]
@@ -45,11 +47,13 @@ struct Status {
     resolvers: Vec<SocketAddr>,
     /// Those of them that ask us themselves, and are left out.
     looping: Vec<SocketAddr>,
+    /// Conntrack has every question, as the kernel or iptables lacks what would leave them out.
+    tracked: bool,
 }
 
 impl Health {
-    pub fn new(known: Shared, forwarder: Arc<Forwarder>) -> Self {
-        Self { state: Mutex::default(), known, forwarder }
+    pub fn new(known: Shared, forwarder: Arc<Forwarder>, presence: Option<Presence>) -> Self {
+        Self { state: Mutex::default(), known, forwarder, presence }
     }
 
     pub fn state(&self) -> State {
@@ -77,7 +81,8 @@ impl Health {
         let (resolvers, looping) = self.forwarder.resolvers();
         let known = self.known.read();
         let (names, services) = (known.standing().as_str(), known.services().count());
-        let status = Status { state: self.state(), names, services, resolvers, looping };
+        let tracked = self.presence.as_ref().is_some_and(Presence::is_tracked);
+        let status = Status { state: self.state(), names, services, resolvers, looping, tracked };
         HttpAnswer::json(StatusCode::OK, serde_json::to_string(&status).unwrap_or_default())
     }
 }

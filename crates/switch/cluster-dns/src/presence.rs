@@ -4,6 +4,7 @@
 mod rules;
 
 use std::net::Ipv4Addr;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -20,20 +21,30 @@ const LIMIT: Duration = Duration::from_secs(20);
 #[derive(Clone, Debug)]
 pub struct Presence {
     address: Ipv4Addr,
-    chains: Vec<Chain>,
+    /// The chains where packets can be left untracked, and where they cannot.
+    untracked: Vec<Chain>,
+    tracked: Vec<Chain>,
+    /// Which of them it is, once it was tried out.
+    notrack: Arc<OnceLock<bool>>,
 }
 
 impl Presence {
     /// `bridge` is what this switch's pods are on; `others` may ask, too. None of them is let in where `lets_in` leaves that to others.
     pub fn new(address: Ipv4Addr, bridge: &str, others: &[Ipv4Net], lets_in: bool) -> Self {
-        Self { address, chains: rules::desired(address, bridge, others, lets_in) }
+        let chains = |notrack| rules::desired(address, bridge, others, lets_in, notrack);
+        Self { address, untracked: chains(true), tracked: chains(false), notrack: Arc::default() }
+    }
+
+    /// Whether what is asked is tracked, as this machine cannot leave it untracked.
+    pub fn is_tracked(&self) -> bool {
+        self.notrack.get() == Some(&false)
     }
 
     /// Takes the address, or finds it taken. Says whether anything was to be done.
     pub fn ensure(&self) -> Result<bool> {
         let mut changed = false;
         // The rules first: nothing is to be tracked that comes as soon as the address is there.
-        for chain in &self.chains {
+        for chain in self.chains()? {
             changed |= chain.ensure()?;
         }
         if !self.is_here()? {
@@ -52,7 +63,21 @@ impl Presence {
             let args = ["-4", "address", "del", &address, "dev", INTERFACE];
             program("ip", "give the cluster's DNS address back")?.args(args).read()?;
         }
-        self.chains.iter().try_for_each(Chain::remove)
+        // Those of an earlier run, too.
+        let of_tracked =
+            self.tracked.iter().filter(|chain| self.untracked.iter().all(|other| other.name != chain.name));
+        self.untracked.iter().chain(of_tracked).try_for_each(Chain::remove)
+    }
+
+    fn chains(&self) -> Result<&[Chain]> {
+        let notrack = match self.notrack.get() {
+            Some(known) => *known,
+            None => {
+                let found = rules::can_notrack()?;
+                *self.notrack.get_or_init(|| found)
+            }
+        };
+        Ok(if notrack { &self.untracked } else { &self.tracked })
     }
 
     /// By what the interface has: where `net.ipv4.ip_nonlocal_bind` is set, any address can be bound to.

@@ -56,13 +56,13 @@ pub async fn run(options: Options) -> Result<()> {
         options.address,
     );
     let forwarder = Arc::new(Forwarder::new(servers, Arc::clone(&metrics)));
-    let health = Arc::new(Health::new(known.clone(), Arc::clone(&forwarder)));
+    let presence = options.bridge.as_deref().map(|bridge| presence_of(&options, bridge));
+    let health = Arc::new(Health::new(known.clone(), Arc::clone(&forwarder), presence.clone()));
     let server = Server {
         resolver: Resolver::new(zone, known.clone(), Arc::clone(&forwarder)),
         admission: Arc::new(admission(&options)),
         metrics: Arc::clone(&metrics),
     };
-    let presence = options.bridge.as_deref().map(|bridge| presence_of(&options, bridge));
     tracing::info!(address = %options.address, domain = options.domain, "cluster-dns {}", env!("CARGO_PKG_VERSION"));
     tell_systemd(&[NotifyState::Status("waiting for the API server")]);
 

@@ -92,10 +92,17 @@ fn names_remark(status: &Value) -> Option<String> {
         ("serving", "stale") => Some(
             "cluster-dns answers by what it knew: it does not hear the API server, and what has changed since then is not known".into(),
         ),
-        ("serving", _) => looping.map(|all| {
-            let all: Vec<&str> = all.iter().filter_map(Value::as_str).collect();
-            format!("resolvers that ask the cluster's DNS address themselves are not asked: {}", all.join(", "))
-        }),
+        ("serving", _) => {
+            let looping = looping.map(|all| {
+                let all: Vec<&str> = all.iter().filter_map(Value::as_str).collect();
+                format!("resolvers that ask the cluster's DNS address themselves are not asked: {}", all.join(", "))
+            });
+            let tracked = (status["tracked"] == true).then(|| {
+                "conntrack has an entry for each question for a name: the kernel or iptables lacks the table raw or the target CT".to_owned()
+            });
+            let remarks: Vec<String> = looping.into_iter().chain(tracked).collect();
+            (!remarks.is_empty()).then(|| remarks.join("; "))
+        }
         _ => None,
     }
 }
@@ -116,5 +123,7 @@ mod tests {
         assert!(of("off", "current", &[]).unwrap().ends_with("off: the Service x/y has it"));
         assert!(of("serving", "stale", &[]).unwrap().contains("by what it knew"));
         assert!(of("serving", "current", &["127.0.0.53:53"]).unwrap().ends_with(": 127.0.0.53:53"));
+        let tracked = json!({"state": "serving", "names": "current", "looping": [], "tracked": true});
+        assert!(names_remark(&tracked).unwrap().ends_with("the target CT"));
     }
 }

@@ -1,17 +1,47 @@
 //! Our chains in iptables. Questions and answers are not tracked: then no rule for Services sees them, whichever kube-proxy made it and in
 //! whichever mode. Names begin as Kubernetes' do, so that whoever takes Kubernetes' chains away takes these, too.
+//!
+//! Where the table `raw` or the target CT is lacking they are tracked, and questions are accepted in `nat` ahead of every rule that would
+//! translate them, and in `OUTPUT` ahead of the one by which a kube-proxy refuses what nobody is behind. A kube-proxy that begins puts its
+//! rules ahead of these, until they are looked at again.
 
 use std::net::Ipv4Addr;
 
-use common::xtables::{Chain, Family};
+use anyhow::Result;
+use common::xtables::{Chain, Family, Tables};
 use ipnet::Ipv4Net;
 
 const PORT: u16 = contract::ports::DNS;
 
-pub fn desired(address: Ipv4Addr, bridge: &str, others: &[Ipv4Net], lets_in: bool) -> Vec<Chain> {
+/// Nothing leads to it.
+const TRIAL: &str = "KUBE-DNS-TRIAL";
+
+/// Whether packets can be left untracked, found out by doing so. An error is that iptables does not work at all.
+pub fn can_notrack() -> Result<bool> {
+    match try_out("raw", "-j CT --notrack") {
+        Ok(()) => Ok(true),
+        Err(error) => {
+            try_out("nat", "-j ACCEPT")?;
+            tracing::warn!(
+                "the kernel or iptables lacks the table raw or the target CT; questions for names are tracked: {error:#}"
+            );
+            Ok(false)
+        }
+    }
+}
+
+/// The chain is gone again with its rule.
+fn try_out(table: &str, rule: &str) -> Result<()> {
+    let lines = format!(":{TRIAL} - [0:0]\n-A {TRIAL} {rule}\nCOMMIT\n*{table}\n-F {TRIAL}\n-X {TRIAL}\n");
+    Tables::find(Family::V4)?.change(table, &lines)
+}
+
+/// With `notrack` the chain in `raw`, and without it the one in `nat`.
+pub fn desired(address: Ipv4Addr, bridge: &str, others: &[Ipv4Net], lets_in: bool, notrack: bool) -> Vec<Chain> {
     let both = |rule: &dyn Fn(&str) -> String| ["udp", "tcp"].map(rule);
-    let questions =
-        both(&|protocol| format!("-d {address}/32 -p {protocol} -m {protocol} --dport {PORT} -j CT --notrack"));
+    let questions = |target: &str| {
+        both(&|protocol| format!("-d {address}/32 -p {protocol} -m {protocol} --dport {PORT} -j {target}"))
+    };
     let answers =
         both(&|protocol| format!("-s {address}/32 -p {protocol} -m {protocol} --sport {PORT} -j CT --notrack"));
     let accept = |from: &str| both(&|protocol| format!("{from} -p {protocol} -m {protocol} --dport {PORT} -j ACCEPT"));
@@ -25,30 +55,30 @@ pub fn desired(address: Ipv4Addr, bridge: &str, others: &[Ipv4Net], lets_in: boo
     let leaving = both(&|protocol| format!("-s {address}/32 -p {protocol} -m {protocol} --sport {PORT} -j ACCEPT"));
     let itself_asking =
         both(&|protocol| format!("-d {address}/32 -o lo -p {protocol} -m {protocol} --dport {PORT} -j ACCEPT"));
+    let chain = |table, systems: &'static [&'static str], name| Chain {
+        family: Family::V4,
+        table,
+        systems,
+        name,
+        first: false,
+        rules: vec![],
+    };
+    let before_services: &[&str] = &["PREROUTING", "OUTPUT"];
     vec![
-        Chain {
-            family: Family::V4,
-            table: "raw",
-            systems: &["PREROUTING", "OUTPUT"],
-            name: "KUBE-DNS-RAW",
-            first: false,
-            rules: questions.into_iter().chain(answers).collect(),
+        if notrack {
+            let rules = questions("CT --notrack").into_iter().chain(answers).collect();
+            Chain { rules, ..chain("raw", before_services, "KUBE-DNS-RAW") }
+        } else {
+            Chain { rules: questions("ACCEPT").into(), first: true, ..chain("nat", before_services, "KUBE-DNS-NAT") }
         },
         Chain {
-            family: Family::V4,
-            table: "filter",
-            systems: &["INPUT"],
-            name: "KUBE-DNS-INPUT",
-            first: false,
             rules: of_pods.into_iter().chain(of_itself).chain(to_itself).chain(of_others).filter(|_| lets_in).collect(),
+            ..chain("filter", &["INPUT"], "KUBE-DNS-INPUT")
         },
         Chain {
-            family: Family::V4,
-            table: "filter",
-            systems: &["OUTPUT"],
-            name: "KUBE-DNS-OUTPUT",
-            first: false,
             rules: leaving.into_iter().chain(itself_asking).collect(),
+            first: !notrack,
+            ..chain("filter", &["OUTPUT"], "KUBE-DNS-OUTPUT")
         },
     ]
 }
@@ -63,22 +93,42 @@ mod tests {
         let inside = || {
             common::netns::unshare().unwrap();
             let others = ["0.0.0.0/0", "198.51.100.0/24", "192.0.2.7/32"].map(|range| range.parse().unwrap());
-            for chain in desired("10.10.0.10".parse().unwrap(), "kube0", &others, true) {
-                assert!(chain.ensure().unwrap());
-                assert!(!chain.ensure().unwrap(), "{} is made again and again", chain.name);
+            for notrack in [true, false] {
+                let chains = desired("10.10.0.10".parse().unwrap(), "kube0", &others, true, notrack);
+                for chain in &chains {
+                    assert!(chain.ensure().unwrap());
+                    assert!(!chain.ensure().unwrap(), "{} is made again and again", chain.name);
+                }
+                chains.iter().for_each(|chain| chain.remove().unwrap());
             }
+            assert!(can_notrack().unwrap());
+            let saved = ["raw", "nat", "filter"].map(|table| Family::V4.save(table).unwrap());
+            assert!(!saved.concat().contains("KUBE-"), "{saved:?}");
         };
         std::thread::spawn(inside).join().unwrap();
     }
 
     #[test]
     fn pods_are_let_in_unless_that_is_left_to_the_operator_and_never_tracked() {
-        let chains = |lets_in| desired("10.10.0.10".parse().unwrap(), "kube0", &[], lets_in);
+        let chains = |lets_in| desired("10.10.0.10".parse().unwrap(), "kube0", &[], lets_in, true);
         let [open, left] = [true, false].map(chains);
         let of_pods = "-d 10.10.0.10/32 -i kube0 -p udp -m udp --dport 53 -j ACCEPT";
         assert!(open[1].rules.iter().any(|rule| rule == of_pods) && left[1].is_empty());
         assert!(
             open[0] == left[0] && open[2] == left[2] && left[0].rules.iter().all(|rule| rule.ends_with("--notrack"))
         );
+    }
+
+    #[test]
+    fn what_has_to_be_tracked_is_accepted_ahead_of_all_rules_for_services() {
+        let [untracked, tracked] =
+            [true, false].map(|notrack| desired("10.10.0.10".parse().unwrap(), "kube0", &[], true, notrack));
+        assert!(
+            tracked.iter().all(|chain| chain.table != "raw" && chain.rules.iter().all(|rule| !rule.contains("CT")))
+        );
+        let ahead = |chains: &[Chain]| chains.iter().map(|chain| (chain.name, chain.first)).collect::<Vec<_>>();
+        assert_eq!(ahead(&tracked), [("KUBE-DNS-NAT", true), ("KUBE-DNS-INPUT", false), ("KUBE-DNS-OUTPUT", true)]);
+        assert!(ahead(&untracked).iter().all(|(_, first)| !first));
+        assert_eq!(tracked[0].rules[0], "-d 10.10.0.10/32 -p udp -m udp --dport 53 -j ACCEPT");
     }
 }

@@ -1,7 +1,9 @@
 //! The address on a switch, in namespaces of our own: pods and programs are answered whatever a kube-proxy's rules say, and nothing stays.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -28,8 +30,8 @@ struct Namespaces {
 }
 
 impl Namespaces {
-    fn make() -> Namespaces {
-        let id = std::process::id();
+    fn make(name: &str) -> Namespaces {
+        let id = format!("{}{name}", std::process::id());
         let names = Namespaces { switch: format!("koe-dns-s{id}"), pod: format!("koe-dns-p{id}") };
         let Namespaces { switch, pod } = &names;
         sh(&format!(
@@ -94,7 +96,36 @@ fn until(what: &str, is_so: impl Fn() -> bool) {
 #[test]
 #[ignore = "needs root, for network namespaces and iptables"]
 fn the_address_is_answered_on_the_switch_ahead_of_any_kube_proxy_and_given_back() {
-    let namespaces = Namespaces::make();
+    answers_and_leaves("a", None, "iptables -t raw -F");
+}
+
+/// As on a kernel without iptable_raw or xt_CT.
+#[test]
+#[ignore = "needs root, for network namespaces and iptables"]
+fn it_is_so_too_where_nothing_can_be_left_untracked() {
+    let lacking = tempfile::tempdir().unwrap();
+    let programs = [
+        (
+            "iptables-save",
+            "case \"$*\" in *raw*) echo \"Cannot initialize: Table does not exist\" >&2; exit 1;; esac; exec $real \"$@\"",
+        ),
+        (
+            "iptables-restore",
+            "lines=$(cat); case $lines in *CT*) echo \"unknown target CT\" >&2; exit 2;; esac; echo \"$lines\" | $real \"$@\"",
+        ),
+    ];
+    for (name, script) in programs {
+        let real = sh(&format!("command -v {name}"));
+        let program = lacking.path().join(name);
+        fs::write(&program, format!("#!/bin/sh\nreal={real}\n{script}\n")).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    answers_and_leaves("b", Some(lacking.path()), "iptables -t nat -F KUBE-DNS-NAT");
+}
+
+/// `programs` are found first; `flush` takes rules away that lead to it.
+fn answers_and_leaves(name: &str, programs: Option<&Path>, flush: &str) {
+    let namespaces = Namespaces::make(name);
     namespaces.on_switch(RULES);
     let everything = || without_headings(&namespaces.on_switch("iptables-save; ip -4 -oneline address"));
     let plain = everything();
@@ -112,7 +143,9 @@ fn the_address_is_answered_on_the_switch_ahead_of_any_kube_proxy_and_given_back(
     ]);
     program.args(["--address=10.10.0.10", "--pod-cidr=10.16.0.0/24", "--pod-bridge-interface=kube0"]);
     program.arg(format!("--run-dir={}", directory.path().display())).stderr(Stdio::null());
-    let mut program = Program(program.spawn().unwrap());
+    let path = std::env::var("PATH").unwrap();
+    let path = programs.iter().fold(path, |path, first| format!("{}:{path}", first.display()));
+    let mut program = Program(program.env("PATH", path).spawn().unwrap());
     let answered = |from| namespaces.ask(from).is_some_and(|data| data == ["10.10.0.20"]);
     until("a pod is answered", || answered(&namespaces.pod));
     until("a program of the switch is answered", || answered(&namespaces.switch));
@@ -123,7 +156,7 @@ fn the_address_is_answered_on_the_switch_ahead_of_any_kube_proxy_and_given_back(
     let seen = nat.lines().filter(|line| line.contains("--to-destination") && !line.starts_with("[0:0]"));
     assert_eq!(seen.count(), 0, "{nat}");
     // EOS makes its network anew.
-    namespaces.on_switch("iptables -t raw -F; ip address del 10.10.0.10/32 dev lo");
+    namespaces.on_switch(&format!("{flush}; ip address del 10.10.0.10/32 dev lo"));
     until("a pod is answered again", || answered(&namespaces.pod));
     sh(&format!("kill {}", program.0.id()));
     program.0.wait().unwrap();

@@ -6,13 +6,11 @@ use anyhow::{Context, Result};
 use common::{
     errors,
     retry::RetryPolicy,
-    xtables::{Family, Tables},
+    xtables::{Family, Tables, says_no_table},
 };
 use contract::services::PACKAGE;
 
 const RESTORE: RetryPolicy = RetryPolicy::times(10, Duration::from_millis(300));
-/// What iptables-save says where the kernel has no such table.
-const NO_TABLE: [&str; 2] = ["Cannot initialize", "does not exist"];
 
 /// kube-proxy's and kubelet's.
 const KUBERNETES: &str = "KUBE-";
@@ -38,9 +36,7 @@ pub fn remove_of_kubernetes() -> Result<()> {
 
 fn remove_from(table: &str) -> Result<()> {
     let listed = match Family::V4.save(table) {
-        Err(error) if table == "raw" && NO_TABLE.iter().any(|words| format!("{error:#}").contains(words)) => {
-            return Ok(());
-        }
+        Err(error) if table == "raw" && says_no_table(&format!("{error:#}")) => return Ok(()),
         listed => chains_as_listed(&listed?),
     };
     let removal = removal(&listed);

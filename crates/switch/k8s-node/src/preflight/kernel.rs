@@ -16,6 +16,9 @@ use crate::program;
 /// Without them kubelet 1.20 ends at its start.
 const CONTROLLERS: [&str; 5] = ["cpu", "cpuacct", "cpuset", "memory", "pids"];
 
+/// Without the table `raw` or the target CT.
+const TRACKED: &str = "conntrack tracks what only passes through the switch, and each question for a name";
+
 struct Feature {
     name: &'static str,
     /// The kernel's option for it.
@@ -33,7 +36,7 @@ enum Shown {
     Files(&'static [&'static str]),
 }
 
-const FEATURES: [Feature; 10] = [
+const FEATURES: [Feature; 12] = [
     Feature {
         name: "squashfs",
         option: "CONFIG_SQUASHFS_XZ",
@@ -90,6 +93,22 @@ const FEATURES: [Feature; 10] = [
         for_workers_alone: false,
         without: Verdict::Problem,
         then: "nothing keeps pods from EOS' own ports: take another version of EOS",
+    },
+    Feature {
+        name: "iptable_raw",
+        option: "CONFIG_IP_NF_RAW",
+        shown: Shown::Files(&["/sys/module/iptable_raw", "/sys/module/nf_tables"]),
+        for_workers_alone: true,
+        without: Verdict::Remark,
+        then: TRACKED,
+    },
+    Feature {
+        name: "xt_CT",
+        option: "CONFIG_NETFILTER_XT_TARGET_CT",
+        shown: Shown::Files(&["/sys/module/xt_CT"]),
+        for_workers_alone: true,
+        without: Verdict::Remark,
+        then: TRACKED,
     },
     Feature {
         name: "xt_conntrack",

@@ -21,13 +21,15 @@ use crate::{
 };
 
 /// What the kernel may have as modules. One that is built in or not there shows later, where it is needed.
-const MODULES: [&str; 11] = [
+const MODULES: [&str; 13] = [
     "overlay",
     "br_netfilter",
     "nf_conntrack",
     "iptable_nat",
     "iptable_filter",
     "iptable_mangle",
+    "iptable_raw",
+    "xt_CT",
     "xt_comment",
     "xt_conntrack",
     "xt_addrtype",
