@@ -117,10 +117,6 @@ impl Loss {
         Self { what, since: None, failures: 0 }
     }
 
-    fn lasts(&self) -> bool {
-        self.since.is_some()
-    }
-
     async fn wait(&mut self, error: &watcher::Error) {
         if self.since.is_none() {
             self.since = Some(Instant::now());

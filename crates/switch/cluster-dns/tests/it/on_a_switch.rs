@@ -111,7 +111,7 @@ fn it_is_so_too_where_nothing_can_be_left_untracked() {
         ),
         (
             "iptables-restore",
-            "lines=$(cat); case $lines in *CT*) echo \"unknown target CT\" >&2; exit 2;; esac; echo \"$lines\" | $real \"$@\"",
+            "lines=$(cat); case $lines in *--notrack*) echo \"unknown target CT\" >&2; exit 2;; esac; echo \"$lines\" | $real \"$@\"",
         ),
     ];
     for (name, script) in programs {
