@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::iptables::Table;
 use crate::model::{Model, ServiceName};
 
 /// One way to proxy Services. The syncer owns it, on a thread where it may block.
@@ -21,7 +22,13 @@ pub trait Backend: Send {
 
     /// The whole check, whatever the cheap one says (called each `--iptables-sync-period`). Returns whether there was something to repair.
     fn check_fully(&mut self, model: &Model) -> Result<bool, SyncError>;
+
+    /// How many rules stand in the chains of this mode, after a call that succeeded.
+    fn rules(&self) -> RuleCounts;
 }
+
+/// By table.
+pub type RuleCounts = [(Table, usize); Table::ALL.len()];
 
 /// A state that could not be programmed; it is tried again, with backoff.
 #[derive(Debug, thiserror::Error)]

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use daemon::tell_systemd;
 use sd_notify::NotifyState;
 
-use crate::backend::SyncError;
+use crate::backend::{RuleCounts, SyncError};
 use crate::conntrack::{self, UdpServices};
 use crate::healthz::Health;
 use crate::metrics::Metrics;
@@ -63,6 +63,10 @@ impl Observer for Reports {
             tell_systemd(&[NotifyState::Ready, NotifyState::Status("in sync with the API server")]);
         }
         self.standing = Standing { synced: true, failing: false };
+    }
+
+    fn counted(&mut self, rules: RuleCounts) {
+        rules.into_iter().for_each(|(table, rules)| self.metrics.set_iptables_rules(table.as_str(), rules));
     }
 
     fn failed(&mut self, error: &SyncError) {

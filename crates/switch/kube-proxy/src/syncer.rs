@@ -11,7 +11,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::backend::{Backend, Periods, SyncError};
+use crate::backend::{Backend, Periods, RuleCounts, SyncError};
 use crate::model::{Model, ServiceName};
 use crate::news::{Arrived, News, NewsQueue, Seen};
 
@@ -33,6 +33,8 @@ pub trait Observer {
     fn nothing_changed(&mut self);
     /// Everything that came is programmed. `touched` is what was.
     fn synced(&mut self, model: &Model, touched: &BTreeSet<ServiceName>, took: Duration, triggers: &[SystemTime]);
+    /// So many rules stand now.
+    fn counted(&mut self, rules: RuleCounts);
     /// A round failed; it will be tried again.
     fn failed(&mut self, error: &SyncError);
     /// A check begins. Until the next word it is under way, and may hang.
@@ -135,6 +137,7 @@ impl<O: Observer> Syncer<O> {
             Ok(()) => {
                 let took = started.elapsed();
                 self.observer.synced(&self.model, &self.touched, took, &self.triggers);
+                self.observer.counted(self.backend.rules());
                 self.touched.clear();
                 self.triggers.clear();
                 self.desired = false;
@@ -157,6 +160,7 @@ impl<O: Observer> Syncer<O> {
             Ok(repaired) => {
                 self.observer.checked(&self.model, repaired);
                 if fully || repaired {
+                    self.observer.counted(self.backend.rules());
                     self.rest_before_checks(started);
                 } else {
                     self.clocks.check = Instant::now() + CHECK.max(started.elapsed() * CHECK_SHARE);

@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 
 use tracing::{info, warn};
 
-use crate::backend::{Backend, SyncError};
+use crate::backend::{Backend, RuleCounts, SyncError};
 use crate::iptables::{Feature, Generation, IptablesError, Line, Table, Tool, Undisturbed, has_table, target};
 use crate::model::{Model, ServiceName};
 
@@ -272,5 +272,9 @@ impl Backend for BesideTransit {
         let checked = self.transit.check_fully(model);
         let repaired = self.or_track(checked)?;
         Ok(self.backend.check_fully(model)? || repaired)
+    }
+
+    fn rules(&self) -> RuleCounts {
+        self.backend.rules()
     }
 }

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use kube_proxy::backend::{Backend, Periods, SyncError};
+use kube_proxy::backend::{Backend, Periods, RuleCounts, SyncError};
+use kube_proxy::iptables::Table;
 use kube_proxy::model::{Change, Endpoint, EndpointPort, EndpointState, Model, Place, Protocol, ServiceName};
 use kube_proxy::news::{self, NewsSender, Seen};
 use kube_proxy::syncer::{Observer, Syncer};
@@ -61,6 +62,10 @@ impl Backend for Fake {
         let _ = self.done.send(Done::CheckedFully);
         Ok(false)
     }
+
+    fn rules(&self) -> RuleCounts {
+        Table::ALL.map(|table| (table, 0))
+    }
 }
 
 #[derive(Clone, Default)]
@@ -76,6 +81,8 @@ impl Observer for Heard {
     fn synced(&mut self, _: &Model, _: &BTreeSet<ServiceName>, _: Duration, _: &[SystemTime]) {
         self.0.lock().unwrap().push("synced");
     }
+
+    fn counted(&mut self, _: RuleCounts) {}
 
     fn failed(&mut self, _: &SyncError) {
         self.0.lock().unwrap().push("failed");

@@ -9,7 +9,7 @@ use super::state::{Plan, Spellings, State};
 use super::sysctl::Loopback;
 use super::write::Writer;
 use super::{IptablesError, IptablesSettings, Table, Tool, Undisturbed, remove_from_other_variant};
-use crate::backend::{Backend, SyncError};
+use crate::backend::{Backend, RuleCounts, SyncError};
 use crate::model::{Model, ServiceName};
 
 /// `--proxy-mode iptables`
@@ -162,6 +162,10 @@ impl Backend for Iptables {
             return Ok(false);
         }
         self.repair(model).map_err(failed)
+    }
+
+    fn rules(&self) -> RuleCounts {
+        Table::ALL.map(|table| (table, self.state.as_ref().map_or(0, |state| state.rules(table))))
     }
 }
 

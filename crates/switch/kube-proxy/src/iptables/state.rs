@@ -197,6 +197,14 @@ impl State {
             && found.stale.is_empty()
     }
 
+    /// How many rules all chains of `table` have.
+    pub fn rules(&self, table: Table) -> usize {
+        let own = self.services.values().filter(|_| table == Table::Nat).flat_map(|of| &of.chains);
+        let shared = self.shared.iter().filter(|(chain, _)| chain.table() == table);
+        let all = own.map(|(_, digest)| digest).chain(shared.map(|(_, digest)| digest));
+        all.map(|digest| digest.rules as usize).sum()
+    }
+
     pub fn set_shared(&mut self, chain: Shared, hash: ChainDigest) {
         self.shared.insert(chain, hash);
     }

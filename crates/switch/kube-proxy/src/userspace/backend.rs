@@ -15,9 +15,9 @@ use super::{
     tcp::original_destination,
 };
 use crate::{
-    backend::{Backend, SyncError},
+    backend::{Backend, RuleCounts, SyncError},
     conntrack,
-    iptables::{Feature, Tool},
+    iptables::{Feature, Table, Tool},
     model::{Model, ServiceName},
 };
 
@@ -127,5 +127,9 @@ impl Backend for Userspace {
             self.forget_stale_udp(model);
         }
         Ok(repaired)
+    }
+
+    fn rules(&self) -> RuleCounts {
+        Table::ALL.map(|table| (table, self.programmed.rules(table)))
     }
 }

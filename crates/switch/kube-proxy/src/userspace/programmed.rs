@@ -94,6 +94,11 @@ impl Programmed {
         Ok(differs)
     }
 
+    /// How many rules all chains of `table` have.
+    pub fn rules(&self, table: Table) -> usize {
+        self.saved.iter().filter(|(chain, _)| chain.table() == table).map(|(_, digest)| digest.rules).sum()
+    }
+
     /// Whether nobody has changed the tables, as far as one look at the kernel can tell; without one, the next full check will.
     pub fn is_undisturbed(&self) -> bool {
         !self.undisturbed.can_tell() || self.undisturbed.holds()

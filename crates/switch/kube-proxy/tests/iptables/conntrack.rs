@@ -45,15 +45,7 @@ impl Node {
         }
         let dns = Service { cluster_ip: CLUSTER_IP, ports: [port("dns", Protocol::Udp, 53)].into(), ..service() };
         let model = one(dns, &[endpoint(2, Place::OtherNode)]);
-        let health = Arc::new(Health::new(Duration::from_secs(30)));
-        let (service_health, _) = service_health::channel(Vec::new(), Arc::clone(&health), events::channel("veos-b").0);
-        let reports = Reports {
-            metrics: Arc::new(Metrics::new()),
-            health,
-            service_health,
-            udp: Some(UdpEntries::default()),
-            standing: Standing::default(),
-        };
+        let reports = reports(&Arc::new(Metrics::new()));
         let backend = Iptables::new(real.tool.clone(), settings());
         let client = UdpSocket::bind("192.0.2.9:40000").expect("an address of its own");
         Self { model, backend, reports, client }
@@ -78,6 +70,19 @@ impl Node {
         let sources: Vec<&str> = listed.split_whitespace().filter_map(|word| word.strip_prefix("src=")).collect();
         assert_eq!(sources.len(), 2, "one flow: {listed}");
         sources[1].to_owned()
+    }
+}
+
+/// As the program makes them.
+pub fn reports(metrics: &Arc<Metrics>) -> Reports {
+    let health = Arc::new(Health::new(Duration::from_secs(30)));
+    let (service_health, _) = service_health::channel(Vec::new(), Arc::clone(&health), events::channel("veos-b").0);
+    Reports {
+        metrics: Arc::clone(metrics),
+        health,
+        service_health,
+        udp: Some(UdpEntries::default()),
+        standing: Standing::default(),
     }
 }
 

@@ -6,6 +6,7 @@ mod conntrack;
 mod fuzzed;
 mod golden;
 mod kubelets;
+mod metrics;
 mod objects;
 mod properties;
 mod random;
