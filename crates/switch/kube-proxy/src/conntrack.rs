@@ -1,4 +1,4 @@
-//! The kernel's connection tracking: UDP entries that are out of date, and its settings.
+//! The kernel's connection tracking: entries of UDP and SCTP that are out of date, and its settings.
 
 mod flow;
 mod message;
@@ -14,7 +14,7 @@ use nix::ifaddrs::getifaddrs;
 use rustix::io::Errno;
 
 pub use flow::Flow;
-pub use services::{Answerer, UdpServices};
+pub use services::{Answerer, Asked, ServedAddresses};
 
 /// The table of connections could not be read or changed.
 #[derive(Debug, thiserror::Error)]
@@ -27,11 +27,11 @@ pub enum ConntrackError {
     NotDeleted(io::Error),
 }
 
-/// Deletes each UDP entry whose client asked one of `desired`, but is answered by nobody who answers for it now: the kernel would go on
-/// sending the client's datagrams there, for as long as they come. Returns how many there were.
+/// Deletes each entry of UDP or SCTP whose client asked one of `desired`, but is answered by nobody who answers for it now: the kernel would go on
+/// sending the client's packets there, for as long as they come. Returns how many there were.
 ///
 /// Nothing is remembered from one call to the next, so that it also finds what happened while this program was not running.
-pub fn delete_stale_udp(desired: &UdpServices) -> Result<usize, ConntrackError> {
+pub fn delete_stale(desired: &ServedAddresses) -> Result<usize, ConntrackError> {
     if desired.is_empty() {
         return Ok(0);
     }

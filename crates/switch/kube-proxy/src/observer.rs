@@ -1,4 +1,4 @@
-//! What follows from the syncer's work: health, metrics, health check node ports, conntrack's UDP entries, word to systemd.
+//! What follows from the syncer's work: health, metrics, health check node ports, conntrack's entries of UDP and SCTP, word to systemd.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -9,10 +9,10 @@ use daemon::tell_systemd;
 use sd_notify::NotifyState;
 
 use crate::backend::{RuleCounts, SyncError};
-use crate::conntrack::{self, UdpServices};
+use crate::conntrack::{self, Asked, ServedAddresses};
 use crate::healthz::Health;
 use crate::metrics::Metrics;
-use crate::model::{EndpointState, Model, Place, Protocol, Service, ServiceName};
+use crate::model::{EndpointState, Model, Place, Service, ServiceName};
 use crate::news::Seen;
 use crate::service_health::ServiceHealth;
 use crate::syncer::Observer;
@@ -23,7 +23,7 @@ pub struct Reports {
     pub health: Arc<Health>,
     pub service_health: ServiceHealth,
     /// For a backend that leaves conntrack to others.
-    pub udp: Option<UdpEntries>,
+    pub flows: Option<StaleFlows>,
     pub standing: Standing,
 }
 
@@ -50,8 +50,8 @@ impl Observer for Reports {
         // First: load balancers are told that this node has endpoints only while it is healthy.
         self.health.updated();
         self.service_health.sync(health_checks(model));
-        if let Some(udp) = &mut self.udp {
-            udp.follow(model, touched);
+        if let Some(flows) = &mut self.flows {
+            flows.follow(model, touched);
         }
         self.metrics.synced(took);
         triggers.iter().for_each(|&trigger| self.metrics.network_programmed(trigger));
@@ -88,8 +88,8 @@ impl Observer for Reports {
     fn checked(&mut self, model: &Model, repaired: bool) {
         self.health.updated();
         self.metrics.stands();
-        if let Some(udp) = self.udp.as_mut().filter(|udp| repaired || udp.failing) {
-            udp.judge_all(model);
+        if let Some(flows) = self.flows.as_mut().filter(|flows| repaired || flows.failing) {
+            flows.judge_all(model);
         }
         if repaired {
             tracing::warn!("someone else had changed rules of ours; they are as they should be again");
@@ -109,24 +109,24 @@ fn local_endpoints(model: &Model, name: &ServiceName, service: &Service) -> usiz
     here.map(|endpoint| endpoint.ip).collect::<BTreeSet<Ipv4Addr>>().len()
 }
 
-/// Keeps conntrack's UDP entries true: a client that never pauses would go on talking to an endpoint that is gone.
+/// Keeps conntrack's entries of UDP and SCTP true: a client that never pauses would go on talking to an endpoint that is gone.
 #[derive(Debug, Default)]
-pub struct UdpEntries {
-    /// Addresses and ports of the UDP Services that were programmed; without an address, a node port.
-    known: BTreeMap<ServiceName, Vec<(Option<Ipv4Addr>, u16)>>,
+pub struct StaleFlows {
+    /// Where the Services are asked that were programmed.
+    known: BTreeMap<ServiceName, Vec<Asked>>,
     /// Addresses at which nobody answers any more, until the entries have been judged by them.
-    gone: BTreeSet<(Option<Ipv4Addr>, u16)>,
+    gone: BTreeSet<Asked>,
     began: bool,
     failing: bool,
 }
 
-impl UdpEntries {
+impl StaleFlows {
     fn follow(&mut self, model: &Model, touched: &BTreeSet<ServiceName>) {
         let all = (!self.began).then(|| model.services().map(|(name, _)| name)).into_iter().flatten();
         let names: BTreeSet<&ServiceName> = all.chain(touched).collect();
-        let desired = UdpServices::of(model, names.iter().copied());
+        let desired = ServedAddresses::of(model, names.iter().copied());
         for name in names {
-            let now = model.service(name).map(udp_addresses).unwrap_or_default();
+            let now = model.service(name).map_or_else(Vec::new, |service| Asked::of(service).collect());
             let before =
                 if now.is_empty() { self.known.remove(name) } else { self.known.insert(name.clone(), now.clone()) };
             // Who asks there is not answered any more.
@@ -138,38 +138,27 @@ impl UdpEntries {
 
     /// Once more what every Service has: flows that began while rules were missing, or could not be judged, went past all of them.
     fn judge_all(&mut self, model: &Model) {
-        self.judge(UdpServices::of(model, model.services().map(|(name, _)| name)));
+        self.judge(ServedAddresses::of(model, model.services().map(|(name, _)| name)));
     }
 
-    fn judge(&mut self, mut desired: UdpServices) {
-        for &(ip, port) in &self.gone {
-            desired.insert(ip, port, &[]);
+    fn judge(&mut self, mut desired: ServedAddresses) {
+        for &asked in &self.gone {
+            desired.insert(asked, &[]);
         }
         if desired.is_empty() {
             return;
         }
-        match conntrack::delete_stale_udp(&desired) {
+        match conntrack::delete_stale(&desired) {
             Ok(deleted) => {
                 self.failing = false;
                 self.gone.clear();
-                tracing::debug!(deleted, "looked for UDP entries of endpoints that are gone");
+                tracing::debug!(deleted, "looked for entries of endpoints that are gone");
             }
             Err(error) if !self.failing => {
                 self.failing = true;
-                tracing::warn!(%error, "UDP clients may go on talking to endpoints that are gone");
+                tracing::warn!(%error, "clients of UDP and SCTP may go on talking to endpoints that are gone");
             }
             Err(_) => {}
         }
     }
-}
-
-fn udp_addresses(service: &Service) -> Vec<(Option<Ipv4Addr>, u16)> {
-    let external = service.external_ips.iter().chain(&service.load_balancer_ips);
-    let ips: Vec<Ipv4Addr> = std::iter::once(&service.cluster_ip).chain(external).copied().collect();
-    let udp = service.ports.iter().filter(|port| port.protocol == Protocol::Udp);
-    udp.flat_map(|port| {
-        let by_address = ips.iter().map(|&ip| (Some(ip), port.port));
-        by_address.chain(port.node_port.map(|node_port| (None, node_port))).collect::<Vec<_>>()
-    })
-    .collect()
 }

@@ -14,7 +14,7 @@ use crate::metrics::Metrics;
 use crate::model::{Change, Model};
 use crate::news::{self, Arrived};
 use crate::objects::Reader;
-use crate::observer::{Reports, Standing, UdpEntries};
+use crate::observer::{Reports, StaleFlows, Standing};
 use crate::options::{Options, ProxyMode};
 use crate::syncer::Syncer;
 use crate::transit::{self, BesideTransit, Transit};
@@ -45,7 +45,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         metrics: Arc::clone(&metrics),
         health: Arc::clone(&health),
         service_health,
-        udp: (backend.name() == "iptables").then(UdpEntries::default),
+        flows: (backend.name() == "iptables").then(StaleFlows::default),
         standing: Standing::default(),
     };
     let periods = Periods { full_check: options.sync_period, least_between_syncs: options.min_sync_period };

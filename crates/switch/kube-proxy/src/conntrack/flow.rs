@@ -2,6 +2,8 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
+use crate::model::Protocol;
+
 use super::message::{Attributes, u16_of};
 
 /// A connection as seen from one side.
@@ -38,7 +40,22 @@ const CTA_PROTO_SRC_PORT: u16 = 2;
 const CTA_PROTO_DST_PORT: u16 = 3;
 
 impl Flow {
-    pub const UDP: u8 = 17;
+    const UDP: u8 = 17;
+    const SCTP: u8 = 132;
+
+    /// The number of a protocol whose flows are judged.
+    pub fn number(protocol: Protocol) -> Option<u8> {
+        match protocol {
+            Protocol::Tcp => None,
+            Protocol::Udp => Some(Self::UDP),
+            Protocol::Sctp => Some(Self::SCTP),
+        }
+    }
+
+    /// The protocol, if its flows are judged.
+    pub fn judged_protocol(&self) -> Option<Protocol> {
+        [Protocol::Udp, Protocol::Sctp].into_iter().find(|&protocol| Self::number(protocol) == Some(self.protocol))
+    }
 
     /// From the attributes of a message; `None` where it is no IPv4 flow with ports.
     pub fn parse(attributes: Attributes<'_>) -> Option<Self> {

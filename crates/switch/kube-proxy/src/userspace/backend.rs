@@ -78,8 +78,8 @@ impl Userspace {
 
     /// Connection tracking sends the datagrams of a client that goes on where it sent the first one: there was no rule then, perhaps, or
     /// another socket.
-    fn forget_stale_udp(&mut self, model: &Model) {
-        match conntrack::delete_stale_udp(&self.services.udp_answers(model)) {
+    fn forget_stale(&mut self, model: &Model) {
+        match conntrack::delete_stale(&self.services.udp_answers(model)) {
             Ok(_) => self.conntrack_failed = false,
             Err(error) if !self.conntrack_failed => {
                 warn!(%error, "UDP clients that go on without a pause may miss a change of their Service");
@@ -102,7 +102,7 @@ impl Backend for Userspace {
         }
         self.path.replace(self.services.destinations(model));
         if self.write(model, false)? {
-            self.forget_stale_udp(model);
+            self.forget_stale(model);
         }
         for (port, policy) in self.closing.drain(..) {
             self.path.close_udp(port, policy);
@@ -115,7 +115,7 @@ impl Backend for Userspace {
             return self.check_fully(model);
         }
         if self.conntrack_failed {
-            self.forget_stale_udp(model);
+            self.forget_stale(model);
         }
         Ok(false)
     }
@@ -124,7 +124,7 @@ impl Backend for Userspace {
         let repaired = self.write(model, true)?;
         // What began while rules were missing went past our sockets.
         if repaired || self.conntrack_failed {
-            self.forget_stale_udp(model);
+            self.forget_stale(model);
         }
         Ok(repaired)
     }

@@ -20,7 +20,7 @@ use super::{
     rules::{Ends, Front, RuleWriter},
 };
 use crate::{
-    conntrack::{Answerer, UdpServices},
+    conntrack::{Answerer, Asked, ServedAddresses},
     endpoint_selection::{EndpointSelection, TrafficTarget, select_endpoints},
     model::{Model, Protocol, Service, ServiceName, ServicePort},
 };
@@ -157,20 +157,15 @@ impl ServedServices {
     }
 
     /// Where UDP clients of each address get their answers from, as connection tracking sees it: from a socket of ours.
-    pub fn udp_answers(&self, model: &Model) -> UdpServices {
-        let mut answers = UdpServices::default();
+    pub fn udp_answers(&self, model: &Model) -> ServedAddresses {
+        let mut answers = ServedAddresses::default();
         for (service, served) in self.each(model).filter(|(_, served)| served.of.protocol == Protocol::Udp) {
             let ours: Vec<Answerer> = AppliedPolicy::ALL
                 .into_iter()
                 .filter_map(|policy| *served.udp.get(policy))
                 .map(Answerer::at_any_address)
                 .collect();
-            for ip in addresses(service) {
-                answers.insert(Some(ip), served.of.port, &ours);
-            }
-            if let Some(node_port) = served.of.node_port {
-                answers.insert(None, node_port, &ours);
-            }
+            Asked::of_port(service, &served.of).for_each(|asked| answers.insert(asked, &ours));
         }
         answers
     }

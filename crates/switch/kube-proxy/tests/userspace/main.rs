@@ -17,7 +17,7 @@ use std::{
 
 use kube_proxy::{
     backend::Backend,
-    conntrack::{self, Answerer, UdpServices},
+    conntrack::{self, Answerer, Asked, ServedAddresses},
     iptables::Tool,
     model::{Model, Protocol, Service, TrafficPolicy},
     userspace::{Userspace, UserspaceSettings},
@@ -379,10 +379,10 @@ fn the_udp_entry_of_an_endpoint_that_is_gone_is_deleted_and_no_other() {
         real.restore(&to(stays));
         assert_eq!((ask(0), ask(1)), (Ok(format!("gone {NODE}")), Ok(format!("stays {NODE}"))), "an entry stays");
 
-        let mut desired = UdpServices::default();
-        desired.insert(Some(DNS), 53, &[Answerer::from(stays)]);
-        assert_eq!(conntrack::delete_stale_udp(&desired).unwrap(), 1);
+        let mut desired = ServedAddresses::default();
+        desired.insert(Asked { protocol: Protocol::Udp, ip: Some(DNS), port: 53 }, &[Answerer::from(stays)]);
+        assert_eq!(conntrack::delete_stale(&desired).unwrap(), 1);
         assert_eq!((ask(0), ask(1)), (Ok(format!("stays {NODE}")), Ok(format!("stays {NODE}"))));
-        assert_eq!(conntrack::delete_stale_udp(&desired).unwrap(), 0);
+        assert_eq!(conntrack::delete_stale(&desired).unwrap(), 0);
     });
 }
