@@ -5,6 +5,7 @@
 mod conntrack;
 mod fuzzed;
 mod golden;
+mod invalid;
 mod kubelets;
 mod metrics;
 mod objects;
