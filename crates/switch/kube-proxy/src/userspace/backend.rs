@@ -42,6 +42,8 @@ pub struct Userspace {
     programmed: Programmed,
     /// Sockets that rules may still lead to, after a write that failed.
     closing: Closing,
+    /// Services for which a socket could not be opened.
+    lacking: BTreeSet<ServiceName>,
     conntrack_failed: bool,
 }
 
@@ -64,8 +66,36 @@ impl Userspace {
             services: ServedServices::default(),
             programmed: Programmed::new(tool, jumps(features, &settings.node_port_addresses)),
             closing: Closing::new(),
+            lacking: BTreeSet::new(),
             conntrack_failed: false,
         })
+    }
+
+    /// Serves these Services as the model has them. One for which there is no socket keeps no other from being served, and is tried again at each
+    /// check.
+    fn follow(&mut self, names: &BTreeSet<ServiceName>, model: &Model) {
+        for name in names {
+            match self.services.follow(name, model, &self.path, &mut self.closing) {
+                Ok(()) => _ = self.lacking.remove(name),
+                Err(error) => {
+                    if self.lacking.insert(name.clone()) {
+                        warn!(service = %name, %error, "no UDP socket can be opened for it, so it is refused; trying again");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Makes the data path and the rules those of the Services that are served.
+    fn program(&mut self, model: &Model) -> Result<(), SyncError> {
+        self.path.replace(self.services.destinations(model));
+        if self.write(model, false)? {
+            self.forget_stale(model);
+        }
+        for (port, policy) in self.closing.drain(..) {
+            self.path.close_udp(port, policy);
+        }
+        Ok(())
     }
 
     /// Writes the rules that differ; returns whether there were any.
@@ -96,21 +126,15 @@ impl Backend for Userspace {
     }
 
     fn sync(&mut self, model: &Model, touched: &BTreeSet<ServiceName>) -> Result<(), SyncError> {
-        for name in touched {
-            let served = self.services.follow(name, model, &self.path, &mut self.closing);
-            served.map_err(|error| SyncError(format!("cannot open a UDP socket for {name}: {error}")))?;
-        }
-        self.path.replace(self.services.destinations(model));
-        if self.write(model, false)? {
-            self.forget_stale(model);
-        }
-        for (port, policy) in self.closing.drain(..) {
-            self.path.close_udp(port, policy);
-        }
-        Ok(())
+        self.follow(touched, model);
+        self.program(model)
     }
 
     fn check(&mut self, model: &Model) -> Result<bool, SyncError> {
+        if !self.lacking.is_empty() {
+            self.follow(&self.lacking.clone(), model);
+            self.program(model)?;
+        }
         if !self.programmed.is_undisturbed() {
             return self.check_fully(model);
         }

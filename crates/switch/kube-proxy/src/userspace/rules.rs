@@ -62,6 +62,15 @@ impl Ends {
         }
     }
 
+    /// The same, with refusals in the place of policies for which nothing listens.
+    pub fn where_listening(self, listens: impl Fn(AppliedPolicy) -> bool) -> Self {
+        let only = |end| match end {
+            End::Open(policy) if !listens(policy) => End::Reject,
+            other => other,
+        };
+        Self { internal: only(self.internal), outside: only(self.outside), here: only(self.here) }
+    }
+
     /// The policies that a port needs a listening port for.
     pub fn needed_policies(&self, service: &Service, port: &ServicePort) -> PerPolicy<bool> {
         let external =

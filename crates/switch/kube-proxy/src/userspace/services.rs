@@ -151,7 +151,10 @@ impl ServedServices {
                         rules.admit(Protocol::Udp, port);
                     }
                 }
-                rules.port(&Front { name, service, port: &served.of, ends: served.ends, listening });
+                // Nothing is to be sent to a socket that could not be opened.
+                let listens = |policy| served.of.protocol != Protocol::Udp || served.udp.get(policy).is_some();
+                let ends = served.ends.where_listening(listens);
+                rules.port(&Front { name, service, port: &served.of, ends, listening });
             }
         }
     }

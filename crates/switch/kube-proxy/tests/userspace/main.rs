@@ -365,6 +365,29 @@ fn a_lock_that_somebody_holds_is_waited_for() {
 
 #[test]
 #[ignore = "needs root, iptables-legacy and iptables-nft"]
+fn a_service_for_which_there_is_no_socket_is_refused_and_keeps_no_other_from_being_served() {
+    real::with_each_variant(|real| {
+        let outside = Outside::link();
+        let own = Ipv4Addr::new(192, 168, 50, 2);
+        world::ip(&format!("addr add {own}/24 dev uplink"));
+        let (mut userspace, mut model) = (start_at(own, &real.tool), model());
+        let mut touched = put(&mut model, "dns", service(DNS, Protocol::Udp, 53, None));
+        touched.append(&mut endpoints(&mut model, "dns", Protocol::Udp, &[outside.udp("u")]));
+        touched.append(&mut put(&mut model, "web", service(VIP, Protocol::Tcp, 80, None)));
+        touched.append(&mut endpoints(&mut model, "web", Protocol::Tcp, &[outside.tcp("a")]));
+        // As where there are no more files: no socket can be had, until it can.
+        world::ip(&format!("addr del {own}/24 dev uplink"));
+        userspace.sync(&model, &touched).unwrap();
+        assert!(real.tables().contains(&format!("-A KUBE-PORTALS-REFUSED -d {DNS}/32")), "{}", real.tables());
+        world::ip(&format!("addr add {own}/24 dev uplink"));
+        assert_eq!(tcp((VIP, 80)), Ok(format!("a {NODE}")));
+        userspace.check(&model).unwrap();
+        assert_eq!(udp((DNS, 53)), Ok(format!("u {NODE}")));
+    });
+}
+
+#[test]
+#[ignore = "needs root, iptables-legacy and iptables-nft"]
 fn the_udp_entry_of_an_endpoint_that_is_gone_is_deleted_and_no_other() {
     real::with_each_variant(|real| {
         let outside = Outside::link();
