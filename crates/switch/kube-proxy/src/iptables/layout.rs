@@ -99,5 +99,8 @@ pub fn is_userspace(chain: &str) -> bool {
     ["KUBE-PORTALS-", "KUBE-NODEPORT-"].into_iter().any(|prefix| chain.starts_with(prefix))
 }
 
-/// By this empty chain upstream notices that somebody flushed a table.
-pub const CANARY: &str = "KUBE-PROXY-CANARY";
+/// Whether a chain is one that upstream has in iptables mode, and we have not. By its canary, which is empty, it notices that somebody flushed a
+/// table; in `filter`, since 1.21, it lets in what asks health check node ports.
+pub fn is_upstreams(table: Table, chain: &str) -> bool {
+    chain == "KUBE-PROXY-CANARY" || (table == Table::Filter && chain == Shared::NodePorts.name())
+}

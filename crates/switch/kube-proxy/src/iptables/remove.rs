@@ -53,7 +53,8 @@ pub fn has_table(tool: &Tool, table: Table) -> bool {
 /// What of one table is to go.
 struct Unwanted<'a> {
     table: Table,
-    chains: Vec<String>,
+    /// Each with whether others lead to it, so that it can only be emptied.
+    chains: Vec<(String, bool)>,
     leads: Vec<&'a str>,
 }
 
@@ -64,13 +65,23 @@ impl<'a> Unwanted<'a> {
             let mode = if is_userspace(name) { ProxyMode::Userspace } else { ProxyMode::Iptables };
             modes.contains(&mode) && !kubelets
         };
-        let own = found.chains.keys().filter(|_| table == Table::Nat).map(ToString::to_string);
-        let shared = found.shared.keys().filter(|chain| chain.table() == table).map(|chain| chain.name().to_owned());
-        let stale = found.stale.iter().filter(|(of, _)| *of == table).map(|(_, name)| name.clone());
+        let own =
+            found.chains.iter().filter(|_| table == Table::Nat).map(|(id, digest)| (id.to_string(), digest.rules));
+        let shared = found.shared.iter().filter(|(chain, _)| chain.table() == table);
+        let shared = shared.map(|(chain, digest)| (chain.name().to_owned(), digest.rules));
+        let stale = found.stale.iter().filter(|((of, _), _)| *of == table);
+        let stale = stale.map(|((_, name), rules)| (name.clone(), *rules));
+        let chains = own.chain(shared).chain(stale);
+        let chains = chains.filter(|(name, rules)| of_modes(name) && !found.can_stay(table, name, *rules));
         let leads = found.leads.iter().filter(|lead| lead.table == table);
         Self {
             table,
-            chains: own.chain(shared).chain(stale).filter(|name| of_modes(name)).collect(),
+            chains: chains
+                .map(|(name, _)| {
+                    let held = found.is_held(table, &name);
+                    (name, held)
+                })
+                .collect(),
             leads: leads.filter(|lead| target(&lead.rule).is_some_and(of_modes)).map(|lead| &*lead.rule).collect(),
         }
     }
@@ -81,9 +92,10 @@ impl<'a> Unwanted<'a> {
 
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "*{}", self.table)?;
-        self.chains.iter().try_for_each(|name| writeln!(out, ":{name} - [0:0]"))?;
+        self.chains.iter().try_for_each(|(name, _)| writeln!(out, ":{name} - [0:0]"))?;
         self.leads.iter().try_for_each(|rule| writeln!(out, "-D {rule}"))?;
-        self.chains.iter().try_for_each(|name| writeln!(out, "-X {name}"))?;
+        let removed = self.chains.iter().filter(|(_, held)| !held);
+        removed.map(|(name, _)| name).try_for_each(|name| writeln!(out, "-X {name}"))?;
         writeln!(out, "COMMIT")
     }
 }

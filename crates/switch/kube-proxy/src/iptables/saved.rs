@@ -1,10 +1,10 @@
 //! What `iptables-save` prints: its lines, and what there is of a kube-proxy's among them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::chain::ChainId;
 use super::hash::{ChainDigest, RuleHash};
-use super::layout::{CANARY, JUMPS, Jump, Shared, is_userspace};
+use super::layout::{JUMPS, Jump, Shared, is_upstreams, is_userspace};
 use super::{IptablesError, Table, Tool};
 
 /// A line that matters.
@@ -74,8 +74,10 @@ pub struct Found {
     pub shared: HashMap<Shared, ChainDigest>,
     /// Rules of the system's chains that lead to chains of a kube-proxy.
     pub leads: Vec<Lead>,
-    /// Chains that no kube-proxy should have, or none in this mode.
-    pub stale: Vec<(Table, String)>,
+    /// Chains that no kube-proxy should have, or none in this mode, and how many rules they have.
+    pub stale: BTreeMap<(Table, String), u32>,
+    /// Chains of a kube-proxy's that rules in somebody else's chains lead to: as long as these are there, they can be emptied, and not removed.
+    held: HashSet<(Table, String)>,
     /// Somebody's rule keeps others from 127.0.0.0/8.
     pub guards_loopback: bool,
 }
@@ -111,6 +113,21 @@ impl Found {
             reader.end_chain();
         }
         found
+    }
+
+    /// Whether others lead to that chain.
+    pub fn is_held(&self, table: Table, chain: &str) -> bool {
+        !self.held.is_empty() && self.held.contains(&(table, chain.to_owned()))
+    }
+
+    /// Whether nothing is left to be done about a chain that is not desired and has so many rules.
+    pub fn can_stay(&self, table: Table, chain: &str, rules: u32) -> bool {
+        rules == 0 && self.is_held(table, chain)
+    }
+
+    /// The same of a chain of a Service port or an endpoint.
+    pub fn can_stay_own(&self, chain: ChainId, digest: ChainDigest) -> bool {
+        digest.rules == 0 && self.can_stay(Table::Nat, &chain.to_string(), 0)
     }
 
     /// Whether the jump of that index in [`JUMPS`] is there.
@@ -159,7 +176,13 @@ impl<'a> Reader<'a> {
                     }
                     Slot::Other => {
                         self.found.guards_loopback |= guards_loopback(words);
-                        self.lead(chain, words);
+                        if let Some(rules) = self.found.stale.get_mut(&(self.table, chain.to_owned())) {
+                            *rules += 1;
+                        } else if SYSTEM.contains(&chain) {
+                            self.lead(chain, words);
+                        } else {
+                            self.hold(words);
+                        }
                     }
                 }
             }
@@ -171,7 +194,7 @@ impl<'a> Reader<'a> {
         match self.slot(name) {
             Slot::Own(id) => _ = self.found.chains.insert(id, RuleHash::of_nothing()),
             Slot::Shared(chain) => _ = self.found.shared.insert(chain, RuleHash::of_nothing()),
-            Slot::Other if is_stale(name) => self.found.stale.push((self.table, name.to_owned())),
+            Slot::Other if is_stale(self.table, name) => _ = self.found.stale.insert((self.table, name.to_owned()), 0),
             Slot::Other => {}
         }
     }
@@ -200,9 +223,17 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A rule of a chain that is not ours.
+    /// A rule of somebody's chain.
+    fn hold(&mut self, words: &str) {
+        let ours = |target: &&str| Shared::find(self.table, target).is_some() || is_stale(self.table, target);
+        if let Some(target) = target(words).filter(ours) {
+            self.found.held.insert((self.table, target.to_owned()));
+        }
+    }
+
+    /// A rule of a chain of the system's.
     fn lead(&mut self, chain: &str, words: &str) {
-        let Some(target) = target(words).filter(|_| SYSTEM.contains(&chain)) else { return };
+        let Some(target) = target(words) else { return };
         let is = |jump: &Jump| {
             jump.from == chain && jump.to.table() == self.table && jump.to.name() == target && leads_all(jump, words)
         };
@@ -250,12 +281,12 @@ fn leads_all(jump: &Jump, rule: &str) -> bool {
 /// The chains that the kernel itself leads packets to.
 const SYSTEM: [&str; 5] = ["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"];
 
-fn is_stale(name: &str) -> bool {
-    is_userspace(name) || name == CANARY || ChainId::has_prefix(name)
+fn is_stale(table: Table, name: &str) -> bool {
+    is_userspace(name) || is_upstreams(table, name) || ChainId::has_prefix(name)
 }
 
 fn leads_to_ours(table: Table, target: &str) -> bool {
-    Shared::find(table, target).is_some_and(|chain| !chain.is_kubelets_too()) || is_stale(target)
+    Shared::find(table, target).is_some_and(|chain| !chain.is_kubelets_too()) || is_stale(table, target)
 }
 
 #[cfg(test)]

@@ -35,6 +35,8 @@ pub struct Plan {
     /// Indices of [`JUMPS`].
     pub jumps: Vec<usize>,
     pub stale: Vec<(Table, String)>,
+    /// Of `unwanted` and `stale`, what can only be emptied, as others lead there.
+    pub held: HashSet<(Table, String)>,
     pub stale_jumps: Vec<(Table, String)>,
 }
 
@@ -74,7 +76,7 @@ impl Plan {
 
     /// Whether chains are to go: the one thing that rules which are not ours can make impossible.
     pub fn removes_chains(&self) -> bool {
-        !self.unwanted.is_empty() || !self.stale.is_empty()
+        self.unwanted.len() + self.stale.len() > self.held.len()
     }
 }
 
@@ -146,9 +148,14 @@ impl State {
     }
 
     /// The state that is desired, and what has to be written where `found` is there.
-    pub fn reconcile(model: &Model, settings: &IptablesSettings, found: Found, spellings: &Spellings) -> (Self, Plan) {
+    pub fn reconcile(
+        model: &Model,
+        settings: &IptablesSettings,
+        mut found: Found,
+        spellings: &Spellings,
+    ) -> (Self, Plan) {
         let (mut state, mut plan) = (Self::default(), Plan::default());
-        let (mut unwanted, leads) = (found.chains, found.leads);
+        let mut unwanted = std::mem::take(&mut found.chains);
         let mut shared: HashMap<Shared, RuleHash> = HashMap::new();
         for chain in Shared::ALL {
             shared.entry(chain).or_default().add(&render::head_and_tail(settings, chain).0);
@@ -175,11 +182,16 @@ impl State {
             }
             state.shared.insert(chain, desired);
         }
-        plan.unwanted = unwanted.into_keys().collect();
-        plan.jumps = (0..JUMPS.len()).filter(|&index| !leads.iter().any(|lead| lead.jump == Some(index))).collect();
-        let stale = leads.into_iter().filter(|lead| lead.jump.is_none());
-        plan.stale_jumps = stale.map(|lead| (lead.table, lead.rule)).collect();
-        plan.stale = found.stale;
+        let in_the_way = |(id, digest): &(ChainId, ChainDigest)| !found.can_stay_own(*id, *digest);
+        plan.unwanted = unwanted.into_iter().filter(in_the_way).map(|(id, _)| id).collect();
+        plan.jumps = (0..JUMPS.len()).filter(|&index| !found.has_jump(index)).collect();
+        let stale_jumps = found.leads.iter().filter(|lead| lead.jump.is_none());
+        plan.stale_jumps = stale_jumps.map(|lead| (lead.table, lead.rule.clone())).collect();
+        let stale = found.stale.iter().filter(|((table, name), rules)| !found.can_stay(*table, name, **rules));
+        plan.stale = stale.map(|(chain, _)| chain.clone()).collect();
+        let unwanted = plan.unwanted.iter().map(|id| (Table::Nat, id.to_string()));
+        plan.held =
+            unwanted.chain(plan.stale.iter().cloned()).filter(|(table, name)| found.is_held(*table, name)).collect();
         (state, plan)
     }
 
@@ -187,14 +199,15 @@ impl State {
     pub fn stands(&self, found: &Found, spellings: &Spellings) -> bool {
         let mut chains = self.services.values().flat_map(|of| of.chains.iter());
         let count: usize = self.services.values().map(|of| of.chains.len()).sum();
-        found.chains.len() == count
+        let left = found.chains.iter().filter(|(id, digest)| found.can_stay_own(**id, **digest)).count();
+        found.chains.len() - left == count
             && chains.all(|(id, desired)| spellings.is(Spelled::Own(*id), *desired, found.chains.get(id).copied()))
             && self.shared.iter().all(|(chain, desired)| {
                 spellings.is(Spelled::Shared(*chain), *desired, found.shared.get(chain).copied())
             })
             && (0..JUMPS.len()).all(|index| found.has_jump(index))
             && found.leads.len() == JUMPS.len()
-            && found.stale.is_empty()
+            && found.stale.iter().all(|((table, name), rules)| found.can_stay(*table, name, *rules))
     }
 
     /// How many rules all chains of `table` have.

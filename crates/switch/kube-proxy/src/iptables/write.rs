@@ -34,9 +34,10 @@ impl Writer<'_> {
             }
             self.shared(table, &mut hashes, out)?;
             self.jumps(table, out)?;
-            if !self.keep_unwanted {
-                self.unwanted(table, &mut |name| writeln!(out, "-X {name}"))?;
-            }
+            self.unwanted(table, &mut |name| {
+                let stays = self.keep_unwanted || self.plan.held.contains(&(table, name.to_owned()));
+                if stays { Ok(()) } else { writeln!(out, "-X {name}") }
+            })?;
             writeln!(out, "COMMIT")?;
         }
         Ok(hashes)

@@ -147,7 +147,7 @@ fn is_of_the_system(table: &str, chain: &str) -> bool {
 fn is_a_kube_proxys(table: &str, chain: &str) -> bool {
     let shared: &[&str] = match table {
         "nat" => &["KUBE-MARK-MASQ", "KUBE-POSTROUTING", "KUBE-NODEPORTS", "KUBE-SERVICES"],
-        _ => &["KUBE-FORWARD", "KUBE-SERVICES", "KUBE-EXTERNAL-SERVICES", "KUBE-PROXY-FIREWALL"],
+        _ => &["KUBE-FORWARD", "KUBE-SERVICES", "KUBE-EXTERNAL-SERVICES", "KUBE-PROXY-FIREWALL", "KUBE-NODEPORTS"],
     };
     let prefixes = ["SVC-", "SVL-", "SEP-", "EXT-", "FW-", "XLB-", "PORTALS-", "NODEPORT-", "PROXY-CANARY"];
     shared.contains(&chain)

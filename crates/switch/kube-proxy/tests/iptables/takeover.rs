@@ -1,13 +1,14 @@
 //! What an upstream kube-proxy, kubelet and others left: taken over, removed or left alone.
 
-use kube_proxy::iptables::{clean_up, remove};
+use kube_proxy::backend::Backend;
+use kube_proxy::iptables::{Table, clean_up, remove};
 use kube_proxy::options::ProxyMode;
 
 use crate::real::with_each_variant;
 use crate::states::{many, one, remote, service};
 use crate::sync::started;
 
-/// As upstream and kubelet 1.20 leave the tables, with an older upstream's jump, its userspace mode's chains, and what others have.
+/// As upstream and kubelet 1.20 leave the tables, with an older upstream's jump, what upstream since 1.21 has in `filter`, its userspace mode's chains, and what others have.
 const BEFORE: &str = r#"*nat
 :KUBE-SERVICES - [0:0]
 :KUBE-NODEPORTS - [0:0]
@@ -43,14 +44,18 @@ COMMIT
 :KUBE-SERVICES - [0:0]
 :KUBE-FIREWALL - [0:0]
 :KUBE-FORWARD - [0:0]
+:KUBE-NODEPORTS - [0:0]
+:KUBE-PROXY-FIREWALL - [0:0]
 :DOCKER - [0:0]
 -A INPUT -j KUBE-FIREWALL
+-A INPUT -m comment --comment "kubernetes health check service ports" -j KUBE-NODEPORTS
 -A INPUT -m conntrack --ctstate NEW -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
 -A OUTPUT -m conntrack --ctstate NEW -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
 -A FORWARD -m comment --comment "kubernetes forwarding rules" -j KUBE-FORWARD
 -A FORWARD -j DOCKER
 -A KUBE-FIREWALL -m mark --mark 0x8000/0x8000 -j DROP
 -A KUBE-FORWARD -m mark --mark 0x4000/0x4000 -j ACCEPT
+-A KUBE-NODEPORTS -p tcp -m comment --comment "default/gone:http health check node port" -m tcp --dport 31234 -j ACCEPT
 COMMIT
 "#;
 
@@ -95,6 +100,7 @@ fn upstreams_rules_are_taken_over_in_place() {
         assert_eq!(from("-A INPUT "), 0, "an older upstream's");
         assert_eq!(tables.matches("-j KUBE-POSTROUTING").count(), 1);
         assert_eq!(tables.matches("-j KUBE-FORWARD").count(), 1);
+        assert!(!real.saved(Table::Filter).contains("KUBE-NODEPORTS"), "1.21's\n{tables}");
         let written = real.written();
         for right in [":KUBE-MARK-MASQ", ":KUBE-POSTROUTING", "-I PREROUTING"] {
             assert!(!written.contains(right), "{right} was right, and written all the same:\n{written}");
@@ -142,19 +148,61 @@ fn rules_in_the_other_variant_are_removed() {
         other.restore(&mut |out| out.write_all(BEFORE.as_bytes())).expect("restored");
         started(&real.tool, &one(service(), &remote(1)));
         let mut left = String::new();
-        other.save(kube_proxy::iptables::Table::Nat, &mut |line| left.push_str(line)).expect("saved");
+        other.save(Table::Nat, &mut |line| left.push_str(line)).expect("saved");
         assert!(!left.contains("KUBE-SVC") && left.contains("KUBE-MARK-DROP"), "{left}");
+    });
+}
+
+/// Chains of an earlier kube-proxy's, to which somebody's own chain leads.
+const HELD: &str = "*nat
+:KUBE-SVC-AAAAAAAAAAAAAAAA - [0:0]
+:KUBE-PORTALS-HOST - [0:0]
+:OTHERS - [0:0]
+-A KUBE-SVC-AAAAAAAAAAAAAAAA -j RETURN
+-A KUBE-PORTALS-HOST -j RETURN
+-A OTHERS -j KUBE-SVC-AAAAAAAAAAAAAAAA
+-A OTHERS -g KUBE-PORTALS-HOST
+COMMIT
+";
+
+#[test]
+#[ignore = "needs root, iptables-legacy and iptables-nft"]
+fn an_unwanted_chain_that_others_lead_to_is_emptied_once_and_removed_when_nobody_does() {
+    with_each_variant(|real| {
+        real.restore(HELD);
+        let model = one(service(), &remote(1));
+        let mut backend = started(&real.tool, &model);
+        let tables = real.tables();
+        assert!(tables.contains("10.16.0.1:8080"), "{tables}");
+        let written = real.written();
+        assert_eq!(written.matches("*nat").count(), 1, "nothing fails that has to be tried otherwise: {written}");
+        for held in ["KUBE-SVC-AAAAAAAAAAAAAAAA", "KUBE-PORTALS-HOST"] {
+            assert!(tables.contains(&format!(":{held} -")) && !tables.contains(&format!("-A {held} ")), "{tables}");
+        }
+        assert!(!backend.check_fully(&model).expect("checked"), "what cannot be removed is no disturbance");
+        real.restore("*nat\n-A OTHERS -p tcp -j RETURN\nCOMMIT\n");
+        assert!(!backend.check(&model).expect("checked"));
+        assert_eq!(real.written(), "");
+        real.restore("*nat\n-A KUBE-PORTALS-HOST -j ACCEPT\nCOMMIT\n");
+        assert!(backend.check(&model).expect("checked"), "it is emptied again");
+        assert!(!real.tables().contains("-A KUBE-PORTALS-HOST"));
+        real.restore("*nat\n-F OTHERS\nCOMMIT\n");
+        assert!(backend.check(&model).expect("checked"));
+        assert!(!real.tables().contains("AAAAAAAAAAAAAAAA") && !real.tables().contains("PORTALS"));
     });
 }
 
 #[test]
 #[ignore = "needs root, iptables-legacy and iptables-nft"]
-fn an_unwanted_chain_that_others_refer_to_is_emptied_at_least() {
+fn cleaning_up_empties_what_others_lead_to_and_removes_all_else() {
     with_each_variant(|real| {
-        real.restore("*nat\n:KUBE-SVC-AAAAAAAAAAAAAAAA - [0:0]\n:OTHERS - [0:0]\n-A KUBE-SVC-AAAAAAAAAAAAAAAA -j RETURN\n-A OTHERS -j KUBE-SVC-AAAAAAAAAAAAAAAA\nCOMMIT\n");
+        real.restore(HELD);
         started(&real.tool, &one(service(), &remote(1)));
+        assert!(clean_up(&real.tool).expect("cleaned up"));
         let tables = real.tables();
-        assert!(tables.contains("10.16.0.1:8080") && !tables.contains("-A KUBE-SVC-AAAAAAAAAAAAAAAA"), "{tables}");
+        assert!(tables.contains(":KUBE-SVC-AAAAAAAAAAAAAAAA") && !tables.contains("KUBE-SERVICES"), "{tables}");
+        assert!(!tables.contains("-A KUBE-SVC-"), "{tables}");
+        assert!(!clean_up(&real.tool).expect("cleaned up"), "a second time there is nothing to do");
     });
 }
 
