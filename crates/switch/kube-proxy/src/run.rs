@@ -60,9 +60,8 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     tokio::spawn(event_queue.run(client.clone()));
     tokio::spawn(health_servers.run());
     let reader = Arc::new(Reader::new(&options.node_name));
-    if options.bind_address.is_unspecified() {
-        tokio::spawn(node_address::find(client.clone(), options.node_name.clone(), news.clone()));
-    }
+    let wants_address = options.bind_address.is_unspecified().then(|| news.clone());
+    tokio::spawn(node_address::find(client.clone(), options.node_name.clone(), wants_address));
     let watches = tokio::spawn(watch::run(client, reader, options.endpoint_slices, news.clone()));
     tell_systemd(&[NotifyState::Status("waiting for the API server")]);
 
@@ -211,7 +210,7 @@ pub async fn model_of_now(options: &Options, limit: Duration) -> anyhow::Result<
     watches.abort();
     let mut model = model?;
     if options.bind_address.is_unspecified() {
-        match node_address::ask(&client, &options.node_name).await {
+        match node_address::known(&client, &options.node_name).await {
             Ok(Some(address)) => model.apply(Change::NodeAddress(address), &mut BTreeSet::new()),
             Ok(None) => {}
             Err(error) => tracing::debug!("this node's address is not known: {error}"),
