@@ -13,6 +13,7 @@ use tower::filter::FilterLayer;
 use tower::util::MapResponseLayer;
 
 use crate::access::{self, Access};
+use crate::proxies;
 
 /// How long a watch lasts before it is made anew: so long at most goes by before a connection that died in silence is noticed.
 pub(super) const WATCH_SECONDS: u32 = 60;
@@ -32,8 +33,11 @@ pub struct Connection {
 /// Makes a client, within a runtime; does not connect yet. An error is one of the files, and names them.
 pub fn connect(to: &Connection) -> anyhow::Result<Client> {
     let Access { mut config, authorization } = access::find(to.kubeconfig.as_deref(), to.master.as_deref())?;
-    if std::env::var_os("HTTPS_PROXY").or(std::env::var_os("https_proxy")).is_some_and(|proxy| !proxy.is_empty()) {
-        tracing::warn!("HTTPS_PROXY has no effect: the API server is reached without a proxy");
+    if let Some(variable) = proxies::passed_over(&config.cluster_url, |name| std::env::var(name).ok()) {
+        tracing::warn!(
+            "{variable} has no effect: {} is reached without a proxy; with its host in NO_PROXY this is not said",
+            config.cluster_url
+        );
     }
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     config.read_timeout = Some(Duration::from_secs(u64::from(WATCH_SECONDS) + 5));

@@ -8,6 +8,7 @@ mod client;
 pub mod fake;
 mod follow;
 mod kinds;
+mod proxies;
 mod service_name;
 mod standing;
 
