@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     match follow(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("kube-proxy: {error:#}");
+            eprintln!("kube-proxy: {}", api_watch::causes(&*error));
             ExitCode::FAILURE
         }
     }

@@ -25,9 +25,10 @@ pub(super) struct Kubeconfig {
     users: Option<Vec<NamedUser>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct NamedContext {
-    name: String,
+    name: Text,
     context: Option<Context>,
 }
 
@@ -38,15 +39,17 @@ struct Context {
     user: Text,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct NamedCluster {
-    name: String,
+    name: Text,
     cluster: Option<Cluster>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct NamedUser {
-    name: String,
+    name: Text,
     user: Option<User>,
 }
 
@@ -136,12 +139,16 @@ impl Kubeconfig {
             return Err("current-context is not set: name one of the contexts there".to_owned());
         };
         let contexts = self.contexts.unwrap_or_default();
-        let Some(context) = contexts.into_iter().find(|entry| entry.name == desired) else {
+        let Some(context) = contexts.into_iter().find(|entry| entry.name.get() == Some(desired)) else {
             return Err(format!("current-context is {desired:?}, and there is no such context"));
         };
         let context = context.context.unwrap_or_default();
         let cluster_name = context.cluster.get().unwrap_or_default();
-        let cluster = self.clusters.unwrap_or_default().into_iter().find(|entry| entry.name == cluster_name);
+        let cluster = self
+            .clusters
+            .unwrap_or_default()
+            .into_iter()
+            .find(|entry| entry.name.get().unwrap_or_default() == cluster_name);
         if cluster.is_none() {
             let why = match cluster_name {
                 "" => format!("context {desired:?} names no cluster"),
@@ -153,7 +160,8 @@ impl Kubeconfig {
             tracing::warn!("{why}: of the API server nothing is known but --master");
         }
         let user_name = context.user.get().unwrap_or_default();
-        let user = self.users.unwrap_or_default().into_iter().find(|entry| entry.name == user_name);
+        let user =
+            self.users.unwrap_or_default().into_iter().find(|entry| entry.name.get().unwrap_or_default() == user_name);
         match (&user, user_name) {
             (None, "") if with_master => {
                 tracing::warn!("context {desired:?} names no user: --master is asked anonymously")

@@ -259,6 +259,9 @@ fn a_file_in_any_shape_is_read_or_refused() {
     );
     let utf_16: Vec<u8> = yaml.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let twice = good.to_string().replace("\"users\":[", "\"users\":[{\"name\":\"proxy\",\"user\":{\"token\":\"t\"}},");
+    let nameless = ["contexts", "clusters", "users"].into_iter().fold(good.to_string(), |text, list| {
+        text.replace(&format!("\"{list}\":["), &format!("\"{list}\":[{{}},{{\"name\":null}},"))
+    });
     for (what, text) in [
         ("JSON", good.to_string().into_bytes()),
         ("YAML", yaml.clone().into_bytes()),
@@ -266,6 +269,7 @@ fn a_file_in_any_shape_is_read_or_refused() {
         ("a BOM", format!("\u{feff}{yaml}").into_bytes()),
         ("UTF-16", [&b"\xff\xfe"[..], &utf_16].concat()),
         ("duplicate names", twice.into_bytes()),
+        ("entries without a name, which nothing asks for", nameless.into_bytes()),
         ("an empty document before", format!("---\n---\n{yaml}").into_bytes()),
     ] {
         bench.reaches(what, text, Some("Bearer t"));

@@ -6,5 +6,6 @@
 mod bad_objects;
 mod bench;
 mod kubeconfigs;
+mod openssl;
 mod plugins;
 mod versions;
