@@ -2,8 +2,8 @@
 //! that kube's client can be built of.
 //!
 //! That client takes what it is given for valid: it panics at an address without a scheme and at a token that is no header. So the
-//! [`kubeconfig`] is read here, addresses become whole ([`server`]), certificates are tried ([`certificates`]), and the client is never
-//! given a token: [`authorization`] puts it into requests. Programs that give credentials are run by [`exec`]. An error names the file,
+//! [`kubeconfig`] is read here, addresses become whole ([`server`]), certificates are tried ([`certificates`]), and kube is given neither
+//! certificate nor token: [`authorization`] puts the one into requests, the connection shows the other. Programs that give credentials are run by [`exec`]. An error names the file,
 //! the entry and the field.
 
 mod authorization;
@@ -21,6 +21,7 @@ use anyhow::{Context as _, anyhow};
 use kube::Config;
 use kube::config::AuthInfo;
 use rustls::pki_types::ServerName;
+use rustls::sign::CertifiedKey;
 
 use authorization::Authorization;
 pub(crate) use authorization::{look_at, prepare};
@@ -32,7 +33,10 @@ const MOST_IMPERSONATED: usize = 1000;
 
 /// What the client is built of.
 pub(crate) struct Access {
+    /// Without a certificate and a token.
     pub config: Config,
+    /// The certificate that is shown to the server, with its key.
+    pub identity: Option<CertifiedKey>,
     /// For [`prepare`] and [`look_at`].
     pub authorization: Option<Authorization>,
 }
@@ -95,11 +99,7 @@ fn of(chosen: Chosen, path: &Path, master: Option<&str>) -> anyhow::Result<Acces
         authorization = given.token.map(Authorization::Plugin);
         identity = identity.or(given.identity);
     }
-    if let Some((certificate, key)) = identity {
-        config.auth_info.client_certificate_data = Some(certificate);
-        config.auth_info.client_key_data = Some(key.into());
-    }
-    Ok(Access { config, authorization })
+    Ok(Access { config, identity, authorization })
 }
 
 fn of_a_pod() -> anyhow::Result<Access> {
@@ -111,7 +111,7 @@ fn of_a_pod() -> anyhow::Result<Access> {
     let token_file = config.auth_info.token_file.take();
     let authorization = token_file.map(|path| Authorization::file(path.into())).transpose();
     let authorization = authorization.map_err(|why| anyhow!("the pod's service account: {why}"))?;
-    Ok(Access { config, authorization })
+    Ok(Access { config, identity: None, authorization })
 }
 
 /// The fields of a user that say as whom to act, if they can be headers.

@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use data_encoding::BASE64;
+use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::sign::CertifiedKey;
+use rustls::{InconsistentKeys, RootCertStore};
 
 use super::kubeconfig::{Text, User, read_file};
 
@@ -27,29 +29,26 @@ pub(super) fn authorities(file: &Text, data: &Text, directory: &Path) -> Result<
     Ok(Some(certificates.iter().map(|certificate| certificate.to_vec()).collect()))
 }
 
-/// A user's certificate and key, in base64 as kube takes them.
-pub(super) fn identity(user: &User, directory: &Path) -> Result<Option<(String, String)>, String> {
+/// A user's certificate and key.
+pub(super) fn identity(user: &User, directory: &Path) -> Result<Option<CertifiedKey>, String> {
     let certificate = pem("client-certificate", &user.client_certificate, &user.client_certificate_data, directory)?;
     let key = pem("client-key", &user.client_key, &user.client_key_data, directory)?;
     match (certificate, key) {
         (None, None) => Ok(None),
         (Some(certificate), Some(key)) => {
-            try_identity(&certificate, &key)
-                .map_err(|why| format!("client-certificate and client-key cannot be used: {why}"))?;
-            Ok(Some((BASE64.encode(&certificate), BASE64.encode(&key))))
+            let identity = pair(&certificate, &key);
+            identity.map(Some).map_err(|why| format!("client-certificate and client-key cannot be used: {why}"))
         }
         (Some(_), None) => Err("it has a client-certificate and no client-key: give both".to_owned()),
         (None, Some(_)) => Err("it has a client-key and no client-certificate: give both".to_owned()),
     }
 }
 
-/// Whether a client can have this certificate and this key, both in PEM.
-pub(super) fn try_identity(certificate: &[u8], key: &[u8]) -> Result<(), String> {
+/// A certificate with its chain, and its key, both in PEM, as a client can show them.
+pub(super) fn pair(certificate: &[u8], key: &[u8]) -> Result<CertifiedKey, String> {
     let chain = CertificateDer::pem_slice_iter(certificate).collect::<Result<Vec<_>, _>>();
     let chain = chain.map_err(|error| format!("the certificate is no PEM: {error}"))?;
-    if chain.is_empty() {
-        return Err("there is no certificate in PEM".to_owned());
-    }
+    let Some(first) = chain.first().cloned() else { return Err("there is no certificate in PEM".to_owned()) };
     let is_in = |words: &[u8]| key.windows(words.len()).any(|some| some == words);
     if is_in(b"BEGIN ENCRYPTED PRIVATE KEY") || is_in(b"Proc-Type: 4,ENCRYPTED") {
         return Err(
@@ -57,8 +56,20 @@ pub(super) fn try_identity(certificate: &[u8], key: &[u8]) -> Result<(), String>
         );
     }
     let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| format!("the key is no key in PEM: {error}"))?;
-    let client = ClientConfig::builder().with_root_certificates(RootCertStore::empty());
-    client.with_client_auth_cert(chain, key).map(drop).map_err(|error| error.to_string())
+    let key = any_supported_type(&key).map_err(|error| error.to_string())?;
+    let pair = CertifiedKey::new(chain, key);
+    match pair.keys_match() {
+        Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(pair),
+        // Of X.509's version 1, which openssl makes where it is asked for no extensions: servers take it, and rustls reads none.
+        Err(rustls::Error::InvalidCertificate(_)) if has_public_key(&first, &pair) => Ok(pair),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Whether a certificate that cannot be read has the key's public half in it, as every certificate for it has.
+fn has_public_key(certificate: &CertificateDer<'_>, pair: &CertifiedKey) -> bool {
+    let public = pair.key.public_key();
+    public.is_some_and(|public| certificate.windows(public.len()).any(|some| some == public.as_ref()))
 }
 
 /// What is inside comes before what is named.

@@ -1,6 +1,10 @@
 //! Kubeconfigs with certificates and keys that openssl made, in the shapes in which people have them.
 
-use std::process::Command;
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -20,7 +24,8 @@ impl Made {
     }
 
     fn openssl(&self, line: &str) -> Vec<u8> {
-        let done = Command::new("openssl").args(line.split(' ')).current_dir(self.bench.directory.path()).output().unwrap();
+        let done =
+            Command::new("openssl").args(line.split(' ')).current_dir(self.bench.directory.path()).output().unwrap();
         assert!(done.status.success(), "openssl {line}: {}", String::from_utf8_lossy(&done.stderr));
         done.stdout
     }
@@ -70,6 +75,80 @@ fn keys_of_every_kind_are_taken() {
     }
 }
 
+impl Made {
+    /// The client's certificate anew, without extensions: openssl before 3.4 makes version 1 of that.
+    fn of_version_1(&self) {
+        self.openssl("x509 -req -in client.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 30 -out client.pem");
+        let shown = String::from_utf8(self.openssl("x509 -in client.pem -noout -text")).unwrap();
+        assert!(shown.contains("Version: 1 (0x0)"), "newer openssl has to be asked for it otherwise: {shown}");
+    }
+
+    /// A server that wants a client's certificate by the authority, and says on its standard error whose it saw.
+    fn server(&self) -> (u16, Child) {
+        self.bench.file("names", "subjectAltName=IP:127.0.0.1\n");
+        self.openssl("req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=server");
+        self.openssl(
+            "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 30 -extfile names -out server.pem",
+        );
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let line = "-cert server.pem -key server.key -CAfile ca.pem -Verify 1 -verify_return_error -www";
+        let mut server = Command::new("openssl");
+        server.args(["s_server", "-accept", &port.to_string()]).args(line.split(' '));
+        server.current_dir(self.bench.directory.path()).stdin(Stdio::null()).stdout(Stdio::null());
+        (port, server.stderr(Stdio::piped()).spawn().unwrap())
+    }
+}
+
+#[test]
+#[ignore = "needs openssl"]
+fn a_certificate_of_version_1_is_taken_with_its_own_key_alone() {
+    let made = Made::new();
+    made.of_version_1();
+    made.bench.reaches("version 1", made.of_client(), None);
+    made.openssl("genrsa -out client.key 2048");
+    made.bench.refuses("another key", made.of_client(), &["user \"proxy\"", "cannot be used"]);
+}
+
+#[test]
+#[ignore = "needs openssl"]
+fn a_client_s_certificate_of_either_version_is_shown_to_the_server() {
+    let made = Made::new();
+    for version in [3, 1] {
+        if version == 1 {
+            made.of_version_1();
+        }
+        let (port, mut server) = made.server();
+        let user = json!({"client-certificate": "client.pem", "client-key": "client.key"});
+        let cluster = json!({"server": format!("https://127.0.0.1:{port}"), "certificate-authority": "ca.pem"});
+        let path = made.bench.file("kubeconfig", kubeconfig(cluster, user).to_string());
+        // What it is answered is no API, so that it would ask on.
+        let mut proxy = Command::new(env!("CARGO_BIN_EXE_kube-proxy"));
+        proxy.args(["--hostname-override=node-1", "--print-rules", "--cluster-cidr=10.16.0.0/16"]);
+        proxy.arg(format!("--kubeconfig={}", path.display())).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut proxy = proxy.spawn().unwrap();
+        let said = BufReader::new(server.stderr.take().unwrap());
+        let (sender, seen) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in said.lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        let mut lines = Vec::new();
+        while !lines.iter().any(|line: &String| line.contains("CN = system:kube-proxy")) {
+            match seen.recv_timeout(Duration::from_secs(20)) {
+                Ok(line) => lines.push(line),
+                Err(_) => break,
+            }
+        }
+        for child in [&mut proxy, &mut server] {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        assert!(lines.iter().any(|line| line.contains("CN = system:kube-proxy")), "version {version}: {lines:#?}");
+        assert!(!lines.iter().any(|line| line.contains("verify error")), "version {version}: {lines:#?}");
+    }
+}
+
 #[test]
 #[ignore = "needs openssl"]
 fn data_is_taken_however_base64_wraps_it_and_beside_an_empty_field_the_file_counts() {
@@ -111,7 +190,11 @@ fn an_encrypted_key_is_refused_as_that() {
     ] {
         made.openssl(line);
         let user = json!({"client-certificate": "client.pem", "client-key": "locked.key"});
-        made.bench.refuses(line, made.of(json!({}), user), &["user \"proxy\"", "the key is encrypted", "give it without"]);
+        made.bench.refuses(
+            line,
+            made.of(json!({}), user),
+            &["user \"proxy\"", "the key is encrypted", "give it without"],
+        );
     }
 }
 
@@ -120,7 +203,8 @@ fn an_encrypted_key_is_refused_as_that() {
 fn bundles_with_text_around_the_certificates_are_taken() {
     let made = Made::new();
     made.openssl("x509 -in ca.pem -text -out text.pem");
-    let bundle = format!("# our authorities\n{}\r\n{}", made.text("text.pem"), made.text("ca.pem").replace('\n', "\r\n"));
+    let bundle =
+        format!("# our authorities\n{}\r\n{}", made.text("text.pem"), made.text("ca.pem").replace('\n', "\r\n"));
     made.bench.file("bundle.pem", bundle);
     made.bench.reaches("a bundle", made.of(json!({"certificate-authority": "bundle.pem"}), json!({})), None);
     // The key before the certificate, in one file, as some keep them.

@@ -2,19 +2,18 @@
 
 use std::time::Duration;
 
-use data_encoding::BASE64;
 use hyper::header::HeaderValue;
 use k8s_openapi::jiff::Timestamp;
+use rustls::sign::CertifiedKey;
 use serde_json::Value;
 
 use super::super::authorization::bearer;
-use super::super::certificates::try_identity;
+use super::super::certificates::pair;
 
 #[derive(Debug)]
 pub(super) struct Credential {
     pub authorization: Option<HeaderValue>,
-    /// A certificate and its key, in base64 as kube takes them.
-    pub identity: Option<(String, String)>,
+    pub identity: Option<CertifiedKey>,
     pub ends: Option<Timestamp>,
 }
 
@@ -45,10 +44,10 @@ impl Credential {
         let authorization = field("token")?.map(bearer).transpose().map_err(|why| format!("its status.token {why}"))?;
         let identity = match (field("clientCertificateData")?, field("clientKeyData")?) {
             (Some(certificate), Some(key)) => {
-                try_identity(certificate.as_bytes(), key.as_bytes()).map_err(|why| {
+                let identity = pair(certificate.as_bytes(), key.as_bytes()).map_err(|why| {
                     format!("its status.clientCertificateData and clientKeyData cannot be used: {why}")
                 })?;
-                Some((BASE64.encode(certificate.as_bytes()), BASE64.encode(key.as_bytes())))
+                Some(identity)
             }
             (None, None) => None,
             _ => return Err("its status has only one of clientCertificateData and clientKeyData".to_owned()),

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use hyper::header::HeaderValue;
+use rustls::sign::CertifiedKey;
 
 use super::Plugin;
 
@@ -40,7 +41,7 @@ impl Current {
 /// What a plugin gave at the start.
 pub(crate) struct Given {
     pub token: Option<Current>,
-    pub identity: Option<(String, String)>,
+    pub identity: Option<CertifiedKey>,
 }
 
 /// Runs the plugin now, and whenever that is needed for as long as its token is used. `whose` is the file and the entry.
