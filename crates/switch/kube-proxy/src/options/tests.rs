@@ -407,6 +407,24 @@ fn flags_of_distributions_are_taken() {
              --proxy-mode ipvs --ipvs-scheduler rr --cleanup-ipvs",
             3,
         ),
+        (
+            "OpenShift",
+            "--config-sync-period=15m --kubeconfig=/k --cluster-cidr=10.128.0.0/14 --proxy-port-range=30000-32767 \
+             --udp-timeout=1s",
+            2,
+        ),
+        (
+            "Charmed Kubernetes",
+            "--cluster-cidr=10.1.0.0/16 --kubeconfig=/k --logtostderr=true --v=0 --master=https://a --hostname-override=n \
+             --conntrack-max-per-core=0",
+            0,
+        ),
+        (
+            "units written by hand",
+            "--masquerade-all --cluster_cidr 10.2.0.0/16 --master=http://127.0.0.1:8080 --hostname-override n --logtostderr \
+             --conntrack-tcp-timeout-established=0 --feature-gates=ExperimentalCriticalPodAnnotation=true --v=2",
+            1,
+        ),
     ] {
         let options = match line.strip_prefix("--config=FILE") {
             Some(flags) => with_file("mode: iptables", flags).unwrap(),
