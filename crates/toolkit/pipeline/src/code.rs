@@ -59,6 +59,8 @@ fn places(work: &Work) -> &'static [&'static str] {
         | Work::Swix(_)
         | Work::Sbom(_)
         | Work::Provenance(_) => &WRITTEN,
+        Work::SuiteFiles(_) => &["pipeline/work/suite.rs", "sources/archive.rs", "sources/unpack.rs"],
+        Work::SuiteProgram(_) => &["pipeline/work/suite.rs"],
         Work::Vex(_) => &["audit/", "pipeline/work/vex.rs", "swix/elf"],
     }
 }

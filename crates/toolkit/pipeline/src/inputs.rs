@@ -44,7 +44,9 @@ pub fn unchanged(step: &Step) -> Result<()> {
         | Work::ModuleGraph(_)
         | Work::Licences(_)
         | Work::ContainerImage(_)
-        | Work::Swix(_) => Ok(()),
+        | Work::Swix(_)
+        | Work::SuiteFiles(_)
+        | Work::SuiteProgram(_) => Ok(()),
     }
 }
 

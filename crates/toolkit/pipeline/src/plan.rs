@@ -5,6 +5,7 @@ mod licences;
 mod one_program;
 mod programs;
 mod publishing;
+mod suite;
 mod vex;
 
 use std::{collections::BTreeMap, path::PathBuf};

@@ -15,7 +15,9 @@ use serde_json::{Map, Value, json};
 pub(crate) use self::command_line::Places;
 pub use self::{
     command_line::CommandLine,
-    compiling::{Checks, Crates, Fetch, GoBuild, Packer, RustBuild, Sysroot, TreeBuild, Unpack},
+    compiling::{
+        Checks, Crates, Fetch, GoBuild, Packer, RustBuild, SuiteFiles, SuiteProgram, Sysroot, TreeBuild, Unpack,
+    },
     packing::{ContainerImage, ImageBuild, ImageItem, PackageBuild, PlannedBuild, SwixBuild},
     papers::{
         Artifact, Code, GivenLicence, GoCode, Licences, LicencesOf, ModuleGraph, ProgramLicences, Provenance, RustCode,
@@ -137,4 +139,6 @@ pub enum Work {
     Sbom(Sbom),
     Vex(Vex),
     Provenance(Provenance),
+    SuiteFiles(SuiteFiles),
+    SuiteProgram(SuiteProgram),
 }

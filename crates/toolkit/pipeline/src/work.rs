@@ -16,6 +16,7 @@ mod provenance;
 pub(crate) mod rust;
 mod rust_std;
 mod sbom;
+mod suite;
 pub(crate) mod sysroot;
 mod tree;
 mod vex;
@@ -90,5 +91,7 @@ pub(crate) fn execute(job: &Job, sources: &mut BTreeMap<String, Fetched>) -> Res
         Work::Sbom(work) => sbom::run(job, work),
         Work::Vex(work) => vex::run(job, work),
         Work::Provenance(work) => provenance::run(job, work),
+        Work::SuiteFiles(work) => suite::files(job, work),
+        Work::SuiteProgram(work) => suite::program(job, work),
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use toml::Spanned;
 
 use crate::{
-    component::{Build, Component, ComponentFile, LicenceText, ProgramRecipe, TreeRecipe},
+    component::{Build, Component, ComponentFile, LicenceText, ProgramRecipe, Suite, TreeRecipe},
     error::RecipeError,
     lock,
     origin::{Origin, Source},
@@ -88,6 +88,10 @@ pub(crate) fn component(
             return Err(file.error(image.span(), message));
         }
     }
+    let mut suite = file.value.suite.as_ref().map(|suite| suite.get_ref().clone());
+    if let Some(suite) = &file.value.suite {
+        suite_of(suite.get_ref(), toolchains).map_err(|wrong| file.error(suite.span(), wrong))?;
+    }
     for prepare in &file.value.prepare {
         if !toolchains.iter().any(|toolchain| toolchain.source.name == prepare.toolchain) {
             let message =
@@ -112,7 +116,8 @@ pub(crate) fn component(
     } = file.value;
     let mut programs: Vec<ProgramRecipe> = program.into_iter().map(Spanned::into_inner).collect();
     if let Some(stamps) = stamps {
-        programs.iter_mut().for_each(|program| stamps.stamp(program));
+        let of_suite = suite.iter_mut().flat_map(|suite| &mut suite.programs);
+        programs.iter_mut().chain(of_suite).for_each(|program| stamps.stamp(program));
     }
     if !origin.is_empty() {
         origins(&file.path, &origin)?;
@@ -134,7 +139,27 @@ pub(crate) fn component(
         programs,
         images: image.into_iter().map(Spanned::into_inner).collect(),
         licence_texts,
+        suite,
     })
+}
+
+/// Fails with what is wrong with the suite of a component.
+fn suite_of(suite: &Suite, toolchains: &[Toolchain]) -> Result<(), String> {
+    let known = |name: &Name| toolchains.iter().any(|toolchain| toolchain.source.name == *name);
+    let mut wanted = suite.programs.iter().flat_map(toolchain_names).chain([&suite.generate.toolchain]);
+    if let Some(name) = wanted.find(|name| !known(name)) {
+        return Err(format!("the suite needs the toolchain {name}, which release.toml does not list"));
+    }
+    if let Some(program) = suite.programs.iter().find(|program| !matches!(program.build, Build::Go(_))) {
+        return Err(format!("program {} of the suite is in Rust: expected [suite.program.go]", program.name));
+    }
+    if let Some(program) = suite.programs.iter().find(|program| program.install.is_some()) {
+        return Err(format!("program {} of the suite has an `install`: it goes into no image", program.name));
+    }
+    match suite.generate.makes.as_slice() {
+        [made] if made.starts_with(&format!("{}/", suite.tests)) => Ok(()),
+        _ => Err(format!("`generate` of the suite makes one file: expected it below {}", suite.tests)),
+    }
 }
 
 fn toolchain_names(program: &ProgramRecipe) -> Vec<&Name> {

@@ -26,6 +26,25 @@ pub struct Component {
     pub programs: Vec<ProgramRecipe>,
     pub images: Vec<ImageRecipe>,
     pub licence_texts: Vec<LicenceText>,
+    pub suite: Option<Suite>,
+}
+
+/// Upstream's own end-to-end suite, out of the same tree as the programs. Nothing of it goes into the image or into dist/, and it
+/// is built only where somebody asks for it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Suite {
+    /// The directory of the tests: the patches leave it as it is in the source's archive.
+    pub tests: RelativePath,
+    /// The directory below it with what images for tests are made of.
+    pub images: RelativePath,
+    /// Writes the only file that is added to the tests, as `{scratch}/` and the file's own name.
+    pub generate: Prepare,
+    #[serde(rename = "program")]
+    pub programs: Vec<ProgramRecipe>,
+    /// Programs of the release that images for tests have, too.
+    #[serde(default)]
+    pub also: Vec<Name>,
 }
 
 /// The licence's text of crates or modules that come without one.
@@ -142,6 +161,9 @@ pub struct Go {
     /// Variables that the linker sets: `-X name=value`.
     #[serde(default)]
     pub stamps: BTreeMap<String, String>,
+    /// The program is the package's tests.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub test: bool,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -205,6 +227,7 @@ pub(crate) struct ComponentFile {
     pub(crate) image: Vec<Spanned<ImageRecipe>>,
     #[serde(default)]
     pub(crate) licence_text: Vec<LicenceTextFile>,
+    pub(crate) suite: Option<Spanned<Suite>>,
 }
 
 /// `file` is relative to the recipe file.

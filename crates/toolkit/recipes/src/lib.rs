@@ -20,7 +20,7 @@ mod release;
 mod text;
 
 pub use component::{
-    Build, Check, Component, Go, ImageRecipe, Install, LicenceText, Prepare, ProgramRecipe, Rust, TreeRecipe,
+    Build, Check, Component, Go, ImageRecipe, Install, LicenceText, Prepare, ProgramRecipe, Rust, Suite, TreeRecipe,
 };
 pub use error::RecipeError;
 pub use lock::LockedPackage;

@@ -285,3 +285,44 @@ fn a_licence_s_text_that_is_not_there_or_has_no_reason_is_named_with_its_line() 
     let error = error_with("9.9/tool.toml", "\n[[program]]\n", &text.replace("reason", "because"));
     assert_says(&error, &["tool.toml", "because"]);
 }
+
+/// With what is wrong with it, and how that is told.
+#[test]
+fn a_suite_that_cannot_be_built_is_refused() {
+    const SUITE: &str = r#"
+[suite]
+tests = "test"
+images = "test/images"
+
+[suite.generate]
+toolchain = "go"
+package = "./generator"
+args = []
+makes = ["test/made.go"]
+
+[[suite.program]]
+name = "tool.test"
+go = { toolchain = "go", package = "example.org/tool/test", test = true }
+check = [{ args = [], prints = "" }]
+"#;
+    let with = |from: &str, to: &str| {
+        assert!(SUITE.contains(from), "the change does not apply");
+        let last = "prints = \"1.0\"\n";
+        error_with("9.9/tool.toml", last, &format!("{last}{}", SUITE.replacen(from, to, 1)))
+    };
+    for (from, to, expected) in [
+        ("toolchain = \"go\"\npackage", "toolchain = \"gone\"\npackage", "the suite needs the toolchain gone"),
+        ("{ toolchain = \"go\"", "{ toolchain = \"gone\"", "the suite needs the toolchain gone"),
+        ("test/made.go", "made.go", "expected it below test"),
+        ("check =", "install = { path = \"bin/x\" }\ncheck =", "it goes into no image"),
+        (
+            "go = { toolchain = \"go\", package = \"example.org/tool/test\", test = true }",
+            "rust = { toolchain = \"go\", package = \"x\" }",
+            "expected [suite.program.go]",
+        ),
+        ("images =", "imagery =", "imagery"),
+    ] {
+        let error = with(from, to);
+        assert!(error.contains(expected) && error.contains("tool.toml"), "{error}");
+    }
+}

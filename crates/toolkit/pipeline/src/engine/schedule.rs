@@ -31,6 +31,7 @@ pub(super) fn shared_directory(work: &Work) -> Option<&str> {
 /// that those for one program do not get in the way of another that can be compiled.
 pub(super) fn seconds(work: &Work) -> u32 {
     match work {
+        Work::SuiteProgram(_) => 300,
         Work::Rust(_) => 150,
         Work::Go(_) | Work::Sysroot(_) => 80,
         Work::Image(_) => 40,
@@ -49,7 +50,8 @@ pub(super) fn seconds(work: &Work) -> u32 {
         | Work::Package(_)
         | Work::Sbom(_)
         | Work::Vex(_)
-        | Work::Provenance(_) => 0,
+        | Work::Provenance(_)
+        | Work::SuiteFiles(_) => 0,
     }
 }
 

@@ -47,6 +47,34 @@ pub struct GoBuild {
     pub commands: GoCommands,
 }
 
+/// Holds the tests of a tree against its source's archive, and makes the one file that is added to them.
+#[derive(Debug, Clone, Serialize)]
+pub struct SuiteFiles {
+    pub source: Source,
+    pub component: String,
+    pub import_path: RelativePath,
+    pub tests: RelativePath,
+    pub images: RelativePath,
+    pub toolchain: Name,
+    pub generator: Generator,
+    /// From the top of the tree.
+    pub makes: RelativePath,
+}
+
+/// Compiles a program of a component's suite.
+#[derive(Debug, Clone, Serialize)]
+pub struct SuiteProgram {
+    pub name: String,
+    pub component: String,
+    pub arch: Arch,
+    pub toolchain: Name,
+    pub import_path: RelativePath,
+    /// The step that made the file that is added to the tree, and the file.
+    pub files: String,
+    pub added: RelativePath,
+    pub compile: CommandLine,
+}
+
 /// Brings the crates of the lock file into Cargo's cache.
 #[derive(Debug, Clone, Serialize)]
 pub struct Crates {

@@ -162,6 +162,7 @@ mod tests {
             language: None,
             stamps: Default::default(),
             libraries: vec![],
+            test: false,
         };
         let list = list(&go, "a.org/x", Arch::I386);
         assert_eq!(list.env["GOARCH"], "386");

@@ -17,8 +17,12 @@ fn narrowed_to(program: &str) -> anyhow::Result<Plan> {
 }
 
 fn planned(origin: BuildOrigin) -> (Release, Plan) {
+    planned_of("1.12", origin)
+}
+
+fn planned_of(release: &str, origin: BuildOrigin) -> (Release, Plan) {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
-    let release = recipes::load(&workspace.join("recipes"), Some("1.12")).unwrap();
+    let release = recipes::load(&workspace.join("recipes"), Some(release)).unwrap();
     let request = PlanRequest {
         arch: Arch::I386,
         only: None,
@@ -72,4 +76,36 @@ fn the_provenance_of_a_program_tells_of_that_program_alone() {
     assert_eq!(steps, ["tree-flannel", "go-flanneld"]);
     assert!(told.host_tools.is_none(), "Go links by itself");
     assert!(step.needs.contains(&"go-flanneld".to_owned()) && !step.needs.iter().any(|need| need == "image"));
+}
+
+#[test]
+fn the_suite_is_made_of_the_same_tree_as_the_programs_and_only_where_it_is_asked_for() {
+    let (release, plan) = planned_of("1.20", BuildOrigin::default());
+    let made: Vec<&str> = plan.steps.iter().map(|step| step.name.as_str()).collect();
+    assert!(
+        !made.iter().any(|name| name.contains("suite") || name.contains("e2e")),
+        "a build makes the suite: {made:?}"
+    );
+    let tree = |plan: &Plan, step: &str| {
+        let step = plan.steps.iter().find(|known| known.name == step).unwrap();
+        step.needs.iter().find(|need| need.starts_with("tree-")).cloned()
+    };
+    let hyperkube_s = tree(&plan, "go-hyperkube");
+    let before = plan.clone();
+    let suite = plan.of_suite(&release, Arch::I386).unwrap();
+    let published: Vec<&str> = suite.artifacts.iter().map(|artifact| artifact.name.as_str()).collect();
+    assert_eq!(published, ["test/images", "e2e.test", "ginkgo", "agnhost", "nnp", "sample-apiserver", "etcd"]);
+    assert_eq!(tree(&suite, "suite-kubernetes-e2e.test"), hyperkube_s);
+    assert_eq!(tree(&suite, "suite-kubernetes"), hyperkube_s);
+    assert!(suite.gates.contains(&"check-e2e.test".to_owned()));
+    for (known, now) in before.steps.iter().zip(&suite.steps) {
+        assert_eq!(known.own_inputs(), now.own_inputs(), "{} is another step beside the suite", known.name);
+    }
+}
+
+#[test]
+fn a_release_without_a_suite_says_so() {
+    let (release, plan) = planned(BuildOrigin::default());
+    let error = plan.of_suite(&release, Arch::I386).unwrap_err().to_string();
+    assert!(error.starts_with("release 1.12 has no suite"), "{error}");
 }

@@ -35,16 +35,11 @@ pub(crate) fn program(name: &str, go: &Go, import_path: &str, arch: Arch) -> GoC
     let libraries: String = go.libraries.iter().map(|library| format!(":{{library-{library}}}")).collect();
     let gopath = format!("{{tree}}{libraries}");
     let directory = format!("{{tree}}/src/{import_path}");
-    // Go before 1.13 knows no commas, and later ones still take spaces.
-    let tags = go.tags.join(" ");
-    let stamps = go.stamps.iter().map(|(variable, value)| format!(" -X {variable}={value}"));
-    let linker_flags = format!("-s -w -buildid={}", stamps.collect::<String>());
+    let (tags, linker_flags) = (tags(go), linker_flags(go));
     let out = format!("{{out}}/{name}");
     // What keeps this machine's directories out of a program.
     let trim = "all=-trimpath={tree}/src";
-    // Of two patterns that match a package, the later one counts.
-    let language =
-        go.language.as_ref().map(|version| [format!("-gcflags=all=-lang=go{version}"), "-gcflags=std=".to_owned()]);
+    let language = language(go);
     let with_language = ["-trimpath"].into_iter().chain(language.iter().flatten().map(String::as_str));
     let compile = |without_paths: &[&str]| {
         let rest = ["-tags", &tags, "-ldflags", &linker_flags, "-o", &out, &go.package];
@@ -57,6 +52,34 @@ pub(crate) fn program(name: &str, go: &Go, import_path: &str, arch: Arch) -> GoC
         compile_before_1_13: compile(&[&format!("-gcflags={trim}"), &format!("-asmflags={trim}")]),
         list: for_switch(&directory, &gopath, arch, list.to_vec()),
     }
+}
+
+/// What compiles a program of a component's suite: its tree is `{tree}`, the files that are added to it for that are in `{overlay}`.
+pub(crate) fn of_suite(name: &str, go: &Go, import_path: &str, arch: Arch) -> CommandLine {
+    let (tags, linker_flags, out) = (tags(go), linker_flags(go), format!("{{out}}/{name}"));
+    let kind: &[&str] = if go.test { &["test", "-c"] } else { &["build"] };
+    let language = language(go);
+    let flags = ["-overlay", "{overlay}", "-trimpath"].into_iter().chain(language.iter().flatten().map(String::as_str));
+    let flags: Vec<&str> = flags.collect();
+    let rest = ["-tags", &tags, "-ldflags", &linker_flags, "-o", &out, &go.package];
+    let argv = [&["{go}/bin/go"], kind, &flags, &rest].concat();
+    for_switch(&format!("{{tree}}/src/{import_path}"), "{tree}", arch, argv)
+}
+
+/// Go before 1.13 knows no commas, and later ones still take spaces.
+fn tags(go: &Go) -> String {
+    go.tags.join(" ")
+}
+
+fn linker_flags(go: &Go) -> String {
+    let stamps = go.stamps.iter().map(|(variable, value)| format!(" -X {variable}={value}"));
+    format!("-s -w -buildid={}", stamps.collect::<String>())
+}
+
+/// Of two patterns that match a package, the later one counts.
+fn language(go: &Go) -> Option<[String; 2]> {
+    let version = go.language.as_ref()?;
+    Some([format!("-gcflags=all=-lang=go{version}"), "-gcflags=std=".to_owned()])
 }
 
 /// In `{tree}`, which is the step's output, of which `directory` is the component.
@@ -113,6 +136,7 @@ mod tests {
             tags: vec![],
             language: Some("1.19".into()),
             stamps: Default::default(),
+            test: false,
         };
         let said = |go: &Go| program("x", go, "a.org/x", Arch::I386);
         // Of two patterns that match a package, the later one counts.
@@ -121,5 +145,21 @@ mod tests {
         assert!(!said(&go).compile_before_1_13.argv.join(" ").contains("-lang"), "it has no older one to choose");
         go.language = None;
         assert!(!said(&go).compile.argv.join(" ").contains("-gcflags"));
+    }
+
+    #[test]
+    fn a_program_of_a_suite_is_compiled_over_the_tree_and_not_in_it() {
+        let mut go: Go =
+            toml::from_str("toolchain = 'go'\npackage = 'a.org/x/test'\nlanguage = '1.19'\ntest = true").unwrap();
+        let told = of_suite("x.test", &go, "a.org/x", Arch::Amd64);
+        let command = told.argv.join(" ");
+        assert!(
+            command.starts_with("{go}/bin/go test -c -overlay {overlay} -trimpath -gcflags=all=-lang=go1.19 "),
+            "{command}"
+        );
+        assert!(command.ends_with(" -o {out}/x.test a.org/x/test"), "{command}");
+        assert_eq!(told.env["GOARCH"], "amd64");
+        go.test = false;
+        assert!(of_suite("x", &go, "a.org/x", Arch::I386).argv.join(" ").starts_with("{go}/bin/go build -overlay "));
     }
 }
