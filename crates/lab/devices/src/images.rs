@@ -7,7 +7,8 @@
 //!    inputs.
 //! 4. [`choice`] says which image a device runs: the real one where it is there, else its stand-in. A lab keeps to that
 //!    image's digest, and a run to the [`StandIns`] that it has made, whoever gives their names to others meanwhile.
-//! 5. [`archive`] and [`program`] are for what devices run themselves, such as the pods of a test.
+//! 5. [`ImageRecipe::build_stages`] makes several images of one Dockerfile, and [`save`] packs such for other engines.
+//! 6. [`archive`] and [`program`] are for what devices run themselves, such as the pods of a test.
 
 pub mod archive;
 mod base_image;
@@ -16,6 +17,7 @@ mod choice;
 mod engine;
 pub mod program;
 mod recipe;
+mod stages;
 mod tags;
 #[cfg(test)]
 mod test_image;
@@ -25,6 +27,7 @@ pub use self::{
     build::Built,
     choice::{Image, StandIns},
     recipe::ImageRecipe,
+    stages::save,
 };
 pub(crate) use self::{
     build::stands_in_for,

@@ -65,7 +65,7 @@ impl ImageRecipe {
     }
 
     /// Fills the directory that Docker builds from.
-    fn collect(&self, context: &Path, workspace: &Path, log: &Path, task: &dyn Task) -> Result<()> {
+    pub(super) fn collect(&self, context: &Path, workspace: &Path, log: &Path, task: &dyn Task) -> Result<()> {
         files::copy_tree(&self.directory, context)?;
         for package in &self.programs {
             task.doing(&format!("compiling {package}"));
@@ -81,7 +81,7 @@ pub(crate) fn stands_in_for(image: &str) -> Result<Option<String>> {
     Ok(engine::find(image)?.and_then(|found| found.stands_in_for().map(str::to_owned)))
 }
 
-fn inputs(base: &str, context: &Path) -> Result<Sha256> {
+pub(super) fn inputs(base: &str, context: &Path) -> Result<Sha256> {
     let tree = Sha256::of_tree(context).with_context(|| format!("cannot read {}", context.display()))?;
     let mut hasher = Hasher::default();
     hasher.field(base.as_bytes());
