@@ -37,6 +37,7 @@ pub type AgainstUpstream = HandedOver;
 pub type Audit = HandedOver;
 pub type BenchFlags = HandedOver;
 pub type Chaos = HandedOver;
+pub type Conformance = HandedOver;
 pub type DeviceFlags = HandedOver;
 #[cfg(not(feature = "formats"))]
 pub type Diff = HandedOver;

@@ -2,8 +2,10 @@
 
 mod against_upstream;
 mod chaos;
+mod conformance;
 pub mod device;
 pub mod image;
+mod lab_flags;
 mod pki;
 mod power_cuts;
 mod topo;
@@ -18,6 +20,7 @@ use serde::de::{DeserializeOwned, IntoDeserializer};
 pub use self::{
     against_upstream::AgainstUpstream,
     chaos::Chaos,
+    conformance::Conformance,
     device::DeviceFlags,
     image::ImageFlags,
     pki::Pki,

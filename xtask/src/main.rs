@@ -90,6 +90,8 @@ enum Verb {
     Topo(Topo),
     /// Bring up a topology, install the SWIX on its switches, and play scenarios on the cluster that comes of it
     TopoTest(Box<TopoTest>),
+    /// Run upstream's own suite, built from the same source, on a cluster of stand-ins
+    Conformance(Box<Conformance>),
     /// Compare our kube-proxy with upstream's: the table of cases, and random Services
     AgainstUpstream(AgainstUpstream),
     /// Let everything around our kube-proxy go wrong, for as long as you like
@@ -135,6 +137,7 @@ impl Verb {
             Verb::PowerCuts(verb) => verb.run(),
             Verb::Topo(verb) => verb.run(),
             Verb::TopoTest(verb) => verb.run(),
+            Verb::Conformance(verb) => verb.run(),
             Verb::AgainstUpstream(verb) => verb.run(),
             Verb::Chaos(verb) => verb.run(),
         }

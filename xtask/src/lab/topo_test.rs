@@ -5,14 +5,12 @@ mod play;
 mod watch;
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
-use clap::{Args, Parser};
-use cluster::Cluster;
+use clap::Args;
 use cluster_test::{
     Parts, Suite, cluster_file,
     engine::{Outcomes, Plan},
@@ -21,18 +19,16 @@ use cluster_test::{
 };
 use common::{files, progress::Silent};
 use contract::places::FLANNELD;
-use devices::{Lab, Traits, traits::Wish};
+use devices::{Lab, Traits};
 use swix::extension;
-use topology::Topology;
 
-pub use self::conduct::Conduct;
+pub use self::conduct::{Conduct, duration};
 use self::play::Play;
 use super::{
-    device::{self, DriverName},
-    image,
+    device, image,
+    lab_flags::{self, LabFlags},
 };
 use crate::{
-    Xtask,
     build::first_release,
     interrupt,
     workspace::{dist, workspace},
@@ -47,34 +43,14 @@ pub struct TopoTest {
     /// first-release, switches that find what the first release left there
     #[arg(long, value_name = "NAME", default_value = "cluster", value_parser = suite)]
     pub suite: &'static Suite,
-    /// The topology, in docker-topo's format [default: topo/k8s.yml]
-    #[arg(long, value_name = "FILE", default_value_os_t = workspace().join("topo/k8s.yml"), hide_default_value = true)]
-    pub topology: PathBuf,
-    /// cluster.toml for the switches; where it has no token, one is made [default: topo/cluster.toml]
-    #[arg(long, value_name = "FILE", default_value_os_t = workspace().join("topo/cluster.toml"), hide_default_value = true)]
-    pub cluster: PathBuf,
-    /// SWIX to install [default: the newest in dist/, which is built where there is none]
-    #[arg(long, value_name = "FILE")]
-    pub swix: Option<PathBuf>,
-    /// What brings up the topology
-    #[arg(long, value_enum, default_value_t = DriverName::Auto)]
-    pub driver: DriverName,
-    /// The program docker-topo, where it is not on PATH
-    #[arg(long, value_name = "PATH")]
-    pub docker_topo: Option<PathBuf>,
-    /// A habit of EOS that the stand-ins are to have, or not to have: NAME=on or NAME=off, of docs/stand-in.md; may be given again
-    #[arg(long = "trait", value_name = "NAME=on")]
-    pub traits: Vec<Wish>,
+    #[command(flatten)]
+    pub lab: LabFlags,
     /// Only this scenario and what it needs; may be given again
     #[arg(long, value_name = "NAME")]
     pub scenario: Vec<String>,
     /// Fail unless exactly so many scenarios can be played here
     #[arg(long, value_name = "N")]
     pub expect: Option<usize>,
-    /// Bring the topology up under this prefix, beside one that is up; what an earlier run left under it is taken away
-    /// [default: the file's]
-    #[arg(long, value_name = "NAME", value_parser = prefix)]
-    pub prefix: Option<String>,
     /// How often to bring up the topology and play the scenarios, each time anew
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "keep")]
     pub repeat: u32,
@@ -118,28 +94,12 @@ impl TopoTest {
             scenarios.iter().for_each(|scenario| println!("{:16} {}", scenario.name, scenario.purpose));
             return Ok(());
         }
-        let mut topology = Topology::load(&self.topology)?;
-        if let Some(prefix) = &self.prefix {
-            topology = topology.under_prefix(prefix);
-        }
+        let topology = self.lab.topology()?;
         if self.down {
-            let there = Lab::ensure_down(&topology)?;
-            let word = if there { "took away what was there" } else { "nothing was there" };
-            println!("{word} of the topology {}", topology.prefix);
-            return Ok(());
+            return lab_flags::down(&topology);
         }
-        let mut cluster = Cluster::parse(&files::read_text(&self.cluster)?, &self.cluster.display().to_string())?;
-        // A switch has one name in the scenarios: that of its device, which may have capitals.
-        for node in &mut cluster.nodes {
-            let Some(switch) = topology.switch_of_node(&node.name) else {
-                bail!("{} names the node {}, and the topology has no such switch", self.cluster.display(), node.name);
-            };
-            node.name.clone_from(&switch.name);
-        }
-        for file in [&self.swix, &self.next_swix].into_iter().flatten() {
-            let bytes = fs::read(file).with_context(|| format!("cannot read the SWIX {}", file.display()))?;
-            swix::archive::parse(&bytes).with_context(|| format!("{} is no SWIX to install", file.display()))?;
-        }
+        let cluster = self.lab.cluster(&topology)?;
+        [&self.lab.swix, &self.next_swix].into_iter().flatten().try_for_each(|file| lab_flags::check_swix(file))?;
         if let Some(file) = self.flanneld.as_ref().filter(|file| !file.is_file()) {
             bail!("there is no flanneld {}", file.display());
         }
@@ -149,13 +109,10 @@ impl TopoTest {
         });
         let of_first_release = dist().join(first_release::DIRECTORY);
         let first_swix = swix::dist::newest_swix(&of_first_release).ok();
-        let driver = device::driver_of(self.driver, self.docker_topo)?;
+        let driver = device::driver_of(self.lab.driver, self.lab.docker_topo.clone())?;
         // Before a SWIX is built, which takes minutes.
         Lab::check_engine()?;
-        let swix = match self.swix {
-            Some(swix) => swix,
-            None => of_dist()?,
-        };
+        let swix = self.lab.swix()?;
         if let Some(next) = &self.next_swix
             && extension::name_with_release(next)? == extension::name_with_release(&swix)?
         {
@@ -188,17 +145,17 @@ impl TopoTest {
             bail!("{possible} scenarios can be played here, and --expect says {expected}; {}", told(&beforehand));
         }
         let stand_ins = image::make_all()?;
-        if self.prefix.is_some() {
+        if self.lab.prefix.is_some() {
             Lab::ensure_down(&topology)?;
         }
 
         let work = tempfile::tempdir().context("cannot make a directory")?;
         let probe_image = cluster_test::workload::archive(&workspace(), work.path())?;
         let cluster_toml = work.path().join("cluster.toml");
-        files::write_atomically(&cluster_toml, cluster_file::for_lab(&self.cluster)?)?;
+        files::write_atomically(&cluster_toml, cluster_file::for_lab(&self.lab.cluster)?)?;
         let parts =
             Parts { swix, cluster_toml, probe_image, next_swix: self.next_swix, flanneld, first_swix, recording };
-        let traits: Traits = self.traits.into_iter().collect();
+        let traits: Traits = self.lab.traits.into_iter().collect();
         interrupt::watch();
         let first_seed = self.seed.unwrap_or_else(|| fastrand::u32(..).into());
         let (mut failed, mut played) = (0, 0);
@@ -207,7 +164,7 @@ impl TopoTest {
             println!("run {} of {}, seed {seed}", round + 1, self.repeat);
             let play = Play {
                 topology: &topology,
-                file: &self.topology,
+                file: &self.lab.topology,
                 cluster: &cluster,
                 parts: &parts,
                 driver: &driver,
@@ -244,15 +201,6 @@ fn suite(name: &str) -> Result<&'static Suite, String> {
     Suite::named(name).map_err(|error| error.to_string())
 }
 
-/// A prefix as docker-topo takes one: it names containers, networks and directories.
-fn prefix(name: &str) -> Result<String, String> {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    match name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(is_plain) {
-        true => Ok(name.to_owned()),
-        false => Err("a prefix is made of letters, digits, - and _, and begins with a letter or digit".to_owned()),
-    }
-}
-
 /// Fails where a scenario that was asked for by name cannot be played.
 fn check_possible(asked: &[String], beforehand: &Outcomes) -> Result<()> {
     let why = |name: &String| told_of(name, beforehand.get(name.as_str())?);
@@ -275,27 +223,4 @@ fn has_flanneld(swix: &Path) -> Result<bool> {
     let inside = swix::inspect::inspect(swix, swix::inspect::Probes::Skip, &Silent)?.image;
     let path = |entry: &swix::inspect::ImageEntry| Path::new(extension::MOUNT_POINT).join(&entry.path);
     Ok(inside.iter().any(|entry| path(entry) == Path::new(FLANNELD)))
-}
-
-/// The newest SWIX of dist/, which is built where there is none.
-fn of_dist() -> Result<PathBuf> {
-    if let Ok(swix) = device::newest_swix() {
-        return Ok(swix);
-    }
-    eprintln!("there is no SWIX in dist/: it is built first");
-    Xtask::parse_from(["cargo xtask", "build-swix"]).verb.run()?;
-    device::newest_swix().context("there is still no SWIX in dist/")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_prefix_leads_to_no_other_directory_than_its_own() {
-        assert_eq!(prefix("first-1"), Ok("first-1".to_owned()));
-        for bad in ["", ".", "..", "a/b", "-a", "a b"] {
-            assert!(prefix(bad).is_err(), "{bad:?} is taken");
-        }
-    }
 }

@@ -24,7 +24,7 @@ pub mod logs;
 pub mod look;
 mod manifest;
 mod names;
-mod neighbours;
+pub mod neighbours;
 mod operator;
 mod ospf;
 pub mod passing;

@@ -154,6 +154,7 @@ pub const VERBS: &[Verbs] = &[
     Verbs { names: &["image"], needs: &[IMAGE] },
     Verbs { names: &["device"], needs: &[DEVICE] },
     Verbs { names: &["topo-test"], needs: &[DEVICE, IMAGE, RECORDED, &[Need::SwixOrBuild]] },
+    Verbs { names: &["conformance"], needs: &[BUILD, DEVICE, IMAGE, &[Need::SwixOrBuild]] },
     Verbs { names: &["power-cuts", "bench first-boot"], needs: &[DEVICE, IMAGE, &[Need::Swix]] },
     Verbs { names: &["bench packing"], needs: &[DEVICE, IMAGE, PACKING, &[Need::Swix]] },
     Verbs { names: &["against-upstream", "chaos", "bench kube-proxy"], needs: &[KUBE_PROXY, DIFFERENTIAL] },

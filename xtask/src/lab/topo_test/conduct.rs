@@ -31,7 +31,8 @@ impl Conduct {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+/// A limit, for clap.
+pub fn duration(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(limit) if !limit.is_zero() => Ok(limit),
         _ => Err("expected a number with its unit, e.g. 90s, 10m or 1h".to_owned()),
