@@ -8,6 +8,10 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use crate::report::{Outcome, Spec};
 
+/// What Go writes for characters that the reader of XML knows only by name, or as they are.
+const REFERENCES: [(&str, &str); 5] =
+    [("&#34;", "&quot;"), ("&#39;", "&apos;"), ("&#x9;", "\t"), ("&#xA;", "\n"), ("&#xD;", "")];
+
 /// What became of each spec that was run, by the files of a directory. In a run of which nothing is run, these are all that it is of.
 pub fn read(directory: &Path) -> Result<BTreeMap<String, Spec>> {
     let mut specs = BTreeMap::new();
@@ -26,6 +30,7 @@ pub fn read(directory: &Path) -> Result<BTreeMap<String, Spec>> {
 fn parse(text: &str) -> Result<Vec<Spec>> {
     // Ginkgo writes the suite alone, and not the element that is around suites.
     let suite = text.find("<testsuite").map_or(text, |at| &text[at..]);
+    let suite = REFERENCES.iter().fold(suite.to_owned(), |suite, (written, known)| suite.replace(written, known));
     let report = Report::deserialize_from_str(&format!("<testsuites name=\"ginkgo\">{suite}</testsuites>"))
         .map_err(|error| anyhow::anyhow!("{error}"))?;
     let cases = report.test_suites.into_iter().flat_map(|suite| suite.test_cases);
