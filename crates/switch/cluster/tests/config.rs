@@ -405,9 +405,11 @@ fn services_are_denied_external_ips_where_the_file_says_so_and_nowhere_else() {
         assert_eq!(external_ips(before), ExternalIps::Allowed, "{before}");
     }
     assert_eq!(external_ips("[services]\nexternal_ips = \"denied\""), ExternalIps::Denied);
-    for (line, problem) in
-        [("external_ips = false", "external_ips"), ("external_ip = \"denied\"", "there is no `external_ip` here")]
-    {
+    for (line, problem) in [
+        ("external_ips = \"no\"", "`denied` or `allowed`"),
+        ("external_ips = false", "wanted string"),
+        ("external_ip = \"denied\"", "there is no `external_ip` here"),
+    ] {
         let error = of(&format!("[services]\n{line}")).unwrap_err().to_string();
         assert!(error.contains(problem) && error.starts_with("cluster.toml:2"), "{line}: {error}");
     }
