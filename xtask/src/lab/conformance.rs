@@ -1,6 +1,7 @@
 //! `conformance`: upstream's own suite, built out of the tree that the SWIX's programs are of, on a cluster of stand-ins.
 
 use std::{
+    env,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -11,8 +12,10 @@ use cluster::Cluster;
 use cluster_test::{cluster_file, logs};
 use common::{Progress, command::quoted, errors, files};
 use conformance::{Circumstances, Programs, Report, Request, Suite, images::StandIns};
+use contract::Build;
 use devices::{Flash, Lab, LabGuard, Options};
 use pipeline::{known::entry_of, origin::BuildOrigin};
+use swix::extension;
 use topology::Topology;
 
 use super::{
@@ -124,12 +127,21 @@ impl Conformance {
         let flash = Flash::new()
             .with_boot_extension(&swix)?
             .with_bytes("cluster.toml", cluster_file::for_lab(&self.lab.cluster)?);
+        let tried = of_swix(&swix)?;
+        let suite_of = BuildOrigin::of(&workspace())?;
+        if tried.commit != suite_of.commit || !tried.besides.is_empty() || !suite_of.besides.is_empty() {
+            eprintln!(
+                "remark: the SWIX is {}, and the suite is built {}: the table says both",
+                tried.origin(),
+                told(&suite_of)
+            );
+        }
         let date = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
         let lab = Lab::up_guarded(&topology, &flash, &options, &*progress)?;
         let suite = Suite { programs: &programs, work: work.path(), progress: &*progress };
         let ran = self.on_lab(&suite, &request, &specs, &lab, &cluster, &images);
         let written = ran.and_then(|report| {
-            report.write(&self.report, &self.circumstances(date, &swix)?, &images)?;
+            report.write(&self.report, &self.circumstances(date, &swix, &tried, &suite_of), &images)?;
             Ok(report)
         });
         self.end(written, lab, &topology)
@@ -184,21 +196,28 @@ impl Conformance {
         Ok(())
     }
 
-    fn circumstances(&self, date: String, swix: &Path) -> Result<Circumstances> {
-        let BuildOrigin { commit, besides } = BuildOrigin::of(&workspace())?;
-        let commit = std::iter::once(commit.unwrap_or_else(|| "unknown".to_owned())).chain(besides);
-        let mut words = vec!["cargo".to_owned(), "xtask".to_owned(), "conformance".to_owned()];
-        words.push(format!("--focus={}", self.focus));
-        words.extend(self.skip.iter().map(|skip| format!("--skip={skip}")));
-        words.push(format!("--nodes={}", self.nodes));
-        Ok(Circumstances {
+    fn circumstances(&self, date: String, swix: &Path, tried: &Build, suite_of: &BuildOrigin) -> Circumstances {
+        let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let words = env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+        Circumstances {
             date,
-            commit: commit.collect::<Vec<_>>().join(", with "),
-            swix: swix.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-            command: quoted(&words),
-            topology: self.lab.topology.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        })
+            suite: told(suite_of),
+            swix: format!("{}, {}", name(swix), tried.origin()),
+            command: quoted(&["cargo", "xtask"].map(str::to_owned).into_iter().chain(words).collect::<Vec<_>>()),
+            lab: format!("{} with {}", name(&self.lab.topology), name(&self.lab.cluster)),
+        }
     }
+}
+
+/// What a SWIX says of where it comes from.
+fn of_swix(swix: &Path) -> Result<Build> {
+    let release = extension::release(swix).with_context(|| format!("cannot tell what {} is", swix.display()))?;
+    release.build.with_context(|| format!("{} does not say which build it is: build it anew", swix.display()))
+}
+
+fn told(origin: &BuildOrigin) -> String {
+    let commit = origin.commit.as_deref().map_or("of no commit".to_owned(), |commit| format!("of commit {commit}"));
+    std::iter::once(commit).chain(origin.besides.iter().cloned()).collect::<Vec<_>>().join(", with ")
 }
 
 /// Builds what is not in the cache of the release's suite.

@@ -6,7 +6,10 @@ use anyhow::{Context, Result};
 use common::files;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use crate::report::{Outcome, Spec};
+use crate::{
+    report::{Outcome, Spec},
+    suite::LOG,
+};
 
 /// What Go writes for characters that the reader of XML knows only by name, or as they are.
 const REFERENCES: [(&str, &str); 5] =
@@ -37,18 +40,20 @@ fn parse(text: &str) -> Result<Vec<Spec>> {
     Ok(cases.filter_map(spec).collect())
 }
 
-/// None of one that was not chosen.
+/// None of one that was not chosen. Of that, and of one that found that it is not for this cluster, ginkgo writes the same: but what was not
+/// chosen took no time.
 fn spec(case: TestCase) -> Option<Spec> {
+    let took = case.time.unwrap_or_default();
     let outcome = match &case.status {
         TestCaseStatus::Success { .. } => Outcome::Passed,
         TestCaseStatus::NonSuccess { description, message, .. } => {
             let said = description.as_ref().or(message.as_ref()).map_or("", |said| said.as_str());
             Outcome::Failed(said.trim().to_owned())
         }
-        // What was not chosen has no reason.
-        TestCaseStatus::Skipped { message, .. } => Outcome::Skipped(message.as_ref()?.as_str().trim().to_owned()),
+        TestCaseStatus::Skipped { .. } if took.is_zero() => return None,
+        TestCaseStatus::Skipped { .. } => Outcome::Skipped(format!("{LOG} says why")),
     };
-    Some(Spec { name: case.name.as_str().to_owned(), took: case.time.unwrap_or_default(), outcome })
+    Some(Spec { name: case.name.as_str().to_owned(), took, outcome })
 }
 
 pub fn xml(name: &str, took: Duration, specs: &[Spec]) -> Result<String> {
@@ -85,7 +90,7 @@ mod tests {
   <testsuite name="Kubernetes e2e suite" tests="3" failures="1" errors="0" time="12.5">
       <testcase name="[sig-a] one &lt;b&gt; [Conformance]" classname="Kubernetes e2e suite" time="3.25"></testcase>
       <testcase name="[sig-a] two" classname="Kubernetes e2e suite" time="0"><skipped></skipped></testcase>
-      <testcase name="[sig-a] alone" classname="Kubernetes e2e suite" time="1"><skipped message="needs &#34;aws&#34;"></skipped></testcase>
+      <testcase name="[sig-a] alone" classname="Kubernetes e2e suite" time="0.000412"><skipped></skipped></testcase>
       <testcase name="[sig-a] three" classname="Kubernetes e2e suite" time="9">
           <failure type="Failure">/src/three.go:1&#xA;it is &#34;two&#34;</failure>
           <system-out>much</system-out>
@@ -100,7 +105,7 @@ mod tests {
         fs::write(directory.path().join("notes.txt"), "no report").unwrap();
         let specs = read(directory.path()).unwrap();
         let names: Vec<&str> = specs.keys().map(String::as_str).collect();
-        assert_eq!(specs["[sig-a] alone"].outcome, Outcome::Skipped("needs \"aws\"".to_owned()));
+        assert_eq!(specs["[sig-a] alone"].outcome, Outcome::Skipped("e2e.log says why".to_owned()));
         assert_eq!(names, ["[sig-a] alone", "[sig-a] four", "[sig-a] one <b> [Conformance]", "[sig-a] three"]);
         assert_eq!(specs["[sig-a] one <b> [Conformance]"].took, Duration::from_millis(3250));
         assert_eq!(specs["[sig-a] three"].outcome, Outcome::Failed("/src/three.go:1\nit is \"two\"".to_owned()));

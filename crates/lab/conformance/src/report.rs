@@ -41,12 +41,14 @@ pub struct Report {
 pub struct Circumstances {
     /// When it began, as people write it.
     pub date: String,
-    /// Of this repository, with what else counts.
-    pub commit: String,
+    /// Of which commit the suite is, with what else counts.
+    pub suite: String,
+    /// Which one, and of which commit.
     pub swix: String,
     /// The command that repeats it.
     pub command: String,
-    pub topology: String,
+    /// The topology and its cluster.toml.
+    pub lab: String,
 }
 
 impl Report {
@@ -81,12 +83,12 @@ impl Report {
     }
 
     fn table(&self, circumstances: &Circumstances, images: &StandIns) -> String {
-        let Circumstances { date, commit, swix, command, topology } = circumstances;
+        let Circumstances { date, suite, swix, command, lab } = circumstances;
         let mut text = format!("{}\n\n", self.summary());
         if let Some(why) = &self.cut_short {
             let _ = writeln!(text, "It was cut short: {}\n", in_a_cell(why));
         }
-        let _ = writeln!(text, "- {date}, commit {commit}, {swix} on {topology}\n- again: `{command}`\n");
+        let _ = writeln!(text, "- {date}, {swix}\n- the suite is {suite}\n- {lab}\n- again: `{command}`\n");
         text += "| spec | outcome | s |\n| --- | --- | ---: |\n";
         let mut specs: Vec<&Spec> = self.specs.iter().collect();
         // What did not pass first.
@@ -155,14 +157,15 @@ mod tests {
         let report = Report { specs, took: Duration::from_secs(6), cut_short: None };
         let circumstances = Circumstances {
             date: "2026-11-30".into(),
-            commit: "abc".into(),
-            swix: "x.swix".into(),
+            suite: "of commit abc".into(),
+            swix: "x.swix, commit def".into(),
             command: "cargo xtask conformance".into(),
-            topology: "topo/k8s.yml".into(),
+            lab: "k8s.yml with cluster.toml".into(),
         };
         let table = report.table(&circumstances, &StandIns::for_tests(&["upstream/a:1"], &["upstream/b:1"]));
         let rows: Vec<&str> = table.lines().filter(|line| line.starts_with("| [")).collect();
         assert_eq!(rows, [r"| [sig-b] b \| c | **failed**: first | 3 |", "| [sig-a] a | passed | 3 |"]);
+        assert!(table.contains("x.swix, commit def\n- the suite is of commit abc\n- k8s.yml with"), "{table}");
         assert!(
             table.contains("| upstream/a:1 | ") && table.contains("Nothing stood in for these: upstream/b:1."),
             "{table}"
