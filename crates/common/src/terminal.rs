@@ -1,4 +1,4 @@
-//! A secret that a person types at the terminal, which does not show it, and shows again what is typed however that ends.
+//! A secret that a person types at the terminal, which does not show it, and shows again what is typed, also after Ctrl-C.
 
 use std::{
     io::{self, IsTerminal, Read, Write},
@@ -42,7 +42,9 @@ fn ask_on(mut input: impl Read + AsFd, prompt: &str) -> Result<String> {
         Some((&CTRL_C, _)) => bail!("interrupted: nothing was done"),
         Some((b'\n', [])) => bail!("an empty line was typed"),
         Some((b'\n', typed)) => Ok(std::str::from_utf8(typed).context("what was typed is no UTF-8")?.to_owned()),
-        Some(_) => bail!("what was typed is longer than a terminal's line"),
+        Some(_) => {
+            bail!("what was typed has no end of its line, or is longer than a terminal's line: nothing was done")
+        }
     }
 }
 

@@ -9,7 +9,7 @@ mod control_plane;
 mod dns_service;
 mod docker;
 mod endpoints_role;
-mod external_ips;
+pub mod external_ips;
 mod identity;
 mod network;
 mod pki;

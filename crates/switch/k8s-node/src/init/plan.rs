@@ -5,6 +5,8 @@ use std::str::FromStr;
 use anyhow::{Result, bail};
 use cluster::{Cluster, JoinToken, Reserved};
 
+use crate::stage::external_ips;
+
 /// As it was said: what is wrong in it, the checks of cluster.toml say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
@@ -73,12 +75,14 @@ impl Plan {
             let (name, address) = (quoted(&place.name), quoted(&place.address));
             text.push_str(&format!("\n[[node]]\nname = {name}\naddress = {address}\nroles = {roles}\n"));
         }
+        let external_ips = if external_ips::new_clusters_deny() { "denied" } else { "allowed" };
         text.push_str(&format!(
             "\n# Of each switch, what pods are not given: EOS needs it.\n[reserved]\nmemory = {}\ncpu = {}\n\n# Pods' packets between \
              switches: in VXLAN, or by \"routes\" where the network knows the pods' ranges.\n[network]\nbackend = \"vxlan\"\n\n# Addresses that Services name themselves: whoever may write Services could \
-             take any of them over.\n[services]\nexternal_ips = \"denied\"\n\n[join]\ntoken = {}\n",
+             take any of them over.\n[services]\nexternal_ips = {}\n\n[join]\ntoken = {}\n",
             quoted(&self.eos_memory),
             quoted(&self.eos_cpu),
+            quoted(external_ips),
             quoted(JoinToken::make()?.reveal()),
         ));
         Ok(text)

@@ -24,9 +24,15 @@ const PAGES: usize = 400;
 /// So many are named in the stage's line.
 const NAMED: usize = 10;
 
+/// Whether a new cluster's file denies them: where the release that is here can. Elsewhere, where files are written for switches, it is taken
+/// that theirs can.
+pub fn new_clusters_deny() -> bool {
+    files::read_text(template().as_ref()).map_or(true, |unit| can_deny(&unit))
+}
+
 /// Says what holds, and who has external IPs. Fails where cluster.toml asks for what this release cannot do.
 pub fn look(client: &Client, cluster: &Cluster) -> Result<String> {
-    let unit = files::read_text(format!("{}/{API_SERVER}.service", places::UNIT_TEMPLATES).as_ref())?;
+    let unit = files::read_text(template().as_ref())?;
     let release = Release::read(places::RELEASE.as_ref());
     let release = release.map_or_else(|_| "this release".to_owned(), |release| format!("release {}", release.version));
     let wanted = cluster.services.external_ips;
@@ -34,9 +40,17 @@ pub fn look(client: &Client, cluster: &Cluster) -> Result<String> {
     Ok(said(wanted, &users(client).context("cannot list the Services with external IPs")?))
 }
 
+fn template() -> String {
+    format!("{}/{API_SERVER}.service", places::UNIT_TEMPLATES)
+}
+
+fn can_deny(unit: &str) -> bool {
+    unit.contains(PLUGIN)
+}
+
 fn can_be(wanted: ExternalIps, unit: &str, release: &str) -> Result<()> {
     ensure!(
-        wanted == ExternalIps::Allowed || unit.contains(PLUGIN),
+        wanted == ExternalIps::Allowed || can_deny(unit),
         "the API server of {release} cannot deny Services external IPs: install release 1.20, or write external_ips = \"allowed\" below \
          [services] in cluster.toml and give the right to write Services to nobody who may not take addresses over"
     );
@@ -151,6 +165,7 @@ mod tests {
     #[test]
     fn a_release_whose_api_server_cannot_deny_them_refuses_to_be_asked() {
         can_be(ExternalIps::Denied, OF_1_20, "release 1.20.2").unwrap();
+        assert!(can_deny(OF_1_20) && !can_deny(OF_1_12), "and a new cluster's file does not ask for it there");
         can_be(ExternalIps::Allowed, OF_1_12, "release 1.12.4").unwrap();
         let refused = can_be(ExternalIps::Denied, OF_1_12, "release 1.12.4").unwrap_err().to_string();
         assert!(
