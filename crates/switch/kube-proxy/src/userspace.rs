@@ -11,6 +11,7 @@ mod chains;
 mod data_path;
 mod datagram;
 mod destinations;
+mod lacking;
 mod limits;
 mod pipes;
 mod programmed;

@@ -1,6 +1,11 @@
 //! The backend: the model's changes become destinations for the data path, sockets, and rules.
 
-use std::{collections::BTreeSet, io, net::Ipv4Addr, time::Duration};
+use std::{
+    collections::BTreeSet,
+    io,
+    net::Ipv4Addr,
+    time::{Duration, Instant},
+};
 
 use ipnet::Ipv4Net;
 use tracing::warn;
@@ -8,6 +13,7 @@ use tracing::warn;
 use super::{
     chains::jumps,
     data_path::{Carriage, DataPath},
+    lacking::Lacking,
     limits::Limits,
     programmed::Programmed,
     rules::{Conditions, RuleWriter},
@@ -43,7 +49,7 @@ pub struct Userspace {
     /// Sockets that rules may still lead to, after a write that failed.
     closing: Closing,
     /// Services for which a socket could not be opened.
-    lacking: BTreeSet<ServiceName>,
+    lacking: Lacking,
     conntrack_failed: bool,
 }
 
@@ -66,24 +72,42 @@ impl Userspace {
             services: ServedServices::default(),
             programmed: Programmed::new(tool, jumps(features, &settings.node_port_addresses)),
             closing: Closing::new(),
-            lacking: BTreeSet::new(),
+            lacking: Lacking::default(),
             conntrack_failed: false,
         })
     }
 
-    /// Serves these Services as the model has them. One for which there is no socket keeps no other from being served, and is tried again at each
-    /// check.
+    /// Serves these Services as the model has them. One for which there is no socket keeps no other from being served, and is tried again at
+    /// checks.
     fn follow(&mut self, names: &BTreeSet<ServiceName>, model: &Model) {
         for name in names {
             match self.services.follow(name, model, &self.path, &mut self.closing) {
-                Ok(()) => _ = self.lacking.remove(name),
+                Ok(()) => self.lacking.remove(name),
                 Err(error) => {
-                    if self.lacking.insert(name.clone()) {
+                    if self.lacking.add(name, Instant::now()) {
                         warn!(service = %name, %error, "no UDP socket can be opened for it, so it is refused; trying again");
                     }
                 }
             }
         }
+    }
+
+    /// Tries the Services that lack a socket, if it is time; returns whether any was opened.
+    fn try_lacking(&mut self, model: &Model) -> bool {
+        let (now, room) = (Instant::now(), self.path.udp_room());
+        if !self.lacking.is_due(now, room) {
+            return false;
+        }
+        let mut opened = 0;
+        for name in self.lacking.names().clone() {
+            let (some, result) = self.services.open_lacking(&name, model, &self.path);
+            opened += some;
+            if result.is_ok() {
+                self.lacking.remove(&name);
+            }
+        }
+        self.lacking.tried(now, room, opened);
+        opened > 0
     }
 
     /// Makes the data path and the rules those of the Services that are served.
@@ -131,8 +155,7 @@ impl Backend for Userspace {
     }
 
     fn check(&mut self, model: &Model) -> Result<bool, SyncError> {
-        if !self.lacking.is_empty() {
-            self.follow(&self.lacking.clone(), model);
+        if self.try_lacking(model) {
             self.program(model)?;
         }
         if !self.programmed.is_undisturbed() {

@@ -47,6 +47,8 @@ pub struct DataPath {
     destinations: Arc<CurrentDestinations>,
     commands: UnboundedSender<UdpCommand>,
     listening: PerPolicy<u16>,
+    /// A permit for each socket of a UDP port.
+    udp_room: Arc<Semaphore>,
     /// The other threads end when this is gone.
     _running: watch::Sender<()>,
 }
@@ -61,6 +63,7 @@ impl DataPath {
             affinity: Arc::clone(&affinity),
             original_destination: carriage.original_destination,
             room: Arc::new(Semaphore::new(carriage.limits.connections)),
+            pipes: Arc::new(Semaphore::new(carriage.limits.pipes)),
         });
         let udp = Arc::new(Udp {
             destinations: Arc::clone(&destinations),
@@ -80,7 +83,8 @@ impl DataPath {
             thread::Builder::new().name("proxy".into()).spawn(move || other.block_on(until_ended))?;
         }
         thread::Builder::new().name("proxy".into()).spawn(move || first.block_on(udp::manage(received, udp)))?;
-        Ok(Self { address: carriage.address, destinations, commands, listening, _running: running })
+        let udp_room = Arc::new(Semaphore::new(carriage.limits.udp_services));
+        Ok(Self { address: carriage.address, destinations, commands, listening, udp_room, _running: running })
     }
 
     /// Where TCP connections under a policy are to be sent.
@@ -95,10 +99,18 @@ impl DataPath {
 
     /// Serves a UDP port under a policy; returns where datagrams are to be sent.
     pub fn open_udp(&self, port: Arc<ProxiedPort>, policy: AppliedPolicy) -> io::Result<u16> {
+        let permit = Arc::clone(&self.udp_room).try_acquire_owned();
+        let permit =
+            permit.map_err(|_| io::Error::other("as many are open as the limit on open files leaves for UDP"))?;
         let socket: UdpSocket = datagram::bind(self.address)?;
         let number = socket.local_addr()?.port();
-        self.tell(UdpCommand::Open { port, policy, socket });
+        self.tell(UdpCommand::Open { port, policy, socket, permit });
         Ok(number)
+    }
+
+    /// How many more UDP sockets there may be. What was closed counts once it is.
+    pub fn udp_room(&self) -> usize {
+        self.udp_room.available_permits()
     }
 
     /// The UDP port has other endpoints now.

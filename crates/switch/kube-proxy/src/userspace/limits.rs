@@ -1,4 +1,5 @@
-//! How many connections and sessions there may be at once, from the limit on open files.
+//! How many sockets and pipes of each kind there may be at once, from the limit on open files. None can take what another needs, nor what
+//! the rest of the program does: without a file for a child's pipes no rule can be written.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::warn;
@@ -12,6 +13,10 @@ pub struct Limits {
     pub connections: usize,
     /// UDP sessions, a socket each. When there are more, the one that was silent for longest ends.
     pub sessions: usize,
+    /// Sockets of UDP Services. Services beyond are refused.
+    pub udp_services: usize,
+    /// Pipes of bulky streams, with two ends each. Streams beyond are copied.
+    pub pipes: usize,
 }
 
 impl Limits {
@@ -29,10 +34,10 @@ impl Limits {
         Self::of(files)
     }
 
-    /// What is left is for the sockets of UDP Services, the pipes of bulky streams, and the rest of the program.
+    /// An eighth is left for the rest of the program: children, the API server, listening sockets.
     fn of(files: u64) -> Self {
-        let files = files.min(MOST_FILES) as usize;
-        Self { connections: files / 8 * 3, sessions: (files / 16).min(8192) }
+        let part = (files.min(MOST_FILES) / 16) as usize;
+        Self { connections: part * 5, sessions: part.min(8192), udp_services: part * 2, pipes: part / 2 }
     }
 }
 
@@ -41,12 +46,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fifth_of_the_files_is_left_for_everything_else() {
+    fn an_eighth_of_the_files_is_left_for_everything_else() {
         for files in [1024, 4096, 65_536, u64::MAX] {
             let limits = Limits::of(files);
-            let used = 2 * limits.connections + limits.sessions;
-            assert!(used as u64 <= files / 16 * 13, "{limits:?} of {files}");
+            let used = 2 * limits.connections + limits.sessions + limits.udp_services + 2 * limits.pipes;
+            assert!(used as u64 <= files / 8 * 7, "{limits:?} of {files}");
             assert!(limits.connections > 300 && limits.sessions > 60);
+            assert!(limits.udp_services > 120 && limits.pipes > 30);
         }
     }
 }

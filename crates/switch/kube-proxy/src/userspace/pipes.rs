@@ -4,14 +4,16 @@ use std::{
     cell::RefCell,
     io,
     os::fd::{AsFd, OwnedFd},
+    sync::Arc,
 };
 
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// What a pipe is made to hold. Where the kernel does not grant that, its default does, more slowly.
 const SIZE: usize = 256 * 1024;
 
-/// Empty pipes that are kept for the next stream, in each thread.
+/// Empty pipes that are kept for the next stream, in each thread, as long as other threads can have as many.
 const SPARE: usize = 16;
 
 thread_local! {
@@ -21,6 +23,7 @@ thread_local! {
 struct Ends {
     read: OwnedFd,
     write: OwnedFd,
+    permit: OwnedSemaphorePermit,
 }
 
 /// A pipe for one direction of one stream. One that ends up empty goes back into the pool.
@@ -30,12 +33,13 @@ pub struct Pipe {
 }
 
 impl Pipe {
-    /// `None` where there are no more file descriptors: the caller copies instead.
-    pub fn take() -> Option<Self> {
+    /// A pipe, which has a permit of `room` for as long as it is open. `None` where there can be no more: the caller copies instead.
+    pub fn take(room: &Arc<Semaphore>) -> Option<Self> {
         let ends = POOL.with_borrow_mut(Vec::pop).or_else(|| {
+            let permit = Arc::clone(room).try_acquire_owned().ok()?;
             let (read, write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).ok()?;
             let _ = fcntl_setpipe_size(&write, SIZE);
-            Some(Ends { read, write })
+            Some(Ends { read, write, permit })
         })?;
         Some(Self { ends: Some(ends), held: 0 })
     }
@@ -63,7 +67,7 @@ impl Drop for Pipe {
     fn drop(&mut self) {
         if let (true, Some(ends)) = (self.is_empty(), self.ends.take()) {
             POOL.with_borrow_mut(|pool| {
-                if pool.len() < SPARE {
+                if pool.len() < SPARE && ends.permit.semaphore().available_permits() >= SPARE {
                     pool.push(ends);
                 }
             });

@@ -8,6 +8,7 @@ use std::{
     future::poll_fn,
     io,
     pin::Pin,
+    sync::Arc,
     task::{Poll, ready},
 };
 
@@ -17,6 +18,7 @@ use tokio::{
         TcpStream,
         tcp::{ReadHalf, WriteHalf},
     },
+    sync::Semaphore,
     task::yield_now,
 };
 
@@ -29,11 +31,11 @@ thread_local! {
     static SHARED: RefCell<[u8; BUFFER]> = const { RefCell::new([0; BUFFER]) };
 }
 
-/// Ends when both sides have ended; the end of one leaves the other way open. When one side breaks, so does the other.
-pub async fn relay(mut client: TcpStream, mut endpoint: TcpStream) -> io::Result<()> {
+/// Uses no more pipes than `pipes` has permits for. Ends when both sides have ended; the end of one leaves the other way open. When one side breaks, so does the other.
+pub async fn relay(mut client: TcpStream, mut endpoint: TcpStream, pipes: &Arc<Semaphore>) -> io::Result<()> {
     let (from_client, to_client) = client.split();
     let (from_endpoint, to_endpoint) = endpoint.split();
-    let both = tokio::try_join!(pass(from_client, to_endpoint), pass(from_endpoint, to_client));
+    let both = tokio::try_join!(pass(from_client, to_endpoint, pipes), pass(from_endpoint, to_client, pipes));
     if both.is_err() {
         // The close is then a reset, which nobody takes for an end of the data.
         let _ = client.set_zero_linger();
@@ -50,10 +52,10 @@ enum Read {
     End,
 }
 
-async fn pass(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>) -> io::Result<()> {
+async fn pass(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, pipes: &Arc<Semaphore>) -> io::Result<()> {
     loop {
         let read = match copy(&mut from, &mut to).await? {
-            Read::Plenty => splice(from.as_ref(), to.as_ref()).await?,
+            Read::Plenty => splice(from.as_ref(), to.as_ref(), pipes).await?,
             other => other,
         };
         if matches!(read, Read::End) {
@@ -93,8 +95,8 @@ async fn copy(from: &mut ReadHalf<'_>, to: &mut WriteHalf<'_>) -> io::Result<Rea
 }
 
 /// Passes on all that is there now and keeps coming, through a pipe.
-async fn splice(from: &TcpStream, to: &TcpStream) -> io::Result<Read> {
-    let Some(mut pipe) = Pipe::take() else { return Ok(Read::Some) };
+async fn splice(from: &TcpStream, to: &TcpStream, pipes: &Arc<Semaphore>) -> io::Result<Read> {
+    let Some(mut pipe) = Pipe::take(pipes) else { return Ok(Read::Some) };
     loop {
         match from.try_io(Interest::READABLE, || pipe.fill(from)) {
             Ok(0) => return Ok(Read::End),

@@ -80,6 +80,18 @@ impl ServedServices {
         result
     }
 
+    /// Opens what a Service still lacks of the sockets that it needs; returns how many that were.
+    pub fn open_lacking(&mut self, name: &ServiceName, model: &Model, path: &DataPath) -> (usize, io::Result<()>) {
+        let (mut opened, mut result) = (0, Ok(()));
+        if let (Some(service), Some(ports)) = (model.service(name), self.served.get_mut(name)) {
+            for served in ports {
+                let of_port = served.open_udp(service, path, &mut opened);
+                result = result.and(of_port);
+            }
+        }
+        (opened, result)
+    }
+
     fn serve(
         &mut self,
         name: &ServiceName,
@@ -192,12 +204,20 @@ impl Served {
         if self.of.protocol != Protocol::Udp {
             return Ok(());
         }
+        self.close_udp(&self.ends.needed_policies(service, &self.of), closing);
+        self.open_udp(service, path, &mut 0)
+    }
+
+    fn open_udp(&mut self, service: &Service, path: &DataPath, opened: &mut usize) -> io::Result<()> {
+        if self.of.protocol != Protocol::Udp {
+            return Ok(());
+        }
         let needed = self.ends.needed_policies(service, &self.of);
-        self.close_udp(&needed, closing);
         for policy in AppliedPolicy::ALL {
             let socket = self.udp.get_mut(policy);
             if *needed.get(policy) && socket.is_none() {
                 *socket = Some(path.open_udp(Arc::clone(&self.port), policy)?);
+                *opened += 1;
             }
         }
         Ok(())

@@ -1,14 +1,23 @@
 //! The UDP sessions that there are: which client talks to which endpoint, the one used last at the front.
 
 use std::{
+    io,
     net::{Ipv4Addr, SocketAddrV4},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use lru::LruCache;
-use tokio::{net::UdpSocket, task::AbortHandle, time::Instant};
+use tokio::{
+    net::UdpSocket,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::AbortHandle,
+    time::Instant,
+};
 
 use super::destinations::AppliedPolicy;
+
+/// So many sockets of sessions that have ended may wait for their tasks to be taken down.
+const ENDING: usize = 32;
 
 /// A client of one socket, and the local address that it asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,11 +33,12 @@ pub struct Session {
     /// Connected to the endpoint.
     pub socket: UdpSocket,
     used: Mutex<Instant>,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Session {
-    pub fn new(endpoint: SocketAddrV4, socket: UdpSocket) -> Self {
-        Self { endpoint, socket, used: Mutex::new(Instant::now()) }
+    pub fn new(endpoint: SocketAddrV4, socket: UdpSocket, permit: OwnedSemaphorePermit) -> Self {
+        Self { endpoint, socket, used: Mutex::new(Instant::now()), _permit: permit }
     }
 
     pub fn touch(&self) {
@@ -55,12 +65,22 @@ impl Drop for Running {
 pub struct Sessions {
     running: Mutex<LruCache<UdpClient, Running>>,
     most: usize,
+    /// A permit for each socket that is open.
+    room: Arc<Semaphore>,
 }
 
 impl Sessions {
     /// No more than `most` at once.
     pub fn new(most: usize) -> Self {
-        Self { running: Mutex::new(LruCache::unbounded()), most }
+        let room = Arc::new(Semaphore::new(most + ENDING));
+        Self { running: Mutex::new(LruCache::unbounded()), most, room }
+    }
+
+    /// Leave to open the socket of a new session. There is none in a flood of new clients, before the sockets of those who gave way to them are
+    /// closed.
+    pub fn permit(&self) -> io::Result<OwnedSemaphorePermit> {
+        let permit = Arc::clone(&self.room).try_acquire_owned();
+        permit.map_err(|_| io::Error::other("too many clients are new at this moment"))
     }
 
     pub fn get(&self, client: &UdpClient) -> Option<Arc<Session>> {
@@ -101,5 +121,19 @@ impl Sessions {
 
     fn lock(&self) -> MutexGuard<'_, LruCache<UdpClient, Running>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sockets_that_are_not_closed_yet_count() {
+        let sessions = Sessions::new(4);
+        let mut open: Vec<_> = (0..4 + ENDING).map(|_| sessions.permit().unwrap()).collect();
+        assert!(sessions.permit().is_err());
+        open.pop();
+        assert!(sessions.permit().is_ok());
     }
 }

@@ -51,6 +51,8 @@ pub struct Proxy {
     pub original_destination: OriginalDestination,
     /// A permit for each connection that there may be at once.
     pub room: Arc<Semaphore>,
+    /// A permit for each pipe.
+    pub pipes: Arc<Semaphore>,
 }
 
 /// A listening socket on `address`, which several threads may share.
@@ -106,7 +108,7 @@ async fn handle(client: TcpStream, from: Ipv4Addr, policy: AppliedPolicy, proxy:
     };
     match connect(&port, policy, from, proxy).await {
         Some(endpoint) => {
-            if let Err(error) = relay(client, endpoint).await {
+            if let Err(error) = relay(client, endpoint, &proxy.pipes).await {
                 debug!(port = %port.name, %from, %error, "a connection broke");
             }
         }

@@ -14,7 +14,7 @@ use rustix::net::{SendFlags, send};
 use tokio::{
     io::Interest,
     net::UdpSocket,
-    sync::mpsc::UnboundedReceiver,
+    sync::{OwnedSemaphorePermit, mpsc::UnboundedReceiver},
     task::{AbortHandle, yield_now},
     time::{Instant, sleep, timeout_at},
 };
@@ -42,11 +42,12 @@ thread_local! {
 
 /// What the backend wants of the sockets.
 pub enum UdpCommand {
-    /// Serve a port under a policy, on `socket`, made by [`datagram::bind`].
+    /// Serve a port under a policy, on `socket`, made by [`datagram::bind`]. The permit is given back when it is closed.
     Open {
         port: Arc<ProxiedPort>,
         policy: AppliedPolicy,
         socket: std::net::UdpSocket,
+        permit: OwnedSemaphorePermit,
     },
     /// The port has other endpoints: sessions with those that it has no more end.
     Update(Arc<ProxiedPort>),
@@ -70,6 +71,7 @@ struct UdpListener {
     port: Mutex<Arc<ProxiedPort>>,
     policy: AppliedPolicy,
     socket: UdpSocket,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl UdpListener {
@@ -83,11 +85,12 @@ pub async fn manage(mut commands: UnboundedReceiver<UdpCommand>, udp: Arc<Udp>) 
     let mut listeners: HashMap<(u32, AppliedPolicy), (Arc<UdpListener>, AbortHandle)> = HashMap::new();
     while let Some(command) = commands.recv().await {
         match command {
-            UdpCommand::Open { port, policy, socket } => {
+            UdpCommand::Open { port, policy, socket, permit } => {
                 let key = (port.id, policy);
                 match UdpSocket::from_std(socket) {
                     Ok(socket) => {
-                        let listener = Arc::new(UdpListener { port: Mutex::new(port), policy, socket });
+                        let port = Mutex::new(port);
+                        let listener = Arc::new(UdpListener { port, policy, socket, _permit: permit });
                         let task = tokio::spawn(serve(Arc::clone(&listener), Arc::clone(&udp)));
                         listeners.insert(key, (listener, task.abort_handle()));
                     }
@@ -191,10 +194,11 @@ impl Udp {
             .take(port.endpoints.get(listener.policy).len() + 1)
             .find(|&endpoint| !destinations.udp_addresses.contains(&endpoint))
             .ok_or_else(|| io::Error::other("no endpoint to send it to"))?;
+        let permit = self.sessions.permit()?;
         let socket = std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
         socket.connect(endpoint)?;
         socket.set_nonblocking(true)?;
-        let session = Arc::new(Session::new(endpoint, UdpSocket::from_std(socket)?));
+        let session = Arc::new(Session::new(endpoint, UdpSocket::from_std(socket)?, permit));
         let task = tokio::spawn(answer(Arc::clone(self), Arc::clone(listener), client, Arc::clone(&session)));
         self.sessions.insert(client, Arc::clone(&session), task.abort_handle());
         self.affinity.remember(port, from, endpoint);

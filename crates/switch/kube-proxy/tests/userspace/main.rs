@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod few_files;
 mod objects;
 #[path = "../iptables/real.rs"]
 mod real;
@@ -375,7 +376,7 @@ fn a_service_for_which_there_is_no_socket_is_refused_and_keeps_no_other_from_bei
         touched.append(&mut endpoints(&mut model, "dns", Protocol::Udp, &[outside.udp("u")]));
         touched.append(&mut put(&mut model, "web", service(VIP, Protocol::Tcp, 80, None)));
         touched.append(&mut endpoints(&mut model, "web", Protocol::Tcp, &[outside.tcp("a")]));
-        // As where there are no more files: no socket can be had, until it can.
+        // No socket can be had, until it can.
         world::ip(&format!("addr del {own}/24 dev uplink"));
         userspace.sync(&model, &touched).unwrap();
         assert!(real.tables().contains(&format!("-A KUBE-PORTALS-REFUSED -d {DNS}/32")), "{}", real.tables());

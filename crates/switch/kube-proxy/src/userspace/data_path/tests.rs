@@ -6,7 +6,7 @@ use std::{
     net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream, UdpSocket},
     sync::{Arc, atomic::AtomicU32},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{super::limits::Limits, *};
@@ -15,10 +15,14 @@ const VIP: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 10, 0, 1), 80);
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 fn start() -> DataPath {
+    start_with_pipes(100)
+}
+
+fn start_with_pipes(pipes: usize) -> DataPath {
     DataPath::start(Carriage {
         address: Ipv4Addr::LOCALHOST,
         udp_idle: Duration::from_secs(5),
-        limits: Limits { connections: 1000, sessions: 4 },
+        limits: Limits { connections: 1000, sessions: 4, udp_services: 2, pipes },
         original_destination: |_| Ok(VIP),
     })
     .unwrap()
@@ -110,10 +114,15 @@ fn a_connection_that_no_service_answers_for_is_reset() {
 }
 
 #[test]
-fn large_transfers_arrive_whole_both_ways_at_once() {
-    let path = start();
+fn large_transfers_arrive_whole_both_ways_at_once_however_many_pipes_there_may_be() {
+    for pipes in [0, 1, 100] {
+        transfer_both_ways(&start_with_pipes(pipes));
+    }
+}
+
+fn transfer_both_ways(path: &DataPath) {
     path.replace(destinations(&[echo("a")]));
-    let mut stream = connect(&path, AppliedPolicy::Cluster);
+    let mut stream = connect(path, AppliedPolicy::Cluster);
     assert_eq!(name_of(&mut stream), "a");
     let sent = pattern(40 << 20);
     let mut writer = stream.try_clone().unwrap();
@@ -287,6 +296,22 @@ fn a_udp_endpoint_that_refuses_is_left_for_the_next() {
     client.send(b"lost").unwrap();
     thread::sleep(Duration::from_millis(200));
     assert_eq!(ask(&client, b"2"), b"b2");
+}
+
+#[test]
+fn a_udp_socket_beyond_the_limit_is_had_once_another_is_closed() {
+    let path = start();
+    let open = |policy| path.open_udp(port(&[]), policy);
+    open(AppliedPolicy::Cluster).unwrap();
+    open(AppliedPolicy::Internal).unwrap();
+    assert!(open(AppliedPolicy::External).is_err());
+    path.close_udp(1, AppliedPolicy::Cluster);
+    let until = Instant::now() + TIMEOUT;
+    while path.udp_room() == 0 {
+        assert!(Instant::now() < until, "it is closed soon");
+        thread::sleep(Duration::from_millis(5));
+    }
+    open(AppliedPolicy::External).unwrap();
 }
 
 #[test]
