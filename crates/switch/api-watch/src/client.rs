@@ -13,14 +13,12 @@ use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilde
 use hyper_timeout::TimeoutConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use kube::client::retry::RetryPolicy;
 use kube::client::{Body, ClientBuilder, ConfigExt as _};
 use kube::{Client, Config};
 use rustls::pki_types::ServerName;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tower::BoxError;
 use tower::filter::FilterLayer;
-use tower::retry::RetryLayer;
 use tower::util::{MapErrLayer, MapResponseLayer};
 
 use crate::access::{self, Access};
@@ -41,7 +39,7 @@ pub struct Connection {
     pub master: Option<String>,
 }
 
-/// Makes a client, within a runtime; does not connect yet. An error is one of the files, and names them.
+/// Makes a client, within a runtime; does not connect yet. It asks once: whoever asks again knows what it means meanwhile. An error is one of the files, and names them.
 pub fn connect(to: &Connection) -> anyhow::Result<Client> {
     let Access { mut config, identity, authorization } = access::find(to.kubeconfig.as_deref(), to.master.as_deref())?;
     if let Some(variable) = proxies::passed_over(&config.cluster_url, |name| std::env::var(name).ok()) {
@@ -62,7 +60,6 @@ pub fn connect(to: &Connection) -> anyhow::Result<Client> {
     let client = ClientBuilder::new(service, namespace)
         .with_layer(&MapErrLayer::new(|error: hyper_util::client::legacy::Error| BoxError::from(error)))
         .with_layer(&config.extra_headers_layer().context("who is to be impersonated makes no header")?)
-        .with_layer(&RetryLayer::new(RetryPolicy::server_retry()))
         .with_layer(&config.base_uri_layer())
         .with_layer(&look)
         .with_layer(&prepare);

@@ -143,7 +143,7 @@ impl FakeApi {
         self.shared.changed.notify_all();
     }
 
-    /// The next so many requests for this path get this status.
+    /// The next so many requests for this path get this status, and are told to come again in an hour.
     pub fn fail(&self, path: &str, code: u16, times: usize) {
         self.state().failing.insert(path.to_owned(), (code, times));
     }
@@ -215,7 +215,7 @@ impl Shared {
             if let Some(code) = failing {
                 let body = failure(code, "ByALoadBalancer").to_string();
                 let head = format!(
-                    "HTTP/1.1 {code} Error\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+                    "HTTP/1.1 {code} Error\r\nRetry-After: 3600\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
                     body.len()
                 );
                 stream.write_all(&[head.as_bytes(), body.as_bytes()].concat())?;

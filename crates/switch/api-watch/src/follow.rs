@@ -4,14 +4,13 @@ use std::fmt::Debug;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use common::retry::RetryPolicy;
 use futures::StreamExt as _;
 use kube::core::Status;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 
-use super::again::Again;
+use super::again::{Again, pause_after_answer, pause_without_answer};
 use super::client::{WATCH_SECONDS, causes};
 use super::standing;
 
@@ -19,12 +18,6 @@ use super::standing;
 /// the server's cache (`resourceVersion=0`), which would spare etcd: the server gives no pages of that, and all objects at once are far more than
 /// this program has else.
 const PAGE_SIZE: u32 = 250;
-
-/// How an API server that does not answer is asked again, endlessly.
-pub const ASK_AGAIN: RetryPolicy = RetryPolicy::backoff(Duration::from_millis(50), Duration::from_secs(1), 0.25);
-
-/// How one is asked again that answers, and that with an error: it may have too much to do, as many ask that were cut off at once.
-const SPARE: RetryPolicy = RetryPolicy::backoff(Duration::from_millis(50), Duration::from_secs(10), 0.25);
 
 /// Takes what a watch of `K` brings.
 pub trait Gatherer<K> {
@@ -116,11 +109,12 @@ fn code(error: &watcher::Error) -> Option<u16> {
     status(error).map(|status| status.code)
 }
 
-/// How long to wait after that many failures, of which this is the last: as long at least as the server asks for.
+/// How long to wait after that many failures, of which this is the last.
 fn pause_after(failures: u32, error: &watcher::Error) -> Duration {
-    let Some(status) = status(error) else { return ASK_AGAIN.pause_after(failures) };
-    let asked_for = status.details.as_ref().map_or(0, |details| details.retry_after_seconds);
-    SPARE.pause_after(failures).max(Duration::from_secs(asked_for.into()).min(SPARE.longest_pause()))
+    match status(error) {
+        None => pause_without_answer(failures),
+        answer => pause_after_answer(failures, answer),
+    }
 }
 
 /// A watch that is lost: one line when it went, one when it is back.
@@ -150,33 +144,5 @@ impl Loss {
         if let Some(since) = self.since.take() {
             tracing::info!("watching {} again, after {:.1} s", self.what, since.elapsed().as_secs_f32());
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn answered(code: u16, retry_after_seconds: u32) -> watcher::Error {
-        let status = json!({"code": code, "details": {"retryAfterSeconds": retry_after_seconds}});
-        let status: Status = serde_json::from_value(status).expect("a status");
-        watcher::Error::InitialListFailed(kube::Error::Api(Box::new(status)))
-    }
-
-    #[test]
-    fn a_server_that_answers_with_errors_is_asked_ever_more_seldom_and_one_that_is_away_is_not() {
-        let second = Duration::from_secs(1);
-        let away = watcher::Error::NoResourceVersion;
-        assert!((1..100).all(|failures| pause_after(failures, &away) <= second));
-        assert!(pause_after(1, &answered(503, 0)) < second / 10, "it may have been one moment");
-        assert!(pause_after(20, &answered(503, 0)) > 5 * second);
-    }
-
-    #[test]
-    fn what_the_server_asks_for_is_kept_to_within_bounds() {
-        assert!(pause_after(1, &answered(429, 3)) >= Duration::from_secs(3));
-        assert!(pause_after(1, &answered(429, 86_400)) <= Duration::from_secs(10));
     }
 }

@@ -5,9 +5,9 @@ use k8s_openapi::api::core::v1::{Endpoints, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::Client;
 
-use super::again::Again;
+use super::again::{Again, pause_after_answer, pause_without_answer};
 use super::client::causes;
-use super::follow::{ASK_AGAIN, Ended, Gatherer, follow};
+use super::follow::{Ended, Gatherer, follow};
 
 /// What every API server serves, and so has a 404 for one that is not itself at the moment: a load balancer in front of it, say.
 const FOR_EVER: &str = "the API server answered 404 for what it serves; asking again";
@@ -69,16 +69,21 @@ async fn has_endpoint_slices(client: &Client) -> bool {
             }),
             Err(error) => Err(error),
         };
+        failures = failures.saturating_add(1);
+        let pause = match &asked {
+            Ok(_) => pause_after_answer(failures, None),
+            Err(kube::Error::Api(status)) => pause_after_answer(failures, Some(status)),
+            Err(_) => pause_without_answer(failures),
+        };
         match asked {
             Ok(false) => return false,
             Ok(true) => tracing::debug!("the API server has {}, and answered 404 for it", SLICES.1),
-            Err(error) if failures == 0 => {
+            Err(error) if failures == 1 => {
                 tracing::warn!(error = %causes(&error), "the API server does not answer; asking until it does");
             }
             Err(_) => {}
         }
-        failures = failures.saturating_add(1);
-        tokio::time::sleep(ASK_AGAIN.pause_after(failures)).await;
+        tokio::time::sleep(pause).await;
     }
 }
 

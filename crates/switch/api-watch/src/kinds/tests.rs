@@ -156,3 +156,42 @@ fn what_is_gone_is_asked_for_with_pauses_again() {
     let asked_meanwhile = asked(&api, SERVICES) - before;
     assert!(asked_meanwhile < 30, "watches: {asked_meanwhile} times");
 }
+
+#[test]
+fn a_server_too_busy_to_answer_is_not_heard_at_once_and_asked_on_whatever_it_asks_for() {
+    let api = FakeApi::start(&[SERVICES]);
+    let [services, _] = start(&api);
+    services.until("it stands", |seen| seen.heard);
+    for code in [429, 503, 504] {
+        api.fail(SERVICES, code, usize::MAX);
+        api.cut();
+        let begun = Instant::now();
+        services.until("it is not heard", |seen| !seen.heard);
+        assert!(begun.elapsed() < Duration::from_secs(2), "{code}: it is said late");
+        let before = asked(&api, SERVICES);
+        sleep(Duration::from_secs(1));
+        let asked_meanwhile = asked(&api, SERVICES) - before;
+        assert!((2..15).contains(&asked_meanwhile), "{code}: asked {asked_meanwhile} times in a second");
+        api.fail(SERVICES, code, 0);
+        let begun = Instant::now();
+        services.until("it stands again", |seen| seen.heard);
+        assert!(begun.elapsed() < Duration::from_secs(5), "{code}: it was asked late");
+    }
+}
+
+#[test]
+fn who_asks_for_slices_or_is_answered_404_asks_ever_more_seldom_too() {
+    let api = FakeApi::start(&[SERVICES, SLICES, ENDPOINTS]);
+    api.fail(DISCOVERY, 503, usize::MAX);
+    api.fail(SERVICES, 404, usize::MAX);
+    let watched = start(&api);
+    // After 6.3 s in all pauses are of 6.4 s and more, and without what is left out of them at random of 4.8 s.
+    sleep(Duration::from_millis(6500));
+    let before = [SERVICES, DISCOVERY].map(|path| asked(&api, path));
+    sleep(Duration::from_millis(3500));
+    let meanwhile = [SERVICES, DISCOVERY].map(|path| asked(&api, path));
+    for (before, meanwhile) in before.iter().zip(meanwhile) {
+        assert!(*before > 4 && meanwhile - before <= 1, "{before} times, and {meanwhile} in the end");
+    }
+    drop(watched);
+}
