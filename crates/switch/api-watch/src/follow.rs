@@ -19,6 +19,9 @@ use super::standing;
 /// this program has else.
 const PAGE_SIZE: u32 = 250;
 
+/// A watch of what is gone is answered 200 and then refused by its first event: so long it may be before it counts as one that stands.
+const TO_REFUSE: Duration = Duration::from_millis(250);
+
 /// Takes what a watch of `K` brings.
 pub trait Gatherer<K> {
     /// What is watched, for the log.
@@ -54,36 +57,45 @@ where
     let mut events = pin!(watcher(api.clone(), config.clone()));
     let mut loss = Loss::new(G::WHAT);
     let mut relists = Again::default();
+    let mut heard = false;
+    // When a watch that has begun is one that stands.
+    let mut stands_at = None;
     loop {
         let next = tokio::select! {
             biased;
             // A list that was answered is not enough: what comes after it would not be heard.
             () = stands.begins() => {
-                loss.is_over();
-                gatherer.is_heard(true);
+                stands_at = (!heard).then(|| tokio::time::Instant::now() + TO_REFUSE);
                 continue;
             }
-            next = events.next() => next,
+            next = events.next() => Some(next),
+            () = until(stands_at) => None,
         };
+        let mut is_heard = false;
         match next {
-            None => return Ended::NobodyListens,
-            Some(Ok(event)) => {
+            None => is_heard = true,
+            Some(None) => return Ended::NobodyListens,
+            Some(Some(Ok(event))) => {
+                // These come by a watch alone, also by one of which another event could not be read.
+                is_heard = matches!(event, Event::Apply(_) | Event::Delete(_));
                 if !gatherer.take(event) {
                     return Ended::NobodyListens;
                 }
             }
-            // As long as it stood, nothing was lost; what happened since then is in the list that follows.
-            Some(Err(watcher::Error::WatchError(status))) if status.code == 410 => {
-                tracing::debug!("{} have to be listed again", G::WHAT);
-                relists.wait().await;
-            }
-            Some(Err(error)) => {
+            Some(Some(Err(error))) => {
                 stands.no_more();
+                (heard, stands_at) = (false, None);
                 gatherer.is_heard(false);
-                match code(&error) {
-                    Some(404) => return Ended::KindIsGone,
+                match (code(&error), &error) {
+                    // What was missed is in the list that follows.
+                    (Some(410), watcher::Error::WatchError(_)) => {
+                        tracing::debug!("{} have to be listed again", G::WHAT);
+                        relists.wait().await;
+                        continue;
+                    }
+                    (Some(404), _) => return Ended::KindIsGone,
                     // The watcher would ask for the same version again.
-                    Some(410) if matches!(error, watcher::Error::WatchStartFailed(_)) => {
+                    (Some(410), watcher::Error::WatchStartFailed(_)) => {
                         events.set(watcher(api.clone(), config.clone()));
                     }
                     _ => {}
@@ -91,6 +103,18 @@ where
                 loss.wait(&error).await;
             }
         }
+        if is_heard && !heard {
+            (heard, stands_at) = (true, None);
+            loss.is_over();
+            gatherer.is_heard(true);
+        }
+    }
+}
+
+async fn until(when: Option<tokio::time::Instant>) {
+    match when {
+        Some(when) => tokio::time::sleep_until(when).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -24,6 +24,8 @@ struct Watched(Arc<Mutex<Seen>>);
 struct Seen {
     names: BTreeSet<String>,
     heard: bool,
+    /// What was known whenever it began to be heard.
+    known: Vec<BTreeSet<String>>,
 }
 
 impl Watched {
@@ -60,7 +62,12 @@ impl<K: ResourceExt> Gatherer<K> for Watched {
     }
 
     fn is_heard(&mut self, heard: bool) {
-        self.seen().heard = heard;
+        let mut seen = self.seen();
+        if heard && !seen.heard {
+            let names = seen.names.clone();
+            seen.known.push(names);
+        }
+        seen.heard = heard;
     }
 }
 
@@ -194,4 +201,39 @@ fn who_asks_for_slices_or_is_answered_404_asks_ever_more_seldom_too() {
         assert!(*before > 4 && meanwhile - before <= 1, "{before} times, and {meanwhile} in the end");
     }
     drop(watched);
+}
+
+#[test]
+fn what_happened_while_nobody_was_there_is_known_before_anything_is_heard() {
+    let api = FakeApi::start(&[SERVICES]);
+    let [services, _] = start(&api);
+    services.until("it stands", |seen| seen.heard);
+    api.set_away(true);
+    services.until("it is lost", |seen| !seen.heard);
+    services.seen().known.clear();
+    put(&api, SERVICES, "late");
+    api.forget();
+    api.set_away(false);
+    services.until("it stands again", |seen| seen.heard && seen.names.contains("late"));
+    let seen = services.seen();
+    assert!(seen.known.iter().all(|names| names.contains("late")), "{:?}", seen.known);
+}
+
+#[test]
+fn an_event_after_one_that_cannot_be_read_is_heard() {
+    let api = FakeApi::start(&[SERVICES]);
+    put(&api, SERVICES, "early");
+    let [services, _] = start(&api);
+    services.until("it stands", |seen| seen.heard);
+    let is_heard_by = |event: &dyn Fn()| {
+        api.put(SERVICES, json!({"metadata": {"namespace": "default", "name": "bad"}, "spec": 7}));
+        services.until("it is lost", |seen| !seen.heard);
+        let begun = Instant::now();
+        event();
+        services.until("it is heard", |seen| seen.heard);
+        assert!(begun.elapsed() < Duration::from_secs(10), "with the next watch alone");
+    };
+    is_heard_by(&|| put(&api, SERVICES, "late"));
+    is_heard_by(&|| api.delete(SERVICES, "default", "early"));
+    assert!(services.seen().names.iter().eq(["late"]));
 }
