@@ -6,9 +6,10 @@
 //! rules ahead of these, until they are looked at again.
 
 use std::net::Ipv4Addr;
+use std::{fs, io};
 
-use anyhow::Result;
-use common::xtables::{Chain, Family, Tables};
+use anyhow::{Context as _, Result};
+use common::xtables::{Chain, Family, Tables, says_no_table};
 use ipnet::Ipv4Net;
 
 const PORT: u16 = contract::ports::DNS;
@@ -16,17 +17,65 @@ const PORT: u16 = contract::ports::DNS;
 /// Nothing leads to it.
 const TRIAL: &str = "KUBE-DNS-TRIAL";
 
-/// Whether packets can be left untracked, found out by doing so. An error is that iptables does not work at all.
+/// Whether packets can be left untracked, found out by doing so. An error says neither: it has to be tried again.
 pub fn can_notrack() -> Result<bool> {
-    match try_out("raw", "-j CT --notrack") {
-        Ok(()) => Ok(true),
-        Err(error) => {
-            try_out("nat", "-j ACCEPT")?;
-            tracing::warn!(
-                "the kernel or iptables lacks the table raw or the target CT; questions for names are tracked: {error:#}"
-            );
-            Ok(false)
-        }
+    let Err(error) = try_out("raw", "-j CT --notrack") else { return Ok(true) };
+    let said = format!("{error:#}");
+    let lacks = lacks_target(&said)
+        || (hides_why(&said) && !legacy_has_target()?)
+        || says_no_table(&said)
+        || (hides_table(&said) && lacks_table()?);
+    if !lacks {
+        return Err(error.context("cannot find out whether packets can be left untracked"));
+    }
+    try_out("nat", "-j ACCEPT")?;
+    tracing::warn!(
+        "the kernel or iptables lacks the table raw or the target CT; questions for names are tracked: {error:#}"
+    );
+    Ok(false)
+}
+
+/// Whether iptables-restore says that there is no such target, in iptables or in the kernel.
+fn lacks_target(said: &str) -> bool {
+    [
+        "Couldn't load target `CT'",
+        "Extension CT revision",
+        "Chain 'CT' does not exist",
+        "unknown option \"--notrack\"",
+        "unknown option `--notrack'",
+        "No chain/target/match by that name",
+        "RULE_APPEND failed (No such file or directory)",
+    ]
+    .iter()
+    .any(|words| said.contains(words))
+}
+
+/// Legacy ones up to 1.8.9 say only which line the kernel does not take: `iptables-restore: line 4 failed`.
+fn hides_why(said: &str) -> bool {
+    said.contains("iptables-restore: line ") && said.lines().any(|line| line.trim_end().ends_with(" failed"))
+}
+
+/// What the kernel's legacy tables can have, once somebody has asked for it.
+fn legacy_has_target() -> Result<bool> {
+    const TARGETS: &str = "/proc/net/ip_tables_targets";
+    match fs::read_to_string(TARGETS) {
+        Ok(targets) => Ok(targets.lines().any(|target| target == "CT")),
+        // No legacy tables at all.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error).with_context(|| format!("cannot read {TARGETS}")),
+    }
+}
+
+/// Legacy ones say so of a table that is lacking, and of one that they may not see.
+fn hides_table(said: &str) -> bool {
+    said.contains("unable to initialize table 'raw'")
+}
+
+fn lacks_table() -> Result<bool> {
+    match Family::V4.save("raw") {
+        Ok(_) => Ok(false),
+        Err(error) if says_no_table(&format!("{error:#}")) => Ok(true),
+        Err(error) => Err(error),
     }
 }
 
@@ -106,6 +155,31 @@ mod tests {
             assert!(!saved.concat().contains("KUBE-"), "{saved:?}");
         };
         std::thread::spawn(inside).join().unwrap();
+    }
+
+    #[test]
+    fn a_target_is_lacking_only_where_iptables_says_so() {
+        for says in [
+            "iptables-restore v1.8.9 (legacy): Couldn't load target `CT':No such file or directory",
+            "Warning: Extension CT revision 0 not supported, missing kernel module?",
+            "iptables-nft-restore v1.8.9 (nf_tables): Chain 'CT' does not exist",
+            "iptables-nft-restore v1.8.9 (nf_tables): unknown option \"--notrack\"",
+            "iptables-nft-restore v1.8.9 (nf_tables): \nline 3: RULE_APPEND failed (No such file or directory): rule in chain X",
+            "iptables: No chain/target/match by that name.",
+        ] {
+            assert!(lacks_target(says), "{says}");
+        }
+        for says in [
+            "Another app is currently holding the xtables lock; still 4s 0us time ahead to have a chance to grab the lock...",
+            "Fatal: can't open lock file /run/xtables.lock: Permission denied",
+            "cannot run iptables-restore to change the firewall: Resource temporarily unavailable (os error 11)",
+            "line 3: RULE_APPEND failed (Device or resource busy): rule in chain X",
+            "iptables-restore v1.8.9 (nf_tables): Could not fetch rule set generation id: Permission denied (you must be root)",
+        ] {
+            assert!(!lacks_target(says) && !hides_why(says) && !hides_table(says), "{says}");
+        }
+        assert!(hides_why("`iptables-restore` failed:\n    iptables-restore: line 4 failed"));
+        assert!(hides_table("iptables-restore v1.8.9 (legacy): iptables-restore: unable to initialize table 'raw'"));
     }
 
     #[test]
