@@ -29,8 +29,11 @@ const WAITS: [&[&str]; 2] = [&["-w", "5", "-W", "100000"], &["-w", "5"]];
 /// What iptables' programs say, of any version, where the lock was not to be had.
 const LOCKED: &str = "xtables lock";
 
-/// What they say where the kernel has no such table.
-const NO_TABLE: [&str; 2] = ["Cannot initialize", "does not exist"];
+/// What legacy ones say where the kernel has no such table, behind words that they have for whatever else is wrong with it, too.
+const NO_TABLE: &str = "Table does not exist";
+
+/// What those for nftables put before its name.
+const NAMED_TABLE: [&str; 2] = ["Table `", "table '"];
 
 /// Longer than one that waits for the lock.
 const LIMIT: Duration = Duration::from_secs(15);
@@ -93,7 +96,9 @@ pub fn says_locked(stderr: &str) -> bool {
 
 /// Whether this is what a program says of a table that the kernel lacks.
 pub fn says_no_table(stderr: &str) -> bool {
-    NO_TABLE.iter().any(|words| stderr.contains(words))
+    let is_missing = |rest: &str| rest.split_once("' ").is_some_and(|(_, rest)| rest.starts_with("does not exist"));
+    stderr.contains(NO_TABLE)
+        || NAMED_TABLE.iter().any(|words| stderr.split_once(words).is_some_and(|(_, rest)| is_missing(rest)))
 }
 
 #[cfg(test)]
@@ -119,6 +124,27 @@ mod tests {
             assert_eq!(wait_of(&program).unwrap(), told, "{refuses}");
         }
         assert!(wait_of("/no/such/iptables-restore".as_ref()).is_err());
+    }
+
+    /// What 1.8.9 prints of both variants, and older ones.
+    #[test]
+    fn a_table_is_lacking_only_where_that_is_said() {
+        for says in [
+            "iptables-save v1.8.9 (legacy): Cannot initialize: Table does not exist (do you need to insmod?)",
+            "iptables v1.8.9 (legacy): can't initialize iptables table `raw': Table does not exist (do you need to insmod?)",
+            "Table `raw' does not exist",
+            "iptables v1.8.9 (nf_tables): table 'raw' does not exist",
+        ] {
+            assert!(says_no_table(&format!("`iptables-save -t raw` failed:\n    {says}\n    Perhaps")), "{says}");
+        }
+        for says in [
+            "iptables-save v1.8.9 (legacy): Cannot initialize: Permission denied (you must be root)",
+            "iptables-save v1.8.9 (legacy): Cannot initialize: Module is wrong version",
+            "iptables-nft-save v1.8.9 (nf_tables): Could not fetch rule set generation id: Permission denied (you must be root)",
+            "iptables-nft-restore v1.8.9 (nf_tables): Chain 'NOSUCH' does not exist",
+        ] {
+            assert!(!says_no_table(says), "{says}");
+        }
     }
 
     #[test]
