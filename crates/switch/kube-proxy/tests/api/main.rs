@@ -8,4 +8,5 @@ mod bench;
 mod kubeconfigs;
 mod openssl;
 mod plugins;
+mod tls;
 mod versions;

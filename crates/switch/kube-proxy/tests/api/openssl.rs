@@ -11,19 +11,19 @@ use serde_json::{Value, json};
 use crate::bench::{Bench, kubeconfig, outcome, run};
 
 /// A directory in which openssl made an authority, `ca.pem`, and a client's certificate by it, `client.pem`, for the key `client.key`.
-struct Made {
-    bench: Bench,
+pub struct Made {
+    pub bench: Bench,
 }
 
 impl Made {
-    fn new() -> Made {
+    pub fn new() -> Made {
         let made = Made { bench: Bench::new() };
         made.openssl("req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -subj /CN=authority -days 30");
         made.client("genrsa -out client.key 2048");
         made
     }
 
-    fn openssl(&self, line: &str) -> Vec<u8> {
+    pub fn openssl(&self, line: &str) -> Vec<u8> {
         let done =
             Command::new("openssl").args(line.split(' ')).current_dir(self.bench.directory.path()).output().unwrap();
         assert!(done.status.success(), "openssl {line}: {}", String::from_utf8_lossy(&done.stderr));
