@@ -48,13 +48,7 @@ impl ImageRecipe {
         let is_new = !engine::find(&own)?.is_some_and(|found| is_ours(&found));
         if is_new {
             task.doing("building on it");
-            Program::new("docker", "build the image")?
-                .args(["build", "--network", "none", "--tag", &own])
-                .args(["--build-arg", &format!("BASE={base}")])
-                .args(["--label", &format!("{STAND_IN_LABEL}={}", self.stands_in_for)])
-                .args(["--label", &format!("{INPUTS_LABEL}={inputs}")])
-                .arg(context.path())
-                .run_logged(log)?;
+            self.docker_build(&base, &inputs, &own)?.arg(context.path()).run_logged(log)?;
         }
         let found = engine::find(&own)?.with_context(|| format!("{own} was there, and is not any more"))?;
         engine::tag(&found.id, &self.tag)?;
@@ -62,6 +56,16 @@ impl ImageRecipe {
             progress.note(&format!("remark: images that nobody uses are still there: {error:#}"));
         }
         Ok(Built { image: Image { name: self.tag.clone(), id: found.id }, is_new })
+    }
+
+    /// Builds a Dockerfile on the image `base`, of the directory that is to come as the last argument; the image has the label of `inputs`, and
+    /// that it is a stand-in.
+    pub(super) fn docker_build(&self, base: &str, inputs: &Sha256, name: &str) -> Result<Program> {
+        let build = Program::new("docker", "build the image")?.args(["build", "--network", "none", "--tag", name]);
+        Ok(build
+            .args(["--build-arg", &format!("BASE={base}")])
+            .args(["--label", &format!("{STAND_IN_LABEL}={}", self.stands_in_for)])
+            .args(["--label", &format!("{INPUTS_LABEL}={inputs}")]))
     }
 
     /// Fills the directory that Docker builds from.

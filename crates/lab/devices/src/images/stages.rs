@@ -12,7 +12,7 @@ use common::{Progress, Sha256, command::Program, files, progress::Unit};
 use super::{
     Image, ImageRecipe, base_image,
     build::inputs,
-    engine::{self, INPUTS_LABEL, STAND_IN_LABEL},
+    engine::{self, INPUTS_LABEL},
     unused,
 };
 use crate::lock;
@@ -49,13 +49,8 @@ impl ImageRecipe {
                 Some(_) => engine::tag(&name, &name)?,
                 None => {
                     task.doing(&format!("building {stage}"));
-                    Program::new("docker", "build the image")?
-                        .args(["build", "--network", "none", "--target", stage, "--tag", &name])
-                        .args(["--build-arg", &format!("BASE={base}")])
-                        .args(["--label", &format!("{STAND_IN_LABEL}={}", self.stands_in_for)])
-                        .args(["--label", &format!("{INPUTS_LABEL}={inputs}")])
-                        .arg(context.path())
-                        .run_logged(log)?;
+                    let build = self.docker_build(&base, &inputs, &name)?;
+                    build.args(["--target", stage]).arg(context.path()).run_logged(log)?;
                 }
             }
             let found = engine::find(&name)?.with_context(|| format!("{name} was there, and is not any more"))?;
