@@ -54,11 +54,11 @@ pub fn fill() {
     assert_eq!(error.kind(), io::ErrorKind::StorageFull);
 }
 
-/// Waits until the room of what was removed is free: what another test forks has our files open, too, until it becomes its program.
+/// Waits until what was removed or dropped is free: what another test forks has our files open, too, until it becomes its program.
 pub fn until_freed(is_freed: impl Fn() -> bool) {
     let limit = Instant::now() + Duration::from_secs(10);
     while !is_freed() {
-        assert!(Instant::now() < limit, "the room of what was removed is not free");
+        assert!(Instant::now() < limit, "what was removed or dropped is not free");
         thread::sleep(Duration::from_millis(10));
     }
 }

@@ -16,6 +16,7 @@ use super::*;
 use crate::{
     firewall,
     test_network::{Place, REACHED_WITHIN, ip, iptables},
+    test_support::until_freed,
 };
 
 const CLUSTER: &str = include_str!("../../../cluster/tests/fixtures/cluster.toml");
@@ -252,7 +253,7 @@ fn another_interface_with_the_same_vni_or_a_program_at_the_port_is_named_with_wh
     let told = place.run(|| format!("{:#}", overlay.apply().unwrap_err()));
     assert!(told.contains("has UDP port 8472") && told.contains("another port"), "{told}");
     drop(taken);
-    place.run(|| overlay.apply().unwrap());
+    until_freed(|| place.run(|| overlay.apply().is_ok()));
 }
 
 /// Asks a pod again and again; the longest time without an answer.
