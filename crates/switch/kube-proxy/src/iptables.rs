@@ -1,5 +1,6 @@
 //! The `iptables` backend, and what any other backend needs of iptables: finding it, knowing what it can do, writing and reading its rules.
 
+mod apart;
 mod backend;
 mod chain;
 mod error;
@@ -19,6 +20,7 @@ mod tool;
 mod undisturbed;
 mod write;
 
+pub use apart::apart;
 pub use backend::Iptables;
 pub use common::xtables::{Family, Generation, Variant, Watch};
 pub use error::IptablesError;

@@ -5,8 +5,9 @@
 //!    itself, for a container of Docker's ([`docker`]) or for an address of a Service. The rest gets `CT --notrack`, in a chain of the
 //!    table `raw`.
 //! 2. [`others`] looks for rules of somebody else's that need every connection tracked. Where there are any, nothing is left out.
-//! 3. [`Transit`] keeps the chain as it is desired, beside whichever backend there is ([`BesideTransit`]).
+//! 3. [`Transit`] keeps the [`chain`] as it is desired, beside whichever backend there is ([`BesideTransit`]).
 
+mod chain;
 mod docker;
 mod others;
 mod rules;
@@ -16,13 +17,12 @@ use std::collections::BTreeSet;
 use tracing::{info, warn};
 
 use crate::backend::{Backend, RuleCounts, SyncError};
-use crate::iptables::{Feature, Generation, IptablesError, Line, Table, Tool, Undisturbed, has_table, target};
+use crate::iptables::{Feature, Generation, IptablesError, Table, Tool, Undisturbed, apart};
 use crate::model::{Model, ServiceName};
 
 pub use rules::Local;
 
-/// In the table `raw`.
-const CHAIN: &str = "KUBE-TRANSIT";
+use chain::{CHAIN, Found};
 
 /// The keeper of the chain.
 pub struct Transit {
@@ -32,33 +32,13 @@ pub struct Transit {
     written: Option<Vec<String>>,
     /// As iptables-save prints what was written: versions differ in how they spell a rule.
     saved: Found,
+    /// Nobody can have put something else in the place of a rule before that was read.
+    proven: bool,
     undisturbed: Undisturbed,
     /// Somebody else's rule that needs every connection tracked; `None` before the first look.
     needed_by: Option<Option<String>>,
     /// What the kernel answered at the last look for such rules.
     looked: Option<Generation>,
-}
-
-/// What of it is in the table.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Found {
-    chain: bool,
-    rules: Vec<String>,
-    /// Rules that lead to the chain, with the chain that they stand in.
-    leads: Vec<String>,
-}
-
-impl Found {
-    /// What iptables-save prints of these rules, if it spells them as they are here.
-    fn of(rules: &[String]) -> Self {
-        let some = !rules.is_empty();
-        Self { chain: some, rules: rules.to_vec(), leads: some.then(lead).into_iter().collect() }
-    }
-}
-
-/// It comes behind the rules of others, who may have reasons of their own to track or not to.
-fn lead() -> String {
-    format!("PREROUTING -j {CHAIN}")
 }
 
 impl Transit {
@@ -69,7 +49,8 @@ impl Transit {
             return None;
         }
         let undisturbed = Undisturbed::new(tool.variant(), &[Table::Raw]);
-        Some(Self { tool, local, written: None, saved: Found::default(), undisturbed, needed_by: None, looked: None })
+        let (written, saved) = (None, Found::default());
+        Some(Self { tool, local, written, saved, proven: false, undisturbed, needed_by: None, looked: None })
     }
 
     /// Follows the Services' addresses.
@@ -80,10 +61,10 @@ impl Transit {
         let desired = self.desired(model);
         if self.written.as_ref() != Some(&desired) {
             let look = self.undisturbed.look();
-            let found = read(&self.tool)?;
+            let found = Found::read(&self.tool)?;
             if found == Found::of(&desired) {
                 // An earlier run's, and still right.
-                (self.written, self.saved) = (Some(desired), found);
+                (self.written, self.saved, self.proven) = (Some(desired), found, true);
                 self.undisturbed.stood_at(look);
             } else {
                 self.write(desired, look, &found)?;
@@ -111,14 +92,31 @@ impl Transit {
     /// Repairs what somebody else has changed; returns whether there was anything.
     fn repair(&mut self, model: &Model) -> Result<bool, IptablesError> {
         let look = self.undisturbed.look();
-        let found = read(&self.tool)?;
+        let found = Found::read(&self.tool)?;
         let desired = self.desired(model);
-        if self.written.as_ref() == Some(&desired) && found == self.saved {
+        if self.written.as_ref() == Some(&desired) && found == self.saved && self.is_proven(&desired) {
             self.undisturbed.stood_at(look);
             return Ok(false);
         }
         self.write(desired, look, &found)?;
         Ok(true)
+    }
+
+    /// Whether what was read after the last write is what was written: where looks do not count what others do, it is written once more, where
+    /// nobody else writes, and what is printed there is compared.
+    fn is_proven(&mut self, desired: &[String]) -> bool {
+        if !self.proven {
+            let printed = apart(|| {
+                Found::default().replace(&self.tool, desired)?;
+                Found::read(&self.tool)
+            });
+            self.proven = match printed {
+                Some(Ok(found)) => found == self.saved,
+                // It cannot be tried here.
+                Some(Err(_)) | None => true,
+            };
+        }
+        self.proven
     }
 
     fn is_undisturbed(&self) -> bool {
@@ -153,17 +151,12 @@ impl Transit {
         self.written = None;
         self.undisturbed.forget();
         if desired.is_empty() {
-            remove_found(&self.tool, found)?;
+            found.remove(&self.tool)?;
         } else {
-            self.tool.restore(&mut |out| {
-                writeln!(out, "*{}\n:{CHAIN} - [0:0]", Table::Raw)?;
-                found.leads.iter().try_for_each(|lead| writeln!(out, "-D {lead}"))?;
-                desired.iter().try_for_each(|rule| writeln!(out, "-A {CHAIN} {rule}"))?;
-                writeln!(out, "-A {}\nCOMMIT", lead())
-            })?;
+            found.replace(&self.tool, &desired)?;
         }
         let written = self.undisturbed.look();
-        self.saved = read(&self.tool)?;
+        self.saved = Found::read(&self.tool)?;
         let leads = usize::from(!desired.is_empty());
         let commits = u32::from(found.chain || !desired.is_empty());
         // Otherwise someone else was at it meanwhile: the next look writes it all again.
@@ -171,6 +164,7 @@ impl Transit {
             && self.saved.rules.len() == desired.len()
             && self.saved.leads.len() == leads
         {
+            self.proven = desired.is_empty() || self.undisturbed.is_exact();
             self.written = Some(desired);
             self.undisturbed.stood_at(written);
         }
@@ -178,25 +172,9 @@ impl Transit {
     }
 }
 
-fn read(tool: &Tool) -> Result<Found, IptablesError> {
-    let mut found = Found::default();
-    if !has_table(tool, Table::Raw) {
-        return Ok(found);
-    }
-    tool.save(Table::Raw, &mut |line| match Line::parse(line) {
-        Some(Line::Chain { name: CHAIN, .. }) => found.chain = true,
-        Some(Line::Rule { chain: CHAIN, words }) => found.rules.push(words.to_owned()),
-        Some(Line::Rule { chain, words }) if target(words) == Some(CHAIN) => {
-            found.leads.push(format!("{chain} {words}"));
-        }
-        _ => {}
-    })?;
-    Ok(found)
-}
-
 /// Takes the chain away; returns whether there was one.
 pub fn remove(tool: &Tool) -> Result<bool, IptablesError> {
-    remove_found(tool, &read(tool)?)
+    Found::read(tool)?.remove(tool)
 }
 
 /// Takes the chain away, if that can be done: Services do not have to wait for it.
@@ -204,18 +182,6 @@ pub fn remove_or_warn(tool: &Tool) {
     if let Err(error) = remove(tool) {
         warn!("new addresses of Services may not be served until {CHAIN} can be removed: {error}");
     }
-}
-
-fn remove_found(tool: &Tool, found: &Found) -> Result<bool, IptablesError> {
-    if !found.chain {
-        return Ok(false);
-    }
-    tool.restore(&mut |out| {
-        writeln!(out, "*{}\n:{CHAIN} - [0:0]", Table::Raw)?;
-        found.leads.iter().try_for_each(|lead| writeln!(out, "-D {lead}"))?;
-        writeln!(out, "-X {CHAIN}\nCOMMIT")
-    })?;
-    Ok(true)
 }
 
 /// A backend, with [`Transit`] kept beside it.

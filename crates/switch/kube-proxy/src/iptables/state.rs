@@ -1,6 +1,7 @@
 //! What we know to be programmed: hashes, by Service; and the difference between that and what is desired.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::io::{self, Write};
 
 use super::chain::ChainId;
 use super::hash::{ChainDigest, RuleHash};
@@ -74,6 +75,16 @@ impl Plan {
         Table::ALL.into_iter().map(|table| u32::from(self.touches(table))).sum()
     }
 
+    /// The same without anything but the chains that are written.
+    pub fn of_chains(&self) -> Self {
+        Self {
+            services: self.services.clone(),
+            chains: self.chains.clone(),
+            shared: self.shared.clone(),
+            ..Self::default()
+        }
+    }
+
     /// Whether chains are to go: the one thing that rules which are not ours can make impossible.
     pub fn removes_chains(&self) -> bool {
         self.unwanted.len() + self.stale.len() > self.held.len()
@@ -85,30 +96,20 @@ impl Spellings {
         seen == Some(desired) || seen.is_some_and(|seen| self.0.get(&chain) == Some(&(desired, seen)))
     }
 
-    /// Takes what `found` says of chains that were written a moment ago, by nobody else, for how they are spelled here; a chain that has not as
-    /// many rules as were written is another one. Returns how many are spelled otherwise.
+    /// Whether chains that were written a moment ago look otherwise than they were written and than is known, with as many rules.
+    pub fn are_in_question(&self, state: &State, found: &Found, written: &Plan) -> bool {
+        let mut others = state.written_otherwise(found, written);
+        others.any(|(chain, desired, seen)| !self.is(chain, desired, Some(seen)))
+    }
+
+    /// Takes what `found`, where nobody else has written, says of chains that were written for how they are spelled here; a chain that has not
+    /// as many rules as were written is another one. Returns how many are spelled otherwise.
     pub fn learn(&mut self, state: &State, found: &Found, written: &Plan) -> usize {
-        let own = state.services.values().flat_map(|of| of.chains.iter());
-        let own = own.map(|&(id, desired)| (Spelled::Own(id), desired, found.chains.get(&id)));
-        let shared = state.shared.iter();
-        let shared = shared.map(|(&chain, &desired)| (Spelled::Shared(chain), desired, found.shared.get(&chain)));
-        let (mut learned, mut known) = (0, HashMap::new());
-        for (chain, desired, seen) in own.chain(shared) {
-            let was_written = match chain {
-                Spelled::Own(id) => written.chains.contains(&id),
-                Spelled::Shared(shared) => written.shared.contains(&shared),
-            };
-            let seen = seen.copied().filter(|seen| *seen != desired && seen.rules == desired.rules);
-            if let Some(seen) = seen.filter(|_| was_written) {
-                known.insert(chain, (desired, seen));
-                learned += 1;
-            } else if let Some(of_before) = self.0.get(&chain).filter(|(of, _)| *of == desired) {
-                known.insert(chain, *of_before);
-            }
-        }
+        let desired: HashMap<Spelled, ChainDigest> = state.desired().collect();
         // Chains that there are no more are forgotten.
-        self.0 = known;
-        learned
+        self.0.retain(|chain, (of, _)| desired.get(chain) == Some(of));
+        let learned = state.written_otherwise(found, written);
+        learned.map(|(chain, desired, seen)| self.0.insert(chain, (desired, seen))).count()
     }
 }
 
@@ -193,6 +194,40 @@ impl State {
         plan.held =
             unwanted.chain(plan.stale.iter().cloned()).filter(|(table, name)| found.is_held(*table, name)).collect();
         (state, plan)
+    }
+
+    fn desired(&self) -> impl Iterator<Item = (Spelled, ChainDigest)> {
+        let own =
+            self.services.values().flat_map(|of| of.chains.iter()).map(|&(id, desired)| (Spelled::Own(id), desired));
+        own.chain(self.shared.iter().map(|(&chain, &desired)| (Spelled::Shared(chain), desired)))
+    }
+
+    /// Chains of the plan that have in `found` as many rules as are desired, and others.
+    fn written_otherwise(
+        &self,
+        found: &Found,
+        written: &Plan,
+    ) -> impl Iterator<Item = (Spelled, ChainDigest, ChainDigest)> {
+        self.desired().filter_map(|(chain, desired)| {
+            let (was_written, seen) = match chain {
+                Spelled::Own(id) => (written.chains.contains(&id), found.chains.get(&id)),
+                Spelled::Shared(shared) => (written.shared.contains(&shared), found.shared.get(&shared)),
+            };
+            let other = seen.filter(|seen| was_written && **seen != desired && seen.rules == desired.rules);
+            other.map(|&seen| (chain, desired, seen))
+        })
+    }
+
+    /// Writes every chain, empty.
+    pub fn declare(&self, out: &mut dyn Write) -> io::Result<()> {
+        for table in Table::ALL {
+            writeln!(out, "*{table}")?;
+            Shared::of(table).try_for_each(|chain| writeln!(out, ":{} - [0:0]", chain.name()))?;
+            let own = self.services.values().filter(|_| table == Table::Nat).flat_map(|of| of.chains.iter());
+            own.map(|(id, _)| id).try_for_each(|id| writeln!(out, ":{id} - [0:0]"))?;
+            writeln!(out, "COMMIT")?;
+        }
+        Ok(())
     }
 
     /// Whether `found` is all that is desired, and nothing else of a kube-proxy is there.

@@ -3,12 +3,13 @@
 use std::{
     collections::BTreeMap,
     hash::{DefaultHasher, Hash, Hasher},
+    io::{self, Write},
 };
 
 use tracing::info;
 
 use super::chains::{Chain, UserspaceJump};
-use crate::iptables::{self, Generation, Table, Tool, Undisturbed};
+use crate::iptables::{self, Generation, Table, Tool, Undisturbed, apart};
 use crate::options::ProxyMode;
 
 /// The rules of a chain in a few bytes.
@@ -30,7 +31,7 @@ impl Digest {
 pub type Digests = BTreeMap<Chain, Digest>;
 
 /// Where rules come from: each is handed over with its chain.
-pub type Render<'a> = dyn Fn(&mut dyn FnMut(Chain, &str)) + 'a;
+pub type Render<'a> = dyn Fn(&mut dyn FnMut(Chain, &str)) + Sync + 'a;
 
 /// Every chain of `render`, also the empty ones.
 fn digests(render: &Render<'_>) -> Digests {
@@ -57,6 +58,8 @@ pub struct Programmed {
     desired: Digests,
     /// As iptables-save prints it; versions differ in how they spell a rule.
     saved: Digests,
+    /// Nobody can have put something else in the place of a rule before that was read.
+    proven: bool,
     undisturbed: Undisturbed,
     /// Nobody else's rules for Services are left.
     alone: bool,
@@ -65,7 +68,7 @@ pub struct Programmed {
 impl Programmed {
     pub fn new(tool: Tool, jumps: Vec<UserspaceJump>) -> Self {
         let undisturbed = Undisturbed::new(tool.variant(), &Table::ALL);
-        Self { tool, jumps, desired: Digests::new(), saved: Digests::new(), undisturbed, alone: false }
+        Self { tool, jumps, desired: Digests::new(), saved: Digests::new(), proven: false, undisturbed, alone: false }
     }
 
     /// Writes the chains that are not as they were rendered last; returns whether there were any. Then takes away the rules of other
@@ -108,12 +111,36 @@ impl Programmed {
     pub fn repair(&mut self, render: &Render<'_>) -> Result<bool, iptables::IptablesError> {
         let look = self.undisturbed.look();
         let found = self.read()?;
-        if !self.desired.is_empty() && found == self.as_expected() {
+        if !self.desired.is_empty() && found == self.as_expected() && self.is_proven(render) {
             self.undisturbed.stood_at(look);
             return Ok(false);
         }
         self.write(render, digests(render), (look, &found), &|_, _| true)?;
         Ok(true)
+    }
+
+    /// Whether what was read after the last write is what was written: where looks do not count what others do, it is written once more, where
+    /// nobody else writes, and what is printed there is compared.
+    fn is_proven(&mut self, render: &Render<'_>) -> bool {
+        if !self.proven {
+            let printed = apart(|| {
+                self.tool.restore(&mut |out| {
+                    for table in Table::ALL {
+                        writeln!(out, "*{table}")?;
+                        write_chains(table, &Chain::ALL, render, out)?;
+                        writeln!(out, "COMMIT")?;
+                    }
+                    Ok(())
+                })?;
+                self.read()
+            });
+            self.proven = match printed {
+                Some(Ok(found)) => found.chains == self.saved,
+                // It cannot be tried here.
+                Some(Err(_)) | None => true,
+            };
+        }
+        self.proven
     }
 
     fn as_expected(&self) -> Found {
@@ -173,22 +200,13 @@ impl Programmed {
         self.tool.restore(&mut |out| {
             for &table in &tables {
                 writeln!(out, "*{table}")?;
-                for chain in changed.iter().filter(|chain| chain.table() == table) {
-                    writeln!(out, ":{} - [0:0]", chain.name())?;
-                }
+                write_chains(table, &changed, render, out)?;
                 for (_, stray) in found.strays.iter().filter(|stray| stray.0 == table) {
                     writeln!(out, "-D {stray}")?;
                 }
                 for jump in missing.iter().filter(|jump| jump.table == table) {
                     writeln!(out, "{} {}", if jump.last { "-A" } else { "-I" }, jump.rule)?;
                 }
-                let mut written = Ok(());
-                render(&mut |chain, rule| {
-                    if written.is_ok() && chain.table() == table && changed.contains(&chain) {
-                        written = writeln!(out, "-A {} {rule}", chain.name());
-                    }
-                });
-                written?;
                 writeln!(out, "COMMIT")?;
             }
             Ok(())
@@ -204,8 +222,22 @@ impl Programmed {
         // Otherwise someone else was at it meanwhile: the next look writes it all again.
         if whole {
             self.desired = desired;
+            self.proven = self.undisturbed.is_exact();
             self.undisturbed.stood_at(written);
         }
         Ok(())
     }
+}
+
+/// The chains of `table` among `chains`, with their rules and nothing else.
+fn write_chains(table: Table, chains: &[Chain], render: &Render<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let chains: Vec<Chain> = chains.iter().copied().filter(|chain| chain.table() == table).collect();
+    chains.iter().try_for_each(|chain| writeln!(out, ":{} - [0:0]", chain.name()))?;
+    let mut written = Ok(());
+    render(&mut |chain, rule| {
+        if written.is_ok() && chains.contains(&chain) {
+            written = writeln!(out, "-A {} {rule}", chain.name());
+        }
+    });
+    written
 }

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 const LOCK: &str = "xtables.lock";
 
-/// iptables, with a lock of its own and a record of all that goes to iptables-restore.
+/// iptables, with a lock of its own and a record of all that goes to iptables-restore in the test's namespace.
 pub struct Real {
     pub tool: Tool,
     /// Where the tool finds its programs, under the names that they always have.
@@ -41,7 +41,14 @@ impl Real {
         let (record, restore) = (record.display(), restore.display());
         let lock = directory.path().join(LOCK);
         let lock = lock.display();
-        let script = format!("#!/bin/sh\nexport XTABLES_LOCKFILE='{lock}'\ntee -a '{record}' | '{restore}' \"$@\"\n");
+        // What is tried apart, in another namespace, is not what is written here.
+        let here = fs::read_link("/proc/thread-self/ns/net").expect("a namespace");
+        let script = format!(
+            "#!/bin/sh\nexport XTABLES_LOCKFILE='{lock}'\n\
+             if [ \"$(readlink /proc/self/ns/net)\" != '{}' ]; then exec '{restore}' \"$@\"; fi\n\
+             tee -a '{record}' | '{restore}' \"$@\"\n",
+            here.display()
+        );
         let wrapper = directory.path().join(format!("{name}-restore"));
         write_program(&wrapper, &script);
         let called = directory.path().join(name);
@@ -53,6 +60,40 @@ impl Real {
 
     fn record(&self) -> PathBuf {
         self.directory.path().join("record")
+    }
+
+    pub fn program(&self, what: &str) -> PathBuf {
+        self.directory.path().join(format!("iptables-{}-{what}", self.tool.variant()))
+    }
+
+    /// Once `when` holds, which is asked at each run of that program of iptables', `command` is run by it, as another writer would.
+    pub fn meddle(&self, what: &str, when: &str, command: &str) {
+        let file = self.program(what);
+        // A link is named as the program wants to be called.
+        let real_one = fs::read_link(&file).unwrap_or_else(|_| {
+            let aside = file.with_extension("real");
+            fs::rename(&file, &aside).expect("it can be renamed");
+            aside
+        });
+        let _ = fs::remove_file(&file);
+        let (done, real_one) = (self.directory.path().join("meddled"), real_one.display());
+        let done = done.display();
+        let name = format!("iptables-{}", self.tool.variant());
+        let (before, after) = match what {
+            "save" => {
+                (format!("if [ ! -e '{done}' ] && {when}; then touch '{done}'; {name} {command}; fi"), String::new())
+            }
+            _ => (String::new(), format!("if [ ! -e '{done}' ] && {when}; then touch '{done}'; {name} {command}; fi")),
+        };
+        write_program(&file, &format!("#!/bin/sh\n{before}\n'{real_one}' \"$@\"\nstatus=$?\n{after}\nexit $status\n"));
+    }
+
+    pub fn was_meddled_with(&self) -> bool {
+        fs::remove_file(self.directory.path().join("meddled")).is_ok()
+    }
+
+    pub fn meddle_no_more(&self) {
+        fs::write(self.directory.path().join("meddled"), "").expect("once is enough");
     }
 
     /// What iptables-restore locks.

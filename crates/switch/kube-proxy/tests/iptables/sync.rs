@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
 
 use kube_proxy::backend::Backend;
 use kube_proxy::iptables::{Iptables, Tool};
@@ -168,13 +167,9 @@ fn rules_of_others_are_left_alone_and_cost_no_writing() {
     });
 }
 
-fn program(real: &Real, what: &str) -> PathBuf {
-    real.directory.path().join(format!("iptables-{}-{what}", real.tool.variant()))
-}
-
 /// From now on iptables-save leaves `words` out of what it prints, as another version may.
 fn save_without(real: &Real, words: &str) {
-    let file = program(real, "save");
+    let file = real.program("save");
     let save = fs::read_link(&file).expect("it is a link");
     fs::remove_file(&file).expect("the link can be removed");
     write_program(&file, &format!("#!/bin/sh\n'{}' \"$@\" | sed 's/{words}//'\n", save.display()));
@@ -200,30 +195,6 @@ fn rules_that_are_printed_otherwise_are_written_once_more_and_then_left() {
     });
 }
 
-/// Once `when` holds, which is asked at each run of that program of iptables', `command` is run by it, as another writer would.
-fn meddle(real: &Real, what: &str, when: &str, command: &str) {
-    let file = program(real, what);
-    // A link is named as the program wants to be called.
-    let real_one = fs::read_link(&file).unwrap_or_else(|_| {
-        let aside = file.with_extension("real");
-        fs::rename(&file, &aside).expect("it can be renamed");
-        aside
-    });
-    let _ = fs::remove_file(&file);
-    let (done, real_one) = (real.directory.path().join("meddled"), real_one.display());
-    let done = done.display();
-    let name = format!("iptables-{}", real.tool.variant());
-    let (before, after) = match what {
-        "save" => (format!("if [ ! -e '{done}' ] && {when}; then touch '{done}'; {name} {command}; fi"), String::new()),
-        _ => (String::new(), format!("if [ ! -e '{done}' ] && {when}; then touch '{done}'; {name} {command}; fi")),
-    };
-    write_program(&file, &format!("#!/bin/sh\n{before}\n'{real_one}' \"$@\"\nstatus=$?\n{after}\nexit $status\n"));
-}
-
-fn was_meddled_with(real: &Real) -> bool {
-    fs::remove_file(real.directory.path().join("meddled")).is_ok()
-}
-
 #[test]
 #[ignore = "needs root, iptables-legacy and iptables-nft"]
 fn what_is_flushed_between_a_repair_and_the_look_at_it_is_not_taken_for_spelling() {
@@ -235,11 +206,30 @@ fn what_is_flushed_between_a_repair_and_the_look_at_it_is_not_taken_for_spelling
         // What has been written since is empty again when it is read back.
         let name = format!("iptables-{}", real.tool.variant());
         let rules_are_back = format!("{name}-save -t nat | grep -q -- '-A KUBE-SERVICES'");
-        meddle(real, "save", &rules_are_back, "-t nat -F");
+        real.meddle("save", &rules_are_back, "-t nat -F");
         assert!(backend.check(&model).expect("checked"));
-        assert!(was_meddled_with(real));
-        fs::write(real.directory.path().join("meddled"), "").expect("once is enough");
+        assert!(real.was_meddled_with());
+        real.meddle_no_more();
         assert!(backend.check(&model).expect("checked"), "the flush is found");
+        assert_eq!(sorted(&real.tables()), sorted(&desired));
+        assert!(!backend.check_fully(&model).expect("checked"));
+    });
+}
+
+#[test]
+#[ignore = "needs root, iptables-legacy and iptables-nft"]
+fn a_rule_in_the_place_of_ours_between_a_repair_and_the_look_at_it_is_not_taken_for_spelling() {
+    let model = everything();
+    with_each_variant(|real| {
+        let mut backend = started(&real.tool, &model);
+        let desired = real.tables();
+        real.restore("*nat\n-F\nCOMMIT\n");
+        // As many rules as before; where looks only count these, none shows a difference.
+        real.meddle("restore", "true", "-t nat -R KUBE-NODEPORTS 1 -s 192.0.2.1/32 -j RETURN");
+        assert!(backend.check(&model).expect("checked"));
+        assert!(real.was_meddled_with());
+        real.meddle_no_more();
+        assert!(backend.check(&model).expect("checked"), "the other rule is found");
         assert_eq!(sorted(&real.tables()), sorted(&desired));
         assert!(!backend.check_fully(&model).expect("checked"));
     });
@@ -250,10 +240,10 @@ fn what_is_flushed_between_a_repair_and_the_look_at_it_is_not_taken_for_spelling
 fn what_others_write_between_our_write_and_our_look_is_repaired() {
     with_each_variant(|real| {
         let mut model = many(8, 3);
-        meddle(real, "restore", "true", "-t nat -F KUBE-SERVICES");
+        real.meddle("restore", "true", "-t nat -F KUBE-SERVICES");
         let mut backend = started(&real.tool, &model);
-        assert!(was_meddled_with(real), "at the first sync");
-        fs::write(real.directory.path().join("meddled"), "").expect("once is enough");
+        assert!(real.was_meddled_with(), "at the first sync");
+        real.meddle_no_more();
         let printed = |model: &Model| crate::golden::rules(model, &settings());
         let stands = |model: &Model| {
             let (printed, tables) = (printed(model), real.tables());
@@ -262,11 +252,11 @@ fn what_others_write_between_our_write_and_our_look_is_repaired() {
         assert!(backend.check(&model).expect("checked"));
         assert!(stands(&model));
         assert!(!backend.check(&model).expect("checked"));
-        was_meddled_with(real);
+        real.was_meddled_with();
         let touched = add(&mut model, "new", Service { cluster_ip: [10, 10, 0, 9].into(), ..service() }, &remote(1));
         backend.sync(&model, &touched).expect("synced");
-        assert!(was_meddled_with(real), "at a later one");
-        fs::write(real.directory.path().join("meddled"), "").expect("once is enough");
+        assert!(real.was_meddled_with(), "at a later one");
+        real.meddle_no_more();
         assert!(backend.check(&model).expect("checked"));
         assert!(stands(&model));
     });
@@ -299,7 +289,7 @@ fn after_a_failure_everything_is_looked_at_again() {
         let mut model = many(3, 2);
         let mut backend = started(&real.tool, &model);
         let touched = add(&mut model, "new", Service { cluster_ip: [10, 10, 0, 9].into(), ..service() }, &remote(1));
-        let (program, aside) = (program(real, "restore"), program(real, "restore.aside"));
+        let (program, aside) = (real.program("restore"), real.program("restore.aside"));
         fs::rename(&program, &aside).expect("it can be renamed");
         assert!(backend.sync(&model, &touched).is_err());
         fs::rename(&aside, &program).expect("it can be renamed");

@@ -101,6 +101,22 @@ fn what_others_take_away_or_add_is_repaired() {
 
 #[test]
 #[ignore = "needs root, iptables-legacy and iptables-nft"]
+fn a_rule_in_the_place_of_ours_between_a_write_and_the_look_at_it_is_found_by_the_next_full_check() {
+    let model = one(external_service(), &remote(2));
+    with_each_variant(|real| {
+        let is_there = format!("iptables-{}-save -t raw | grep -q 'A KUBE-TRANSIT'", real.tool.variant());
+        real.meddle("restore", &is_there, "-t raw -R KUBE-TRANSIT 1 -s 192.0.2.9/32 -j RETURN");
+        let mut backend = started(real, &model);
+        assert!(real.was_meddled_with() && raw(real).contains("192.0.2.9"));
+        real.meddle_no_more();
+        assert!(backend.check_fully(&model).expect("checked"));
+        assert_eq!(raw(real), EXPECTED);
+        assert!(!backend.check_fully(&model).expect("checked"));
+    });
+}
+
+#[test]
+#[ignore = "needs root, iptables-legacy and iptables-nft"]
 fn an_operator_s_own_translation_of_addresses_keeps_everything_tracked() {
     let model = one(external_service(), &remote(1));
     with_each_variant(|real| {

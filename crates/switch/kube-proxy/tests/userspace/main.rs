@@ -243,6 +243,23 @@ fn what_someone_else_deletes_or_leaves_behind_is_repaired() {
     });
 }
 
+#[test]
+#[ignore = "needs root, iptables-legacy and iptables-nft"]
+fn a_rule_in_the_place_of_ours_between_a_write_and_the_look_at_it_is_found_by_the_next_full_check() {
+    real::with_each_variant(|real| {
+        let _outside = Outside::link();
+        real.meddle("restore", "true", "-t nat -R KUBE-PORTALS-HOST 1 -s 192.0.2.1/32 -j RETURN");
+        let (mut userspace, model) = web(&real.tool, &[SocketAddrV4::new(OUTSIDE, 80)]);
+        assert!(real.was_meddled_with());
+        real.meddle_no_more();
+        let serves = || real.tables().contains("-A KUBE-PORTALS-HOST -d 10.10.0.1/32");
+        assert!(!serves());
+        assert!(userspace.check_fully(&model).unwrap());
+        assert!(serves() && !real.tables().contains("192.0.2.1"));
+        assert!(!userspace.check_fully(&model).unwrap());
+    });
+}
+
 fn sorted(tables: &str) -> Vec<&str> {
     let mut lines: Vec<&str> = tables.lines().collect();
     lines.sort_unstable();
