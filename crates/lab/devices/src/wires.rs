@@ -14,6 +14,8 @@ use rtnetlink::{
     },
 };
 
+use rustix::io::Errno;
+
 use super::network;
 
 /// One end of a cable: a process whose network namespace it is in, and the interface's name there.
@@ -60,11 +62,12 @@ fn make(one: End, other: End) -> Result<()> {
 }
 
 fn is_there_already(error: &anyhow::Error) -> bool {
-    let code = error.downcast_ref::<rtnetlink::Error>().and_then(|error| match error {
-        rtnetlink::Error::NetlinkError(message) => message.code,
-        _ => None,
-    });
-    code.is_some_and(|code| -code.get() == rustix::io::Errno::EXIST.raw_os_error())
+    error.downcast_ref().is_some_and(|error| says(error, Errno::EXIST))
+}
+
+fn says(error: &rtnetlink::Error, errno: Errno) -> bool {
+    let rtnetlink::Error::NetlinkError(message) = error else { return false };
+    message.code.is_some_and(|code| -code.get() == errno.raw_os_error())
 }
 
 /// Takes the cable at that interface away, if there is one.
@@ -116,7 +119,11 @@ pub(super) fn drop_default_routes(process: u32, kept: &Kept) -> Result<()> {
         for route in routes.into_iter().filter(|route| route.header.destination_prefix_length == 0) {
             let out = out_of(&route).and_then(|index| links.iter().find(|link| link.header.index == index));
             if !out.and_then(name_of).is_some_and(|name| kept(name, gateway_of(&route))) {
-                handle.route().del(route).execute().await?;
+                match handle.route().del(route).execute().await {
+                    // The device takes routes away, too, while it boots.
+                    Err(error) if says(&error, Errno::SRCH) => {}
+                    done => done?,
+                }
             }
         }
         Ok(())
@@ -207,4 +214,40 @@ fn out_of(route: &RouteMessage) -> Option<u32> {
         RouteAttribute::Oif(index) => Some(*index),
         _ => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{BufRead, BufReader},
+        process::{Command, Stdio},
+        thread,
+    };
+
+    use super::*;
+
+    const DEVICE: &str =
+        "ip link add one type veth peer name other && ip link set one up && ip link set other up || exit 1
+        for metric in $(seq 200); do ip route add default dev one metric $metric || exit 1; done
+        echo ready; exec sleep 60";
+
+    #[test]
+    #[ignore = "needs root, for a network namespace"]
+    fn a_default_route_that_the_device_itself_takes_away_meanwhile_is_away() {
+        let mut device =
+            Command::new("unshare").args(["-n", "sh", "-c", DEVICE]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut said = String::new();
+        BufReader::new(device.stdout.take().unwrap()).read_line(&mut said).unwrap();
+        assert_eq!(said, "ready\n");
+        let process = device.id();
+        let both = thread::scope(|scope| {
+            let some = [(); 2].map(|()| scope.spawn(|| drop_default_routes(process, &|_, _| false)));
+            some.map(|one| one.join().unwrap())
+        });
+        device.kill().unwrap();
+        device.wait().unwrap();
+        for one in both {
+            one.unwrap();
+        }
+    }
 }
