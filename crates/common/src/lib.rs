@@ -6,6 +6,7 @@
 //! - [`files`]: files that are there whole or not at all, trees copied and removed
 //! - [`lock`]: one at a time, between threads and between processes; who waits is told for whom
 //! - [`mounts`]: what is mounted where
+//! - [`netlink`]: asking the kernel for links, addresses, neighbours and routes
 //! - [`netns`]: work in another network namespace
 //! - [`command`]: programs run as argument lists, with a log and an error that says enough
 //! - [`output`]: `println!` and its kin, for a reader who may have gone
@@ -24,6 +25,7 @@ pub mod errors;
 pub mod files;
 pub mod lock;
 pub mod mounts;
+pub mod netlink;
 pub mod netns;
 pub mod output;
 pub mod progress;

@@ -44,6 +44,15 @@ impl Netlink {
         self.ask(question, NLM_F_DUMP)
     }
 
+    /// The same of what there may be very much of: handed over one by one, and not kept.
+    pub fn dump_each(
+        &mut self,
+        question: RouteNetlinkMessage,
+        each: &mut dyn FnMut(RouteNetlinkMessage),
+    ) -> io::Result<()> {
+        self.ask_each(question, NLM_F_DUMP, each)
+    }
+
     /// The one that is asked for.
     pub fn get(&mut self, question: RouteNetlinkMessage) -> io::Result<Option<RouteNetlinkMessage>> {
         Ok(self.ask(question, NLM_F_ACK)?.pop())
@@ -69,6 +78,17 @@ impl Netlink {
     }
 
     fn ask(&mut self, question: RouteNetlinkMessage, flags: u16) -> io::Result<Vec<RouteNetlinkMessage>> {
+        let mut answers = Vec::new();
+        self.ask_each(question, flags, &mut |answer| answers.push(answer))?;
+        Ok(answers)
+    }
+
+    fn ask_each(
+        &mut self,
+        question: RouteNetlinkMessage,
+        flags: u16,
+        each: &mut dyn FnMut(RouteNetlinkMessage),
+    ) -> io::Result<()> {
         self.sequence += 1;
         let mut message = NetlinkMessage::from(question);
         message.header.flags = NLM_F_REQUEST | flags;
@@ -77,26 +97,33 @@ impl Netlink {
         let mut bytes = vec![0; message.buffer_len()];
         message.serialize(&mut bytes);
         self.socket.send(&bytes, 0)?;
-        let mut answers = Vec::new();
         loop {
             let (received, _) = self.socket.recv_from_full()?;
-            let mut rest = received.as_slice();
-            while let Some(one) = first(rest) {
-                rest = rest.get(one.len().next_multiple_of(LENGTH)..).unwrap_or_default();
+            for one in messages(&received) {
                 // What a kernel says that nobody here knows is none of ours.
                 let Ok(answer) = NetlinkMessage::<RouteNetlinkMessage>::deserialize(one) else { continue };
                 if answer.header.sequence_number != self.sequence {
                     continue;
                 }
                 match answer.payload {
-                    NetlinkPayload::InnerMessage(answer) => answers.push(answer),
+                    NetlinkPayload::InnerMessage(answer) => each(answer),
                     NetlinkPayload::Error(error) if error.code.is_some() => return Err(error.to_io()),
-                    NetlinkPayload::Error(_) | NetlinkPayload::Done(_) => return Ok(answers),
+                    NetlinkPayload::Error(_) | NetlinkPayload::Done(_) => return Ok(()),
                     _ => {}
                 }
             }
         }
     }
+}
+
+/// The messages that came together.
+pub fn messages(received: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = received;
+    std::iter::from_fn(move || {
+        let one = first(rest)?;
+        rest = rest.get(one.len().next_multiple_of(LENGTH)..).unwrap_or_default();
+        Some(one)
+    })
 }
 
 /// The first message of several.

@@ -115,6 +115,14 @@ pub struct KubeProxy {
     pub implementation: KubeProxyImplementation,
     /// Without one, the best that the switch can do.
     pub mode: Option<ProxyMode>,
+    /// Whether endpoints on a node are left out as soon as the route to it goes. Not said, they are where this project's kube-proxy runs.
+    pub follow_routes: Option<bool>,
+}
+
+impl KubeProxy {
+    pub fn follows_routes(self) -> bool {
+        self.implementation == KubeProxyImplementation::KubernetesOnEos && self.follow_routes.unwrap_or(true)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -54,6 +54,9 @@ pub struct ClusterValues<'a> {
     /// What each node's pods are on.
     pub bridge: &'static str,
     pub kube_proxy: KubeProxy,
+    /// Whether kube-proxy leaves out endpoints on nodes without a route.
+    pub follows_routes: bool,
+    pub nodes: &'a [Node],
     /// Whether the API server refuses Services new addresses of their own choice.
     pub denies_external_ips: bool,
 }
@@ -122,6 +125,8 @@ impl<'a> From<&'a Cluster> for ClusterValues<'a> {
             firewall: cluster.network.as_ref().map(|network| network.firewall).unwrap_or_default(),
             bridge: BRIDGE,
             kube_proxy: cluster.kube_proxy,
+            follows_routes: cluster.kube_proxy.follows_routes(),
+            nodes: &cluster.nodes,
             denies_external_ips: cluster.services.external_ips == ExternalIps::Denied,
         }
     }

@@ -444,6 +444,18 @@ fn names_elsewhere_have_resolvers_and_who_is_answered_a_range() {
 }
 
 #[test]
+fn routes_are_followed_by_this_projects_kube_proxy_alone() {
+    let with = |lines: &str| Cluster::parse(&format!("{GOOD}\n[kube-proxy]\n{lines}\n"), "cluster.toml");
+    let follows = |lines: &str| with(lines).unwrap().kube_proxy.follows_routes();
+    assert!(follows("") && follows("follow_routes = true") && !follows("follow_routes = false"));
+    assert!(
+        !follows("implementation = \"upstream\"") && !follows("implementation = \"upstream\"\nfollow_routes = false")
+    );
+    let error = with("implementation = \"upstream\"\nfollow_routes = true").unwrap_err().to_string();
+    assert!(error.contains("upstream's kube-proxy does not look at routes"), "{error}");
+}
+
+#[test]
 fn keys_are_left_on_a_flash_without_modes_by_the_operators_word_alone() {
     let of = |lines: &str| Cluster::parse(&format!("{GOOD}\n[storage]\n{lines}\n"), "cluster.toml");
     assert!(!Cluster::parse(GOOD, "cluster.toml").unwrap().storage.allow_vfat && !of("").unwrap().storage.allow_vfat);

@@ -6,13 +6,12 @@
 //! is sent through it is a matter of [`Overlay::sends`].
 
 mod mtu;
-mod netlink;
 
 use std::{collections::BTreeSet, fs, io, net::Ipv4Addr, path::Path};
 
 use anyhow::{Context, Result, bail};
 use cluster::{Backend, Cluster, NetworkOn, Node, VXLAN};
-use common::files;
+use common::{files, netlink::Netlink};
 use contract::places;
 use ipnet::Ipv4Net;
 use netlink_packet_route::{
@@ -26,7 +25,6 @@ use netlink_packet_route::{
 };
 use rustix::io::Errno;
 
-use self::netlink::Netlink;
 use crate::desired::Desired;
 
 type Mac = [u8; 6];
@@ -320,12 +318,16 @@ impl Overlay {
         let mut all = RouteMessage::default();
         all.header.address_family = AddressFamily::Inet;
         let mut there = BTreeSet::new();
-        for found in kernel.dump(Message::GetRoute(all))? {
-            let Message::NewRoute(found) = found else { continue };
+        let mut ours = Vec::new();
+        // A router may have very many.
+        kernel.dump_each(Message::GetRoute(all), &mut |found| {
+            let Message::NewRoute(found) = found else { return };
             let leads_here = found.attributes.contains(&RouteAttribute::Oif(index));
-            if !leads_here || found.header.table != RouteHeader::RT_TABLE_MAIN {
-                continue;
+            if leads_here && found.header.table == RouteHeader::RT_TABLE_MAIN {
+                ours.push(found);
             }
+        })?;
+        for found in ours {
             match Route::of(&found).filter(|route| wanted.contains(route)) {
                 Some(route) => drop(there.insert(route)),
                 None => {

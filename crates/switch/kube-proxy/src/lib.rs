@@ -17,6 +17,7 @@ pub mod node_address;
 pub mod objects;
 pub mod observer;
 pub mod options;
+pub mod routed_nodes;
 pub mod run;
 pub mod service_health;
 pub mod syncer;

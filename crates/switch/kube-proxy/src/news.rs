@@ -9,6 +9,8 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use ipnet::Ipv4Net;
+
 use crate::model::{Change, EndpointPort, Service, ServiceName};
 
 /// Where watches put what they bring.
@@ -67,6 +69,7 @@ struct Waiting {
     all_endpoints: Option<(BTreeMap<ServiceName, Objects>, Option<SystemTime>)>,
     endpoints: BTreeMap<ObjectName, (Ports, Option<SystemTime>)>,
     node_address: Option<Ipv4Addr>,
+    unrouted: Option<Vec<Ipv4Net>>,
     seen: Seen,
     end: bool,
 }
@@ -149,6 +152,7 @@ impl Waiting {
                 self.all_endpoints = Some((all, trigger));
             }
             Change::NodeAddress(address) => self.node_address = Some(address),
+            Change::Unrouted(blocks) => self.unrouted = Some(blocks),
             Change::Endpoints { service, object, ports } => {
                 self.seen.endpoints = self.seen.endpoints.saturating_add(1);
                 self.add_endpoints(service, object, ports, trigger);
@@ -181,7 +185,8 @@ impl Waiting {
     }
 
     fn take(&mut self) -> Arrived {
-        let Self { all_services, services, all_endpoints, endpoints, node_address, seen, end } = std::mem::take(self);
+        let Self { all_services, services, all_endpoints, endpoints, node_address, unrouted, seen, end } =
+            std::mem::take(self);
         if end {
             // Whoever looks once more is told so again.
             self.end = true;
@@ -195,8 +200,9 @@ impl Waiting {
         let all_services = all_services.map(|all| (Change::AllServices(all), None)).into_iter();
         let all_endpoints = all_endpoints.map(|(all, trigger)| (Change::AllEndpoints(all), trigger)).into_iter();
         let node_address = node_address.map(|address| (Change::NodeAddress(address), None)).into_iter();
-        let changes: Vec<_> =
-            all_services.chain(services).chain(all_endpoints).chain(endpoints).chain(node_address).collect();
+        let unrouted = unrouted.map(|blocks| (Change::Unrouted(blocks), None)).into_iter();
+        let objects = all_services.chain(services).chain(all_endpoints).chain(endpoints);
+        let changes: Vec<_> = objects.chain(node_address).chain(unrouted).collect();
         if changes.is_empty() { Arrived::Nothing } else { Arrived::News(News { changes, seen }) }
     }
 }

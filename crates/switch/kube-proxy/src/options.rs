@@ -24,6 +24,8 @@ use std::time::Duration;
 
 use ipnet::Ipv4Net;
 
+use crate::routed_nodes::RoutedNode;
+
 pub use command_line::help;
 pub use config_file::parse as parse_configuration;
 
@@ -66,6 +68,8 @@ pub struct Options {
     /// This node's pods, and all cluster IPs: with the bridge they tell what only passes through, which is not tracked then.
     pub pod_cidr: Option<Ipv4Net>,
     pub service_cluster_ip_range: Option<Ipv4Net>,
+    /// The other nodes, whose routes are followed.
+    pub routed_nodes: Vec<RoutedNode>,
     pub masquerade_all: bool,
     /// The bit of packets' marks that says: to be masqueraded.
     pub masquerade_bit: u8,
@@ -103,6 +107,7 @@ impl Default for Options {
             pod_bridge_interface: None,
             pod_cidr: None,
             service_cluster_ip_range: None,
+            routed_nodes: Vec::new(),
             masquerade_all: false,
             masquerade_bit: 14,
             sync_period: Duration::from_secs(30),

@@ -20,7 +20,7 @@ use crate::syncer::Syncer;
 use crate::transit::{self, BesideTransit, Transit};
 use crate::userspace::{self, Userspace};
 use crate::watch::{self, Connection};
-use crate::{conntrack, events, healthz, metrics, node_address, service_health};
+use crate::{conntrack, events, healthz, metrics, node_address, routed_nodes, service_health};
 use daemon::http::BindFailure;
 use daemon::tell_systemd;
 
@@ -62,6 +62,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let reader = Arc::new(Reader::new(&options.node_name));
     let wants_address = options.bind_address.is_unspecified().then(|| news.clone());
     tokio::spawn(node_address::find(client.clone(), options.node_name.clone(), wants_address));
+    routed_nodes::follow(options.routed_nodes.clone(), news.clone());
     let watches = tokio::spawn(watch::run(client, reader, options.endpoint_slices, news.clone()));
     tell_systemd(&[NotifyState::Status("waiting for the API server")]);
 

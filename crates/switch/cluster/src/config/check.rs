@@ -6,7 +6,7 @@ use ipnet::Ipv4Net;
 use toml::Spanned;
 
 use super::{
-    Cluster, Node, Subject,
+    Cluster, KubeProxyImplementation, Node, Subject,
     error::{ConfigError, ConfigErrors, shown},
     file::{File, JoinTable, NodeTable, ReservedTable, Role},
     first_address,
@@ -94,6 +94,14 @@ pub(super) fn cluster(file: File, join: Option<JoinTable<'_>>, text: &str) -> Re
     let certificates = certificates.check(text, &mut checker.errors);
     let Join { token, ca_hash, until, nat } = join.map(|join| checker.join(&join)).unwrap_or_default();
     let network = network.map(|table| table.check(nat, kube_proxy, text, &mut checker.errors));
+    if kube_proxy.implementation == KubeProxyImplementation::Upstream && kube_proxy.follow_routes == Some(true) {
+        checker.errors.push(ConfigError {
+            line: None,
+            problem: "follow_routes = true below [kube-proxy]: upstream's kube-proxy does not look at routes"
+                .to_owned(),
+            fix: "take the line out, or implementation = \"upstream\"".to_owned(),
+        });
+    }
     checker.errors.sort_by_key(|error| error.line.unwrap_or(usize::MAX));
     match (service_cidr, pod_cidr, dns) {
         (Some(service_cidr), Some(pod_cidr), Some(dns)) if checker.errors.is_empty() => Ok(Cluster {

@@ -90,6 +90,20 @@ fn external_ips_are_denied_where_cluster_toml_says_so() {
 }
 
 #[test]
+fn kube_proxy_follows_the_routes_to_all_other_nodes_unless_cluster_toml_says_otherwise() {
+    for release in RELEASES {
+        let followed = |said: &str| {
+            let unit = rendered_for(&format!("{CLUSTER}\n{said}"), release, "kube-proxy", true).text;
+            unit.lines().find(|line| line.trim_start().starts_with("--routed-nodes=")).map(str::to_owned)
+        };
+        let nodes = "    --routed-nodes=2.2.2.2=10.16.1.0/24,3.3.3.3=10.16.2.0/24 \\";
+        assert_eq!(followed("").as_deref(), Some(nodes));
+        assert_eq!(followed("[kube-proxy]\nfollow_routes = false\n"), None);
+        assert_eq!(followed("[kube-proxy]\nimplementation = \"upstream\"\n"), None);
+    }
+}
+
+#[test]
 fn the_api_server_reads_who_is_revoked_where_that_is_written() {
     let server = rendered("1.20", "kube-apiserver", true).text;
     assert!(server.contains(&format!("--revoked-clients-file={} \\\n", places::REVOKED_CLIENTS)), "{server}");

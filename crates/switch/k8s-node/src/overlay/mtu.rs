@@ -12,14 +12,13 @@ use std::{
 };
 
 use cluster::Network;
+use common::netlink::Netlink;
 use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage,
     link::{LinkAttribute, LinkMessage},
     route::{RouteAddress, RouteAttribute, RouteMessage, RouteMetric},
 };
 use rustix::net::sockopt::{Ipv4PathMtuDiscovery, set_ip_mtu_discover};
-
-use super::netlink::Netlink;
 
 /// IP's and UDP's headers.
 const HEADERS: u16 = 28;

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
+use ipnet::Ipv4Net;
+
 use super::{Endpoint, EndpointPort, Protocol, Service, ServiceName};
 
 /// What a watch brings, already made of API objects.
@@ -18,6 +20,8 @@ pub enum Change {
     Endpoints { service: ServiceName, object: Box<str>, ports: Option<Box<[EndpointPort]>> },
     /// This node's address, by its Node object.
     NodeAddress(Ipv4Addr),
+    /// The addresses of nodes to which there is no route any more, and of their pods.
+    Unrouted(Vec<Ipv4Net>),
 }
 
 /// The whole desired state. Nothing may be programmed from it before it [is complete](Model::is_complete).
@@ -28,6 +32,7 @@ pub struct Model {
     services_listed: bool,
     endpoints_listed: bool,
     node_address: Option<Ipv4Addr>,
+    unrouted: Vec<Ipv4Net>,
 }
 
 impl Model {
@@ -77,6 +82,16 @@ impl Model {
                     touched.insert(service);
                 }
             }
+            Change::Unrouted(unrouted) => {
+                let before = std::mem::replace(&mut self.unrouted, unrouted);
+                let only = |one: &[Ipv4Net], other: &[Ipv4Net]| -> Vec<Ipv4Net> {
+                    one.iter().filter(|block| !other.contains(block)).copied().collect()
+                };
+                let changed = [only(&before, &self.unrouted), only(&self.unrouted, &before)].concat();
+                let is_there = |port: &EndpointPort| port.endpoints.iter().any(|endpoint| is_in(&changed, endpoint));
+                let of_services = self.endpoints.iter().filter(|(_, objects)| objects.values().flatten().any(is_there));
+                touched.extend(of_services.map(|(name, _)| name.clone()));
+            }
             Change::NodeAddress(address) => {
                 if self.node_address.replace(address) != Some(address) {
                     let services = self.services.iter().filter(|(_, of)| !of.load_balancer_source_ranges.is_empty());
@@ -100,7 +115,8 @@ impl Model {
         self.services.get(name)
     }
 
-    /// The endpoints behind one port of a Service: sorted, and each address and port once, as its best state has it.
+    /// The endpoints behind one port of a Service: sorted, and each address and port once, as its best state has it. Those to which there is no
+    /// route are left out, unless there are no others.
     pub fn endpoints(&self, service: &ServiceName, port: &str, protocol: Protocol) -> Vec<Endpoint> {
         let mut found: Vec<Endpoint> = self
             .endpoints
@@ -113,8 +129,15 @@ impl Model {
             .collect();
         found.sort_unstable_by_key(|endpoint| (endpoint.ip, endpoint.port, endpoint.state, endpoint.place));
         found.dedup_by_key(|endpoint| endpoint.socket());
+        if found.iter().any(|endpoint| !is_in(&self.unrouted, endpoint)) {
+            found.retain(|endpoint| !is_in(&self.unrouted, endpoint));
+        }
         found
     }
+}
+
+fn is_in(blocks: &[Ipv4Net], endpoint: &Endpoint) -> bool {
+    blocks.iter().any(|block| block.contains(&endpoint.ip))
 }
 
 fn differing<T: PartialEq>(
@@ -211,6 +234,26 @@ mod tests {
         assert_eq!(touched(&mut model, Change::NodeAddress(address)), ["balanced"]);
         assert_eq!(model.node_address(), Some(address));
         assert!(touched(&mut model, Change::NodeAddress(address)).is_empty());
+    }
+
+    #[test]
+    fn endpoints_without_a_route_are_left_out_as_long_as_there_are_others() {
+        let mut model = Model::default();
+        let ready = EndpointState::Ready;
+        touched(&mut model, slice("web-1", Some(ports(&[(1, ready), (130, EndpointState::ServingTerminating)]))));
+        let other = Change::Endpoints { service: name("db"), object: "db-1".into(), ports: Some(ports(&[(2, ready)])) };
+        touched(&mut model, other);
+        let left = |model: &Model, service: &str| {
+            let found = model.endpoints(&name(service), "http", Protocol::Tcp);
+            found.iter().map(|endpoint| endpoint.ip.octets()[3]).collect::<Vec<_>>()
+        };
+        let unrouted = |blocks: &[&str]| Change::Unrouted(blocks.iter().map(|block| block.parse().unwrap()).collect());
+        assert_eq!(touched(&mut model, unrouted(&["10.16.0.0/25", "2.2.2.2/32"])), ["db", "web"]);
+        assert_eq!((left(&model, "web"), left(&model, "db")), (vec![130], vec![2]), "one is better than none");
+        assert_eq!(touched(&mut model, unrouted(&["10.16.0.0/25", "10.16.0.128/25"])), ["web"]);
+        assert_eq!(left(&model, "web"), [1, 130], "all are as good as none");
+        assert_eq!(touched(&mut model, unrouted(&[])), ["db", "web"]);
+        assert_eq!(left(&model, "web"), [1, 130]);
     }
 
     #[test]

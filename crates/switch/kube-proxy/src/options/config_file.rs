@@ -33,6 +33,7 @@ pub(super) fn read(path: &Path, draft: &Draft) -> Result<Options, UsageError> {
     options.pod_bridge_interface = draft.options.pod_bridge_interface.clone();
     options.pod_cidr = draft.options.pod_cidr;
     options.service_cluster_ip_range = draft.options.service_cluster_ip_range;
+    options.routed_nodes = draft.options.routed_nodes.clone();
     options.verbosity = draft.options.verbosity;
     for flag in draft.given.iter().filter(|flag| !flag.beside_config) {
         options.warnings.push(format!("--{} has no effect: the file of --config decides", flag.name));

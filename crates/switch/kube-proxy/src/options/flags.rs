@@ -232,6 +232,13 @@ pub(super) const FLAGS: &[Flag] = &[
         help: "iptables or userspace; empty, or ipvs, is the best that works here",
     },
     Flag {
+        name: "routed-nodes",
+        kind: Value("ip=cidr,...", |draft, text| set(&mut draft.options.routed_nodes, values::routed_nodes(text))),
+        default: "",
+        beside_config: true,
+        help: "other nodes, each by its address and its pods': where the route to one goes, a Service's endpoints there are left out as long as it has others",
+    },
+    Flag {
         name: "service-cluster-ip-range",
         kind: Value("cidr", |draft, text| set(&mut draft.options.service_cluster_ip_range, values::ipv4_block(text))),
         default: "",

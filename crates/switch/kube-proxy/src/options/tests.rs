@@ -31,7 +31,9 @@ fn flags_of_unit(unit: &str) -> String {
     let (_, start) = unit.split_once("ExecStart={{ bin }}/kube-proxy ").unwrap();
     let lines = start.lines().take_while(|line| !line.starts_with("Restart")).filter(|line| !line.starts_with("{%"));
     let flags: String = lines.skip(1).map(|line| line.trim_end_matches('\\')).collect();
+    let other_nodes = "{% for other in cluster.nodes if other.name != node.name %}{{ other.address }}={{ other.pod_cidr }}{% if not loop.last %},{% endif %}{% endfor %}";
     flags
+        .replace(other_nodes, "2.2.2.2=10.16.1.0/24")
         .replace("{{ cluster.kube_proxy.mode }}", "userspace")
         .replace("{{ kubeconfigs }}", "/etc/kubernetes")
         .replace("{{ node.name }}", "veos-b")
@@ -55,6 +57,7 @@ fn the_units_of_every_release_are_followed() {
         assert_eq!(options.pod_bridge_interface.as_deref(), Some("kube0"));
         assert_eq!(options.pod_cidr, Some("10.16.0.0/24".parse().unwrap()));
         assert_eq!(options.service_cluster_ip_range, Some("10.10.0.0/22".parse().unwrap()));
+        assert_eq!(options.routed_nodes.len(), 1);
     }
 }
 
@@ -128,6 +131,7 @@ fn every_flag_has_an_effect() {
             run("--pod-bridge-interface=kube0").pod_bridge_interface.as_deref() == Some("kube0"),
         ),
         ("--pod-cidr", run(TRANSIT).pod_cidr == "10.16.0.0/24".parse().ok()),
+        ("--routed-nodes", run("--routed-nodes=2.2.2.2=10.16.1.0/24,3.3.3.3=10.16.2.0/24").routed_nodes.len() == 2),
         ("--service-cluster-ip-range", run(TRANSIT).service_cluster_ip_range == "10.10.0.0/22".parse().ok()),
         ("--healthz-port", run("--healthz-port=0").healthz_bind_address.is_none()),
         ("--metrics-port", run("--metrics-port=7").metrics_bind_address == Some("127.0.0.1:7".parse().unwrap())),
@@ -165,6 +169,7 @@ fn a_wrong_value_is_named_with_its_flag_and_what_is_right() {
         ("--pod-bridge-interface=eth+", "is no name of a network interface, such as kube0"),
         ("--pod-bridge-interface=of-sixteen-bytes", "is no name of a network interface"),
         ("--pod-cidr=10.16.0.0/24", "give all three, or the first alone"),
+        ("--routed-nodes=2.2.2.2", "such as 2.2.2.2=10.16.1.0/24"),
         ("--pod-cidr=10.16.0.0/24 --service-cluster-ip-range=10.10.0.0/22", "give all three, or the first alone"),
         ("--kubeconfig", "--kubeconfig needs a value"),
         ("--config=/nowhere/at-all", "--config=/nowhere/at-all: No such file"),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::{DetectLocalMode, ProxyMode};
+use crate::routed_nodes::RoutedNode;
 
 /// A duration as Go writes it: `1h30m`, `1.5s`, `250ms`, `0`.
 pub fn duration(text: &str) -> Result<Duration, String> {
@@ -120,6 +121,23 @@ pub fn ipv4_block(text: &str) -> Result<Option<Ipv4Net>, String> {
         (_, [block]) => Ok(Some(*block)),
         _ => Err("has several IPv4 blocks, and only one is allowed".to_owned()),
     }
+}
+
+/// Nodes, each as its address and the block of its pods.
+pub fn routed_nodes(text: &str) -> Result<Vec<RoutedNode>, String> {
+    let texts = text.split(',').map(str::trim).filter(|text| !text.is_empty());
+    let node = |text: &str| {
+        let (address, pods) = text.split_once('=')?;
+        Some(RoutedNode { address: address.parse().ok()?, pods: pods.parse().ok()? })
+    };
+    let nodes = texts.map(|text| {
+        node(text).ok_or_else(|| {
+            format!(
+                "has {text:?}, which is no node: give its address and its pods' block, such as 2.2.2.2=10.16.1.0/24"
+            )
+        })
+    });
+    nodes.collect()
 }
 
 /// Of blocks of both families, the IPv4 ones. Those of IPv6 select nothing here, as upstream's IPv4 proxier has it.
