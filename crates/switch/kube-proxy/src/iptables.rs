@@ -1,6 +1,6 @@
 //! The `iptables` backend, and what any other backend needs of iptables: finding it, knowing what it can do, writing and reading its rules.
 
-mod apart;
+mod aside;
 mod backend;
 mod chain;
 mod error;
@@ -20,7 +20,7 @@ mod tool;
 mod undisturbed;
 mod write;
 
-pub use apart::apart;
+pub use aside::{Save, is_aside, written_aside};
 pub use backend::Iptables;
 pub use common::xtables::{Family, Generation, Variant, Watch};
 pub use error::IptablesError;

@@ -13,11 +13,12 @@ mod others;
 mod rules;
 
 use std::collections::BTreeSet;
+use std::io::Write;
 
 use tracing::{info, warn};
 
 use crate::backend::{Backend, RuleCounts, SyncError};
-use crate::iptables::{Feature, Generation, IptablesError, Table, Tool, Undisturbed, apart};
+use crate::iptables::{Feature, Generation, IptablesError, Table, Tool, Undisturbed, written_aside};
 use crate::model::{Model, ServiceName};
 
 pub use rules::Local;
@@ -94,7 +95,7 @@ impl Transit {
         let look = self.undisturbed.look();
         let found = Found::read(&self.tool)?;
         let desired = self.desired(model);
-        if self.written.as_ref() == Some(&desired) && found == self.saved && self.is_proven(&desired) {
+        if self.written.as_ref() == Some(&desired) && found == self.saved && self.is_proven(&desired)? {
             self.undisturbed.stood_at(look);
             return Ok(false);
         }
@@ -102,21 +103,19 @@ impl Transit {
         Ok(true)
     }
 
-    /// Whether what was read after the last write is what was written: where looks do not count what others do, it is written once more, where
-    /// nobody else writes, and what is printed there is compared.
-    fn is_proven(&mut self, desired: &[String]) -> bool {
+    /// Whether what was read after the last write is what was written: where looks do not count what others do, it is written once more aside,
+    /// and what is printed there is compared.
+    fn is_proven(&mut self, desired: &[String]) -> Result<bool, IptablesError> {
         if !self.proven {
-            let printed = apart(|| {
-                Found::default().replace(&self.tool, desired)?;
-                Found::read(&self.tool)
-            });
-            self.proven = match printed {
-                Some(Ok(found)) => found == self.saved,
-                // It cannot be tried here.
-                Some(Err(_)) | None => true,
+            let write = &mut |out: &mut dyn Write| {
+                writeln!(out, "*{}", Table::Raw)?;
+                chain::write(desired, out)?;
+                writeln!(out, "COMMIT")
             };
+            let printed = written_aside(&self.tool, write, Found::read_by)?;
+            self.proven = printed.is_none_or(|printed| printed.rules == self.saved.rules);
         }
-        self.proven
+        Ok(self.proven)
     }
 
     fn is_undisturbed(&self) -> bool {

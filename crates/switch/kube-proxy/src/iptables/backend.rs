@@ -8,7 +8,7 @@ use super::saved::Found;
 use super::state::{Plan, Spellings, State};
 use super::sysctl::Loopback;
 use super::write::Writer;
-use super::{IptablesError, IptablesSettings, Table, Tool, Undisturbed, apart, remove_from_other_variant};
+use super::{IptablesError, IptablesSettings, Table, Tool, Undisturbed, remove_from_other_variant, written_aside};
 use crate::backend::{Backend, RuleCounts, SyncError};
 use crate::model::{Model, ServiceName};
 
@@ -74,16 +74,11 @@ impl Iptables {
         Ok(hashes)
     }
 
-    /// The chains of the plan as this iptables prints them, if that can be tried.
-    fn written_apart(&self, model: &Model, state: &State, plan: &Plan) -> Option<Found> {
-        let written = apart(|| {
-            self.tool.restore(&mut |out| state.declare(out))?;
-            let plan = plan.of_chains();
-            let writer = Writer { model, settings: &self.settings, plan: &plan, keep_unwanted: false };
-            self.tool.restore(&mut |out| writer.write(out).map(drop))?;
-            Found::read(&self.tool)
-        });
-        written?.inspect_err(|error| tracing::debug!("how iptables prints our rules cannot be tried: {error}")).ok()
+    /// The chains of the plan as this iptables prints them.
+    fn printed(&self, model: &Model, plan: &Plan) -> Result<Option<Found>, IptablesError> {
+        let plan = plan.of_chains();
+        let writer = Writer { model, settings: &self.settings, plan: &plan, keep_unwanted: false };
+        written_aside(&self.tool, &mut |out| writer.write(out).map(drop), Found::read_by)
     }
 
     fn first_sync(&mut self, model: &Model) -> Result<(), IptablesError> {
@@ -139,9 +134,9 @@ impl Iptables {
         let ours = self.undisturbed.is_all_ours(before, plan.commits(), written);
         let Some(state) = &self.state else { return Ok(true) };
         if self.spellings.are_in_question(state, &found, &plan) {
-            let apart = self.written_apart(model, state, &plan);
-            // Where nothing can be tried apart, what stands in the tables that everybody writes to has to do.
-            let printed = apart.as_ref().or(ours.then_some(&found));
+            let printed = self.printed(model, &plan)?;
+            // Where that cannot be tried, what stands where everybody writes has to do.
+            let printed = printed.as_ref().or(ours.then_some(&found));
             if printed.is_some_and(|printed| self.spellings.learn(state, printed, &plan) > 0) {
                 tracing::info!("this iptables prints rules otherwise than they were written; that is now known");
             }

@@ -1,6 +1,8 @@
 //! Tries out what iptables and the kernel can do, by programming rules in a network namespace that is thrown away.
 
-use super::{Feature, Features, Table, Tool, apart};
+use std::thread;
+
+use super::{Feature, Features, Table, Tool};
 
 /// Whoever holds the lock does not hold it for ever; each try waits for 5 s.
 const LOCKED_TRIES: u32 = 12;
@@ -8,7 +10,16 @@ const CHAIN: &str = "KUBE-PROXY-PROBE";
 
 /// Where no namespace can be made, the machine's own tables are used, in a chain that nothing leads to and that is removed at once.
 pub fn run(tool: &Tool) -> Features {
-    apart(|| look(tool)).unwrap_or_else(|| look(tool))
+    thread::scope(|scope| {
+        let found = scope.spawn(|| {
+            // SAFETY: it changes the network namespace of this thread alone, which ends right after and holds no socket.
+            if unsafe { libc::unshare(libc::CLONE_NEWNET) } != 0 {
+                tracing::debug!("no network namespace for the probe of iptables: {}", std::io::Error::last_os_error());
+            }
+            look(tool)
+        });
+        found.join().unwrap_or(Features::NONE)
+    })
 }
 
 fn look(tool: &Tool) -> Features {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::chain::ChainId;
 use super::hash::{ChainDigest, RuleHash};
 use super::layout::{JUMPS, Jump, Shared, is_upstreams, is_userspace};
-use super::{IptablesError, Table, Tool};
+use super::{IptablesError, Save, Table, Tool, is_aside};
 
 /// A line that matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,10 +94,14 @@ pub struct Lead {
 
 impl Found {
     pub fn read(tool: &Tool) -> Result<Self, IptablesError> {
+        Self::read_by(&mut |table, line| tool.save(table, line))
+    }
+
+    pub fn read_by(save: &mut Save<'_>) -> Result<Self, IptablesError> {
         let mut found = Self::default();
         for table in Table::ALL {
             let mut reader = Reader::new(&mut found, table);
-            tool.save(table, &mut |line| reader.line(line))?;
+            save(table, &mut |line| reader.line(line))?;
             reader.end_chain();
         }
         Ok(found)
@@ -282,7 +286,7 @@ fn leads_all(jump: &Jump, rule: &str) -> bool {
 const SYSTEM: [&str; 5] = ["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"];
 
 fn is_stale(table: Table, name: &str) -> bool {
-    is_userspace(name) || is_upstreams(table, name) || ChainId::has_prefix(name)
+    is_userspace(name) || is_upstreams(table, name) || is_aside(name) || ChainId::has_prefix(name)
 }
 
 fn leads_to_ours(table: Table, target: &str) -> bool {

@@ -1,7 +1,6 @@
 //! What we know to be programmed: hashes, by Service; and the difference between that and what is desired.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::io::{self, Write};
 
 use super::chain::ChainId;
 use super::hash::{ChainDigest, RuleHash};
@@ -216,18 +215,6 @@ impl State {
             let other = seen.filter(|seen| was_written && **seen != desired && seen.rules == desired.rules);
             other.map(|&seen| (chain, desired, seen))
         })
-    }
-
-    /// Writes every chain, empty.
-    pub fn declare(&self, out: &mut dyn Write) -> io::Result<()> {
-        for table in Table::ALL {
-            writeln!(out, "*{table}")?;
-            Shared::of(table).try_for_each(|chain| writeln!(out, ":{} - [0:0]", chain.name()))?;
-            let own = self.services.values().filter(|_| table == Table::Nat).flat_map(|of| of.chains.iter());
-            own.map(|(id, _)| id).try_for_each(|id| writeln!(out, ":{id} - [0:0]"))?;
-            writeln!(out, "COMMIT")?;
-        }
-        Ok(())
     }
 
     /// Whether `found` is all that is desired, and nothing else of a kube-proxy is there.

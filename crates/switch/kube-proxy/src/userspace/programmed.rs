@@ -9,7 +9,7 @@ use std::{
 use tracing::info;
 
 use super::chains::{Chain, UserspaceJump};
-use crate::iptables::{self, Generation, Table, Tool, Undisturbed, apart};
+use crate::iptables::{self, Generation, Save, Table, Tool, Undisturbed, written_aside};
 use crate::options::ProxyMode;
 
 /// The rules of a chain in a few bytes.
@@ -31,7 +31,7 @@ impl Digest {
 pub type Digests = BTreeMap<Chain, Digest>;
 
 /// Where rules come from: each is handed over with its chain.
-pub type Render<'a> = dyn Fn(&mut dyn FnMut(Chain, &str)) + Sync + 'a;
+pub type Render<'a> = dyn Fn(&mut dyn FnMut(Chain, &str)) + 'a;
 
 /// Every chain of `render`, also the empty ones.
 fn digests(render: &Render<'_>) -> Digests {
@@ -111,7 +111,7 @@ impl Programmed {
     pub fn repair(&mut self, render: &Render<'_>) -> Result<bool, iptables::IptablesError> {
         let look = self.undisturbed.look();
         let found = self.read()?;
-        if !self.desired.is_empty() && found == self.as_expected() && self.is_proven(render) {
+        if !self.desired.is_empty() && found == self.as_expected() && self.is_proven(render)? {
             self.undisturbed.stood_at(look);
             return Ok(false);
         }
@@ -119,28 +119,22 @@ impl Programmed {
         Ok(true)
     }
 
-    /// Whether what was read after the last write is what was written: where looks do not count what others do, it is written once more, where
-    /// nobody else writes, and what is printed there is compared.
-    fn is_proven(&mut self, render: &Render<'_>) -> bool {
+    /// Whether what was read after the last write is what was written: where looks do not count what others do, it is written once more aside,
+    /// and what is printed there is compared.
+    fn is_proven(&mut self, render: &Render<'_>) -> Result<bool, iptables::IptablesError> {
         if !self.proven {
-            let printed = apart(|| {
-                self.tool.restore(&mut |out| {
-                    for table in Table::ALL {
-                        writeln!(out, "*{table}")?;
-                        write_chains(table, &Chain::ALL, render, out)?;
-                        writeln!(out, "COMMIT")?;
-                    }
-                    Ok(())
-                })?;
-                self.read()
-            });
-            self.proven = match printed {
-                Some(Ok(found)) => found.chains == self.saved,
-                // It cannot be tried here.
-                Some(Err(_)) | None => true,
+            let write = &mut |out: &mut dyn Write| {
+                for table in Table::ALL {
+                    writeln!(out, "*{table}")?;
+                    write_chains(table, &Chain::ALL, render, out)?;
+                    writeln!(out, "COMMIT")?;
+                }
+                Ok(())
             };
+            let printed = written_aside(&self.tool, write, |save| self.read_by(save))?;
+            self.proven = printed.is_none_or(|printed| printed.chains == self.saved);
         }
-        self.proven
+        Ok(self.proven)
     }
 
     fn as_expected(&self) -> Found {
@@ -148,9 +142,13 @@ impl Programmed {
     }
 
     fn read(&self) -> Result<Found, iptables::IptablesError> {
+        self.read_by(&mut |table, line| self.tool.save(table, line))
+    }
+
+    fn read_by(&self, save: &mut Save<'_>) -> Result<Found, iptables::IptablesError> {
         let mut found = Found::default();
         for table in Table::ALL {
-            self.tool.save(table, &mut |line| self.note(table, line, &mut found))?;
+            save(table, &mut |line| self.note(table, line, &mut found))?;
         }
         found.jumps.sort_unstable();
         Ok(found)

@@ -192,6 +192,7 @@ fn rules_that_are_printed_otherwise_are_written_once_more_and_then_left() {
         }
         real.restore("*nat\n-F KUBE-SERVICES\nCOMMIT\n");
         assert!(backend.check(&model).expect("checked"), "damage is still told from spelling");
+        assert!(!real.tables().contains("KOES-"), "nothing is left of what was tried");
     });
 }
 
@@ -231,6 +232,18 @@ fn a_rule_in_the_place_of_ours_between_a_repair_and_the_look_at_it_is_not_taken_
         real.meddle_no_more();
         assert!(backend.check(&model).expect("checked"), "the other rule is found");
         assert_eq!(sorted(&real.tables()), sorted(&desired));
+        assert!(!backend.check_fully(&model).expect("checked"));
+    });
+}
+
+#[test]
+#[ignore = "needs root, iptables-legacy and iptables-nft"]
+fn chains_aside_that_an_end_in_the_middle_left_are_taken_away() {
+    let model = many(2, 1);
+    with_each_variant(|real| {
+        real.restore("*nat\n:KOES-SERVICES - [0:0]\n-A KOES-SERVICES -j RETURN\nCOMMIT\n");
+        let mut backend = started(&real.tool, &model);
+        assert!(!real.tables().contains("KOES-"));
         assert!(!backend.check_fully(&model).expect("checked"));
     });
 }
