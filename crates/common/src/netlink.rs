@@ -3,14 +3,18 @@
 use std::{io, time::Duration};
 
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkMessage,
+    NetlinkPayload,
 };
-use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::{RouteNetlinkMessage, route::RouteFlags};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 
 /// The kernel answers at once.
 const LIMIT: Duration = Duration::from_secs(5);
+
+/// How often what changes while it is read is read anew.
+const DUMPS: usize = 5;
 
 /// Of a message's header, the length alone.
 const LENGTH: usize = 4;
@@ -41,16 +45,28 @@ impl Netlink {
 
     /// Everything that there is of a kind.
     pub fn dump(&mut self, question: RouteNetlinkMessage) -> io::Result<Vec<RouteNetlinkMessage>> {
-        self.ask(question, NLM_F_DUMP)
+        self.dump_where(question, &|_| true)
     }
 
-    /// The same of what there may be very much of: handed over one by one, and not kept.
-    pub fn dump_each(
+    /// The same of what there may be very much of: what is not wanted is not kept. Of routes, without what the kernel has learned of the way to single
+    /// addresses, as path MTUs, which it lists among them.
+    pub fn dump_where(
         &mut self,
         question: RouteNetlinkMessage,
-        each: &mut dyn FnMut(RouteNetlinkMessage),
-    ) -> io::Result<()> {
-        self.ask_each(question, NLM_F_DUMP, each)
+        wanted: &dyn Fn(&RouteNetlinkMessage) -> bool,
+    ) -> io::Result<Vec<RouteNetlinkMessage>> {
+        for _ in 0..DUMPS {
+            let mut found = Vec::new();
+            let whole = self.ask_each(question.clone(), NLM_F_DUMP, &mut |answer| {
+                if !is_learned(&answer) && wanted(&answer) {
+                    found.push(answer);
+                }
+            })?;
+            if whole {
+                return Ok(found);
+            }
+        }
+        Err(io::Error::other("what is asked for changes all the time, so that it cannot be read whole"))
     }
 
     /// The one that is asked for.
@@ -83,12 +99,14 @@ impl Netlink {
         Ok(answers)
     }
 
+    /// Returns whether the answer is of one moment: what changes while it is read may be missing or be there twice.
     fn ask_each(
         &mut self,
         question: RouteNetlinkMessage,
         flags: u16,
         each: &mut dyn FnMut(RouteNetlinkMessage),
-    ) -> io::Result<()> {
+    ) -> io::Result<bool> {
+        let mut whole = true;
         self.sequence += 1;
         let mut message = NetlinkMessage::from(question);
         message.header.flags = NLM_F_REQUEST | flags;
@@ -105,14 +123,28 @@ impl Netlink {
                 if answer.header.sequence_number != self.sequence {
                     continue;
                 }
+                whole &= answer.header.flags & NLM_F_DUMP_INTR == 0;
                 match answer.payload {
                     NetlinkPayload::InnerMessage(answer) => each(answer),
                     NetlinkPayload::Error(error) if error.code.is_some() => return Err(error.to_io()),
-                    NetlinkPayload::Error(_) | NetlinkPayload::Done(_) => return Ok(()),
+                    NetlinkPayload::Done(done) if done.code != 0 => {
+                        return Err(io::Error::from_raw_os_error(done.code.saturating_abs()));
+                    }
+                    NetlinkPayload::Error(_) | NetlinkPayload::Done(_) => return Ok(whole),
                     _ => {}
                 }
             }
         }
+    }
+}
+
+/// Whether a route is one of the kernel's exceptions, and nobody's.
+pub fn is_learned(message: &RouteNetlinkMessage) -> bool {
+    match message {
+        RouteNetlinkMessage::NewRoute(route) | RouteNetlinkMessage::DelRoute(route) => {
+            route.header.flags.contains(RouteFlags::Cloned)
+        }
+        _ => false,
     }
 }
 

@@ -318,21 +318,23 @@ impl Overlay {
         let mut all = RouteMessage::default();
         all.header.address_family = AddressFamily::Inet;
         let mut there = BTreeSet::new();
-        let mut ours = Vec::new();
-        // A router may have very many.
-        kernel.dump_each(Message::GetRoute(all), &mut |found| {
-            let Message::NewRoute(found) = found else { return };
-            let leads_here = found.attributes.contains(&RouteAttribute::Oif(index));
-            if leads_here && found.header.table == RouteHeader::RT_TABLE_MAIN {
-                ours.push(found);
+        let leads_here = |found: &Message| match found {
+            Message::NewRoute(route) => {
+                route.header.table == RouteHeader::RT_TABLE_MAIN
+                    && route.attributes.contains(&RouteAttribute::Oif(index))
             }
-        })?;
-        for found in ours {
+            _ => false,
+        };
+        for found in kernel.dump_where(Message::GetRoute(all), &leads_here)? {
+            let Message::NewRoute(found) = found else { continue };
             match Route::of(&found).filter(|route| wanted.contains(route)) {
                 Some(route) => drop(there.insert(route)),
                 None => {
-                    kernel.change(Message::DelRoute(found))?;
-                    changes.removed += 1;
+                    // One that went by itself meanwhile is gone all the same.
+                    match kernel.change(Message::DelRoute(found)) {
+                        Err(error) if Errno::from_io_error(&error) != Some(Errno::SRCH) => return Err(error),
+                        _ => changes.removed += 1,
+                    }
                 }
             }
         }

@@ -20,7 +20,7 @@ use damping::Damping;
 use routes::Routes;
 
 /// Before the kernel is asked again where it could not be.
-const PAUSE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// Another node, as the command line has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,15 +42,19 @@ pub fn follow(nodes: Vec<RoutedNode>, news: NewsSender) {
         return;
     }
     let followed = move || {
-        let mut said = false;
+        let mut damping = Damping::new(nodes.len());
+        let mut failures = 0_u32;
         loop {
-            let Err(error) = follow_until_failure(&nodes, &news) else { return };
-            if !std::mem::replace(&mut said, true) {
+            let followed = follow_until_failure(&nodes, &news, &mut damping, &mut failures);
+            let Err(error) = followed else { return };
+            failures += 1;
+            if failures == 2 {
                 tracing::warn!(%error, "routes cannot be followed: endpoints of a dead node stay until the API server leaves them out");
-            }
-            // Nobody knows any more.
-            if news.tell(Change::Unrouted(Vec::new()), None).is_err() {
-                return;
+                // Nobody knows any more.
+                damping.forgive();
+                if tell(&nodes, &damping, &news).is_err() {
+                    return;
+                }
             }
             thread::sleep(PAUSE);
         }
@@ -61,25 +65,32 @@ pub fn follow(nodes: Vec<RoutedNode>, news: NewsSender) {
 }
 
 /// Ends well where nobody listens any more.
-fn follow_until_failure(nodes: &[RoutedNode], news: &NewsSender) -> std::io::Result<()> {
+fn follow_until_failure(
+    nodes: &[RoutedNode],
+    news: &NewsSender,
+    damping: &mut Damping,
+    failures: &mut u32,
+) -> std::io::Result<()> {
     let mut routes = Routes::open(nodes.iter().map(|node| node.address).collect())?;
-    let mut damping = Damping::new(nodes.len());
     loop {
-        let has_route = routes.look()?;
+        let reached = routes.look()?;
+        if std::mem::take(failures) > 1 {
+            tracing::info!("routes are followed again");
+        }
         let now = Instant::now();
-        let changed = damping.take(&has_route, now);
+        let changed = damping.take(&reached, now);
         for &at in &changed {
             let Some(node) = nodes.get(at) else { continue };
             match damping.is_out_of_reach(at) {
                 true => {
-                    tracing::warn!(node = %node.address, "there is no route to this node any more: its endpoints are left out where there are others")
+                    tracing::warn!(node = %node.address, "the route to this node is gone: its endpoints are left out where others are ready")
                 }
                 false => {
                     tracing::info!(node = %node.address, "there has been a route to this node for a while: its endpoints are used again")
                 }
             }
         }
-        if !changed.is_empty() && tell(nodes, &damping, news).is_err() {
+        if !changed.is_empty() && tell(nodes, damping, news).is_err() {
             return Ok(());
         }
         routes.wait(damping.next().map(|next| next.saturating_duration_since(now)))?;
@@ -93,9 +104,13 @@ fn tell(nodes: &[RoutedNode], damping: &Damping, news: &NewsSender) -> Result<()
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::UdpSocket;
+    use std::process::{Command, Stdio};
 
-    use common::netns;
+    use common::{netlink::Netlink, netns};
+    use netlink_packet_route::{AddressFamily, RouteNetlinkMessage, route::RouteMessage};
+    use rustix::net::sockopt::{Ipv4PathMtuDiscovery, set_ip_mtu_discover};
 
     use super::*;
     use crate::news::{self, Arrived, NewsQueue};
@@ -115,19 +130,25 @@ mod tests {
         }
     }
 
-    #[test]
-    #[ignore = "needs root, for a network namespace"]
-    fn a_node_whose_route_goes_by_any_way_is_told_at_once_and_its_return_after_a_while() {
+    fn blocks(of: &[&str]) -> Option<Vec<Ipv4Net>> {
+        Some(of.iter().map(|block| block.parse().unwrap()).collect())
+    }
+
+    const SOON: Duration = Duration::from_secs(1);
+    const OF_TWO: [&str; 2] = ["10.16.1.0/24", "2.2.2.2/32"];
+
+    /// Three nodes behind two links; the last one has no route but the default one.
+    fn followed() -> NewsQueue {
         netns::unshare().unwrap();
         for command in [
             "link set lo up",
             "link add one type veth peer name beyond-one",
             "link set one up",
             "link set beyond-one up",
-            "address add 192.0.2.1/24 dev one",
             "link add two type veth peer name beyond-two",
             "link set two up",
             "link set beyond-two up",
+            "address add 192.0.2.1/24 dev one",
             "address add 198.51.100.1/24 dev two",
             "route add default via 192.0.2.254",
             "route add 2.2.2.2/32 via 192.0.2.2",
@@ -137,26 +158,95 @@ mod tests {
         }
         let node =
             |address: &str, pods: &str| RoutedNode { address: address.parse().unwrap(), pods: pods.parse().unwrap() };
-        // The last one has never had a route but the default one.
         let nodes =
             vec![node("2.2.2.2", "10.16.1.0/24"), node("3.3.3.3", "10.16.2.0/24"), node("4.4.4.4", "10.16.3.0/24")];
         let (news, queue) = news::channel();
         follow(nodes, news);
         assert_eq!(told(&queue, Duration::from_millis(500)), None, "all are there");
-        let of_two: Vec<Ipv4Net> = vec!["10.16.1.0/24".parse().unwrap(), "2.2.2.2/32".parse().unwrap()];
-        let soon = Duration::from_secs(1);
+        queue
+    }
+
+    #[test]
+    #[ignore = "needs root, for a network namespace"]
+    fn a_node_whose_route_goes_by_any_way_is_told_at_once_and_its_return_after_a_while() {
+        let queue = followed();
         ip("route del 2.2.2.2/32");
-        assert_eq!(told(&queue, soon), Some(of_two.clone()));
-        ip("route add 2.2.2.2/31 via 192.0.2.2");
-        assert_eq!(told(&queue, soon), None, "it has to last");
-        assert_eq!(told(&queue, damping::FIRST_HOLD), Some(Vec::new()));
+        assert_eq!(told(&queue, SOON), blocks(&OF_TWO));
+        ip("route add 2.2.2.2/32 via 192.0.2.2");
+        assert_eq!(told(&queue, SOON), None, "it has to last");
+        assert_eq!(told(&queue, damping::FIRST_HOLD), blocks(&[]));
         ip("route add 10.99.0.0/16 via 192.0.2.9");
         // The kernel tells of no route that goes with its interface.
         ip("link set two down");
-        assert_eq!(told(&queue, soon), None, "one of two ways is left");
-        ip("route replace unreachable 2.2.2.2/31");
-        assert_eq!(told(&queue, soon), Some(of_two), "a route that leads nowhere is none");
+        assert_eq!(told(&queue, SOON), None, "one of two ways is left");
+        ip("route add 2.2.0.0/16 via 192.0.2.9");
+        ip("route replace unreachable 2.2.2.2/32");
+        assert_eq!(told(&queue, SOON), blocks(&OF_TWO), "packets do not take the summary's way");
         ip("link set beyond-one down");
-        assert_eq!(told(&queue, soon).map(|blocks| blocks.len()), Some(4), "a route over a link that is down is none");
+        let told = told(&queue, SOON * 3).map(|blocks| blocks.len());
+        assert_eq!(told, Some(4), "a route over a link that is down is none");
+    }
+
+    #[test]
+    #[ignore = "needs root, for a network namespace"]
+    fn a_summary_that_stays_hides_no_loss() {
+        let queue = followed();
+        ip("route add 2.2.0.0/16 via 192.0.2.9");
+        ip("route del 2.2.2.2/32");
+        assert_eq!(told(&queue, SOON), blocks(&OF_TWO));
+    }
+
+    /// A router behind the default gateway with a narrow link to the third node, in a namespace of its own that lasts as long as its process.
+    const ROUTER: &str = "ip link set lo up; ip link add narrow type veth peer name end && ip link set end up &&
+        ip link set narrow mtu 1200 up && ip route add 4.4.4.4/32 dev narrow && echo 1 > /proc/sys/net/ipv4/ip_forward &&
+        echo ready && read -r _ && ip address add 203.0.113.254/24 dev beyond-three && ip link set beyond-three up && echo ready && read -r _";
+
+    #[test]
+    #[ignore = "needs root, for network namespaces"]
+    fn what_the_kernel_has_learned_of_a_way_is_no_route() {
+        let queue = followed();
+        let mut router = Command::new("unshare")
+            .args(["-n", "sh", "-c", ROUTER])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (mut tell, mut said) =
+            (router.stdin.take().unwrap(), BufReader::new(router.stdout.take().unwrap()).lines());
+        assert_eq!(said.next().unwrap().unwrap(), "ready");
+        ip("link add three type veth peer name beyond-three");
+        ip(&format!("link set beyond-three netns {}", router.id()));
+        ip("address add 203.0.113.1/24 dev three");
+        ip("link set three up");
+        writeln!(tell).unwrap();
+        assert_eq!(said.next().unwrap().unwrap(), "ready");
+        ip("route replace default via 203.0.113.254");
+        let socket = UdpSocket::bind("203.0.113.1:0").unwrap();
+        set_ip_mtu_discover(&socket, Ipv4PathMtuDiscovery::DO).unwrap();
+        let all = || {
+            let mut all = RouteMessage::default();
+            all.header.address_family = AddressFamily::Inet;
+            RouteNetlinkMessage::GetRoute(all)
+        };
+        let learned = || {
+            let listed = Command::new("ip").args(["-4", "route", "get", "4.4.4.4"]).output().unwrap();
+            String::from_utf8(listed.stdout).unwrap().contains("mtu 1200")
+        };
+        let end = Instant::now() + Duration::from_secs(10);
+        while !learned() {
+            assert!(Instant::now() < end, "the kernel learns nothing");
+            // Refused, once it has.
+            let _ = socket.send_to(&[0; 1400], ("4.4.4.4", 9));
+            thread::sleep(Duration::from_millis(50));
+        }
+        let listed = Netlink::new().unwrap().dump(all()).unwrap();
+        assert!(!listed.is_empty() && !format!("{listed:?}").contains("4.4.4.4"), "{listed:?}");
+        ip("route add 10.99.0.0/16 via 192.0.2.9");
+        // Were it taken for one, the node would be lost with it.
+        ip("route flush cache");
+        ip("address add 203.0.113.2/24 dev three");
+        assert_eq!(told(&queue, SOON), None);
+        drop(tell);
+        router.wait().unwrap();
     }
 }

@@ -99,7 +99,7 @@ pub(super) fn cluster(file: File, join: Option<JoinTable<'_>>, text: &str) -> Re
             line: None,
             problem: "follow_routes = true below [kube-proxy]: upstream's kube-proxy does not look at routes"
                 .to_owned(),
-            fix: "take the line out, or implementation = \"upstream\"".to_owned(),
+            fix: "take this line out, or implementation = \"upstream\" above it".to_owned(),
         });
     }
     checker.errors.sort_by_key(|error| error.line.unwrap_or(usize::MAX));

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use super::{Endpoint, EndpointPort, Protocol, Service, ServiceName};
+use super::{Endpoint, EndpointPort, EndpointState, Place, Protocol, Service, ServiceName};
 
 /// What a watch brings, already made of API objects.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,7 +116,7 @@ impl Model {
     }
 
     /// The endpoints behind one port of a Service: sorted, and each address and port once, as its best state has it. Those to which there is no
-    /// route are left out, unless there are no others.
+    /// route are left out, as long as another one is ready.
     pub fn endpoints(&self, service: &ServiceName, port: &str, protocol: Protocol) -> Vec<Endpoint> {
         let mut found: Vec<Endpoint> = self
             .endpoints
@@ -129,8 +129,9 @@ impl Model {
             .collect();
         found.sort_unstable_by_key(|endpoint| (endpoint.ip, endpoint.port, endpoint.state, endpoint.place));
         found.dedup_by_key(|endpoint| endpoint.socket());
-        if found.iter().any(|endpoint| !is_in(&self.unrouted, endpoint)) {
-            found.retain(|endpoint| !is_in(&self.unrouted, endpoint));
+        let is_reached = |of: &Endpoint| of.place == Place::ThisNode || !is_in(&self.unrouted, of);
+        if found.iter().any(|endpoint| endpoint.state == EndpointState::Ready && is_reached(endpoint)) {
+            found.retain(is_reached);
         }
         found
     }
@@ -152,7 +153,7 @@ fn differing<T: PartialEq>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{EndpointState, Place, TrafficPolicy};
+    use crate::model::TrafficPolicy;
 
     fn name(text: &str) -> ServiceName {
         ServiceName::new("default", text)
@@ -237,23 +238,33 @@ mod tests {
     }
 
     #[test]
-    fn endpoints_without_a_route_are_left_out_as_long_as_there_are_others() {
+    fn endpoints_without_a_route_are_left_out_as_long_as_another_one_is_ready() {
+        use EndpointState::{Ready, ServingTerminating};
         let mut model = Model::default();
-        let ready = EndpointState::Ready;
-        touched(&mut model, slice("web-1", Some(ports(&[(1, ready), (130, EndpointState::ServingTerminating)]))));
-        let other = Change::Endpoints { service: name("db"), object: "db-1".into(), ports: Some(ports(&[(2, ready)])) };
-        touched(&mut model, other);
+        let elsewhere = |endpoints: &[(u8, EndpointState)]| {
+            let mut ports = ports(endpoints);
+            ports[0].endpoints.iter_mut().for_each(|endpoint| endpoint.place = Place::OtherNode);
+            ports
+        };
+        touched(&mut model, slice("web-1", Some(elsewhere(&[(1, Ready), (130, Ready), (131, ServingTerminating)]))));
+        let db =
+            Change::Endpoints { service: name("db"), object: "db-1".into(), ports: Some(elsewhere(&[(2, Ready)])) };
+        touched(&mut model, db);
         let left = |model: &Model, service: &str| {
             let found = model.endpoints(&name(service), "http", Protocol::Tcp);
             found.iter().map(|endpoint| endpoint.ip.octets()[3]).collect::<Vec<_>>()
         };
         let unrouted = |blocks: &[&str]| Change::Unrouted(blocks.iter().map(|block| block.parse().unwrap()).collect());
         assert_eq!(touched(&mut model, unrouted(&["10.16.0.0/25", "2.2.2.2/32"])), ["db", "web"]);
-        assert_eq!((left(&model, "web"), left(&model, "db")), (vec![130], vec![2]), "one is better than none");
-        assert_eq!(touched(&mut model, unrouted(&["10.16.0.0/25", "10.16.0.128/25"])), ["web"]);
-        assert_eq!(left(&model, "web"), [1, 130], "all are as good as none");
+        assert_eq!((left(&model, "web"), left(&model, "db")), (vec![130, 131], vec![2]), "one is better than none");
+        assert_eq!(touched(&mut model, unrouted(&["10.16.0.0/25", "10.16.0.130/32"])), ["web"]);
+        assert_eq!(left(&model, "web"), [1, 130, 131], "what is about to end stands for no other");
         assert_eq!(touched(&mut model, unrouted(&[])), ["db", "web"]);
-        assert_eq!(left(&model, "web"), [1, 130]);
+        assert_eq!(left(&model, "web"), [1, 130, 131]);
+        // Its node is this one, whatever range it is of.
+        touched(&mut model, slice("web-2", Some(ports(&[(3, Ready)]))));
+        touched(&mut model, unrouted(&["10.16.0.0/25"]));
+        assert_eq!(left(&model, "web"), [3, 130, 131]);
     }
 
     #[test]
