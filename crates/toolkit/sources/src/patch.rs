@@ -3,17 +3,23 @@
 //! - [`parse`]: a patch file taken apart, for what errors show and for what is left as it is
 //! - [`git`]: one patch applied in one directory, and what git says about it
 //! - this file: [`apply`] a series to a tree, strictly
+//! - [`without`]: what files would be if one patch of the series had not been applied
+//! - [`touched`]: where in its files a patch changes something
 //! - [`trial`]: [`check`] and [`refresh`], on a copy of the files that the series touches
 
 mod git;
 mod parse;
+mod touched;
 mod trial;
+mod without;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+pub use touched::{Touched, touched};
 pub use trial::{Checked, PatchOutcome, Refresh, Refreshed, Stopped, check, refresh};
+pub use without::{Without, without};
 
 /// A patch and a tree that do not go together.
 #[derive(Debug, Clone, thiserror::Error)]

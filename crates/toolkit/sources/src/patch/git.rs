@@ -25,31 +25,52 @@ pub(super) enum Context {
 /// What a file is: none if it is not there.
 type State = Option<(bool, Sha256)>;
 
+/// Which way a patch goes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Direction {
+    Forward,
+    Back,
+}
+
 /// Applies all of a patch or nothing of it. Answers git's remarks on hunks that had to be searched for.
 pub(super) fn apply(tree: &Path, patch: &Patch, context: Context) -> Result<Vec<String>> {
+    let less: &[&str] = if context == Context::OneLine { &["-C1"] } else { &[] };
+    run(tree, patch, &patch.paths(), less)
+}
+
+/// Applies what a patch does to some of its files, strictly, or takes that back.
+pub(super) fn apply_to(tree: &Path, patch: &Patch, paths: &[&str], direction: Direction) -> Result<()> {
+    let mut options: Vec<String> = paths.iter().map(|path| format!("--include={path}")).collect();
+    if direction == Direction::Back {
+        options.push("--reverse".to_owned());
+    }
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    run(tree, patch, paths, &options).map(drop)
+}
+
+/// `paths` are those that must be different afterwards.
+fn run(tree: &Path, patch: &Patch, paths: &[&str], options: &[&str]) -> Result<Vec<String>> {
     let tree = fs::canonicalize(tree).with_context(|| format!("no tree at {}", tree.display()))?;
     let path = fs::canonicalize(&patch.path).with_context(|| format!("no patch at {}", patch.path.display()))?;
-    let before = states(&tree, patch)?;
+    let before = states(&tree, paths)?;
     // Inside of a repository git would take the paths for that repository's and pass over the files.
     let around = tree.parent().unwrap_or(&tree);
     let mut git = crate::git::git("apply patches")?.dir(&tree).env("GIT_CEILING_DIRECTORIES", around);
     git = git.args(["-c", "core.autocrlf=false", "-c", "apply.whitespace=nowarn", "-c", "apply.ignoreWhitespace=no"]);
-    git = git.args(["apply", "--verbose", "-p1"]);
-    if context == Context::OneLine {
-        git = git.arg("-C1");
-    }
+    git = git.args(["apply", "--verbose", "-p1"]).args(options);
     let output = git.arg("--").arg(&path).output()?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     if !output.status.success() {
         return Err(failure(patch, &said).into());
     }
-    let after = states(&tree, patch)?;
+    let after = states(&tree, paths)?;
     for (path, before) in &before {
         if after.iter().any(|(other, after)| path == other && before == after) {
             return Err(PatchError::ChangedNothing { patch: patch.path.clone(), file: path.clone() }.into());
         }
     }
-    normalise(&tree, patch)?;
+    let there = paths.iter().copied().filter(|path| fs::symlink_metadata(tree.join(path)).is_ok());
+    normalise(&tree, there)?;
     Ok(said
         .lines()
         .filter(|line| line.starts_with("Hunk #") || line.starts_with("Context reduced"))
@@ -57,7 +78,7 @@ pub(super) fn apply(tree: &Path, patch: &Patch, context: Context) -> Result<Vec<
         .collect())
 }
 
-fn states(tree: &Path, patch: &Patch) -> Result<Vec<(String, State)>> {
+fn states(tree: &Path, paths: &[&str]) -> Result<Vec<(String, State)>> {
     let state = |path: &str| -> Result<State> {
         let file = tree.join(path);
         match fs::symlink_metadata(&file) {
@@ -69,12 +90,12 @@ fn states(tree: &Path, patch: &Patch) -> Result<Vec<(String, State)>> {
             Err(_) => Ok(None),
         }
     };
-    patch.paths().into_iter().map(|path| Ok((path.to_owned(), state(path).with_context(|| path.to_owned())?))).collect()
+    paths.iter().map(|path| Ok(((*path).to_owned(), state(path).with_context(|| (*path).to_owned())?))).collect()
 }
 
 /// Takes the user's umask out of what git has written.
-fn normalise(tree: &Path, patch: &Patch) -> Result<()> {
-    for path in patch.files.iter().filter_map(|file| file.new.as_deref()) {
+fn normalise<'a>(tree: &Path, paths: impl Iterator<Item = &'a str>) -> Result<()> {
+    for path in paths {
         let mut place: PathBuf = tree.join(path);
         while place != tree {
             let meta = fs::symlink_metadata(&place)?;
