@@ -1,5 +1,7 @@
 //! `audit`: what is known of vulnerabilities in what a build published, and whether what the project says of them holds.
 
+mod prove;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
@@ -11,6 +13,7 @@ use ::audit::{
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use common::{Sha256, files};
+use pipeline::plan::named_by_patches;
 use provenance::statement::Statement;
 use swix::{dist, elf, inspect};
 
@@ -36,6 +39,27 @@ pub struct Audit {
     /// Print each vulnerability that it has with what is said of it
     #[arg(long)]
     pub list: bool,
+    /// In the place of all that, show of what is fixed that the tests of its patch fail without the patch and pass with it, into
+    /// dist/prove/: a CVE, may be given again, or `all`
+    #[arg(long, value_name = "CVE", conflicts_with_all = ["dist", "osv", "write", "list"])]
+    pub prove: Vec<String>,
+    /// With --prove: of this release [default: the one that the recipes say]
+    #[arg(long, value_name = "NAME", requires = "prove")]
+    pub release: Option<String>,
+    /// With --prove: use what is in the cache and nothing else
+    #[arg(long, requires = "prove")]
+    pub offline: bool,
+}
+
+/// What is said of a release.
+fn statements_of(release: &str) -> Result<Vec<statements::Statement>> {
+    let directory = workspace().join(SECURITY).join("statements").join(release);
+    ensure!(
+        directory.is_dir(),
+        "nothing is said of vulnerabilities in release {release}: {} is not there",
+        directory.display()
+    );
+    statements::read(&directory)
 }
 
 /// What a build published, as far as it is audited.
@@ -43,25 +67,24 @@ struct Built {
     release: String,
     bill: Bill,
     evidence: Evidence,
+    /// The patches that were applied, by component and file, with the digest of each.
+    applied: BTreeMap<String, Sha256>,
     /// The statements as they were published.
     vex: Option<String>,
 }
 
 impl Audit {
     pub fn run(self) -> Result<()> {
-        let built = Built::read(&self.dist)?;
+        if !self.prove.is_empty() {
+            return prove::run(&self.prove, self.release, self.offline);
+        }
+        let mut built = Built::read(&self.dist)?;
         let mut table = Table::read(&workspace().join(SECURITY).join("vulnerabilities"))?;
         for given in &self.osv {
             table.add_given(osv::read(given)?);
         }
-        let directory = workspace().join(SECURITY).join("statements").join(&built.release);
-        ensure!(
-            directory.is_dir(),
-            "nothing is said of vulnerabilities in release {}: {} is not there",
-            built.release,
-            directory.display()
-        );
-        let said = statements::read(&directory)?;
+        let said = statements_of(&built.release)?;
+        built.evidence.patches = applied_as_they_are(&built)?;
         let judged = judgement::judge(&built.bill, &table, &said, &built.evidence);
         if self.list {
             print(&judged);
@@ -119,10 +142,10 @@ impl Built {
                 evidence.programs.insert(name.clone(), program);
             }
         }
-        evidence.patches = patches(&statement);
         let vex = beside(vex::ENDING);
         let vex = vex.is_file().then(|| files::read_text(&vex)).transpose()?;
-        Ok(Built { release: report.release.name, bill: Bill::read(&bill_file)?, evidence, vex })
+        let (release, applied) = (report.release.name, applied(&statement));
+        Ok(Built { release, bill: Bill::read(&bill_file)?, evidence, applied, vex })
     }
 }
 
@@ -136,15 +159,32 @@ fn of_this_build(file: &Path, statement: &Statement) -> Result<()> {
 }
 
 /// The patches that were applied, by component and file.
-fn patches(statement: &Statement) -> BTreeSet<String> {
+fn applied(statement: &Statement) -> BTreeMap<String, Sha256> {
     let steps = &statement.predicate.build_definition.internal_parameters.steps;
     let trees = steps
         .iter()
         .filter_map(|step| Some((step.name.strip_prefix("tree-")?, step.work["tree"]["patches"].as_array()?)));
     let names = trees.flat_map(|(component, patches)| {
-        patches.iter().filter_map(move |patch| Some(format!("{component}/{}", patch["name"].as_str()?)))
+        patches.iter().filter_map(move |patch| {
+            Some((format!("{component}/{}", patch["name"].as_str()?), patch["sha256"].as_str()?.parse().ok()?))
+        })
     });
     names.collect()
+}
+
+/// The patches of the recipes' series that the build has applied, as they are now, with what each names.
+fn applied_as_they_are(built: &Built) -> Result<BTreeMap<String, BTreeSet<String>>> {
+    let release = recipes::load(&workspace().join("recipes"), Some(&built.release))?;
+    let mut named = named_by_patches(&release)?;
+    let mut digests = BTreeMap::new();
+    for component in &release.components {
+        for path in &component.tree.patches {
+            let name = format!("{}/{}", component.name, path.file_name().unwrap_or_default().to_string_lossy());
+            digests.insert(name, Sha256::of_file(path)?);
+        }
+    }
+    named.retain(|name, _| built.applied.get(name).is_some_and(|applied| digests.get(name) == Some(applied)));
+    Ok(named)
 }
 
 /// Whether the build published what is said now.

@@ -23,16 +23,20 @@ pub enum Check {
     #[serde(rename_all = "kebab-case")]
     FunctionAbsent {
         function_absent: String,
+        /// The sources do not have it either: without this word it must be there, so that a name that is mistyped is told.
+        not_in_source: Option<Yes>,
     },
     /// Nothing of this package, or of those below it, is linked.
     #[serde(rename_all = "kebab-case")]
     PackageAbsent {
         package_absent: String,
+        not_in_source: Option<Yes>,
     },
     /// Nothing is linked that stands in this file.
     #[serde(rename_all = "kebab-case")]
     FileAbsent {
         file_absent: String,
+        not_in_source: Option<Yes>,
     },
     /// A unit of the release has a text.
     UnitHas {
@@ -77,9 +81,9 @@ impl Check {
                 }
                 Ok(())
             }
-            Check::FunctionAbsent { function_absent: symbol } => function_absent(symbol, part, evidence),
-            Check::PackageAbsent { package_absent: directory } => package_absent(directory, part, evidence),
-            Check::FileAbsent { file_absent: file } => in_each(part, evidence, |name, program| {
+            Check::FunctionAbsent { function_absent: symbol, .. } => function_absent(symbol, part, evidence),
+            Check::PackageAbsent { package_absent: directory, .. } => package_absent(directory, part, evidence),
+            Check::FileAbsent { file_absent: file, .. } => in_each(part, evidence, |name, program| {
                 ensure!(!program.has_file(file), "{name} has code of {file}");
                 Ok(())
             }),

@@ -14,10 +14,26 @@ pub struct Evidence {
     pub programs: BTreeMap<String, Program>,
     /// The release's units as they are packed, by file name.
     pub units: BTreeMap<String, String>,
-    /// The patches that were applied: `kubernetes/0007-cve-….patch`.
-    pub patches: BTreeSet<String>,
+    /// The patches that were applied, `kubernetes/0007-cve-….patch`, each with the vulnerabilities that it names ([`named_in`]).
+    pub patches: BTreeMap<String, BTreeSet<String>>,
     /// This repository, for what is said of our own code.
     pub workspace: PathBuf,
+}
+
+/// The ids of vulnerabilities that a patch names, in its file's name or in the message before its first change.
+pub fn named_in(name: &str, patch: &str) -> BTreeSet<String> {
+    let lines = patch.lines().take_while(|line| !line.starts_with("diff --git ") && !line.starts_with("--- a/"));
+    let mut named = BTreeSet::new();
+    for text in std::iter::once(name).chain(lines).map(str::to_uppercase) {
+        let words: Vec<&str> = text.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+        for id in words.windows(3).filter(|id| matches!(id[0], "CVE" | "GO")) {
+            let is_number = |text: &str| text.len() >= 4 && text.bytes().all(|byte| byte.is_ascii_digit());
+            if is_number(id[1]) && is_number(id[2]) {
+                named.insert(id.join("-"));
+            }
+        }
+    }
+    named
 }
 
 /// What a Go program says of itself; a program in another language says nothing.
@@ -82,6 +98,14 @@ mod tests {
         ] {
             assert_eq!(plain(name), known);
         }
+    }
+
+    #[test]
+    fn a_patch_names_what_stands_in_its_name_and_before_its_changes() {
+        let text = "Subject: [PATCH] volumes left out (CVE-2024-10220,\n CVE-2025-1767)\n---\ndiff --git a/x b/x\n+// CVE-2021-1234\n";
+        let named: Vec<String> = named_in("kubernetes/0007-cve-2021-25741-mount.patch", text).into_iter().collect();
+        assert_eq!(named, ["CVE-2021-25741", "CVE-2024-10220", "CVE-2025-1767"]);
+        assert!(named_in("etcd/0001-cve-of-2021.patch", "GO-2021\n").is_empty());
     }
 
     #[test]

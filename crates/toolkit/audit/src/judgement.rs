@@ -2,6 +2,7 @@
 
 use crate::{
     bill::{Bill, Part},
+    check::Check,
     evidence::Evidence,
     statements::{Said, Statement},
     table::{Table, Vulnerability},
@@ -92,17 +93,24 @@ fn key<'a>(finding: &Finding<'a>) -> (Vec<u32>, &'a str, &'a str) {
 
 /// Why what is said does not hold.
 fn refute(said: &Said, of: &Vulnerability, part: &Part, evidence: &Evidence) -> Result<(), String> {
+    let hold = |checks: &[Check]| {
+        checks.iter().try_for_each(|check| check.hold(of, part, evidence)).map_err(|error| format!("{error:#}"))
+    };
     match said {
-        Said::Fixed { patch, .. } if !evidence.patches.contains(patch) => {
-            Err(format!("the patch {patch} was not applied"))
-        }
+        Said::Fixed { patch, checks, .. } => match evidence.patches.get(patch) {
+            None => Err(format!(
+                "the patch {patch} was not applied: it is not in its component's series, or what was built is older than it is"
+            )),
+            Some(named) if !of.ids().any(|id| named.contains(id)) => {
+                Err(format!("the patch {patch} says nothing of {}, in its name or in its message", of.id))
+            }
+            Some(_) => hold(checks),
+        },
         Said::NotAffected { checks, .. } if checks.is_empty() => {
             Err("it has no check that a machine can make, so it counts as affected".to_owned())
         }
-        Said::NotAffected { checks, .. } => {
-            checks.iter().try_for_each(|check| check.hold(of, part, evidence)).map_err(|error| format!("{error:#}"))
-        }
-        Said::Fixed { .. } | Said::Affected { .. } => Ok(()),
+        Said::NotAffected { checks, .. } => hold(checks),
+        Said::Affected { .. } => Ok(()),
     }
 }
 

@@ -7,6 +7,7 @@
 //! - [`statements`]: what the project says of each vulnerability, from `security/statements`
 //! - [`evidence`]: what was built, which a statement is held against
 //! - [`check`]: what a machine can look at
+//! - [`source`]: whether what a check names is in the sources at all
 //! - [`judgement`]: the vulnerabilities that the bill has, each with its statement, and what is wrong
 //! - [`vex`]: the same as OpenVEX
 //! - [`status`]: the same for people
@@ -18,6 +19,7 @@ pub mod check;
 pub mod evidence;
 pub mod judgement;
 pub mod osv;
+pub mod source;
 pub mod statements;
 pub mod status;
 pub mod table;

@@ -24,6 +24,10 @@ pub enum Said {
     Fixed {
         patch: String,
         reason: String,
+        /// Why no test of the patch can show it, and how it was seen instead.
+        proof: Option<String>,
+        /// What is so of every build besides.
+        checks: Vec<Check>,
     },
     NotAffected {
         justification: Justification,
@@ -68,6 +72,7 @@ struct Entry {
     #[serde(default)]
     checks: Vec<Check>,
     action: Option<String>,
+    proof: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -95,8 +100,8 @@ pub fn read(directory: &Path) -> Result<Vec<Statement>> {
 /// The directories of our own code that statements are held against.
 pub fn sources(statements: &[Statement]) -> BTreeSet<&str> {
     let checks = statements.iter().flat_map(|statement| match &statement.said {
-        Said::NotAffected { checks, .. } => &checks[..],
-        Said::Fixed { .. } | Said::Affected { .. } => &[],
+        Said::NotAffected { checks, .. } | Said::Fixed { checks, .. } => &checks[..],
+        Said::Affected { .. } => &[],
     });
     checks.filter_map(Check::sources).collect()
 }
@@ -104,17 +109,24 @@ pub fn sources(statements: &[Statement]) -> BTreeSet<&str> {
 impl Entry {
     fn statement(self, file: &str) -> Result<Statement> {
         ensure!(!self.ids.is_empty(), "a statement is about no vulnerability: expected `ids`");
-        let Entry { ids, of, status, reason, patch, justification, checks, action } = self;
-        let has = (patch.is_some(), justification.is_some(), !checks.is_empty(), action.is_some());
+        let Entry { ids, of, status, reason, patch, justification, checks, action, proof } = self;
+        let has = (patch.is_some(), justification.is_some(), !checks.is_empty(), action.is_some(), proof.is_some());
+        ensure!(
+            proof.as_ref().is_none_or(|proof| !proof.trim().is_empty()),
+            "`proof` says nothing: say why no test shows it"
+        );
         let said = match (status, patch, justification, action) {
-            (Status::Fixed, Some(patch), None, None) if checks.is_empty() => Said::Fixed { patch, reason },
-            (Status::NotAffected, None, Some(justification), None) => {
+            (Status::Fixed, Some(patch), None, None) => Said::Fixed { patch, reason, proof, checks },
+            (Status::NotAffected, None, Some(justification), None) if proof.is_none() => {
                 Said::NotAffected { justification, reason, checks }
             }
-            (Status::Affected, None, None, Some(action)) if checks.is_empty() => Said::Affected { reason, action },
+            (Status::Affected, None, None, Some(action)) if checks.is_empty() && proof.is_none() => {
+                Said::Affected { reason, action }
+            }
             _ => bail!(
-                "a statement that is `fixed` has a `patch`, one that is `not_affected` a `justification` and `checks`, one that is \
-                 `affected` an `action`, and none has another's: this {status:?} has patch, justification, checks, action: {has:?}"
+                "a statement that is `fixed` has a `patch`, and may have `checks` and a `proof`, one that is `not_affected` a `justification` \
+                 and `checks`, one that is `affected` an `action`, and none has another's: this {status:?} has patch, justification, \
+                 checks, action, proof: {has:?}"
             ),
         };
         Ok(Statement { ids, of, said, file: file.to_owned() })
@@ -157,6 +169,10 @@ mod tests {
     #[test]
     fn each_status_has_what_it_needs_and_nothing_of_another() {
         assert!(matches!(one("ids = [\"C\"]\nstatus = \"fixed\"\npatch = \"p\"").unwrap().said, Said::Fixed { .. }));
+        let fixed = one(
+            "ids = [\"C\"]\nstatus = \"fixed\"\npatch = \"p\"\nproof = \"By hand.\"\nchecks = [{ symbols-absent = true }]",
+        );
+        assert!(matches!(fixed.unwrap().said, Said::Fixed { proof: Some(_), checks, .. } if checks.len() == 1));
         let not = "ids = [\"C\"]\nstatus = \"not_affected\"\njustification = \"component_not_present\"";
         assert!(matches!(one(not).unwrap().said, Said::NotAffected { .. }));
         assert!(matches!(
@@ -166,7 +182,9 @@ mod tests {
         for wrong in [
             "ids = [\"C\"]\nstatus = \"fixed\"",
             "ids = [\"C\"]\nstatus = \"fixed\"\npatch = \"p\"\naction = \"a\"",
+            "ids = [\"C\"]\nstatus = \"fixed\"\npatch = \"p\"\nproof = \" \"",
             "ids = [\"C\"]\nstatus = \"not_affected\"",
+            "ids = [\"C\"]\nstatus = \"affected\"\naction = \"a\"\nproof = \"By hand.\"",
             "ids = [\"C\"]\nstatus = \"affected\"",
             "ids = [\"C\"]\nstatus = \"affected\"\naction = \"a\"\nchecks = [{ symbols-absent = true }]",
             "ids = []\nstatus = \"fixed\"\npatch = \"p\"",

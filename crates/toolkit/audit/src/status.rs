@@ -12,7 +12,7 @@ const HEAD: &str = "\
 # Known vulnerabilities, and what of them is so here
 
 Written by `cargo xtask audit --write`; CI holds that it is what the newest build comes to. The same for scanners is in dist/, as OpenVEX.
-`fixed` names our patch; `not affected` has a check that a machine makes of each build (a function that is not linked, a flag of a unit);
+`fixed` names our patch, without which its tests fail (`cargo xtask audit --prove all`); `not affected` has a check that a machine makes of each build (a function that is not linked, a flag of a unit);
 `affected` says what to do. [SECURITY.md](../SECURITY.md) says how to get a newer one. EOS' own Docker, with its runc and containerd, is Arista's and
 not in here.
 ";
@@ -70,7 +70,7 @@ fn section<'a>(text: &mut String, title: &str, findings: impl Iterator<Item = &'
 
 fn words(finding: &Finding) -> String {
     let words = match &finding.verdict {
-        Verdict::Said(Said::Fixed { patch, reason }) => {
+        Verdict::Said(Said::Fixed { patch, reason, .. }) => {
             let (component, file) = patch.split_once('/').unwrap_or(("", patch));
             format!("{reason} Patch `{}` of {component}.", file.trim_end_matches(".patch"))
         }

@@ -90,7 +90,7 @@ fn statement(product: &str, finding: &Finding) -> Value {
     ]);
     let mut say = |key: &str, text: &str| drop(statement.insert(key.to_owned(), json!(text)));
     match &finding.verdict {
-        Verdict::Said(Said::Fixed { patch, reason }) => say("status_notes", &format!("{reason} By {patch}.")),
+        Verdict::Said(Said::Fixed { patch, reason, .. }) => say("status_notes", &format!("{reason} By {patch}.")),
         Verdict::Said(Said::NotAffected { justification, reason, .. }) => {
             say("justification", justification.name());
             say("impact_statement", reason);

@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
 use audit::{
     bill::{Bill, Part},
@@ -48,6 +52,10 @@ fn text(of: &[&str]) -> BTreeSet<String> {
     of.iter().map(ToString::to_string).collect()
 }
 
+fn patch(name: &str, names: &str) -> BTreeMap<String, BTreeSet<String>> {
+    BTreeMap::from([(name.to_owned(), text(&[names]))])
+}
+
 struct Case {
     table: String,
     statements: String,
@@ -58,7 +66,8 @@ struct Case {
 
 impl Case {
     fn new() -> Self {
-        let mut evidence = Evidence { patches: text(&["kubernetes/0001-cve-2021-1.patch"]), ..Evidence::default() };
+        let mut evidence =
+            Evidence { patches: patch("kubernetes/0001-cve-2021-1.patch", "CVE-2021-1"), ..Evidence::default() };
         evidence.programs.insert("hyperkube".into(), Program::new(&text(&["main.main"]), text(&["main"]), text(&[])));
         evidence.units.insert("kubelet.service".into(), "ExecStart=kubelet --off\n".into());
         let part = Part {
@@ -139,12 +148,32 @@ fn a_vulnerability_that_nothing_is_said_of_is_a_problem() {
 #[test]
 fn a_patch_that_was_dropped_is_a_problem() {
     let mut case = Case::new();
-    case.evidence.patches = text(&["etcd/0001-cve-2021-1.patch"]);
+    case.evidence.patches = patch("etcd/0001-cve-2021-1.patch", "CVE-2021-1");
     assert!(case.problem().contains("CVE-2021-1 in pkg:github/kubernetes/kubernetes@v1.20.2"));
     case.with(|findings, _, vex, _| {
         assert_eq!(findings[0].status(), "affected", "it is what it then is");
         assert!(vex.contains("was not applied"), "{vex}");
     });
+}
+
+#[test]
+fn a_patch_that_names_another_vulnerability_is_a_problem() {
+    let mut case = Case::new();
+    case.evidence.patches = patch("kubernetes/0001-cve-2021-1.patch", "CVE-2021-9");
+    let problem = case.problem();
+    assert!(problem.contains("0001-cve-2021-1.patch says nothing of CVE-2021-1"), "{problem}");
+}
+
+#[test]
+fn a_check_of_what_is_fixed_is_held_as_well() {
+    let mut case = Case::new();
+    let with = |check: &str| {
+        STATEMENTS.replace("0001-cve-2021-1.patch\"", &format!("0001-cve-2021-1.patch\"\nchecks = [{check}]"))
+    };
+    case.statements = with("{ package-absent = \"main\" }");
+    assert!(case.problem().contains("hyperkube has the package main"));
+    case.statements = with("{ package-absent = \"off\" }");
+    case.with(|_, problems, _, _| assert_eq!(problems, [""; 0]));
 }
 
 #[test]

@@ -61,6 +61,7 @@ fn places(work: &Work) -> &'static [&'static str] {
         | Work::Provenance(_) => &WRITTEN,
         Work::SuiteFiles(_) => &["pipeline/work/suite.rs", "sources/archive.rs", "sources/unpack.rs"],
         Work::SuiteProgram(_) => &["pipeline/work/suite.rs"],
+        Work::Proof(_) => &["pipeline/work/proof", "sources/patch"],
         Work::Vex(_) => &["audit/", "pipeline/work/vex.rs", "swix/elf"],
     }
 }

@@ -13,6 +13,7 @@ use crate::{
 pub fn unchanged(step: &Step) -> Result<()> {
     match &step.work {
         Work::Tree(work) => same(&work.patches, &again(&work.patches)?),
+        Work::Proof(work) => same(&work.series, &again(&work.series)?),
         Work::Crates(Crates { lock, .. })
         | Work::Sbom(Sbom { lock, .. })
         | Work::Provenance(Provenance { lock, .. }) => {

@@ -26,3 +26,4 @@ mod work;
 pub use rust_files::of_package as files_of_package;
 pub use work::cargo_home::for_a_container as cargo_settings_for_a_container;
 pub use work::go::find_root as go_root;
+pub use work::proof::{LOG as LOG_OF_PROOF, NotBuilt, Proven, shown as shown_by_proof};

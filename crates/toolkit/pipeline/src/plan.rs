@@ -4,9 +4,12 @@ mod image;
 mod licences;
 mod one_program;
 mod programs;
+mod proofs;
 mod publishing;
 mod suite;
 mod vex;
+
+pub use self::{proofs::step_of_proof, vex::named_by_patches};
 
 use std::{collections::BTreeMap, path::PathBuf};
 

@@ -16,7 +16,7 @@ pub(crate) use self::command_line::Places;
 pub use self::{
     command_line::CommandLine,
     compiling::{
-        Checks, Crates, Fetch, GoBuild, Packer, RustBuild, SuiteFiles, SuiteProgram, Sysroot, TreeBuild, Unpack,
+        Checks, Crates, Fetch, GoBuild, Packer, Proof, RustBuild, SuiteFiles, SuiteProgram, Sysroot, TreeBuild, Unpack,
     },
     packing::{ContainerImage, ImageBuild, ImageItem, PackageBuild, PlannedBuild, SwixBuild},
     papers::{
@@ -141,4 +141,5 @@ pub enum Work {
     Provenance(Provenance),
     SuiteFiles(SuiteFiles),
     SuiteProgram(SuiteProgram),
+    Proof(Proof),
 }

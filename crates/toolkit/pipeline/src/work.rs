@@ -12,6 +12,7 @@ pub(crate) mod licences;
 pub(crate) mod module_graph;
 mod package;
 pub(crate) mod packer;
+pub(crate) mod proof;
 mod provenance;
 pub(crate) mod rust;
 mod rust_std;
@@ -93,5 +94,6 @@ pub(crate) fn execute(job: &Job, sources: &mut BTreeMap<String, Fetched>) -> Res
         Work::Provenance(work) => provenance::run(job, work),
         Work::SuiteFiles(work) => suite::files(job, work),
         Work::SuiteProgram(work) => suite::program(job, work),
+        Work::Proof(work) => proof::run(job, work),
     }
 }

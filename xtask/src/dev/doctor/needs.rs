@@ -141,7 +141,17 @@ impl Verbs {
 /// Every verb.
 pub const VERBS: &[Verbs] = &[
     Verbs {
-        names: &["build-swix", "fetch", "plan", "patch", "reproduce", "first-release", "bench build", "bench pki"],
+        names: &[
+            "build-swix",
+            "fetch",
+            "plan",
+            "patch",
+            "audit --prove",
+            "reproduce",
+            "first-release",
+            "bench build",
+            "bench pki",
+        ],
         needs: &[BUILD],
     },
     Verbs { names: &["update", "outdated"], needs: &[SUITES] },

@@ -34,6 +34,7 @@ pub(super) fn seconds(work: &Work) -> u32 {
         Work::SuiteProgram(_) => 300,
         Work::Rust(_) => 150,
         Work::Go(_) | Work::Sysroot(_) => 80,
+        Work::Proof(_) => 60,
         Work::Image(_) => 40,
         Work::Packer(_) => 20,
         Work::Tree(tree) if !tree.generators.is_empty() => 10,

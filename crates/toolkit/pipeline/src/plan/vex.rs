@@ -1,6 +1,10 @@
 //! The step that writes what is said of vulnerabilities, for a release that something is said of.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use anyhow::Result;
+use common::files;
+use recipes::Release;
 
 use super::{Planner, step_of};
 use crate::step::{InputFile, Vex, VexProgram};
@@ -24,10 +28,6 @@ impl Planner<'_> {
         }
         let units = self.release.files.iter().filter(|(_, place)| place.starts_with("units/"));
         let units = units.map(|(from, place)| InputFile::new(place.trim_start_matches("units/"), from));
-        let patches = self.release.components.iter().flat_map(|component| {
-            let names = component.tree.patches.iter().filter_map(|path| path.file_name());
-            names.map(|name| format!("{}/{}", component.name, name.to_string_lossy()))
-        });
         let programs = self.release.programs();
         let programs =
             programs.map(|(_, program)| VexProgram { name: program.name.to_string(), step: step_of(program) });
@@ -36,7 +36,7 @@ impl Planner<'_> {
             sbom,
             programs: programs.collect(),
             units: units.collect::<Result<_>>()?,
-            patches: patches.collect(),
+            patches: named_by_patches(self.release)?,
             files,
             table,
             statements,
@@ -45,4 +45,18 @@ impl Planner<'_> {
         let needs = vex.programs.iter().map(|program| program.step.clone()).chain(["sbom".to_owned()]).collect();
         Ok(Some((vex, needs)))
     }
+}
+
+/// The patches of a release, `kubernetes/0007-cve-….patch`, each with the vulnerabilities that it names.
+pub fn named_by_patches(release: &Release) -> Result<BTreeMap<String, BTreeSet<String>>> {
+    let mut named = BTreeMap::new();
+    for component in &release.components {
+        for path in &component.tree.patches {
+            let name = format!("{}/{}", component.name, path.file_name().unwrap_or_default().to_string_lossy());
+            let text = String::from_utf8_lossy(&files::read(path)?).into_owned();
+            let ids = audit::evidence::named_in(&name, &text);
+            named.insert(name, ids);
+        }
+    }
+    Ok(named)
 }

@@ -75,6 +75,21 @@ pub struct SuiteProgram {
     pub compile: CommandLine,
 }
 
+/// Shows that a patch of a tree fixes something: the tests that it brings fail without it, and pass with it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Proof {
+    pub component: String,
+    pub import_path: RelativePath,
+    pub toolchain: Name,
+    pub libraries: Vec<Name>,
+    /// All that was applied to the tree, in order, and which of these it is about.
+    pub series: Vec<InputFile>,
+    pub patch: String,
+    /// Makes the program of a package's tests.
+    pub compile: CommandLine,
+    pub run: CommandLine,
+}
+
 /// Brings the crates of the lock file into Cargo's cache.
 #[derive(Debug, Clone, Serialize)]
 pub struct Crates {

@@ -1,6 +1,9 @@
 //! What tells of programs: licences, the bill of materials, the provenance, and what is published.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use common::{Arch, Sha256};
 use recipes::{Name, OriginKind, RelativePath};
@@ -127,8 +130,8 @@ pub struct Vex {
     pub sbom: String,
     pub programs: Vec<VexProgram>,
     pub units: Vec<InputFile>,
-    /// By component and file.
-    pub patches: Vec<String>,
+    /// By component and file, with the vulnerabilities that each names.
+    pub patches: BTreeMap<String, BTreeSet<String>>,
     /// The table, the statements, and our own code that these are about.
     pub files: Vec<InputFile>,
     #[serde(skip)]

@@ -16,7 +16,7 @@ use crate::{step::Vex, work::Job};
 pub(crate) fn run(job: &Job, work: &Vex) -> Result<()> {
     let bill = Bill::read(&files::read(&job.need("sbom")?.join(&work.sbom))?)?;
     let mut evidence = Evidence { workspace: work.workspace.clone(), ..Evidence::default() };
-    evidence.patches.extend(work.patches.iter().cloned());
+    evidence.patches.clone_from(&work.patches);
     for unit in &work.units {
         evidence.units.insert(unit.name.clone(), files::read_text(&unit.path)?);
     }

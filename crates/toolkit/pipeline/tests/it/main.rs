@@ -8,5 +8,6 @@ mod engine;
 mod killed;
 mod packed;
 mod plan;
+mod proof;
 mod support;
 mod together;

@@ -104,6 +104,23 @@ fn the_suite_is_made_of_the_same_tree_as_the_programs_and_only_where_it_is_asked
 }
 
 #[test]
+fn a_proof_is_of_a_patch_of_the_series_and_only_where_it_is_asked_for() {
+    let (release, plan) = planned_of("1.20", BuildOrigin::default());
+    let proofs = |plan: &Plan| plan.steps.iter().filter(|step| matches!(step.work, Work::Proof(_))).count();
+    assert_eq!(proofs(&plan), 0, "a build proves patches");
+    let etcd_s = release.components.iter().find(|component| *component.name == *"etcd").unwrap();
+    let names = etcd_s.tree.patches.iter().map(|path| path.file_name().unwrap().to_string_lossy());
+    let patch = format!("etcd/{}", names.last().unwrap());
+    let proven = plan.clone().of_proofs(&release, Arch::I386, &[&patch]).unwrap();
+    assert_eq!(proven.goals(), [pipeline::plan::step_of_proof(&patch)]);
+    let step = proven.steps.last().unwrap();
+    assert_eq!(step.needs, ["unpack-go", "unpack-gocode-etcd", "tree-etcd"]);
+    let error = plan.of_proofs(&release, Arch::I386, &["etcd/0009-none.patch"]).unwrap_err();
+    let error = format!("{error:#}");
+    assert!(error.contains("etcd/0009-none.patch") && error.contains("not in the series of etcd's recipe"), "{error}");
+}
+
+#[test]
 fn a_release_without_a_suite_says_so() {
     let (release, plan) = planned(BuildOrigin::default());
     let error = plan.of_suite(&release, Arch::I386).unwrap_err().to_string();

@@ -151,7 +151,7 @@ pub(crate) fn name(text: &str) -> Name {
     Name::try_from(text.to_owned()).unwrap()
 }
 
-fn source(text: &str) -> Source {
+pub(crate) fn source(text: &str) -> Source {
     let markers = vec!["go.mod".to_owned().try_into().unwrap()];
     Source { name: name(text), version: "1.2.3".into(), origins: Vec::new(), markers }
 }

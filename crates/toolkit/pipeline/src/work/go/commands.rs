@@ -66,6 +66,17 @@ pub(crate) fn of_suite(name: &str, go: &Go, import_path: &str, arch: Arch) -> Co
     for_switch(&format!("{{tree}}/src/{import_path}"), "{tree}", arch, argv)
 }
 
+/// What makes `{test}`, the program of the tests of `{package}`, with the files of `{overlay}` laid over the tree: as the release's
+/// program is compiled, so that what of it has been compiled is taken.
+pub(crate) fn tests(go: &Go, import_path: &str, arch: Arch) -> CommandLine {
+    let libraries: String = go.libraries.iter().map(|library| format!(":{{library-{library}}}")).collect();
+    let (tags, language) = (tags(go), language(go));
+    let flags = ["-overlay", "{overlay}", "-trimpath"].into_iter().chain(language.iter().flatten().map(String::as_str));
+    let rest = ["-tags", &tags, "-ldflags", "-s -w", "-o", "{test}", "{package}"];
+    let argv = ["{go}/bin/go", "test", "-c"].into_iter().chain(flags).chain(rest).collect();
+    for_switch(&format!("{{tree}}/src/{import_path}"), &format!("{{tree}}{libraries}"), arch, argv)
+}
+
 /// Go before 1.13 knows no commas, and later ones still take spaces.
 fn tags(go: &Go) -> String {
     go.tags.join(" ")

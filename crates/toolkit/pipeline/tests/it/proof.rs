@@ -1,0 +1,152 @@
+//! A patch is proven by its tests, which fail without it and pass with it. Go is a stand-in: its tests are a script that looks for a
+//! word in the file of the tree, as the overlay has it.
+
+use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
+
+use anyhow::Result;
+use common::Arch;
+use pipeline::{
+    LOG_OF_PROOF, Proven,
+    known::entry_of,
+    shown_by_proof,
+    step::{Fetch, InputFile, Proof, Step, TreeBuild, Unpack, Work},
+};
+
+use crate::support::{Place, name, ran, source};
+
+const GO: &str = r#"#!/bin/sh
+while [ $# -gt 0 ]; do
+    case $1 in -overlay) overlay=$2; shift ;; -o) out=$2; shift ;; esac
+    shift
+done
+file=$PWD/thing.go
+replaced=$(sed -n "s|.*\"$file\":\"\([^\"]*\)\".*|\1|p" "$overlay")
+file=${replaced:-$file}
+if grep -q limit thing_test.go && ! grep -q limit "$file"; then
+    echo "./thing_test.go:2:2: undefined: limit" >&2
+    exit 1
+fi
+cat >"$out" <<END
+#!/bin/sh
+echo "=== RUN   TestThing"
+if grep -q always thing_test.go || grep -q fixed "$file"; then
+    echo "--- PASS: TestThing (0.00s)"
+else
+    echo "--- FAIL: TestThing (0.00s)"
+    exit 1
+fi
+END
+chmod +x "$out"
+"#;
+
+const FIX: &str = "--- a/thing.go\n+++ b/thing.go\n@@ -1,3 +1,3 @@\n package thing\n-// broken\n+// fixed, with a limit\n var x = 1\n";
+
+/// A patch that adds a file with a test of that body.
+fn with_test(changes: &str, body: &str) -> String {
+    format!(
+        "{changes}--- /dev/null\n+++ b/thing_test.go\n@@ -0,0 +1,3 @@\n+func TestThing(t *testing.T) {{\n+\t{body}\n+}}\n"
+    )
+}
+
+struct Series {
+    place: Place,
+    patches: Vec<PathBuf>,
+}
+
+impl Series {
+    fn new(patches: &[&str]) -> Self {
+        let place = Place::new();
+        place.write("thing", "thing.go", "package thing\n// broken\nvar x = 1\n");
+        place.write("go", "go.mod", "module go\n");
+        place.write("go", "bin/go", GO);
+        fs::set_permissions(place.source_override("go").join("bin/go"), fs::Permissions::from_mode(0o755)).unwrap();
+        let patches = patches.iter().enumerate().map(|(at, text)| {
+            let path = place.directory.join(format!("{at}.patch"));
+            fs::write(&path, text).unwrap();
+            path
+        });
+        let patches = patches.collect();
+        Series { place, patches }
+    }
+
+    /// The proof of the first patch, which knows of so many; the tree has all.
+    fn steps(&self, known: usize) -> Vec<Step> {
+        let mut steps = self.place.steps_of(&["thing", "go"]);
+        steps.retain(|step| !matches!(&step.work, Work::Unpack(Unpack { source }) if *source.name == *"thing"));
+        assert!(steps.iter().any(|step| matches!(step.work, Work::Fetch(Fetch { .. }))));
+        let input = |path: &PathBuf| InputFile::new(path.file_name().unwrap().to_string_lossy(), path).unwrap();
+        let tree = TreeBuild {
+            source: source("thing"),
+            patches: self.patches.iter().map(input).collect(),
+            import_path: "a.org/thing".to_owned().try_into().unwrap(),
+            aliases: vec![],
+            generators: vec![],
+        };
+        let needs: Vec<&Step> = steps.iter().filter(|step| step.name == "fetch-thing").collect();
+        let tree = Step::new("tree-thing", Work::Tree(tree), &needs);
+        let go = toml::from_str("toolchain = 'go'\npackage = 'a.org/thing'").unwrap();
+        let import_path = "a.org/thing".to_owned().try_into().unwrap();
+        let proof =
+            Proof::new(&name("thing"), import_path, &go, Arch::I386, &self.patches[..known], "0.patch").unwrap();
+        let unpacked = steps.iter().find(|step| step.name == "unpack-go").unwrap();
+        let proof = Step::new("prove-thing-0", Work::Proof(proof), &[&tree, unpacked]);
+        steps.extend([tree, proof]);
+        steps
+    }
+
+    fn proven(&self, known: usize) -> Result<Proven> {
+        let steps = self.steps(known);
+        self.place.try_run(&steps, &["prove-thing-0"], 1)?;
+        let out = entry_of(&self.place.cache(), &steps, "prove-thing-0").unwrap().out();
+        assert!(fs::read_to_string(out.join(LOG_OF_PROOF)).unwrap().contains("== with the patch"));
+        shown_by_proof(&out)
+    }
+
+    fn refused(&self, known: usize) -> String {
+        format!("{:#}", self.proven(known).unwrap_err())
+    }
+}
+
+#[test]
+fn a_test_that_fails_without_the_patch_and_passes_with_it_proves_it_once() {
+    let series = Series::new(&[&with_test(FIX, "t.Log()")]);
+    let expected = Proven { fail_without: ["TestThing".to_owned()].into(), ..Proven::default() };
+    assert_eq!(series.proven(1).unwrap(), expected);
+    let again = series.place.try_run(&series.steps(1), &["prove-thing-0"], 1).unwrap();
+    assert_eq!(ran(&again), [""; 0], "what is proven is not tried again");
+}
+
+#[test]
+fn a_test_that_names_what_the_patch_makes_proves_less_and_is_told() {
+    let proven = Series::new(&[&with_test(FIX, "limit")]).proven(1).unwrap();
+    assert!(proven.fail_without.is_empty());
+    assert_eq!((proven.not_built[0].package.as_str(), proven.not_built[0].symbol.as_str()), ("a.org/thing", "limit"));
+}
+
+#[test]
+fn a_test_that_passes_without_the_patch_proves_nothing() {
+    let said = Series::new(&[&with_test(FIX, "always")]).refused(1);
+    assert!(said.contains("TestThing: passes without the patch 0.patch as well"), "{said}");
+}
+
+#[test]
+fn a_patch_that_mends_nothing_or_changes_only_tests_or_has_none_is_refused() {
+    let idle = FIX.replace("fixed", "as it was");
+    let said = Series::new(&[&with_test(&idle, "t.Log()")]).refused(1);
+    assert!(said.contains("TestThing fails with the patch 0.patch"), "{said}");
+    let said = Series::new(&[&with_test("", "t.Log()")]).refused(1);
+    assert!(said.contains("0.patch changes nothing but tests"), "{said}");
+    let said = Series::new(&[FIX]).refused(1);
+    assert!(said.contains("0.patch brings no test"), "{said}");
+}
+
+#[test]
+fn a_patch_that_cannot_be_taken_back_is_named() {
+    let over = FIX
+        .replace("-// broken", "-// fixed, with a limit")
+        .replace("+// fixed, with a limit", "+// fixed in another way");
+    let series = Series::new(&[&with_test(FIX, "t.Log()"), &over]);
+    let said = series.refused(1);
+    assert!(said.contains("0.patch cannot be taken back") && said.contains("thing.go"), "{said}");
+    assert_eq!(series.proven(2).unwrap().also_without, ["1.patch"], "with the later patch it can");
+}
