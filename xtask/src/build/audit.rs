@@ -175,16 +175,25 @@ fn applied(statement: &Statement) -> BTreeMap<String, Sha256> {
 /// The patches of the recipes' series that the build has applied, as they are now, with what each names.
 fn applied_as_they_are(built: &Built) -> Result<BTreeMap<String, BTreeSet<String>>> {
     let release = recipes::load(&workspace().join("recipes"), Some(&built.release))?;
-    let mut named = named_by_patches(&release)?;
     let mut digests = BTreeMap::new();
     for component in &release.components {
         for path in &component.tree.patches {
             let name = format!("{}/{}", component.name, path.file_name().unwrap_or_default().to_string_lossy());
-            digests.insert(name, Sha256::of_file(path)?);
+            let digest = Sha256::of_file(path).with_context(|| format!("cannot read {}", path.display()))?;
+            digests.insert(name, digest);
         }
     }
-    named.retain(|name, _| built.applied.get(name).is_some_and(|applied| digests.get(name) == Some(applied)));
-    Ok(named)
+    Ok(in_both(named_by_patches(&release)?, &digests, &built.applied))
+}
+
+/// One that is in the series no more, that the build is without, or that was another one then does not count.
+fn in_both(
+    mut named: BTreeMap<String, BTreeSet<String>>,
+    series: &BTreeMap<String, Sha256>,
+    applied: &BTreeMap<String, Sha256>,
+) -> BTreeMap<String, BTreeSet<String>> {
+    named.retain(|name, _| series.get(name).is_some_and(|digest| applied.get(name) == Some(digest)));
+    named
 }
 
 /// Whether the build published what is said now.
@@ -225,4 +234,21 @@ fn summary(table: &Table, judged: &Judgement) {
         count("affected"),
         count("under_investigation")
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patch_counts_that_is_in_the_series_and_was_applied_as_it_is() {
+        let named = ["kept", "dropped", "new", "changed"].map(|name| (name.to_owned(), BTreeSet::new()));
+        let digests = |of: &[(&str, &str)]| -> BTreeMap<String, Sha256> {
+            of.iter().map(|(name, text)| ((*name).to_owned(), Sha256::of_bytes(text))).collect()
+        };
+        let series = digests(&[("kept", "a"), ("new", "c"), ("changed", "d")]);
+        let applied = digests(&[("kept", "a"), ("dropped", "b"), ("changed", "of before")]);
+        let counted: Vec<String> = in_both(named.into(), &series, &applied).into_keys().collect();
+        assert_eq!(counted, ["kept"]);
+    }
 }

@@ -141,19 +141,10 @@ impl Verbs {
 /// Every verb.
 pub const VERBS: &[Verbs] = &[
     Verbs {
-        names: &[
-            "build-swix",
-            "fetch",
-            "plan",
-            "patch",
-            "audit --prove",
-            "reproduce",
-            "first-release",
-            "bench build",
-            "bench pki",
-        ],
+        names: &["build-swix", "fetch", "plan", "patch", "reproduce", "first-release", "bench build", "bench pki"],
         needs: &[BUILD],
     },
+    Verbs { names: &["audit --prove"], needs: &[BUILD, &[Need::Root { to: "mount what a test mounts" }]] },
     Verbs { names: &["update", "outdated"], needs: &[SUITES] },
     Verbs {
         names: &["inspect", "audit", "diff", "sign", "sign-dist", "verify", "cache", "doctor", "pki", "topo"],

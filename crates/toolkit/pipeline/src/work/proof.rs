@@ -70,7 +70,7 @@ pub(crate) fn run(job: &Job, work: &Proof) -> Result<()> {
     );
     task.doing("taking the patch back");
     let before = job.workshop.scratch().join("without");
-    let without = patch::without(&tree, &series, at, is_test, &before)?;
+    let without = patch::without(&tree, &series, &[at], is_test, &before)?;
     ensure!(!without.files.is_empty(), "the patch {} changes nothing but tests", work.patch);
     let bare = overlay(job, "without", &laid_over(&tree, &before, &without))?;
     let whole = overlay(job, "with", &BTreeMap::new())?;
@@ -81,7 +81,7 @@ pub(crate) fn run(job: &Job, work: &Proof) -> Result<()> {
     let mut proven = Proven { also_without: names(&without.also), ..Proven::default() };
     for package in &packages {
         task.doing(&format!("{} without the patch", package.path));
-        match trial.ran(package, &bare, "without")? {
+        match trial.ran(package, &bare, "without the patch")? {
             Ok(results) => without_it(package, &results, &mut proven),
             Err(text) => match outcome::names_what_is_made(&text, &made) {
                 Some(symbol) => proven.not_built.push(NotBuilt { package: package.path.clone(), symbol }),
@@ -94,13 +94,30 @@ pub(crate) fn run(job: &Job, work: &Proof) -> Result<()> {
             },
         }
     }
+    if !without.also.is_empty() {
+        task.doing("taking the later patches back alone");
+        let taken: Vec<usize> = (0..series.len()).filter(|at| without.also.contains(&series[*at])).collect();
+        let before = job.workshop.scratch().join("others");
+        let others = patch::without(&tree, &series, &taken, is_test, &before)?;
+        let others = overlay(job, "others", &laid_over(&tree, &before, &others))?;
+        for package in &packages {
+            let ran = trial.ran(package, &others, "without the later patches alone")?;
+            so_by_others(package, ran.ok().as_ref(), &mut proven);
+        }
+        ensure!(
+            !proven.fail_without.is_empty() || !proven.not_built.is_empty(),
+            "the tests fail where {} alone is taken back, too, so that they show nothing of {}: give it a test of its own",
+            proven.also_without.join(", "),
+            work.patch
+        );
+    }
     if proven.fail_without.is_empty() && proven.not_built.is_empty() {
         let tests = proven.pass_without.iter().cloned().collect::<Vec<_>>().join(", ");
         bail!("{tests}: passes without the patch {} as well, so that it shows nothing", work.patch);
     }
     for package in &packages {
         task.doing(&format!("{} with the patch", package.path));
-        let Ok(results) = trial.ran(package, &whole, "with")? else {
+        let Ok(results) = trial.ran(package, &whole, "with the patch")? else {
             bail!("{}: the tests do not compile; the log is {}", package.path, job.log.display());
         };
         for name in &package.tests {
@@ -125,6 +142,17 @@ fn without_it(package: &Package, results: &BTreeMap<String, Outcome>, proven: &m
             Some(Outcome::Passed) => drop(proven.pass_without.insert(name.clone())),
             // One that ended the program of all has failed before them.
             Some(Outcome::Skipped) | None => {}
+        }
+    }
+}
+
+/// What is so where only the later patches are taken back is no proof of this one.
+fn so_by_others(package: &Package, results: Option<&BTreeMap<String, Outcome>>, proven: &mut Proven) {
+    match results {
+        None => proven.not_built.retain(|not_built| not_built.package != package.path),
+        Some(results) => {
+            let passes = |name: &String| results.get(name) == Some(&Outcome::Passed);
+            proven.fail_without.retain(|name| !package.tests.contains(name) || passes(name));
         }
     }
 }

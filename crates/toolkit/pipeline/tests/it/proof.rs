@@ -148,5 +148,18 @@ fn a_patch_that_cannot_be_taken_back_is_named() {
     let series = Series::new(&[&with_test(FIX, "t.Log()"), &over]);
     let said = series.refused(1);
     assert!(said.contains("0.patch cannot be taken back") && said.contains("thing.go"), "{said}");
-    assert_eq!(series.proven(2).unwrap().also_without, ["1.patch"], "with the later patch it can");
+    let proven = series.proven(2).unwrap();
+    assert_eq!(
+        (proven.also_without, proven.fail_without.len()),
+        (vec!["1.patch".to_owned()], 1),
+        "with the later one it can"
+    );
+}
+
+#[test]
+fn a_test_that_fails_without_a_later_patch_alone_is_no_proof_of_the_earlier_one() {
+    let first = FIX.replace("fixed, with", "half, with");
+    let later = FIX.replace("-// broken", "-// half, with a limit");
+    let said = Series::new(&[&with_test(&first, "t.Log()"), &later]).refused(2);
+    assert!(said.contains("1.patch alone is taken back, too, so that they show nothing of 0.patch"), "{said}");
 }

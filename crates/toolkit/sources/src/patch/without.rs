@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, ensure};
 use common::files;
 
 use super::{
@@ -24,35 +24,27 @@ pub struct Without {
     pub also: Vec<PathBuf>,
 }
 
-/// Writes into a directory the files of `tree` as they would be without the patch at `at` of the series that was applied to it.
-/// Files that `stays` is true of are left as they are. Where later patches change the same lines, these are taken back first,
-/// and applied again afterwards where they fit.
+/// Writes into a directory the files of `tree` as they would be without some patches of the series that was applied to it, by their
+/// places there. Files that `stays` is true of are left as they are. Where later patches change the same lines, these are taken back
+/// first, and applied again afterwards where they fit.
 pub fn without(
     tree: &Path,
     series: &[PathBuf],
-    at: usize,
+    taken: &[usize],
     stays: impl Fn(&str) -> bool,
     into: &Path,
 ) -> Result<Without> {
     let series: Vec<Patch> = series.iter().map(|path| parse::read(path)).collect::<Result<_>>()?;
-    let Some((patch, later)) = series.get(at..).and_then(<[Patch]>::split_first) else {
-        bail!("a series of {} patches has none at {at}", series.len());
-    };
-    let paths = |patch: &'_ Patch| -> Vec<String> {
-        patch.paths().into_iter().filter(|path| !stays(path)).map(str::to_owned).collect()
-    };
-    let own = paths(patch);
-    if own.is_empty() {
-        return Ok(Without { files: Vec::new(), also: Vec::new() });
-    }
-    // What was built on it, and on that.
-    let mut concerned: BTreeSet<String> = own.iter().cloned().collect();
-    let mut after: Vec<(&Patch, Vec<String>)> = Vec::new();
-    for patch in later {
-        let paths = paths(patch);
-        if paths.iter().any(|path| concerned.contains(path)) {
+    ensure!(taken.iter().all(|at| *at < series.len()), "a series of {} patches has none at {taken:?}", series.len());
+    let mut concerned: BTreeSet<String> = BTreeSet::new();
+    // The patches that are taken, and what was built on them, and on that.
+    let mut from_there: Vec<(&Patch, Vec<String>, bool)> = Vec::new();
+    for (at, patch) in series.iter().enumerate() {
+        let paths: Vec<String> = patch.paths().into_iter().filter(|path| !stays(path)).map(str::to_owned).collect();
+        let is_taken = taken.contains(&at);
+        if !paths.is_empty() && (is_taken || paths.iter().any(|path| concerned.contains(path))) {
             concerned.extend(paths.iter().cloned());
-            after.push((patch, paths));
+            from_there.push((patch, paths, is_taken));
         }
     }
     let scratch = tempfile::tempdir().context("cannot make a directory")?;
@@ -60,17 +52,19 @@ pub fn without(
         let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
         git::apply_to(scratch.path(), patch, &paths, direction)
     };
-    let copy = || concerned.iter().try_for_each(|path| copy(tree, scratch.path(), path));
-    copy()?;
+    let back = |all: bool| {
+        concerned.iter().try_for_each(|path| copy(tree, scratch.path(), path))?;
+        let mut them = from_there.iter().rev().filter(|(_, _, is_taken)| all || *is_taken);
+        them.try_for_each(|(patch, paths, _)| {
+            let taken_back = || format!("the patch {} cannot be taken back", patch.path.display());
+            apply(patch, paths, Direction::Back).with_context(taken_back)
+        })
+    };
     let mut also = Vec::new();
-    if let Err(error) = apply(patch, &own, Direction::Back) {
+    if let Err(error) = back(false) {
         error.downcast::<PatchError>()?;
-        copy()?;
-        for (later, paths) in after.iter().rev() {
-            apply(later, paths, Direction::Back).context(taken_back(later))?;
-        }
-        apply(patch, &own, Direction::Back).context(taken_back(patch))?;
-        for (later, paths) in &after {
+        back(true)?;
+        for (later, paths, _) in from_there.iter().filter(|(_, _, is_taken)| !is_taken) {
             if let Err(error) = apply(later, paths, Direction::Forward) {
                 error.downcast::<PatchError>()?;
                 also.push(later.path.clone());
@@ -88,10 +82,6 @@ pub fn without(
         }
     }
     Ok(Without { files: changed, also })
-}
-
-fn taken_back(patch: &Patch) -> String {
-    format!("the patch {} cannot be taken back", patch.path.display())
 }
 
 /// A file as it is in the tree, or none.
@@ -134,7 +124,7 @@ mod tests {
             fs::write(&series[at], text).unwrap();
         }
         super::super::apply(&tree, &series).unwrap();
-        let without = without(&tree, &series, 0, |path| path.ends_with("_test.go"), &into).unwrap();
+        let without = without(&tree, &series, &[0], |path| path.ends_with("_test.go"), &into).unwrap();
         (fs::read_to_string(into.join("a.go")).unwrap(), without)
     }
 

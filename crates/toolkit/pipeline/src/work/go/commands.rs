@@ -72,7 +72,8 @@ pub(crate) fn tests(go: &Go, import_path: &str, arch: Arch) -> CommandLine {
     let libraries: String = go.libraries.iter().map(|library| format!(":{{library-{library}}}")).collect();
     let (tags, language) = (tags(go), language(go));
     let flags = ["-overlay", "{overlay}", "-trimpath"].into_iter().chain(language.iter().flatten().map(String::as_str));
-    let rest = ["-tags", &tags, "-ldflags", "-s -w", "-o", "{test}", "{package}"];
+    // What it would say of upstream's code is no matter here.
+    let rest = ["-vet=off", "-tags", &tags, "-ldflags", "-s -w", "-o", "{test}", "{package}"];
     let argv = ["{go}/bin/go", "test", "-c"].into_iter().chain(flags).chain(rest).collect();
     for_switch(&format!("{{tree}}/src/{import_path}"), &format!("{{tree}}{libraries}"), arch, argv)
 }

@@ -51,15 +51,15 @@ pub(super) struct Trial<'a> {
 }
 
 impl Trial<'_> {
-    /// How the tests of a package ended with an overlay, or what the compiler said of them.
+    /// How the tests of a package ended with an overlay, or what the compiler said of them; `title` is for the log.
     pub(super) fn ran(
         &self,
         package: &Package,
         overlay: &Path,
-        name: &str,
+        title: &str,
     ) -> Result<Result<BTreeMap<String, Outcome>, String>> {
         let scratch = self.job.workshop.scratch();
-        let test = scratch.join(format!("{name}.test"));
+        let test = scratch.join("of-a-package.test");
         let gopath = self.job.need(&format!("tree-{}", self.work.component))?;
         let mut places = Toolchain::of(self.job, &self.work.toolchain)?.places(self.job)?;
         places = places.with("tree", &gopath)?.with("overlay", overlay)?.with("test", &test)?;
@@ -70,7 +70,7 @@ impl Trial<'_> {
         // That of another package.
         let _ = fs::remove_file(&test);
         let compile = self.work.compile.program(&places, &format!("compile the tests of {}", package.path))?;
-        let (compiles, said) = self.run(compile.limit(COMPILE), &format!("{name} the patch"))?;
+        let (compiles, said) = self.run(compile.limit(COMPILE), title)?;
         if !compiles {
             return Ok(Err(said));
         }
@@ -84,7 +84,7 @@ impl Trial<'_> {
             Places::default().with("test", &test)?.with("directory", directory)?.with("scratch", home.path())?;
         let places = places.with("tests", format!("^({})$", names.join("|")))?;
         let run = self.work.run.program(&places, &format!("run the tests of {}", package.path))?;
-        let (passes, said) = self.run(run.limit(LIMIT), &format!("{name} the patch"))?;
+        let (passes, said) = self.run(run.limit(LIMIT), title)?;
         let ended = outcome::of_tests(&said);
         if !passes && ended.values().all(|outcome| matches!(outcome, Outcome::Passed | Outcome::Skipped)) {
             bail!(
