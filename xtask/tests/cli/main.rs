@@ -12,6 +12,7 @@ mod killed;
 mod network;
 mod output;
 mod plan;
+mod prove;
 mod release_check;
 mod selection;
 mod sign_dist;

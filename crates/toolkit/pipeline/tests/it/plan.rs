@@ -109,8 +109,8 @@ fn a_proof_is_of_a_patch_of_the_series_and_only_where_it_is_asked_for() {
     let proofs = |plan: &Plan| plan.steps.iter().filter(|step| matches!(step.work, Work::Proof(_))).count();
     assert_eq!(proofs(&plan), 0, "a build proves patches");
     let etcd_s = release.components.iter().find(|component| *component.name == *"etcd").unwrap();
-    let names = etcd_s.tree.patches.iter().map(|path| path.file_name().unwrap().to_string_lossy());
-    let patch = format!("etcd/{}", names.last().unwrap());
+    let mut names = etcd_s.tree.patches.iter().map(|path| path.file_name().unwrap().to_string_lossy());
+    let patch = format!("etcd/{}", names.next_back().unwrap());
     let proven = plan.clone().of_proofs(&release, Arch::I386, &[&patch]).unwrap();
     assert_eq!(proven.goals(), [pipeline::plan::step_of_proof(&patch)]);
     let step = proven.steps.last().unwrap();

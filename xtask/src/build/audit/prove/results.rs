@@ -75,9 +75,12 @@ pub fn table(rows: &[Row]) -> String {
     for Row { claim, outcome, took } in rows {
         let (bare, whole) = match outcome {
             Outcome::Proven(proven) => {
-                let pass: Vec<&str> = proven.pass_without.iter().map(String::as_str).collect();
-                let also = if pass.is_empty() { String::new() } else { format!("; as with it: {}", pass.join(", ")) };
-                (without(proven) + &also, "all pass".to_owned())
+                let as_with = match proven.pass_without.len() {
+                    0 => String::new(),
+                    1 => "; another passes".to_owned(),
+                    many => format!("; {many} others pass"),
+                };
+                (without(proven) + &as_with, "all pass".to_owned())
             }
             Outcome::Said(reason) => (format!("not run: {reason}"), "not run".to_owned()),
             Outcome::Not(why) => (format!("does not hold: {why}"), "-".to_owned()),
