@@ -94,41 +94,27 @@ pub(crate) fn run(job: &Job, work: &Proof) -> Result<()> {
             },
         }
     }
+    if proven.fail_without.is_empty() && proven.not_built.is_empty() {
+        ensure!(
+            !proven.pass_without.is_empty(),
+            "the tests of the patch {} are skipped here; the log is {}",
+            work.patch,
+            job.log.display()
+        );
+        let tests = proven.pass_without.iter().cloned().collect::<Vec<_>>().join(", ");
+        bail!("{tests}: passes without the patch {} as well, so that it shows nothing", work.patch);
+    }
     if !without.also.is_empty() {
-        task.doing("taking the later patches back alone");
+        task.doing("without the later patches alone");
         let taken: Vec<usize> = (0..series.len()).filter(|at| without.also.contains(&series[*at])).collect();
         let before = job.workshop.scratch().join("others");
         let others = patch::without(&tree, &series, &taken, is_test, &before)?;
         let others = overlay(job, "others", &laid_over(&tree, &before, &others))?;
-        for package in &packages {
-            let ran = trial.ran(package, &others, "without the later patches alone")?;
-            so_by_others(package, ran.ok().as_ref(), &mut proven);
-        }
-        ensure!(
-            !proven.fail_without.is_empty() || !proven.not_built.is_empty(),
-            "the tests fail where {} alone is taken back, too, so that they show nothing of {}: give it a test of its own",
-            proven.also_without.join(", "),
-            work.patch
-        );
-    }
-    if proven.fail_without.is_empty() && proven.not_built.is_empty() {
-        let tests = proven.pass_without.iter().cloned().collect::<Vec<_>>().join(", ");
-        bail!("{tests}: passes without the patch {} as well, so that it shows nothing", work.patch);
+        not_by_others(&trial, &packages, &others, &mut proven)?;
     }
     for package in &packages {
         task.doing(&format!("{} with the patch", package.path));
-        let Ok(results) = trial.ran(package, &whole, "with the patch")? else {
-            bail!("{}: the tests do not compile; the log is {}", package.path, job.log.display());
-        };
-        for name in &package.tests {
-            match results.get(name) {
-                Some(Outcome::Passed) => {}
-                Some(outcome) => {
-                    bail!("{name} {outcome} with the patch {}; the log is {}", work.patch, job.log.display())
-                }
-                None => bail!("{} has no test {name}; the log is {}", package.path, job.log.display()),
-            }
-        }
+        passes(&trial, package, &whole)?;
     }
     files::copy_atomically(job.log, &job.out().join(LOG))?;
     files::write_atomically(&job.out().join(PROVEN), serde_json::to_vec_pretty(&proven)?)
@@ -147,14 +133,39 @@ fn without_it(package: &Package, results: &BTreeMap<String, Outcome>, proven: &m
 }
 
 /// What is so where only the later patches are taken back is no proof of this one.
-fn so_by_others(package: &Package, results: Option<&BTreeMap<String, Outcome>>, proven: &mut Proven) {
-    match results {
-        None => proven.not_built.retain(|not_built| not_built.package != package.path),
-        Some(results) => {
-            let passes = |name: &String| results.get(name) == Some(&Outcome::Passed);
-            proven.fail_without.retain(|name| !package.tests.contains(name) || passes(name));
+fn not_by_others(trial: &Trial, packages: &[Package], others: &Path, proven: &mut Proven) -> Result<()> {
+    for package in packages {
+        match trial.ran(package, others, "without the later patches alone")? {
+            Err(_) => proven.not_built.retain(|not_built| not_built.package != package.path),
+            Ok(results) => {
+                let passes = |name: &String| results.get(name) == Some(&Outcome::Passed);
+                proven.fail_without.retain(|name| !package.tests.contains(name) || passes(name));
+            }
         }
     }
+    ensure!(
+        !proven.fail_without.is_empty() || !proven.not_built.is_empty(),
+        "the tests fail where {} alone is taken back, too, so that they show nothing of {}: give it a test of its own",
+        proven.also_without.join(", "),
+        trial.work.patch
+    );
+    Ok(())
+}
+
+/// That every test passes on the tree as it is.
+fn passes(trial: &Trial, package: &Package, whole: &Path) -> Result<()> {
+    let log = trial.job.log.display();
+    let Ok(results) = trial.ran(package, whole, "with the patch")? else {
+        bail!("{}: the tests do not compile; the log is {log}", package.path);
+    };
+    for name in &package.tests {
+        match results.get(name) {
+            Some(Outcome::Passed) => {}
+            Some(outcome) => bail!("{name} {outcome} with the patch {}; the log is {log}", trial.work.patch),
+            None => bail!("{} has no test {name}; the log is {log}", package.path),
+        }
+    }
+    Ok(())
 }
 
 fn names(patches: &[PathBuf]) -> Vec<String> {
