@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    os::unix::fs::symlink,
+    os::unix::fs::{MetadataExt, symlink},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -33,15 +33,20 @@ const LIMIT: Duration = Duration::from_secs(6 * 60);
 /// No file of theirs may be larger, the log among them.
 const FILE_SIZE: &str = "--fsize=268435456";
 
-/// Runs `{test}`, of which only the tests that `{tests}` matches.
+/// Runs `{test}`, of which only the tests that `{tests}` matches. What they mount, which root alone can, goes with them.
 pub(crate) fn command() -> CommandLine {
     let timeout = format!("-test.timeout={RUN}");
+    let apart: &[&str] = if is_root() { &["unshare", "--mount"] } else { &[] };
     let argv =
         ["prlimit", FILE_SIZE, "--core=0", "{test}", "-test.v", "-test.count=1", &timeout, "-test.run", "{tests}"];
-    CommandLine::new("{directory}", argv)
+    CommandLine::new("{directory}", [apart, &argv].concat())
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .env("HOME", "{scratch}")
         .env("TMPDIR", "{scratch}")
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }
 
 pub(super) struct Trial<'a> {
