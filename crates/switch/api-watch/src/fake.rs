@@ -253,6 +253,12 @@ impl Shared {
             let metadata = json!({"resourceVersion": state.version.to_string(), "continue": more});
             return ("200 OK", json!({"kind": "List", "apiVersion": "v1", "metadata": metadata, "items": items}));
         }
+        // One that is in no namespace.
+        if let Some((collection, name)) = path.rsplit_once('/')
+            && let Some(object) = state.kinds.get(collection).and_then(|kind| kind.objects.get(&format!("/{name}")))
+        {
+            return ("200 OK", object.clone());
+        }
         if path == DISCOVERY && state.kinds.contains_key(SLICES) {
             let slices = json!({"name": "endpointslices", "singularName": "", "namespaced": true, "kind": "EndpointSlice", "verbs": ["list", "watch"]});
             let list = json!({"kind": "APIResourceList", "groupVersion": "discovery.k8s.io/v1", "resources": [slices]});

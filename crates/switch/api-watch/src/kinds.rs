@@ -1,9 +1,12 @@
-//! The watches of what every proxy and name service needs: Services, and EndpointSlices where the API server has them in v1, else Endpoints.
-//! None of them ends as long as somebody listens.
+//! The watches of what every proxy and name service needs: Services, and EndpointSlices where the API server has them in v1, else Endpoints;
+//! and of any other kind that every API server has. None of them ends as long as somebody listens.
+
+use std::fmt::Debug;
 
 use k8s_openapi::api::core::v1::{Endpoints, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use kube::Client;
+use kube::{Client, Resource};
+use serde::de::DeserializeOwned;
 
 use super::again::{Again, pause_after_answer, pause_without_answer};
 use super::client::causes;
@@ -17,8 +20,16 @@ const NO_MORE: &str = "the API server does not serve what was watched any more; 
 /// The group of EndpointSlices, and its version.
 const SLICES: (&str, &str) = ("discovery.k8s.io", "discovery.k8s.io/v1");
 
-/// Watches until nobody listens. `gatherer` makes one for each time that it begins anew.
 pub async fn watch_services<G: Gatherer<Service>>(client: Client, gatherer: impl Fn() -> G) {
+    watch(client, gatherer).await;
+}
+
+/// Watches a kind that every API server has, until nobody listens. `gatherer` makes one for each time that it begins anew.
+pub async fn watch<K, G>(client: Client, gatherer: impl Fn() -> G)
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
+    G: Gatherer<K>,
+{
     let mut again = Again::default();
     while follow(client.clone(), gatherer()).await == Ended::KindIsGone {
         begin_again(&mut again, FOR_EVER).await;

@@ -14,5 +14,5 @@ mod standing;
 
 pub use client::{Connection, causes, connect};
 pub use follow::Gatherer;
-pub use kinds::{watch_endpoints, watch_services};
+pub use kinds::{watch, watch_endpoints, watch_services};
 pub use service_name::ServiceName;

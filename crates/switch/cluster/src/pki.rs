@@ -4,8 +4,8 @@
 //! power cut between them is repaired by issuing for the key that is there. What is right is left alone byte for
 //! byte; what only the operator can decide about stops everything before anything is written.
 //!
-//! On the master: [`ensure_master`], [`sign`], [`requested_keys`], [`served_key`], [`master_identity`], [`shown_key`], [`certify`] and
-//! [`authority_remarks`]. On a worker: [`requests`], [`accept`], [`node_identity`] and [`KnownMaster`]. On both: [`ensure_clients`],
+//! On the master: [`ensure_master`], [`sign`], [`requested_keys`], [`served_key`], [`master_identity`], [`shown_key`], [`certify`],
+//! [`certify_server`] and [`authority_remarks`]. On a worker: [`requests`], [`accept`], [`node_identity`] and [`KnownMaster`]. On both: [`ensure_clients`],
 //! [`inspect`], [`inspect_clients`] and [`superseded`].
 //! On the operator's own host: [`whole_cluster`]. Another certificate authority takes the cluster's over by
 //! [`begin_rotation`] and [`finish_rotation`], and [`earlier_authorities`] were before it.
@@ -60,7 +60,7 @@ pub use rotation::{Rotation, begin_rotation, finish_rotation, has_changed_over, 
 pub use sign::{SignedCertificates, requested_keys, sign};
 pub use superseded::superseded;
 pub use time::check_clock;
-pub use user::{User, UserCertificate, certify};
+pub use user::{User, UserCertificate, certify, certify_server};
 pub use whole_cluster::{MadeFor, OperatorCa, whole_cluster};
 pub use worker::{CertificateRequest, accept, requests, requests_anew};
 

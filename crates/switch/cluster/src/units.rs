@@ -91,6 +91,8 @@ pub struct Ports {
     pub etcd: u16,
     pub etcd_peers: u16,
     pub cluster_dns_metrics: u16,
+    pub metrics_server: u16,
+    pub metrics_server_health: u16,
 }
 
 impl Places {
@@ -108,6 +110,8 @@ impl Places {
                 etcd: ports::ETCD,
                 etcd_peers: ports::ETCD_PEERS,
                 cluster_dns_metrics: ports::CLUSTER_DNS_METRICS,
+                metrics_server: ports::METRICS_SERVER,
+                metrics_server_health: ports::METRICS_SERVER_HEALTH,
             },
         }
     }

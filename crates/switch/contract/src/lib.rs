@@ -2,6 +2,7 @@
 //!
 //! - [`Build`]: which build a SWIX is of
 //! - [`dns`]: the Service that stands for the cluster's names
+//! - [`metrics`]: who the metrics server is, and by which objects the API server knows it
 //! - [`places`]: the directories and files on a switch
 //! - [`ports`]: what listens where
 //! - [`services`]: the extension's name, the units and the services
@@ -25,6 +26,7 @@ macro_rules! constants {
 mod build;
 mod credential;
 pub mod dns;
+pub mod metrics;
 pub mod places;
 pub mod ports;
 pub mod services;

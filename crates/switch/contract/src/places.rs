@@ -85,6 +85,7 @@ constants! { &str:
     FLANNELD = in_image!("/bin/flanneld");
     CLUSTER_DNS = in_image!("/bin/cluster-dns");
     HYPERKUBE = in_image!("/bin/hyperkube");
+    METRICS_SERVER = in_image!("/bin/metrics-server");
     K8S_NODE = in_image!("/bin/k8s-node");
     KUBE_APISERVER = in_image!("/bin/kube-apiserver");
     KUBE_CONTROLLER_MANAGER = in_image!("/bin/kube-controller-manager");
@@ -121,6 +122,13 @@ constants! { &str:
     SERVICE_RECORDS = in_run!("/services");
     /// The names that are known, for a restart of their program.
     NAMES = in_run!("/cluster-dns");
+    /// Who the metrics server is to kubelets, the API server and its clients: made at each boot, and again in time.
+    METRICS_CREDENTIALS = in_run!("/metrics-server");
+    METRICS_KUBECONFIG = in_run!("/metrics-server/kubeconfig");
+    METRICS_CLIENT_CERTIFICATE = in_run!("/metrics-server/client.pem");
+    METRICS_CLIENT_KEY = in_run!("/metrics-server/client-key.pem");
+    METRICS_SERVING_CERTIFICATE = in_run!("/metrics-server/serving.pem");
+    METRICS_SERVING_KEY = in_run!("/metrics-server/serving-key.pem");
     ROUTES = in_run!("/routes");
     CNI_CONFIGURATION = in_run!("/cni");
     /// What the pods' bridge was like when it was right.

@@ -9,6 +9,9 @@ constants! { u16:
     ETCD = 2379;
     ETCD_PEERS = 2380;
 
+    /// metrics.k8s.io on the master, for the API server on the same switch.
+    METRICS_SERVER = 6445;
+
     KUBELET = 10250;
 
     /// The cluster's names, UDP and TCP, at the cluster's DNS address.
@@ -18,6 +21,7 @@ constants! { u16:
 
     /// Health, each on the loopback interface.
     CLUSTER_DNS_METRICS = 9153;
+    METRICS_SERVER_HEALTH = 9154;
     KUBELET_HEALTH = 10248;
     KUBE_PROXY_METRICS = 10249;
     SCHEDULER_HEALTH = 10251;

@@ -24,7 +24,7 @@ pub const SLICE: &str = "kubernetes.slice";
 pub const ROUTES_REMOVAL: &str = "remove-kubernetes-routes.service";
 
 /// Every service of Kubernetes, in the order that they are started in, and the stage that starts it.
-pub const STARTED_BY: [(&str, Stage); 7] = [
+pub const STARTED_BY: [(&str, Stage); 8] = [
     ("etcd", Stage::Etcd),
     ("kube-apiserver", Stage::ControlPlane),
     ("kube-controller-manager", Stage::ControlPlane),
@@ -32,6 +32,7 @@ pub const STARTED_BY: [(&str, Stage); 7] = [
     ("kubelet", Stage::Kubelet),
     ("kube-proxy", Stage::KubeProxy),
     ("cluster-dns", Stage::ClusterDns),
+    ("metrics-server", Stage::Metrics),
 ];
 /// The names of all of them, in that order.
 pub const NAMES: [&str; STARTED_BY.len()] = {
@@ -45,4 +46,4 @@ pub const NAMES: [&str; STARTED_BY.len()] = {
 };
 
 /// Of the services, those of the master.
-pub const MASTER: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+pub const MASTER: [&str; 5] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "metrics-server"];

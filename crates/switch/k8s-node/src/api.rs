@@ -59,6 +59,12 @@ impl Client {
         answer(self.agent.put(format!("{}{path}", self.base)).send_json(body))
     }
 
+    /// One that is not there is fine.
+    pub fn delete(&self, path: &str) -> Result<()> {
+        let answer = answer(self.agent.delete(format!("{}{path}", self.base)).call())?;
+        if answer.status == 404 { Ok(()) } else { answer.good().map(drop) }
+    }
+
     /// Changes what `body` names, and nothing else.
     pub fn merge_patch(&self, path: &str, body: &Value) -> Result<Answer> {
         let request = self.agent.patch(format!("{}{path}", self.base)).content_type("application/merge-patch+json");

@@ -37,6 +37,7 @@ pub fn service(name: &str) -> Result<()> {
         "kubelet" => says_ok(&Client::plain(&here("http", ports::KUBELET_HEALTH))),
         "kube-proxy" => says_ok(&Client::plain(&here("http", ports::KUBE_PROXY_HEALTH))),
         "cluster-dns" => says_ok(&Client::plain(&here("http", ports::CLUSTER_DNS_METRICS))),
+        "metrics-server" => says_ok(&Client::plain(&here("http", ports::METRICS_SERVER_HEALTH))),
         other => bail!("there is no service {other:?}"),
     }
 }
@@ -107,11 +108,29 @@ fn names_remark(status: &Value) -> Option<String> {
     }
 }
 
+/// Why nobody is told what nodes and pods use by the one that runs here.
+pub fn metrics() -> Option<String> {
+    let client = Client::plain(&here("http", ports::METRICS_SERVER_HEALTH));
+    metrics_remark(&client.get("/status").ok()?.good().ok()?)
+}
+
+fn metrics_remark(status: &Value) -> Option<String> {
+    (status["state"] == "off").then(|| format!("metrics-server is off: {}", status["why"].as_str().unwrap_or_default()))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_metrics_server_that_is_off_says_so() {
+        assert_eq!(metrics_remark(&json!({"state": "serving", "silent": []})), None);
+        assert_eq!(metrics_remark(&json!({"state": "waiting", "why": "it waits"})), None);
+        let off = metrics_remark(&json!({"state": "off", "why": "an operator's", "silent": []}));
+        assert_eq!(off.unwrap(), "metrics-server is off: an operator's");
+    }
 
     #[test]
     fn a_name_service_that_is_off_or_out_of_date_says_so() {

@@ -35,6 +35,7 @@ mod leftovers;
 mod loaded_images;
 #[cfg(test)]
 mod master_fixture;
+mod metrics_server;
 mod mounted;
 mod moved_on;
 mod new_cluster;

@@ -15,7 +15,7 @@ use cluster::{
 use common::{digest::Hasher, files, retry};
 use contract::{Credential, places, services};
 
-use crate::{health, switch::Switch, systemd};
+use crate::{health, metrics_server, switch::Switch, systemd};
 
 /// The start of a squashfs: its superblock says how large it is and where its tables are.
 const SUPERBLOCK: u64 = 96;
@@ -45,7 +45,9 @@ impl fmt::Display for ServiceChange {
 /// The services that this switch has to run.
 pub fn of(switch: &Switch) -> impl Iterator<Item = &'static str> {
     let (master, worker) = (switch.node.master, switch.node.worker);
-    services::NAMES.into_iter().filter(move |name| if services::MASTER.contains(name) { master } else { worker })
+    let of_node = move |name: &&str| if services::MASTER.contains(name) { master } else { worker };
+    let has_metrics = metrics_server::why_not(&switch.cluster, places::PKI.as_ref()).is_none();
+    services::NAMES.into_iter().filter(of_node).filter(move |name| has_metrics || *name != metrics_server::SERVICE)
 }
 
 /// Makes the service run as cluster.toml and the release want it. One that is restarted is healthy before the next one is touched;
@@ -56,7 +58,7 @@ pub fn ensure(name: &str, switch: &Switch, docker: Option<Docker>) -> Result<Ser
         node: &switch.node,
         docker,
         ca_key: is_in_pki(&Credential::Ca.key_file()),
-        front_proxy: front_proxy().iter().all(|file| is_in_pki(file)),
+        front_proxy: metrics_server::front_proxy_is_in(places::PKI.as_ref()),
         limits: LIMITS,
         reserved: switch.cluster.reserved.map(|eos| ReservedOn::new(eos, &switch.node)),
         systemd: systemd::version()?,
@@ -74,12 +76,6 @@ pub fn ensure(name: &str, switch: &Switch, docker: Option<Docker>) -> Result<Ser
             .with_context(|| format!("see `k8s-node logs {name}`"))?;
     }
     Ok(change)
-}
-
-/// What the API server needs to show aggregated API servers who it is.
-fn front_proxy() -> [String; 3] {
-    let client = Credential::FrontProxyClient;
-    [Credential::FrontProxyCa.certificate_file(), client.certificate_file(), client.key_file()]
 }
 
 fn is_in_pki(file: &str) -> bool {

@@ -11,6 +11,7 @@ mod docker;
 mod endpoints_role;
 pub mod external_ips;
 mod identity;
+mod metrics;
 mod network;
 mod pki;
 mod prepare;
@@ -92,6 +93,7 @@ fn execute(stage: Stage, switch: &Switch, runner: Runner) -> Result<String> {
         }
         Stage::ApiServer => api_server::api_server(),
         Stage::Rbac => rbac::rbac(switch),
+        Stage::Metrics => metrics::metrics(switch),
         Stage::Ready => ready::ready(switch, runner),
         Stage::Renewal => pki::renewal(switch),
     }

@@ -18,7 +18,7 @@ use contract::{
 use self::findings::{Findings, RENEWED_WITHIN};
 use crate::{
     etcd::Etcd,
-    health, moved_on,
+    health, metrics_server, moved_on,
     node_keys::NodeKeysFile,
     preflight::{self, Verdict},
     reconciler, record,
@@ -99,6 +99,12 @@ pub fn collect() -> Result<Status> {
     }
     if switch.as_ref().is_some_and(|switch| switch.node.worker) && is_done(Stage::ClusterDns) {
         findings.remarks.extend(health::names());
+    }
+    if let Some(switch) = switch.as_ref().filter(|switch| switch.node.master && is_done(Stage::Metrics)) {
+        findings.remarks.extend(match metrics_server::why_not(&switch.cluster, places::PKI.as_ref()) {
+            Some(why) => why.remark(),
+            None => health::metrics(),
+        });
     }
     conditions.iter().for_each(|condition| findings.pressure(condition));
     let reconciler = ReconcilerStatus {

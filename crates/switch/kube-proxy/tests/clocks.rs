@@ -19,7 +19,7 @@ const READERS: [(&str, &str); 6] = [
 ];
 
 /// The crates of programs that run for ever.
-const CRATES: [&str; 4] = ["api-watch", "cluster-dns", "daemon", "kube-proxy"];
+const CRATES: [&str; 5] = ["api-watch", "cluster-dns", "daemon", "kube-proxy", "metrics-server"];
 
 /// How it can be read.
 const READS: [&str; 6] = [

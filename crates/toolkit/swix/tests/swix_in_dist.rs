@@ -196,7 +196,7 @@ fn swix_in_dist_installs_runs_and_erases_in_a_32_bit_root() {
         rpm -V kubernetes-on-eos
         programs status
         at=/opt/kubernetes-on-eos
-        for program in kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy cluster-dns; do
+        for program in kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy cluster-dns metrics-server; do
             echo "$program: $(sh "$at/bin/$program --version")"
         done
         echo "hyperkube kube-proxy: $(sh "$at/bin/hyperkube kube-proxy --version")"
@@ -224,6 +224,7 @@ fn swix_in_dist_installs_runs_and_erases_in_a_32_bit_root() {
         .collect();
     expected.push(format!("kube-proxy: kube-proxy {}", opened.version("kube-proxy")));
     expected.push(format!("cluster-dns: cluster-dns {}", opened.version("cluster-dns")));
+    expected.push(format!("metrics-server: metrics-server {}", opened.version("metrics-server")));
     let etcd = opened.version("etcd");
     expected.push(format!("etcd: etcd Version: {etcd}"));
     expected.push(format!("etcdctl: etcdctl version: {etcd}"));

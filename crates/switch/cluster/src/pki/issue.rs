@@ -38,6 +38,12 @@ struct CertificateAuthority<'a>(&'a Name);
 
 struct SelfSigned<'a>(&'a Name);
 
+/// A server that its clients know by its very certificate.
+struct SelfSignedServer<'a> {
+    subject: &'a Name,
+    dns_name: &'a str,
+}
+
 /// An authority's word for another one.
 struct Voucher<'a> {
     subject: &'a Name,
@@ -74,6 +80,17 @@ pub(super) fn leaf(profile: &Profile, key: &PublicKey, issuer: &Issuer, now: Sys
 /// A certificate by which a key shows itself, and nothing more.
 pub(super) fn self_signed(subject: &Name, key: &PrivateKey, now: SystemTime) -> Result<String, PkiError> {
     sign(SelfSigned(subject), key.public(), key, begin(now), now + BACKDATED)
+}
+
+/// A certificate of a server's own key, for one name: who verifies it has to have the certificate itself.
+pub(super) fn self_signed_server(
+    subject: &Name,
+    dns_name: &str,
+    key: &PrivateKey,
+    end: SystemTime,
+    now: SystemTime,
+) -> Result<String, PkiError> {
+    sign(SelfSignedServer { subject, dns_name }, key.public(), key, begin(now), end)
 }
 
 /// A request for a certificate with this subject: all that its reader takes of it beside the public key.
@@ -175,6 +192,30 @@ impl BuilderProfile for SelfSigned<'_> {
         let mut extensions = Extensions::of(certificate);
         extensions.add(&KeyUsage(KeyUsages::DigitalSignature.into()))?;
         extensions.add(&BasicConstraints { ca: false, path_len_constraint: None })?;
+        Ok(extensions.list)
+    }
+}
+
+impl BuilderProfile for SelfSignedServer<'_> {
+    fn get_issuer(&self, subject: &Name) -> Name {
+        subject.clone()
+    }
+
+    fn get_subject(&self) -> Name {
+        self.subject.clone()
+    }
+
+    fn build_extensions(
+        &self,
+        _: SubjectPublicKeyInfoRef<'_>,
+        _: SubjectPublicKeyInfoRef<'_>,
+        certificate: &TbsCertificate,
+    ) -> builder::Result<Vec<Extension>> {
+        let mut extensions = Extensions::of(certificate);
+        extensions.add(&KeyUsage(KeyUsages::DigitalSignature.into()))?;
+        extensions.add(&ExtendedKeyUsage(vec![SERVER_AUTH]))?;
+        extensions.add(&BasicConstraints { ca: false, path_len_constraint: None })?;
+        extensions.add(&SubjectAltName(vec![GeneralName::DnsName(Ia5String::new(self.dns_name)?)]))?;
         Ok(extensions.list)
     }
 }

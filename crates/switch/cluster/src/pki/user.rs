@@ -1,5 +1,5 @@
 //! A certificate for a person or a program outside the cluster, made on the master with a key of its own: what `k8s-node kubeconfig`
-//! hands out. There are no revocation lists, so that it ends soon.
+//! hands out, and what programs of the master are that live in memory alone. There are no revocation lists, so that it ends soon.
 
 use std::{
     path::Path,
@@ -18,7 +18,7 @@ use super::{
     profile::{self, Profile, Usage},
     time::check_clock,
 };
-use crate::Cluster;
+use crate::{Cluster, KeyType, Subject};
 
 /// The one group of the system that somebody can be put into, where it is said by name.
 const MASTERS: &str = "system:masters";
@@ -109,4 +109,16 @@ pub fn certify(
     let issued = issue::leaf(&profile, new.key.public(), &issuer, now)?;
     let not_after = issue::leaf_end(&profile, &certificate, now);
     Ok(UserCertificate { certificate: issued, key: new.pem, not_after })
+}
+
+/// Makes a key and a certificate for a server of this name, which no authority has signed: it is for who is given the certificate itself.
+/// It changes with no authority, and no authority's constraints are in its way.
+pub fn certify_server(dns_name: &str, lifetime: Duration, now: SystemTime) -> Result<UserCertificate, PkiError> {
+    check_clock(now)?;
+    let subject = name::name(&Subject::default(), &[], None, dns_name);
+    let subject = subject.map_err(|why| PkiError::crypto("write a certificate's subject", why))?;
+    let new = NewKey::generate(KeyType::EcdsaP256)?;
+    let not_after = now + lifetime;
+    let certificate = issue::self_signed_server(&subject, dns_name, &new.key, not_after, now)?;
+    Ok(UserCertificate { certificate, key: new.pem, not_after })
 }

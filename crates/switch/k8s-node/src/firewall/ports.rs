@@ -48,6 +48,8 @@ pub fn of(cluster: &Cluster, node: &Node, network: &NetworkOn) -> Vec<Port> {
         let from = and(&written.api_allow);
         ports.push(Port { from, pods: true, key: Some("api_allow"), ..tcp("api-server", numbers::API_SERVER) });
         ports.push(Port { from: unless_open(nodes.clone()), ..tcp("enrolment", numbers::ENROLMENT) });
+        // The API server is on this very switch, and nobody else is answered.
+        ports.push(Port { from: Some(BTreeSet::new()), ..tcp("metrics", numbers::METRICS_SERVER) });
     }
     if node.worker {
         let from = unless_open(if pods_ask_kubelet { nodes.clone() } else { masters });

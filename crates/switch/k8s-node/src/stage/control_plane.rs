@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::PermissionsExt};
 
 use anyhow::{Context, Result};
 use common::files;
-use contract::{places, services};
+use contract::{Stage, places, services};
 
 use crate::{etcd::snapshot, service, switch::Switch, systemd};
 
@@ -21,7 +21,8 @@ pub fn etcd(switch: &Switch) -> Result<String> {
 }
 
 pub fn control_plane(switch: &Switch) -> Result<String> {
-    let names = services::MASTER.into_iter().filter(|name| *name != "etcd");
+    let names =
+        services::STARTED_BY.into_iter().filter(|(_, stage)| *stage == Stage::ControlPlane).map(|(name, _)| name);
     let lines: Vec<String> =
         names.map(|name| Ok(format!("{name} {}", service::ensure(name, switch, None)?))).collect::<Result<_>>()?;
     Ok(lines.join("; "))

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{dns_service, endpoints_role, external_ips};
 use crate::{api::Client, health, node_roles, switch::Switch};
 
-const GROUP: &str = "/apis/rbac.authorization.k8s.io/v1";
+pub(super) const GROUP: &str = "/apis/rbac.authorization.k8s.io/v1";
 const NAME: &str = "kubernetes-on-eos:kube-apiserver-to-kubelet";
 
 /// The subject of the certificate that the API server shows to kubelets.
@@ -50,9 +50,10 @@ pub fn rbac(switch: &Switch) -> Result<String> {
 }
 
 /// Makes the object, or corrects it where `field` differs.
-fn ensure(client: &Client, kind: &str, desired: &Value, field: &str) -> Result<&'static str> {
-    let doing = || format!("cannot make {kind} {NAME}");
-    let found = client.get(&format!("{GROUP}/{kind}/{NAME}")).with_context(doing)?;
+pub(super) fn ensure(client: &Client, kind: &str, desired: &Value, field: &str) -> Result<&'static str> {
+    let name = desired["metadata"]["name"].as_str().context("an object without a name")?;
+    let doing = || format!("cannot make {kind} {name}");
+    let found = client.get(&format!("{GROUP}/{kind}/{name}")).with_context(doing)?;
     if found.status == 404 {
         client.post(&format!("{GROUP}/{kind}"), desired)?.good().with_context(doing)?;
         return Ok("made");
@@ -61,6 +62,6 @@ fn ensure(client: &Client, kind: &str, desired: &Value, field: &str) -> Result<&
     if found[field] == desired[field] {
         return Ok("kept");
     }
-    client.put(&format!("{GROUP}/{kind}/{NAME}"), desired)?.good().with_context(doing)?;
+    client.put(&format!("{GROUP}/{kind}/{name}"), desired)?.good().with_context(doing)?;
     Ok("corrected")
 }

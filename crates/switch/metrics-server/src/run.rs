@@ -1,0 +1,72 @@
+//! The running program: what is started, in which order, and how it ends.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use api_watch::Connection;
+use daemon::tell_systemd;
+use sd_notify::NotifyState;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::sleep;
+
+use crate::health::{self, Health, State};
+use crate::kubelet::Kubelets;
+use crate::options::Options;
+use crate::server::{self, Server};
+use crate::store::Shared;
+use crate::{inventory, ownership, scrape, tls};
+
+/// How often is looked at whether this is ready.
+const TICK: Duration = Duration::from_millis(200);
+
+/// Serves until it is told to stop. An error is one of the options or of this machine.
+pub async fn run(options: Options) -> Result<()> {
+    let connection = Connection { kubeconfig: Some(options.kubeconfig.clone()), master: None };
+    let client = api_watch::connect(&connection)?;
+    let to_kubelets = tls::client(&options.kubelet_ca, &options.kubelet_certificate, &options.kubelet_key)?;
+    let to_clients = tls::server(&options.front_proxy_ca, &options.certificate, &options.key)?;
+    let shared = Arc::new(Shared::default());
+    let health = Arc::new(Health::new(shared.clone()));
+    let kubelets = Arc::new(Kubelets::new(to_kubelets, options.kubelet_port));
+    let server = Server::new(shared.clone(), &options.front_proxy_name, to_clients);
+    tracing::info!(address = %options.address, "metrics-server {}", env!("CARGO_PKG_VERSION"));
+    tell_systemd(&[NotifyState::Status("waiting for the API server")]);
+
+    tokio::spawn(inventory::run(client.clone(), shared.clone()));
+    tokio::spawn(ownership::run(client, health.clone()));
+    tokio::spawn(scrape::run(kubelets, shared, health.clone()));
+    tokio::spawn(health::serve(options.health_bind_address, health.clone()));
+    tokio::spawn(tell_when_ready(health.clone()));
+    tokio::select! {
+        stopped = stop_signal() => stopped?,
+        served = serve(&options, server, &health) => match served? {},
+    }
+    tell_systemd(&[NotifyState::Stopping]);
+    Ok(())
+}
+
+async fn serve(options: &Options, server: Server, health: &Health) -> Result<Infallible> {
+    let listener = server::listen(options.address).await;
+    let listener = listener.with_context(|| format!("cannot listen on {}", options.address))?;
+    health.set_listening(true);
+    Ok(server.serve(listener).await)
+}
+
+async fn tell_when_ready(health: Arc<Health>) {
+    while matches!(health.state(), State::Waiting(_)) {
+        sleep(TICK).await;
+    }
+    tell_systemd(&[NotifyState::Ready, NotifyState::Status("the API server is answered")]);
+}
+
+async fn stop_signal() -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("told to stop by SIGTERM"),
+        _ = interrupt.recv() => tracing::info!("told to stop by SIGINT"),
+    }
+    Ok(())
+}
