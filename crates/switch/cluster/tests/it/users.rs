@@ -60,6 +60,29 @@ fn a_user_gets_a_key_of_its_own_and_a_clients_certificate_that_openssl_verifies(
 }
 
 #[test]
+fn a_server_that_nobody_has_signed_for_is_verified_by_its_own_certificate_and_by_its_name_alone() {
+    let made = pki::certify_server("metrics-server.kube-system.svc", DAY * 30, now()).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("certificate");
+    std::fs::write(&file, &made.certificate).unwrap();
+    let verify = |name: &str| {
+        let line = format!(
+            "verify -purpose sslserver -partial_chain -verify_hostname {name} -CAfile {file} {file}",
+            file = text(&file)
+        );
+        Command::new("openssl").args(line.split(' ')).output().unwrap().status.success()
+    };
+    assert!(verify("metrics-server.kube-system.svc"));
+    assert!(!verify("kubernetes.default.svc"));
+    assert!(lasts(&file, DAY * 30));
+    let other = dir.path().join("other");
+    std::fs::write(&other, pki::certify_server("metrics-server.kube-system.svc", DAY, now()).unwrap().certificate)
+        .unwrap();
+    let line = format!("verify -partial_chain -CAfile {} {}", text(&file), text(&other));
+    assert!(!Command::new("openssl").args(line.split(' ')).output().unwrap().status.success(), "it signs for others");
+}
+
+#[test]
 fn nobody_is_made_a_node_a_component_or_one_of_the_systems_own() {
     let cluster = cluster();
     let refused = |name: &str, in_groups: &[&str], expected: &str| {

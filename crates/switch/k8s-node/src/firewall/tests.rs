@@ -115,6 +115,21 @@ fn the_kubelet_is_for_the_master_and_enrolment_for_nodes() {
 
 #[test]
 #[ignore = "needs root, for network namespaces, and iptables"]
+fn metrics_are_for_the_master_itself() {
+    for text in [NEW, ""] {
+        let world = World::new(text);
+        let _listening = world.master.listen([numbers::METRICS_SERVER]);
+        assert!(world.master.reaches(MASTER, numbers::METRICS_SERVER), "its own API server: {text}");
+        for (who, place) in
+            [("a worker", &world.worker), ("a pod", &world.pod_of_master), ("a pod elsewhere", &world.pod_of_worker)]
+        {
+            assert!(!place.reaches(MASTER, numbers::METRICS_SERVER), "{who}: {text}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs root, for network namespaces, and iptables"]
 fn no_pod_reaches_what_is_for_nodes_or_for_who_manages_the_switch_unless_it_is_allowed() {
     const PORTS: [u16; 7] = [numbers::ETCD, numbers::ENROLMENT, numbers::KUBELET, SSH, EAPI, GNMI, numbers::API_SERVER];
     let world = World::new(NEW);
