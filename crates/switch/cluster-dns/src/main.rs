@@ -1,8 +1,10 @@
-//! `cluster-dns`: answers the names of this switch's pods and programs.
+//! `cluster-dns`: answers the names of this switch's pods and programs. Called as `metrics-server` it is that: most of both is the same
+//! code, which a SWIX has no room for twice.
 
 #[macro_use(eprintln, print, println)]
 extern crate common;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -10,6 +12,9 @@ use cluster_dns::options::{self, Command};
 use cluster_dns::run;
 
 fn main() -> ExitCode {
+    if is_called(metrics_server::program::NAME) {
+        return metrics_server::program::main();
+    }
     let command = match options::parse(std::env::args_os().skip(1)) {
         Ok(command) => command,
         Err(error) => {
@@ -24,6 +29,10 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn is_called(name: &str) -> bool {
+    std::env::args_os().next().is_some_and(|called| Path::new(&called).file_name().is_some_and(|called| called == name))
 }
 
 fn follow(command: Command) -> anyhow::Result<()> {

@@ -15,6 +15,7 @@ pub mod inventory;
 pub mod kubelet;
 pub mod options;
 pub mod ownership;
+pub mod program;
 pub mod run;
 pub mod scrape;
 pub mod selector;

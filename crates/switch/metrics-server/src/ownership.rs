@@ -14,7 +14,7 @@ use crate::health::Health;
 const PATH: &str = "/apis/apiregistration.k8s.io/v1/apiservices/";
 
 /// How often is asked.
-const PAUSE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Ownership {

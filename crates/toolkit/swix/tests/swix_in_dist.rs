@@ -224,7 +224,7 @@ fn swix_in_dist_installs_runs_and_erases_in_a_32_bit_root() {
         .collect();
     expected.push(format!("kube-proxy: kube-proxy {}", opened.version("kube-proxy")));
     expected.push(format!("cluster-dns: cluster-dns {}", opened.version("cluster-dns")));
-    expected.push(format!("metrics-server: metrics-server {}", opened.version("metrics-server")));
+    expected.push(format!("metrics-server: metrics-server {}", opened.version("cluster-dns")));
     let etcd = opened.version("etcd");
     expected.push(format!("etcd: etcd Version: {etcd}"));
     expected.push(format!("etcdctl: etcdctl version: {etcd}"));

@@ -34,5 +34,7 @@ fn permit(port: &Port, node: &Node) -> Vec<String> {
         32 => line(&format!("host {}", range.addr())),
         _ => line(&range.to_string()),
     });
-    [remark].into_iter().chain(ranges).chain(own_pods).collect()
+    let permits: Vec<String> = ranges.chain(own_pods).collect();
+    // What is for this switch alone does not come from elsewhere.
+    if permits.is_empty() { permits } else { [remark].into_iter().chain(permits).collect() }
 }

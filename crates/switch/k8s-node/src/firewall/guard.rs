@@ -98,7 +98,7 @@ fn kept(network: &NetworkOn) -> Vec<String> {
     if network.open {
         return vec![enrolment];
     }
-    let ours = [numbers::KUBELET, numbers::ETCD, numbers::ETCD_PEERS];
+    let ours = [numbers::KUBELET, numbers::ETCD, numbers::ETCD_PEERS, numbers::METRICS_SERVER];
     let ours = ours.into_iter().filter(allowed).map(|port| drop("tcp", port));
     let services = "-m conntrack --ctstate DNAT -j RETURN".to_owned();
     let of_eos = numbers::OF_EOS.into_iter().filter(|(_, _, port)| allowed(port));

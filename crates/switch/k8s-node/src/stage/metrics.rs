@@ -36,11 +36,13 @@ pub fn metrics(switch: &Switch) -> Result<String> {
     let (credentials, pki) = (places::METRICS_CREDENTIALS.as_ref(), places::PKI.as_ref());
     let certificate = metrics_server::ensure_credentials(credentials, &switch.cluster, pki, SystemTime::now())?;
     roles(&client)?;
+    // Once it is registered, the API server asks it at once, and ever more seldom where nobody answers.
+    let service = service::ensure(SERVICE, switch, None)?;
     let objects = match operators(&client)? {
         Some(what) => format!("{what} is the operator's, and kept: ours is off"),
         None => objects(&client, &switch.node, &certificate)?,
     };
-    Ok(format!("{SERVICE} {}; {objects}", service::ensure(SERVICE, switch, None)?))
+    Ok(format!("{SERVICE} {service}; {objects}"))
 }
 
 /// What it may read, and who may read what it gives.
