@@ -1,6 +1,6 @@
 //! Only the API server is answered, and nobody else takes its place.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
 use serde_json::json;
@@ -38,12 +38,16 @@ fn strangers_in_any_number_and_headers_without_end_keep_nobody_from_an_answer() 
     let mut kept = running.connect(Some(&own));
     kept.write_all(format!("GET {NODES} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).unwrap();
     kept.flush().unwrap();
+    // It is known from here on.
+    let mut begun = [0; 15];
+    kept.read_exact(&mut begun).unwrap();
+    assert_eq!(&begun, b"HTTP/1.1 200 OK");
     let silent: Vec<TcpStream> = (0..200).map(|_| TcpStream::connect(running.address).unwrap()).collect();
     assert_eq!(running.ask(Some(&own), NODES).unwrap().0, 200);
     kept.write_all(format!("GET {NODES} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes()).unwrap();
     let mut answers = String::new();
-    std::io::Read::read_to_string(&mut kept, &mut answers).unwrap();
-    assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 2, "the API server's connection was closed for a stranger");
+    kept.read_to_string(&mut answers).unwrap();
+    assert!(answers.contains("HTTP/1.1 200 OK"), "the API server's connection was closed for a stranger");
     drop(silent);
     let endless = format!("GET {NODES} HTTP/1.1\r\nHost: x\r\nX-Remote-Group: {}\r\n\r\n", "x".repeat(1 << 20));
     assert_ne!(running.request(Some(&own), &endless).map_or(431, |(status, _)| status), 200);
