@@ -2,24 +2,17 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use api_watch::Connection;
-use daemon::tell_systemd;
-use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::sleep;
 
-use crate::health::{self, Health, State};
+use crate::health::{self, Health};
 use crate::kubelet::Kubelets;
 use crate::options::Options;
 use crate::server::{self, Server};
 use crate::store::Shared;
 use crate::{inventory, ownership, scrape, tls};
-
-/// How often is looked at whether this is ready.
-const TICK: Duration = Duration::from_millis(200);
 
 /// Serves until it is told to stop. An error is one of the options or of this machine.
 pub async fn run(options: Options) -> Result<()> {
@@ -32,18 +25,15 @@ pub async fn run(options: Options) -> Result<()> {
     let kubelets = Arc::new(Kubelets::new(to_kubelets, options.kubelet_port));
     let server = Server::new(shared.clone(), &options.front_proxy_name, to_clients);
     tracing::info!(address = %options.address, "metrics-server {}", env!("CARGO_PKG_VERSION"));
-    tell_systemd(&[NotifyState::Status("waiting for the API server")]);
 
     tokio::spawn(inventory::run(client.clone(), shared.clone()));
     tokio::spawn(ownership::run(client, health.clone()));
     tokio::spawn(scrape::run(kubelets, shared, health.clone()));
     tokio::spawn(health::serve(options.health_bind_address, health.clone()));
-    tokio::spawn(tell_when_ready(health.clone()));
     tokio::select! {
         stopped = stop_signal() => stopped?,
         served = serve(&options, server, &health) => match served? {},
     }
-    tell_systemd(&[NotifyState::Stopping]);
     Ok(())
 }
 
@@ -52,13 +42,6 @@ async fn serve(options: &Options, server: Server, health: &Health) -> Result<Inf
     let listener = listener.with_context(|| format!("cannot listen on {}", options.address))?;
     health.set_listening(true);
     Ok(server.serve(listener).await)
-}
-
-async fn tell_when_ready(health: Arc<Health>) {
-    while matches!(health.state(), State::Waiting(_)) {
-        sleep(TICK).await;
-    }
-    tell_systemd(&[NotifyState::Ready, NotifyState::Status("the API server is answered")]);
 }
 
 async fn stop_signal() -> Result<()> {
