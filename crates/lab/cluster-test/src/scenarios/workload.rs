@@ -68,7 +68,7 @@ fn are_measured(printed: &str, at: usize, names: &[&str]) -> Result<()> {
 }
 
 fn memory_is_bounded(master: &Switch<'_>) -> Result<()> {
-    let ask = "pid=$(systemctl show --property=MainPID metrics-server.service); sed -n 's/^VmRSS: *\\([0-9]*\\) kB/\\1/p' /proc/${pid#*=}/status";
+    let ask = "pid=$(systemctl show --property=MainPID metrics-server.service); sed -n 's/^VmRSS:[[:space:]]*\\([0-9]*\\) kB/\\1/p' /proc/${pid#*=}/status";
     let printed = master.sh(ask)?;
     let kib: u64 = printed.trim().parse().with_context(|| format!("its memory is told as {printed:?}"))?;
     ensure!(kib <= MEMORY, "metrics-server has {kib} KiB resident, and may have {MEMORY}");
