@@ -61,7 +61,7 @@ stages! {
     ApiServer = "api-server", Master, [ControlPlane], "waits until the API server answers";
     Rbac = "rbac", Master, [ApiServer], "what the API server may do at the kubelets";
     Metrics = "metrics", Master, [ApiServer], "what `kubectl top` shows";
-    Ready = "ready", Both, [ControlPlane, Kubelet, KubeProxy, ClusterDns, Metrics], "every component is healthy and the node is Ready";
+    Ready = "ready", Both, [ControlPlane, Kubelet, KubeProxy, ClusterDns], "every component is healthy and the node is Ready";
     Renewal = "renewal", Both, [Pki], "the timer that keeps the certificates valid";
 }
 

@@ -4,13 +4,13 @@ use std::{fs, io, iter, path::Path};
 
 use anyhow::{Context, Result};
 use common::{errors, files};
-use contract::{places, services};
+use contract::{Stage, places, services, status::StageState};
 
 use crate::{
     containers::{self, Engine},
-    iptables, leftovers, loaded_images, overlay, program,
+    iptables, leftovers, loaded_images, overlay, program, record,
     routes::{self, Caller},
-    storage,
+    stage, storage,
     switch::Switch,
     sysctls, systemd, volumes,
 };
@@ -34,6 +34,14 @@ pub fn run(caller: Caller) -> Result<()> {
         services::ENROLMENT,
     ] {
         step(unit, systemd::stop(unit));
+    }
+    if Switch::load().is_ok_and(|switch| switch.node.master) && record::read(Stage::Metrics).state == StageState::Done {
+        // An API server that does not answer any more is no reason to stay.
+        if let Err(error) = stage::metrics::leave() {
+            eprintln!(
+                "the APIService of metrics-server could not be removed, so that namespaces are not deleted until this release is back: {error:#}"
+            );
+        }
     }
     // The kubelet first, or it would start again what is ended here.
     for name in ["kubelet", "kube-proxy", "cluster-dns"] {

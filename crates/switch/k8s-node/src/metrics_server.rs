@@ -76,13 +76,6 @@ pub fn front_proxy_is_in(pki: &Path) -> bool {
     needed.iter().all(|file| fs::exists(pki.join(file)).unwrap_or(false))
 }
 
-impl WhyNot {
-    /// What is worth knowing of it: nothing where it was asked for.
-    pub fn remark(self) -> Option<String> {
-        (self != WhyNot::ClusterToml).then(|| format!("metrics-server is off: {self}"))
-    }
-}
-
 impl fmt::Display for WhyNot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -184,9 +177,9 @@ mod tests {
         let key = master.pki().join(Credential::Ca.key_file());
         fs::rename(&key, key.with_extension("away")).unwrap();
         let away = why_not(&master.cluster, master.pki()).unwrap();
-        assert!(away.remark().unwrap().contains("key is not on this switch"));
+        assert!(away.to_string().contains("key is not on this switch"));
         let mut off = master.cluster.clone();
         off.services.metrics_server = false;
-        assert_eq!(why_not(&off, master.pki()).and_then(WhyNot::remark), None, "it was asked for");
+        assert_eq!(why_not(&off, master.pki()), Some(WhyNot::ClusterToml));
     }
 }

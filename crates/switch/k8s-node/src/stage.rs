@@ -11,7 +11,7 @@ mod docker;
 mod endpoints_role;
 pub mod external_ips;
 mod identity;
-mod metrics;
+pub mod metrics;
 mod network;
 mod pki;
 mod prepare;

@@ -24,7 +24,7 @@ use crate::{
     reconciler, record,
     release::Release,
     room::Room,
-    rotate_ca, service, snapshots, storage,
+    rotate_ca, service, snapshots, stage, storage,
     switch::{self, Switch},
     systemd,
 };
@@ -72,7 +72,7 @@ pub fn collect() -> Result<Status> {
     findings.problems.extend(identity_problem(switch.as_ref(), &record::read(Stage::Pki)));
     let bring_up = systemd::is_active(services::BOOTSTRAP)?;
     let services = match &switch {
-        Some(switch) => services(switch, &mut findings.problems)?,
+        Some(switch) => services(switch, &mut findings)?,
         None => Vec::new(),
     };
     let certificates = switch.as_ref().filter(|_| !is_away);
@@ -100,11 +100,8 @@ pub fn collect() -> Result<Status> {
     if switch.as_ref().is_some_and(|switch| switch.node.worker) && is_done(Stage::ClusterDns) {
         findings.remarks.extend(health::names());
     }
-    if let Some(switch) = switch.as_ref().filter(|switch| switch.node.master && is_done(Stage::Metrics)) {
-        findings.remarks.extend(match metrics_server::why_not(&switch.cluster, places::PKI.as_ref()) {
-            Some(why) => why.remark(),
-            None => health::metrics(),
-        });
+    if switch.as_ref().is_some_and(|switch| switch.node.master) && is_done(Stage::Metrics) {
+        findings.remarks.extend(stage::metrics::remark(&record::read(Stage::Metrics).line).or_else(health::metrics));
     }
     conditions.iter().for_each(|condition| findings.pressure(condition));
     let reconciler = ReconcilerStatus {
@@ -152,18 +149,21 @@ fn state(bring_up: bool, stages: &[StageStatus], services: &[ServiceStatus], con
         NodeState::Stopped
     } else if any(StageState::Waiting) || any(StageState::Running) {
         NodeState::Starting
-    } else if unready || services.iter().any(|service| service.healthy != Some(true)) {
+    } else if unready || services.iter().any(|of| of.healthy != Some(true) && of.service != metrics_server::SERVICE) {
         NodeState::Failed
     } else {
         NodeState::Ready
     }
 }
 
-fn services(switch: &Switch, problems: &mut Vec<String>) -> Result<Vec<ServiceStatus>> {
+fn services(switch: &Switch, findings: &mut Findings) -> Result<Vec<ServiceStatus>> {
     let mut services = Vec::new();
     for name in service::of(switch) {
         let unit = format!("{name}.service");
         let state = systemd::state(&unit)?;
+        // Nothing of Kubernetes waits for it.
+        let Findings { problems, remarks } = findings;
+        let problems = if name == metrics_server::SERVICE { remarks } else { problems };
         let healthy = if state == "active" { Some(health::service(name)) } else { None };
         if let Some(Err(error)) = &healthy {
             problems.push(format!("{name} is not healthy: {error:#}; see `k8s-node logs {name}`"));

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use anyhow::{Context, Result};
 use base64ct::{Base64, Encoding};
 use cluster::Node;
+use common::files;
 use contract::{dns, metrics, places, ports};
 use serde_json::{Value, json};
 
@@ -13,7 +14,7 @@ use super::rbac;
 use crate::{
     api::Client,
     health,
-    metrics_server::{self, SERVICE},
+    metrics_server::{self, SERVICE, WhyNot},
     service,
     switch::Switch,
     systemd,
@@ -21,32 +22,68 @@ use crate::{
 
 const API_SERVICES: &str = "/apis/apiregistration.k8s.io/v1/apiservices";
 
+/// What the line begins with where there is none.
+const OFF: &str = "off: ";
+const NOT_THERE: &str = "metrics-server is not there yet: ";
+
 const ROLE: &str = "kubernetes-on-eos:metrics-server";
 
 /// Upstream's name, so that there is one role of this kind. An operator's is left as it is.
 const READERS: &str = "system:aggregated-metrics-reader";
 
+/// Nothing else of Kubernetes waits for it: what does not work is said, and tried again by every renewal.
 pub fn metrics(switch: &Switch) -> Result<String> {
+    Ok(made(switch)
+        .unwrap_or_else(|error| format!("{NOT_THERE}{error:#}; every renewal tries again, and `k8s-node renew`")))
+}
+
+fn made(switch: &Switch) -> Result<String> {
     let client = health::administrator()?;
     if let Some(why) = metrics_server::why_not(&switch.cluster, places::PKI.as_ref()) {
         systemd::stop(&format!("{SERVICE}.service"))?;
         let removed = if remove(&client)? { ", and its objects are removed" } else { "" };
-        return Ok(format!("off: {why}{removed}"));
+        files::remove_tree(places::METRICS_CREDENTIALS.as_ref())?;
+        return Ok(format!("{OFF}{why}{removed}"));
     }
     let (credentials, pki) = (places::METRICS_CREDENTIALS.as_ref(), places::PKI.as_ref());
     let certificate = metrics_server::ensure_credentials(credentials, &switch.cluster, pki, SystemTime::now())?;
-    roles(&client)?;
+    role(&client)?;
     // Once it is registered, the API server asks it at once, and ever more seldom where nobody answers.
     let service = service::ensure(SERVICE, switch, None)?;
-    let objects = match operators(&client)? {
-        Some(what) => format!("{what} is the operator's, and kept: ours is off"),
-        None => objects(&client, &switch.node, &certificate)?,
-    };
+    if let Some(what) = operators(&client)? {
+        // Ours would lead to what is theirs.
+        withdraw(&client)?;
+        return Ok(format!("{OFF}{what} is the operator's"));
+    }
+    readers(&client)?;
+    let objects = objects(&client, &switch.node, &certificate)?;
     Ok(format!("{SERVICE} {service}; {objects}"))
 }
 
-/// What it may read, and who may read what it gives.
-fn roles(client: &Client) -> Result<()> {
+/// What the stage's line says of why there is none, for the status; nothing where cluster.toml has it so.
+pub fn remark(line: &str) -> Option<String> {
+    let off = line.strip_prefix(OFF).filter(|why| !why.starts_with(&WhyNot::ClusterToml.to_string()));
+    let off = off.map(|why| format!("{SERVICE} is {OFF}{why}"));
+    off.or_else(|| line.starts_with(NOT_THERE).then(|| line.to_owned()))
+}
+
+/// Before the program goes: an APIService that nobody answers for keeps namespaces from being deleted, and discovery from being whole.
+pub fn leave() -> Result<()> {
+    withdraw(&health::administrator()?).map(drop)
+}
+
+/// Takes our APIService away; says whether there was one.
+fn withdraw(client: &Client) -> Result<bool> {
+    let api_service = format!("{API_SERVICES}/{}", metrics::API_SERVICE);
+    let had = found(client, &api_service)?.is_some_and(|object| leads_to_ours(&object));
+    if had {
+        client.delete(&api_service).with_context(|| format!("cannot remove {api_service}"))?;
+    }
+    Ok(had)
+}
+
+/// What it may read.
+fn role(client: &Client) -> Result<()> {
     let rbac = "rbac.authorization.k8s.io";
     let role = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1",
@@ -70,7 +107,13 @@ fn roles(client: &Client) -> Result<()> {
         "roleRef": { "apiGroup": rbac, "kind": "ClusterRole", "name": ROLE },
         "subjects": [{ "apiGroup": rbac, "kind": "User", "name": metrics::USER }],
     });
-    let into = |role: &str| format!("{rbac}/aggregate-to-{role}");
+    rbac::ensure(client, "clusterroles", &role, "rules")?;
+    rbac::ensure(client, "clusterrolebindings", &binding, "subjects").map(drop)
+}
+
+/// Who may read what it gives.
+fn readers(client: &Client) -> Result<()> {
+    let into = |role: &str| format!("rbac.authorization.k8s.io/aggregate-to-{role}");
     let readers = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRole",
@@ -80,8 +123,6 @@ fn roles(client: &Client) -> Result<()> {
         },
         "rules": [{ "apiGroups": [metrics::GROUP], "resources": ["nodes", "pods"], "verbs": ["get", "list", "watch"] }],
     });
-    rbac::ensure(client, "clusterroles", &role, "rules")?;
-    rbac::ensure(client, "clusterrolebindings", &binding, "subjects")?;
     ensure(client, &format!("{}/clusterroles/{READERS}", rbac::GROUP), &readers, |_| true).map(drop)
 }
 
@@ -148,17 +189,17 @@ fn ensure(client: &Client, path: &str, desired: &Value, is_right: impl Fn(&Value
     }
 }
 
-/// Takes away what is ours, so that nobody asks in vain; says whether there was anything.
+/// Takes away what is ours, so that nobody asks in vain and nobody has its rights; says whether there was anything. The role for readers is
+/// upstream's, too, and stays.
 fn remove(client: &Client) -> Result<bool> {
-    let api_service = format!("{API_SERVICES}/{}", metrics::API_SERVICE);
-    let had = found(client, &api_service)?.is_some_and(|object| leads_to_ours(&object));
-    if had {
-        client.delete(&api_service).with_context(|| format!("cannot remove {api_service}"))?;
-    }
+    let had = withdraw(client)?;
     let service = path("services");
     if found(client, &service)?.is_some_and(|object| is_ours(&object) && !has_selector(&object)) {
         // Its Endpoints go with it.
         client.delete(&service).with_context(|| format!("cannot remove {service}"))?;
+    }
+    for kind in ["clusterrolebindings", "clusterroles"] {
+        client.delete(&format!("{}/{kind}/{ROLE}", rbac::GROUP)).with_context(|| format!("cannot remove {ROLE}"))?;
     }
     Ok(had)
 }
@@ -199,6 +240,15 @@ fn leads_to_ours(api_service: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn why_there_is_none_is_a_remark_unless_it_was_asked_for() {
+        assert_eq!(remark("off: cluster.toml says metrics_server = false, and its objects are removed"), None);
+        assert_eq!(remark("metrics-server kept; corrected the APIService v1beta1.metrics.k8s.io"), None);
+        let operators = remark("off: the Service kube-system/metrics-server is the operator's").unwrap();
+        assert_eq!(operators, "metrics-server is off: the Service kube-system/metrics-server is the operator's");
+        assert!(remark(&format!("{NOT_THERE}no answer")).unwrap().contains("no answer"));
+    }
 
     #[test]
     fn an_apiservice_that_leads_elsewhere_or_was_made_by_another_is_not_ours() {

@@ -7,7 +7,7 @@ use common::retry::{self, Failed};
 use contract::Stage;
 
 use super::{Runner, waiting_for};
-use crate::{health, service, storage, switch::Switch, systemd};
+use crate::{health, metrics_server, service, storage, switch::Switch, systemd};
 
 const LIMIT: Duration = Duration::from_secs(600);
 const PAUSE: Duration = Duration::from_millis(250);
@@ -16,7 +16,8 @@ const PAUSE: Duration = Duration::from_millis(250);
 pub fn ready(switch: &Switch, runner: Runner) -> Result<String> {
     let asks_for_node = switch.node.worker && runner == Runner::BringUp;
     let (begun, mut said) = (SystemTime::now(), String::new());
-    let services: Vec<&str> = service::of(switch).collect();
+    // What nodes and pods use is nothing that they wait for.
+    let services: Vec<&str> = service::of(switch).filter(|name| *name != metrics_server::SERVICE).collect();
     let mut unhealthy = None;
     let healthy = retry::until("the node is healthy", LIMIT, PAUSE, || {
         let missing = missing(switch, &services, asks_for_node);
