@@ -12,7 +12,8 @@ const HEAD: &str = "\
 # Known vulnerabilities, and what of them is so here
 
 Written by `cargo xtask audit --write`; CI holds that it is what the newest build comes to. The same for scanners is in dist/, as OpenVEX.
-`fixed` names our patch, without which its tests fail (`cargo xtask audit --prove all`); `not affected` has a check that a machine makes of each build (a function that is not linked, a flag of a unit);
+`fixed` names our patch: `cargo xtask audit --prove all` holds that a test that it brings fails without it and all pass with it, or that its statement says why
+none can show that; `not affected` has a check that a machine makes of each build (a function that is not linked, a flag of a unit);
 `affected` says what to do. [SECURITY.md](../SECURITY.md) says how to get a newer one. EOS' own Docker, with its runc and containerd, is Arista's and
 not in here.
 ";

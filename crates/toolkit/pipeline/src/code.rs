@@ -61,7 +61,7 @@ fn places(work: &Work) -> &'static [&'static str] {
         | Work::Provenance(_) => &WRITTEN,
         Work::SuiteFiles(_) => &["pipeline/work/suite.rs", "sources/archive.rs", "sources/unpack.rs"],
         Work::SuiteProgram(_) => &["pipeline/work/suite.rs"],
-        Work::Proof(_) => &["pipeline/work/proof", "sources/patch"],
+        Work::Proof(_) => &["pipeline/work/go.rs", "pipeline/work/proof", "sources/patch"],
         Work::Vex(_) => &["audit/", "pipeline/work/vex.rs", "swix/elf"],
     }
 }
@@ -92,7 +92,10 @@ mod tests {
             origin: Default::default(),
             workspace,
         };
-        let steps = plan(&release, &request).unwrap().steps;
+        let patched = release.components.iter().find(|component| !component.tree.patches.is_empty()).unwrap();
+        let patch = patched.tree.patches[0].file_name().unwrap().to_string_lossy();
+        let patch = format!("{}/{patch}", patched.name);
+        let steps = plan(&release, &request).unwrap().of_proofs(&release, request.arch, &[&patch]).unwrap().steps;
         for step in &steps {
             for place in places(&step.work).iter().chain(&BY_ALL) {
                 assert!(
@@ -105,6 +108,10 @@ mod tests {
         for (name, _) in files::FILES.iter().filter(|(name, _)| name.starts_with("pipeline/work/")) {
             let counts = |step: &crate::step::Step| files_of(&step.work).any(|(counted, _)| counted == name);
             assert!(steps.iter().any(counts), "{name} counts for no step");
+        }
+        let proof = steps.last().unwrap();
+        for name in ["pipeline/work/go.rs", "pipeline/work/proof/trial.rs", "sources/patch/without.rs"] {
+            assert!(files_of(&proof.work).any(|(counted, _)| *counted == name), "{}: without {name}", proof.name);
         }
         let digest = |name: &str| of(&steps.iter().find(|step| step.name == name).unwrap().work);
         let kinds =

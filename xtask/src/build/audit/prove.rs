@@ -50,7 +50,7 @@ pub(super) fn run(ids: &[String], release: Option<String>, offline: bool) -> Res
         println!("{}", row.line());
         rows.push(row);
     }
-    let mut wrong = rows.iter().filter(|row| matches!(row.outcome, Outcome::Not(_))).count();
+    let mut wrong = rows.iter().filter(|row| row.is_wrong()).count();
     if ids.iter().any(|id| id == ALL) {
         let problems = sources::names_that_none_has(&session, &statements)?;
         problems.iter().for_each(|problem| eprintln!("  {problem}"));

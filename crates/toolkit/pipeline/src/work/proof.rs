@@ -109,6 +109,14 @@ pub(crate) fn run(job: &Job, work: &Proof) -> Result<()> {
         let taken: Vec<usize> = (0..series.len()).filter(|at| without.also.contains(&series[*at])).collect();
         let before = job.workshop.scratch().join("others");
         let others = patch::without(&tree, &series, &taken, is_test, &before)?;
+        ensure!(
+            others.also.is_empty(),
+            "{} cannot be taken back without {}, so that nothing tells {} from them: give it a test of its own, or say in the \
+             statement's `proof` why none can show it",
+            proven.also_without.join(", "),
+            names(&others.also).join(", "),
+            work.patch
+        );
         let others = overlay(job, "others", &laid_over(&tree, &before, &others))?;
         not_by_others(&trial, &packages, &others, &mut proven)?;
     }
@@ -136,7 +144,10 @@ fn without_it(package: &Package, results: &BTreeMap<String, Outcome>, proven: &m
 fn not_by_others(trial: &Trial, packages: &[Package], others: &Path, proven: &mut Proven) -> Result<()> {
     for package in packages {
         match trial.ran(package, others, "without the later patches alone")? {
-            Err(_) => proven.not_built.retain(|not_built| not_built.package != package.path),
+            Err(_) => {
+                proven.not_built.retain(|not_built| not_built.package != package.path);
+                proven.fail_without.retain(|name| !package.tests.contains(name));
+            }
             Ok(results) => {
                 let passes = |name: &String| results.get(name) == Some(&Outcome::Passed);
                 proven.fail_without.retain(|name| !package.tests.contains(name) || passes(name));
@@ -145,7 +156,7 @@ fn not_by_others(trial: &Trial, packages: &[Package], others: &Path, proven: &mu
     }
     ensure!(
         !proven.fail_without.is_empty() || !proven.not_built.is_empty(),
-        "the tests fail where {} alone is taken back, too, so that they show nothing of {}: give it a test of its own",
+        "the tests fail or do not compile where {} alone is taken back, too, so that they show nothing of {}: give it a test of its own",
         proven.also_without.join(", "),
         trial.work.patch
     );

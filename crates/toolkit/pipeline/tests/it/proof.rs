@@ -1,7 +1,11 @@
 //! A patch is proven by its tests, which fail without it and pass with it. Go is a stand-in: its tests are a script that looks for a
 //! word in the file of the tree, as the overlay has it.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::PathBuf,
+};
 
 use anyhow::Result;
 use common::Arch;
@@ -26,9 +30,15 @@ if grep -q limit thing_test.go && ! grep -q limit "$file"; then
     echo "./thing_test.go:2:2: undefined: limit" >&2
     exit 1
 fi
+if grep -q clash "$file"; then
+    echo "./thing.go:2:1: clash" >&2
+    exit 1
+fi
 cat >"$out" <<END
 #!/bin/sh
 echo "=== RUN   TestThing"
+grep -q writes thing_test.go && echo other >testdata/in
+grep -q around thing_test.go && echo other >other/in
 if grep -q always thing_test.go || grep -q fixed "$file"; then
     echo "--- PASS: TestThing (0.00s)"
 else
@@ -39,7 +49,7 @@ END
 chmod +x "$out"
 "#;
 
-const FIX: &str = "--- a/thing.go\n+++ b/thing.go\n@@ -1,3 +1,3 @@\n package thing\n-// broken\n+// fixed, with a limit\n var x = 1\n";
+const FIX: &str = "--- a/thing.go\n+++ b/thing.go\n@@ -1,3 +1,3 @@\n package thing\n-// broken\n+var limit = 1 // fixed\n var x = 1\n";
 
 /// A patch that adds a file with a test of that body.
 fn with_test(changes: &str, body: &str) -> String {
@@ -57,6 +67,8 @@ impl Series {
     fn new(patches: &[&str]) -> Self {
         let place = Place::new();
         place.write("thing", "thing.go", "package thing\n// broken\nvar x = 1\n");
+        place.write("thing", "testdata/in", "as it was\n");
+        place.write("thing", "other/in", "as it was\n");
         place.write("go", "go.mod", "module go\n");
         place.write("go", "bin/go", GO);
         fs::set_permissions(place.source_override("go").join("bin/go"), fs::Permissions::from_mode(0o755)).unwrap();
@@ -141,10 +153,37 @@ fn a_patch_that_mends_nothing_or_changes_only_tests_or_has_none_is_refused() {
 }
 
 #[test]
+fn what_a_comment_of_the_patch_has_is_nothing_that_it_makes() {
+    let told = FIX.replace("var limit = 1 // fixed", "// fixed, with a limit");
+    let said = Series::new(&[&with_test(&told, "limit")]).refused(1);
+    assert!(said.contains("do not compile without the patch 0.patch, and not as they name what it makes"), "{said}");
+}
+
+#[test]
+fn a_test_may_write_into_its_data_and_not_into_the_tree() {
+    let entry = |series: &Series, step: &str| entry_of(&series.place.cache(), &series.steps(1), step).unwrap();
+    let series = Series::new(&[&with_test(FIX, "writes")]);
+    assert_eq!(series.proven(1).unwrap().fail_without.len(), 1);
+    let log = fs::read_to_string(entry(&series, "prove-thing-0").out().join(LOG_OF_PROOF)).unwrap();
+    assert!(entry(&series, "tree-thing").is_intact() && !log.contains("testdata/in"), "its data are the tree's: {log}");
+
+    let series = Series::new(&[&with_test(FIX, "around")]);
+    if fs::metadata("/proc/self").unwrap().uid() != 0 {
+        let said = series.refused(1);
+        assert!(said.contains("write into the tree that programs are compiled of"), "{said}");
+        return;
+    }
+    series.proven(1).unwrap();
+    let log = fs::read_to_string(entry(&series, "prove-thing-0").out().join(LOG_OF_PROOF)).unwrap();
+    assert!(log.contains("other/in: Read-only file system"), "{log}");
+    assert!(entry(&series, "tree-thing").is_intact());
+}
+
+#[test]
 fn a_patch_that_cannot_be_taken_back_is_named() {
     let over = FIX
-        .replace("-// broken", "-// fixed, with a limit")
-        .replace("+// fixed, with a limit", "+// fixed in another way");
+        .replace("-// broken", "-var limit = 1 // fixed")
+        .replace("+var limit = 1 // fixed", "+var limit = 1 // fixed in another way");
     let series = Series::new(&[&with_test(FIX, "t.Log()"), &over]);
     let said = series.refused(1);
     assert!(said.contains("0.patch cannot be taken back") && said.contains("thing.go"), "{said}");
@@ -158,8 +197,26 @@ fn a_patch_that_cannot_be_taken_back_is_named() {
 
 #[test]
 fn a_test_that_fails_without_a_later_patch_alone_is_no_proof_of_the_earlier_one() {
-    let first = FIX.replace("fixed, with", "half, with");
-    let later = FIX.replace("-// broken", "-// half, with a limit");
+    let first = FIX.replace("fixed", "half");
+    let later = FIX.replace("-// broken", "-var limit = 1 // half");
     let said = Series::new(&[&with_test(&first, "t.Log()"), &later]).refused(2);
     assert!(said.contains("1.patch alone is taken back, too, so that they show nothing of 0.patch"), "{said}");
+}
+
+#[test]
+fn a_test_that_does_not_compile_without_a_later_patch_alone_is_no_proof_of_the_earlier_one() {
+    let first = FIX.replace("fixed", "clash");
+    let later = FIX.replace("-// broken", "-var limit = 1 // clash");
+    let said = Series::new(&[&with_test(&first, "t.Log()"), &later]).refused(2);
+    assert!(said.contains("1.patch alone is taken back, too, so that they show nothing of 0.patch"), "{said}");
+}
+
+#[test]
+fn a_later_patch_that_only_goes_with_one_after_it_tells_nothing() {
+    let hunk = "--- a/thing.go\n+++ b/thing.go\n@@ -1,3 ";
+    let first = format!("{hunk}+1,4 @@\n package thing\n-// broken\n+// half\n var x = 1\n+// fixed\n");
+    let back = format!("{hunk}+1,3 @@\n package thing\n-// half\n+// broken\n var x = 1\n");
+    let last = format!("{hunk}+1,3 @@\n package thing\n-// broken\n+// other\n var x = 1\n");
+    let said = Series::new(&[&with_test(&first, "t.Log()"), &back, &last]).refused(3);
+    assert!(said.contains("1.patch cannot be taken back without 2.patch, so that nothing tells 0.patch"), "{said}");
 }

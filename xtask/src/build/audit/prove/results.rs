@@ -20,9 +20,23 @@ pub struct Row<'a> {
 }
 
 impl Row<'_> {
+    /// Whether something is said of it that no test shows, and no reason why none can.
+    pub fn is_wrong(&self) -> bool {
+        match &self.outcome {
+            Outcome::Proven(proven) => is_weak(proven),
+            Outcome::Said(_) => false,
+            Outcome::Not(_) => true,
+        }
+    }
+
     pub fn line(&self) -> String {
         let what = match &self.outcome {
-            Outcome::Proven(proven) if is_weak(proven) => format!("holds, weakly: {}", without(proven)),
+            Outcome::Proven(proven) if is_weak(proven) => {
+                format!(
+                    "IS NOT SHOWN: {}, and no test fails: give it one, or say in the statement's `proof` why none can",
+                    without(proven)
+                )
+            }
             Outcome::Proven(proven) => format!("holds: {}", without(proven)),
             Outcome::Said(reason) => format!("is said, and not shown: {reason}"),
             Outcome::Not(why) => format!("DOES NOT HOLD: {why}"),
@@ -58,7 +72,7 @@ fn without(proven: &Proven) -> String {
 pub fn counts(rows: &[Row]) -> String {
     let count = |is: &dyn Fn(&Outcome) -> bool| rows.iter().filter(|row| is(&row.outcome)).count();
     format!(
-        "{} shown by tests that fail without the patch, {} by tests that do not compile without it, {} said with a reason, {} not shown",
+        "{} shown by tests that fail without the patch, {} too weakly by tests that do not compile without it, {} said with a reason, {} not shown",
         count(&|outcome| matches!(outcome, Outcome::Proven(proven) if !is_weak(proven))),
         count(&|outcome| matches!(outcome, Outcome::Proven(proven) if is_weak(proven))),
         count(&|outcome| matches!(outcome, Outcome::Said(_))),
@@ -80,7 +94,8 @@ pub fn table(rows: &[Row]) -> String {
                     1 => "; another passes".to_owned(),
                     many => format!("; {many} others pass"),
                 };
-                (without(proven) + &as_with, "all pass".to_owned())
+                let weakly = if is_weak(proven) { "not shown: " } else { "" };
+                (format!("{weakly}{}{as_with}", without(proven)), "all pass".to_owned())
             }
             Outcome::Said(reason) => (format!("not run: {reason}"), "not run".to_owned()),
             Outcome::Not(why) => (format!("does not hold: {why}"), "-".to_owned()),
@@ -112,11 +127,15 @@ mod tests {
         ];
         let lines: Vec<String> = rows.iter().map(Row::line).collect();
         assert!(lines[0].contains("holds: TestA fails without the patch (2.0 s)"), "{lines:?}");
-        assert!(lines[1].contains("holds, weakly: the tests of b.org/c do not compile without its limit"), "{lines:?}");
+        assert!(
+            lines[1].contains("IS NOT SHOWN: the tests of b.org/c do not compile without its limit, and no test fails"),
+            "{lines:?}"
+        );
+        assert_eq!(rows.iter().map(Row::is_wrong).collect::<Vec<_>>(), [false, true, false, true]);
         assert!(lines[3].contains("DOES NOT HOLD: it passes"), "{lines:?}");
         let table = table(&rows);
         assert!(
-            table.contains("1 shown by tests that fail without the patch, 1 by tests that do not compile"),
+            table.contains("1 shown by tests that fail without the patch, 1 too weakly by tests that do not"),
             "{table}"
         );
         assert!(table.contains("| CVE-2021-1 | a/3.patch | not run: By hand. | not run | 2.0 s |"), "{table}");

@@ -44,8 +44,9 @@ pub(super) fn of_tests(text: &str) -> BTreeMap<String, Outcome> {
     found
 }
 
-/// What a compiler missed in a file of tests that stands in lines that a patch adds.
+/// What a compiler missed in a file of tests that stands in lines that a patch adds, and not in a comment there.
 pub(super) fn names_what_is_made(text: &str, made: &[&str]) -> Option<String> {
+    let made = without_comments(made);
     let lines = text.lines().filter(|line| line.contains("_test.go:"));
     let missed = lines.filter_map(|line| {
         let (_, rest) = line.split_once("undefined: ").or_else(|| line.split_once("unknown field ")).or_else(|| {
@@ -58,6 +59,27 @@ pub(super) fn names_what_is_made(text: &str, made: &[&str]) -> Option<String> {
     let is_word =
         |line: &str, name: &str| line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name);
     missed.into_iter().find(|name| !name.is_empty() && made.iter().any(|line| is_word(line, name)))
+}
+
+/// Lines of Go without their comments. A text with `//` in it ends there, too, so that less counts.
+fn without_comments(lines: &[&str]) -> Vec<String> {
+    let mut is_inside = false;
+    let code_of = |line: &&str| {
+        let (mut code, mut rest) = (String::new(), *line);
+        loop {
+            if is_inside {
+                let Some((_, after)) = rest.split_once("*/") else { return code };
+                (is_inside, rest) = (false, after);
+            }
+            let Some(at) = rest.find("//").into_iter().chain(rest.find("/*")).min() else { return code + rest };
+            code = code + &rest[..at] + " ";
+            if rest[at..].starts_with("//") {
+                return code;
+            }
+            (is_inside, rest) = (true, &rest[at + 2..]);
+        }
+    };
+    lines.iter().map(code_of).collect()
 }
 
 #[cfg(test)]
@@ -79,7 +101,8 @@ mod tests {
 
     #[test]
     fn what_does_not_compile_counts_where_the_tests_name_what_the_patch_makes() {
-        let made = ["var limit = 3", "func (t *T) Bound(n int) int {"];
+        let made =
+            ["var limit = 3 // not more", "// told", "/* hidden", "still */ func (t *T) Bound(/* n */ n int) int {"];
         let missed = |line: &str| names_what_is_made(line, &made);
         assert_eq!(missed("./a_test.go:3:2: undefined: limit").as_deref(), Some("limit"));
         assert_eq!(
@@ -88,5 +111,8 @@ mod tests {
         );
         assert_eq!(missed("a_test.go:3:2: undefined: limi"), None);
         assert_eq!(missed("a.go:3:2: undefined: limit"), None, "what is not a test does not compile");
+        for word in ["more", "told", "hidden", "still"] {
+            assert_eq!(missed(&format!("a_test.go:3:2: undefined: {word}")), None, "a comment makes nothing");
+        }
     }
 }

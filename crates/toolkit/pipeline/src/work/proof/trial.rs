@@ -33,10 +33,14 @@ const LIMIT: Duration = Duration::from_secs(6 * 60);
 /// No file of theirs may be larger, the log among them.
 const FILE_SIZE: &str = "--fsize=268435456";
 
-/// Runs `{test}`, of which only the tests that `{tests}` matches. What they mount, which root alone can, goes with them.
+/// Makes a directory read-only in its mount namespace, and runs there what follows.
+const READ_ONLY: &str = r#"mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && shift && exec "$@""#;
+
+/// Runs `{test}`, of which only the tests that `{tests}` matches. What they mount, which root alone can, goes with them; they cannot
+/// write into `{tree}`.
 pub(crate) fn command() -> CommandLine {
     let timeout = format!("-test.timeout={RUN}");
-    let apart: &[&str] = if is_root() { &["unshare", "--mount"] } else { &[] };
+    let apart: &[&str] = if is_root() { &["unshare", "--mount", "sh", "-c", READ_ONLY, "sh", "{tree}"] } else { &[] };
     let argv =
         ["prlimit", FILE_SIZE, "--core=0", "{test}", "-test.v", "-test.count=1", &timeout, "-test.run", "{tests}"];
     CommandLine::new("{directory}", [apart, &argv].concat())
@@ -65,7 +69,8 @@ impl Trial<'_> {
     ) -> Result<Result<BTreeMap<String, Outcome>, String>> {
         let scratch = self.job.workshop.scratch();
         let test = scratch.join("of-a-package.test");
-        let gopath = self.job.need(&format!("tree-{}", self.work.component))?;
+        let entry = self.job.entry(&format!("tree-{}", self.work.component))?;
+        let gopath = entry.out();
         let mut places = Toolchain::of(self.job, &self.work.toolchain)?.places(self.job)?;
         places = places.with("tree", &gopath)?.with("overlay", overlay)?.with("test", &test)?;
         places = places.with("package", &package.path)?;
@@ -87,9 +92,17 @@ impl Trial<'_> {
         let directory = self.directory(package, &home.path().join("tree"))?;
         let places =
             Places::default().with("test", &test)?.with("directory", directory)?.with("scratch", home.path())?;
-        let places = places.with("tests", format!("^({})$", names.join("|")))?;
+        let places = places.with("tree", &gopath)?.with("tests", format!("^({})$", names.join("|")))?;
         let run = self.work.run.program(&places, &format!("run the tests of {}", package.path))?;
         let (passes, said) = self.run(run.limit(LIMIT), title)?;
+        // Where nothing keeps them from it.
+        if !is_root() && !entry.is_intact() {
+            bail!(
+                "the tests of {} write into the tree that programs are compiled of, {}: remove it, and prove as root, where they cannot",
+                package.path,
+                gopath.display()
+            );
+        }
         let ended = outcome::of_tests(&said);
         if !passes && ended.values().all(|outcome| matches!(outcome, Outcome::Passed | Outcome::Skipped)) {
             bail!(
@@ -116,7 +129,8 @@ impl Trial<'_> {
         }
     }
 
-    /// The package's directory as its tests may write into it: its files are copies, all around them are links into the tree.
+    /// The package's directory as its tests may write into it: its files and their data are copies, all around them are links into
+    /// the tree.
     fn directory(&self, package: &Package, into: &Path) -> Result<PathBuf> {
         let (mut from, mut to) = (self.tree.to_owned(), into.to_owned());
         for part in package.directory.split('/').filter(|part| !part.is_empty()) {
@@ -128,7 +142,8 @@ impl Trial<'_> {
     }
 }
 
-/// Makes a directory with links to all that another one has but for one entry; its files are copied where that is asked for.
+/// Makes a directory with links to all that another one has but for one entry; its files and `testdata/` are copied where that is
+/// asked for.
 fn mirror(from: &Path, to: &Path, but: Option<&str>, copies: bool) -> Result<()> {
     files::create_dir(to)?;
     let entries = fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))?;
@@ -138,10 +153,13 @@ fn mirror(from: &Path, to: &Path, but: Option<&str>, copies: bool) -> Result<()>
         if but.is_some_and(|but| entry.file_name() == but) {
             continue;
         }
-        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
-        let made =
-            if copies && is_file { fs::copy(entry.path(), &target).map(drop) } else { symlink(entry.path(), &target) };
-        made.with_context(|| format!("cannot make {}", target.display()))?;
+        let is_data = |kind: fs::FileType| kind.is_dir() && entry.file_name() == "testdata";
+        let is_own = entry.file_type().is_ok_and(|kind| kind.is_file() || is_data(kind));
+        if copies && is_own {
+            files::copy_tree(&entry.path(), &target)?;
+            continue;
+        }
+        symlink(entry.path(), &target).with_context(|| format!("cannot make {}", target.display()))?;
     }
     Ok(())
 }
