@@ -141,7 +141,7 @@ fn resource(state: &State, now: Instant, rest: &[&str], query: &str) -> Result<A
             object.map(|object| Answer::json(&object)).ok_or_else(|| Refusal::no_object("nodes", name))
         }
         ["namespaces", namespace, "pods", name] => {
-            let found = state.pods(Some(namespace), now).find(|(other, ..)| other.1 == *name);
+            let found = state.pods(Some(namespace), now).find(|(other, ..)| *other.1 == **name);
             let object = found.and_then(|(name, pod, usage)| Some(PodMetrics::new(name, pod, usage?)?.whole()));
             object.map(|object| Answer::json(&object)).ok_or_else(|| Refusal::no_object("pods", name))
         }

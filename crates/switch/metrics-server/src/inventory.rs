@@ -17,8 +17,6 @@ use serde::Deserialize;
 use crate::store::{Node, Pod, Shared, State};
 use crate::summary::PodName;
 
-type Labels = BTreeMap<String, String>;
-
 /// Watches for ever.
 pub async fn run(client: Client, shared: Arc<Shared>) {
     let nodes = watch(client.clone(), || NodesGatherer { shared: shared.clone(), list: BTreeMap::new() });
@@ -111,7 +109,7 @@ impl NodeObject {
         let node = Node {
             address: address.and_then(|address| address.address.parse::<IpAddr>().ok()),
             ready: self.status.conditions.iter().any(is_ready),
-            labels: self.metadata.labels.unwrap_or_default(),
+            labels: self.metadata.labels.unwrap_or_default().into(),
         };
         Some((self.metadata.name?, node))
     }
@@ -119,17 +117,14 @@ impl NodeObject {
 
 impl PodObject {
     fn name(&self) -> Option<PodName> {
-        Some((self.metadata.namespace.clone()?, self.metadata.name.clone()?))
+        Some((self.metadata.namespace.as_deref()?.into(), self.metadata.name.as_deref()?.into()))
     }
 
     /// None where it is on no node.
     fn read(self) -> Option<Pod> {
-        Some(Pod { node: self.spec.node_name.filter(|name| !name.is_empty())?, labels: labels(self.metadata.labels) })
+        let node = self.spec.node_name.filter(|name| !name.is_empty())?;
+        Some(Pod { node: node.into(), labels: self.metadata.labels.unwrap_or_default().into() })
     }
-}
-
-fn labels(labels: Option<Labels>) -> Labels {
-    labels.unwrap_or_default()
 }
 
 struct NodesGatherer {
@@ -217,6 +212,6 @@ mod tests {
     fn a_pod_is_one_once_it_is_on_a_node() {
         let pod = |spec| serde_json::from_value::<PodObject>(json!({"metadata": {"name": "a"}, "spec": spec})).unwrap();
         assert!(pod(json!({"containers": []})).read().is_none());
-        assert_eq!(pod(json!({"nodeName": "veos-l1"})).read().unwrap().node, "veos-l1");
+        assert_eq!(pod(json!({"nodeName": "veos-l1"})).read().unwrap().node.as_ref(), "veos-l1");
     }
 }

@@ -11,7 +11,8 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::health::Health;
 use crate::kubelet::Kubelets;
-use crate::store::{ROUND, Shared};
+use crate::store::Shared;
+use crate::usage::ROUND;
 
 /// Kubelets that are asked beside each other.
 const AT_ONCE: usize = 8;

@@ -1,6 +1,6 @@
 //! Which objects a client wants: `labelSelector` and `fieldSelector` of a list, as the API server reads them.
 
-use std::collections::BTreeMap;
+use crate::labels::LabelSet;
 
 /// Of labels: all of these are to be so.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -37,12 +37,12 @@ impl Labels {
         Ok(Labels(requirements))
     }
 
-    pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
+    pub fn matches(&self, labels: &LabelSet) -> bool {
         self.0.iter().all(|Requirement { key, is }| match (is, labels.get(key)) {
             (Is::There, value) => value.is_some(),
             (Is::NotThere, value) => value.is_none(),
-            (Is::In(values), value) => value.is_some_and(|value| values.contains(value)),
-            (Is::NotIn(values), value) => value.is_none_or(|value| !values.contains(value)),
+            (Is::In(values), value) => value.is_some_and(|value| values.iter().any(|one| one == value)),
+            (Is::NotIn(values), value) => value.is_none_or(|value| !values.iter().any(|one| one == value)),
         })
     }
 }
@@ -153,12 +153,14 @@ impl Fields {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn matches(selector: &str) -> bool {
         let labels = [("app", "web"), ("tier", "front"), ("k8s.io/x", "")];
-        let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        Labels::parse(selector).unwrap().matches(&labels)
+        let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        Labels::parse(selector).unwrap().matches(&LabelSet::from(BTreeMap::from(labels)))
     }
 
     #[test]

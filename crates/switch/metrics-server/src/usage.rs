@@ -1,6 +1,6 @@
 //! What is used of CPU, out of what a kernel has counted of it at two times; and how the API writes it.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// What CPU time came to at a time. kubelets write whole seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,16 +28,27 @@ pub struct Usage {
 /// What kubelet's own figure is of, about: how often it looks.
 const OF_KUBELET: Duration = Duration::from_secs(10);
 
+/// How often kubelets are asked.
+pub const ROUND: Duration = Duration::from_secs(30);
+
+/// What is older is not given: some rounds went by without an answer, or without anything new in it.
+pub const OLDEST: Duration = Duration::from_secs(3 * ROUND.as_secs() + ROUND.as_secs() / 2);
+
+/// A longer time between two readings is that of a clock that was set.
+const LONGEST_WINDOW: Duration = Duration::from_secs(5 * ROUND.as_secs());
+
 /// What is known of one node or container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Measured {
     reading: Reading,
-    pub usage: Option<Usage>,
+    /// When a reading of another time was there last.
+    moved: Instant,
+    usage: Option<Usage>,
 }
 
 impl Measured {
     /// `before` is what the round before has left of the same.
-    pub fn new(before: Option<&Measured>, reading: Reading) -> Self {
+    pub fn new(before: Option<&Measured>, reading: Reading, now: Instant) -> Self {
         let nanocores = match before {
             // kubelet has not looked since.
             Some(before) if before.reading.at == reading.at && before.reading.started == reading.started => {
@@ -52,13 +63,21 @@ impl Measured {
         let nanocores = nanocores.or_else(|| reading.nanocores.map(|nanocores| (nanocores, OF_KUBELET)));
         let usage =
             nanocores.map(|(nanocores, window)| Usage { at: reading.at, window, nanocores, memory: reading.memory });
-        Measured { reading, usage }
+        Measured { reading, moved: now, usage }
+    }
+
+    /// Nothing of what kubelet has not measured anew for too long.
+    pub fn usage(&self, now: Instant) -> Option<Usage> {
+        self.usage.filter(|_| now.saturating_duration_since(self.moved) <= OLDEST)
     }
 }
 
-/// Nothing where the count has begun anew, or a clock went back.
+/// Nothing where the count has begun anew, or a clock was set.
 fn rate(before: &Reading, now: &Reading) -> Option<(u64, Duration)> {
-    let window = now.at.duration_since(before.at).ok().filter(|window| !window.is_zero())?;
+    let window = now.at.duration_since(before.at).ok()?;
+    if window.is_zero() || window > LONGEST_WINDOW {
+        return None;
+    }
     let used = now.cpu_time?.checked_sub(before.cpu_time?).filter(|_| before.started == now.started)?;
     let nanocores = u128::from(used).saturating_mul(1_000_000_000) / window.as_nanos().max(1);
     Some((u64::try_from(nanocores).unwrap_or(u64::MAX), window))
@@ -90,8 +109,8 @@ mod tests {
     }
 
     fn used(before: Option<Reading>, now: Reading) -> (u64, u64) {
-        let before = before.map(|before| Measured::new(None, before));
-        let usage = Measured::new(before.as_ref(), now).usage.unwrap();
+        let before = before.map(|before| Measured::new(None, before, Instant::now()));
+        let usage = Measured::new(before.as_ref(), now, Instant::now()).usage.unwrap();
         (usage.nanocores, usage.window.as_secs())
     }
 
@@ -104,25 +123,44 @@ mod tests {
     }
 
     #[test]
-    fn a_first_round_a_restart_and_a_clock_that_went_back_have_kubelets_own_figure() {
+    fn a_first_round_a_restart_and_a_clock_that_was_set_have_kubelets_own_figure() {
         assert_eq!(used(None, reading(10, 5)), (7, 10));
         assert_eq!(used(Some(reading(10, 500)), reading(40, 5)), (7, 10), "the count is another one");
         assert_eq!(used(Some(reading(40, 5)), reading(10, 500)), (7, 10));
+        assert_eq!(used(Some(reading(10, 0)), reading(160, 150_000_000_000)), (1_000_000_000, 150));
+        assert_eq!(used(Some(reading(10, 0)), reading(161, 500)), (7, 10), "a clock was set an hour ahead, say");
         let restarted = Reading { started: Some(at(20)), ..reading(40, 5_000_000_000) };
         assert_eq!(used(Some(reading(10, 5)), restarted), (7, 10));
         let nothing = Reading { nanocores: None, cpu_time: None, ..reading(10, 0) };
-        assert_eq!(Measured::new(None, nothing).usage, None);
+        assert_eq!(Measured::new(None, nothing, Instant::now()).usage, None);
     }
 
     #[test]
     fn what_kubelet_has_not_looked_at_again_is_as_it_was() {
-        let first = Measured::new(None, reading(10, 0));
-        let second = Measured::new(Some(&first), reading(40, 30_000_000_000));
-        let third = Measured::new(Some(&second), Reading { memory: 8192, ..reading(40, 30_000_000_000) });
+        let begin = Instant::now();
+        let first = Measured::new(None, reading(10, 0), begin);
+        let second = Measured::new(Some(&first), reading(40, 30_000_000_000), begin);
+        let third = Measured::new(Some(&second), Reading { memory: 8192, ..reading(40, 30_000_000_000) }, begin);
         assert_eq!(third.usage.unwrap().nanocores, 1_000_000_000);
         assert_eq!(third.usage.unwrap().memory, 8192);
-        let fourth = Measured::new(Some(&third), reading(70, 45_000_000_000));
+        let fourth = Measured::new(Some(&third), reading(70, 45_000_000_000), begin);
         assert_eq!(fourth.usage.unwrap().nanocores, 500_000_000, "measured from the last time that it looked");
+    }
+
+    #[test]
+    fn what_kubelet_does_not_look_at_any_more_is_not_given() {
+        let begin = Instant::now();
+        let mut measured = Measured::new(None, reading(10, 0), begin);
+        for round in 1..=3 {
+            let now = begin + round * ROUND;
+            measured = Measured::new(Some(&measured), reading(10, 0), now);
+            assert!(measured.usage(now).is_some(), "round {round}");
+        }
+        let now = begin + 4 * ROUND;
+        measured = Measured::new(Some(&measured), reading(10, 0), now);
+        assert_eq!(measured.usage(now), None, "its time has stood still for longer than OLDEST");
+        measured = Measured::new(Some(&measured), reading(130, 60_000_000_000), now);
+        assert_eq!(measured.usage(now).unwrap().nanocores, 500_000_000);
     }
 
     #[test]

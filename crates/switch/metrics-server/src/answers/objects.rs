@@ -1,10 +1,10 @@
 //! The API's objects as they are written.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use serde::{Serialize, Serializer};
 
+use crate::labels::LabelSet;
 use crate::store::{Node, Pod};
 use crate::summary::PodName;
 use crate::usage::{Usage, cpu, memory};
@@ -41,8 +41,8 @@ struct Metadata<'a> {
     namespace: Option<&'a str>,
     #[serde(serialize_with = "rfc3339")]
     creation_timestamp: SystemTime,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    labels: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "LabelSet::is_empty")]
+    labels: &'a LabelSet,
 }
 
 #[derive(Serialize)]

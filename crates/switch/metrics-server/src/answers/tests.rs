@@ -4,18 +4,19 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use super::*;
+use crate::labels::LabelSet;
 use crate::store::{Node, Pod};
-use crate::summary::{PodName, Readings};
+use crate::summary::{Container, PodName, Readings};
 use crate::usage::Reading;
 
 const V1BETA1: &str = "/apis/metrics.k8s.io/v1beta1";
 
-fn labels(value: &str) -> BTreeMap<String, String> {
-    BTreeMap::from([("app".to_owned(), value.to_owned())])
+fn labels(value: &str) -> LabelSet {
+    BTreeMap::from([("app".to_owned(), value.to_owned())]).into()
 }
 
 fn name(namespace: &str, name: &str) -> PodName {
-    (namespace.to_owned(), name.to_owned())
+    (namespace.into(), name.into())
 }
 
 fn reading(seconds: u64) -> Reading {
@@ -30,10 +31,10 @@ fn state() -> State {
         state.set_node(node.to_owned(), Some(Node { ready: true, labels: labels(node), address: None }));
     }
     for (namespace, pod, node) in [("x", "web", "a"), ("x", "db", "a"), ("y", "web", "a"), ("y", "new", "b")] {
-        state.set_pod(name(namespace, pod), Some(Pod { node: node.to_owned(), labels: labels(pod) }));
+        state.set_pod(name(namespace, pod), Some(Pod { node: node.into(), labels: labels(pod) }));
     }
     for seconds in [0, 30] {
-        let containers = || BTreeMap::from([("main".to_owned(), Some(reading(seconds)))]);
+        let containers = || Box::new([Container { name: "main".into(), reading: Some(reading(seconds)) }]) as Box<[_]>;
         let pods = [name("x", "web"), name("x", "db"), name("y", "web")].map(|name| (name, containers()));
         let readings = Readings { node: Some(reading(seconds)), pods: BTreeMap::from(pods) };
         state.set_readings("a", readings, Instant::now());
