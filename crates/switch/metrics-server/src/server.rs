@@ -16,8 +16,9 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -38,8 +39,11 @@ const HEADERS_MAX_BYTES: usize = 64 * 1024;
 const MOST_CONNECTIONS: usize = 64;
 
 /// Answers that are in memory at a time, and how long one waits for its turn.
-const ANSWERS_AT_ONCE: usize = 4;
+const ANSWERS_AT_ONCE: usize = 2;
 const TURN: Duration = Duration::from_secs(10);
+
+/// Until the client has read an answer: a turn is not its to keep.
+const READING: Duration = Duration::from_secs(5);
 
 /// What a connection is answered out of.
 #[derive(Clone)]
@@ -54,8 +58,17 @@ pub struct Server {
 /// An answer that takes its turn until the last of it was written.
 struct Held {
     body: Vec<u8>,
-    _turn: OwnedSemaphorePermit,
+    _turn: Turn,
 }
+
+/// One answer's, of its connection.
+struct Turn {
+    _permit: OwnedSemaphorePermit,
+    _written: oneshot::Sender<Infallible>,
+}
+
+/// What tells a connection's watch of each answer that is begun; it hears of its end when the other side is dropped.
+type Begun = mpsc::UnboundedSender<oneshot::Receiver<Infallible>>;
 
 impl AsRef<[u8]> for Held {
     fn as_ref(&self) -> &[u8] {
@@ -114,11 +127,19 @@ impl Server {
         let chain = stream.get_ref().1.peer_certificates();
         let (has_certificate, is_front_proxy) = (chain.is_some(), front_proxy::is_named(chain, &self.front_proxy));
         is_known.store(is_front_proxy, Ordering::Relaxed);
+        self.exchange(stream, has_certificate, is_front_proxy).await;
+    }
+
+    async fn exchange<S>(self, stream: S, has_certificate: bool, is_front_proxy: bool)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let (begun, answers) = mpsc::unbounded_channel();
         let service = service_fn(move |request: Request<Incoming>| {
-            let server = self.clone();
+            let (server, begun) = (self.clone(), begun.clone());
             async move {
                 let answer = if is_front_proxy {
-                    server.answer(&request).await
+                    server.answer(&request, &begun).await
                 } else {
                     whole(Answer::unauthorized(has_certificate), None)
                 };
@@ -132,22 +153,38 @@ impl Server {
             .keep_alive(is_front_proxy)
             .max_buf_size(HEADERS_MAX_BYTES)
             .serve_connection(TokioIo::new(stream), service);
-        if let Err(error) = connection.await {
-            tracing::trace!(%error, "a connection ended");
+        tokio::select! {
+            ended = connection => if let Err(error) = ended {
+                tracing::trace!(%error, "a connection ended");
+            },
+            () = slow(answers) => tracing::debug!("a client does not read its answer: the connection is closed"),
         }
     }
 
-    async fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-        let Ok(Ok(turn)) = timeout(TURN, self.turns.clone().acquire_owned()).await else {
+    async fn answer(&self, request: &Request<Incoming>, begun: &Begun) -> Response<Full<Bytes>> {
+        let Ok(Ok(permit)) = timeout(TURN, self.turns.clone().acquire_owned()).await else {
             return whole(Answer::too_many(), None);
         };
         let uri = request.uri();
         let answer = self.shared.read(|state| answer(state, Instant::now(), request.method(), uri.path(), uri.query()));
-        whole(answer, Some(turn))
+        let (written, until_written) = oneshot::channel();
+        // The watch is there for as long as the connection.
+        let _ = begun.send(until_written);
+        whole(answer, Some(Turn { _permit: permit, _written: written }))
     }
 }
 
-fn whole(Answer { status, body }: Answer, turn: Option<OwnedSemaphorePermit>) -> Response<Full<Bytes>> {
+/// Ends when an answer is not read within its limit, and never where each is.
+async fn slow(mut answers: mpsc::UnboundedReceiver<oneshot::Receiver<Infallible>>) {
+    while let Some(written) = answers.recv().await {
+        if timeout(READING, written).await.is_err() {
+            return;
+        }
+    }
+    std::future::pending().await
+}
+
+fn whole(Answer { status, body }: Answer, turn: Option<Turn>) -> Response<Full<Bytes>> {
     let body = match turn {
         Some(turn) => Bytes::from_owner(Held { body, _turn: turn }),
         None => Bytes::from(body),
@@ -165,4 +202,70 @@ pub async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
         tracing::warn!(%address, %error, "nothing can listen for the API server; trying again");
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::crypto::ring::default_provider;
+    use rustls::server::ResolvesServerCertUsingSni;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+    use tokio::task::yield_now;
+
+    use super::*;
+
+    fn server() -> Server {
+        let config = ServerConfig::builder_with_provider(Arc::new(default_provider()));
+        let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+        let config = config.with_cert_resolver(Arc::new(ResolvesServerCertUsingSni::new()));
+        Server::new(Arc::default(), "front-proxy-client", config)
+    }
+
+    /// A client that has asked, and can take fewer bytes than an answer has.
+    async fn asked(server: &Server) -> DuplexStream {
+        let (mut client, stream) = duplex(100);
+        tokio::spawn(server.clone().exchange(stream, true, true));
+        client.write_all(b"GET /apis HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        client
+    }
+
+    async fn is_answered(client: &mut DuplexStream) -> bool {
+        let mut begun = [0; 15];
+        let read = timeout(Duration::from_secs(2), client.read_exact(&mut begun)).await;
+        matches!(read, Ok(Ok(_))) && &begun == b"HTTP/1.1 200 OK"
+    }
+
+    #[tokio::test]
+    async fn clients_that_do_not_read_their_answers_do_not_keep_the_turns_of_others() {
+        let server = server();
+        let mut slow = Vec::new();
+        for _ in 0..ANSWERS_AT_ONCE {
+            slow.push(asked(&server).await);
+        }
+        while server.turns.available_permits() > 0 {
+            yield_now().await;
+        }
+        let mut third = asked(&server).await;
+        assert!(!is_answered(&mut third).await, "so many answers are in memory at a time");
+        sleep(READING).await;
+        assert!(is_answered(&mut third).await);
+        let mut rest = Vec::new();
+        slow[0].read_to_end(&mut rest).await.unwrap();
+        assert!(rest.len() <= 100, "its connection was closed");
+    }
+
+    #[tokio::test]
+    async fn a_connection_whose_answers_are_read_is_kept_for_the_next_one() {
+        let server = server();
+        let mut client = asked(&server).await;
+        let mut text = String::new();
+        while !text.ends_with(r#""APIGroupList"}"#) {
+            let mut some = [0; 50];
+            let read = client.read(&mut some).await.unwrap();
+            assert_ne!(read, 0, "{text}");
+            text += std::str::from_utf8(&some[..read]).unwrap();
+        }
+        sleep(READING + Duration::from_secs(1)).await;
+        client.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        assert!(is_answered(&mut client).await);
+    }
 }
