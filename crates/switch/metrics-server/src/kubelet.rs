@@ -109,11 +109,13 @@ mod tests {
     use rustls::crypto::ring::default_provider;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
     use tokio::task::JoinSet;
+    use tokio::time::sleep;
 
     use super::*;
 
-    /// Answers, with as long a body as it says or with less of it than that.
-    async fn kubelet(mut stream: DuplexStream, body: &str, length: usize) {
+    /// Answers after a while, with as long a body as it says or with less of it than that.
+    async fn kubelet(mut stream: DuplexStream, after: Duration, body: &str, length: usize) {
+        sleep(after).await;
         stream.read_exact(&mut [0; 64]).await.unwrap();
         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
         stream.write_all((head + body).as_bytes()).await.unwrap();
@@ -130,10 +132,13 @@ mod tests {
         let mut asked = JoinSet::new();
         for number in 0..8 {
             let (here, there) = duplex(64 * 1024);
-            let drips = number < 4;
-            tokio::spawn(kubelet(there, "{}", if drips { 100 } else { 2 }));
+            let drips = number < 2;
+            let (after, length) = if drips { (Duration::ZERO, 100) } else { (Duration::from_secs(1), 2) };
+            tokio::spawn(kubelet(there, after, "{}", length));
             let kubelets = kubelets.clone();
             asked.spawn(async move {
+                // These come last, and are heard first.
+                sleep(if drips { Duration::from_millis(500) } else { Duration::ZERO }).await;
                 let address = SocketAddr::from(([127, 0, 0, number], 10250));
                 (drips, kubelets.exchange(address, async { Ok(here) }).await)
             });
