@@ -277,7 +277,7 @@ mod tests {
                 state.set_readings(node, Readings { node: Some(reading(2)), pods: pods.collect() }, Instant::now());
             }
         }
-        let grown = resident() - before;
+        let grown = resident().saturating_sub(before);
         assert_eq!(known(&state, Instant::now()), (64, 6400));
         println!("{grown} KiB");
         assert!(grown < 16 * 1024, "{grown} KiB");
