@@ -56,7 +56,7 @@ fn of(found: Option<&Value>) -> Ownership {
     let name = metrics::API_SERVICE;
     let Some(found) = found else {
         return Ownership::Others(format!(
-            "there is no APIService {name}: `k8s-node renew` on the master makes it again"
+            "there is no APIService {name}: `k8s-node renew` on the master makes it again, or says why not"
         ));
     };
     let service = &found["spec"]["service"];
