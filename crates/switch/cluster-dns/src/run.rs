@@ -9,9 +9,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use api_watch::Connection;
-use daemon::tell_systemd;
+use daemon::{stop_signal, tell_systemd};
 use sd_notify::NotifyState;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 
 use crate::admission::Admission;
@@ -81,7 +80,7 @@ pub async fn run(options: Options) -> Result<()> {
     };
     let address = SocketAddr::from((options.address, options.port));
     let ended = tokio::select! {
-        stopped = stop_signal() => stopped,
+        stopped = told_to_stop() => stopped,
         () = attend(address, &server, presence.as_ref(), &health) => Ok(()),
     };
     tell_systemd(&[NotifyState::Stopping]);
@@ -261,12 +260,8 @@ async fn until_it_is(server: &Server, address: SocketAddr, so: impl Fn(&Whose) -
     }
 }
 
-async fn stop_signal() -> Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-    tokio::select! {
-        _ = terminate.recv() => tracing::info!("told to stop by SIGTERM"),
-        _ = interrupt.recv() => tracing::info!("told to stop by SIGINT"),
-    }
+async fn told_to_stop() -> Result<()> {
+    let signal = stop_signal().await?;
+    tracing::info!("told to stop by {signal}");
     Ok(())
 }

@@ -1,9 +1,12 @@
 //! What the programs that run for ever on a switch have in common: their logs, the small HTTP server of their health and metrics, what
-//! Prometheus wants to know of a process, and words to systemd.
+//! Prometheus wants to know of a process, words to systemd, and the signals that end them.
 
 pub mod http;
 pub mod log;
 pub mod process;
+mod stop;
+
+pub use stop::stop_signal;
 
 use sd_notify::NotifyState;
 

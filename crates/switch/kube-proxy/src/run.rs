@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use sd_notify::NotifyState;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::backend::{Backend, Periods};
 use crate::iptables::{self, Iptables, Tool};
@@ -22,7 +21,7 @@ use crate::userspace::{self, Userspace};
 use crate::watch::{self, Connection};
 use crate::{conntrack, events, healthz, metrics, node_address, routed_nodes, service_health};
 use daemon::http::BindFailure;
-use daemon::tell_systemd;
+use daemon::{stop_signal, tell_systemd};
 
 /// Proxies until it is told to stop; what is programmed stays then. An error is one of the options or of this machine.
 pub async fn run(options: Options) -> anyhow::Result<()> {
@@ -67,7 +66,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     tell_systemd(&[NotifyState::Status("waiting for the API server")]);
 
     let ended = tokio::select! {
-        stopped = stop_signal() => stopped,
+        stopped = told_to_stop() => stopped,
         failed = serve(&options, health, metrics, events) => failed,
         _ = watches => Err(anyhow::anyhow!("the thread that programs has ended; see the log above")),
     };
@@ -102,13 +101,9 @@ async fn serve(
     Ok(())
 }
 
-async fn stop_signal() -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-    tokio::select! {
-        _ = terminate.recv() => tracing::info!("told to stop by SIGTERM; the rules stay"),
-        _ = interrupt.recv() => tracing::info!("told to stop by SIGINT; the rules stay"),
-    }
+async fn told_to_stop() -> anyhow::Result<()> {
+    let signal = stop_signal().await?;
+    tracing::info!("told to stop by {signal}; the rules stay");
     Ok(())
 }
 

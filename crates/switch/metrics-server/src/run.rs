@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use api_watch::Connection;
-use tokio::signal::unix::{SignalKind, signal};
+use daemon::stop_signal;
 
 use crate::health::{self, Health};
 use crate::kubelet::Kubelets;
@@ -31,7 +31,7 @@ pub async fn run(options: Options) -> Result<()> {
     tokio::spawn(scrape::run(kubelets, shared, health.clone()));
     tokio::spawn(health::serve(options.health_bind_address, health.clone()));
     tokio::select! {
-        stopped = stop_signal() => stopped?,
+        stopped = told_to_stop() => stopped?,
         served = serve(&options, server, &health) => match served? {},
     }
     Ok(())
@@ -44,12 +44,8 @@ async fn serve(options: &Options, server: Server, health: &Health) -> Result<Inf
     Ok(server.serve(listener).await)
 }
 
-async fn stop_signal() -> Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-    tokio::select! {
-        _ = terminate.recv() => tracing::info!("told to stop by SIGTERM"),
-        _ = interrupt.recv() => tracing::info!("told to stop by SIGINT"),
-    }
+async fn told_to_stop() -> Result<()> {
+    let signal = stop_signal().await?;
+    tracing::info!("told to stop by {signal}");
     Ok(())
 }

@@ -12,6 +12,8 @@ use super::{IptablesError, Line, Table, Tool};
 const OURS: &str = "KUBE-";
 const ASIDE: &str = "KOES-";
 
+const TABLES: [Table; 4] = [Table::Nat, Table::Filter, Table::Raw, Table::Mangle];
+
 pub fn is_aside(chain: &str) -> bool {
     chain.starts_with(ASIDE)
 }
@@ -47,7 +49,7 @@ pub type Save<'a> = dyn FnMut(Table, &mut dyn FnMut(&str)) -> Result<(), Iptable
 
 fn remove(tool: &Tool, chains: &BTreeSet<(Table, String)>) -> Result<(), IptablesError> {
     tool.restore(&mut |out| {
-        for table in [Table::Nat, Table::Filter, Table::Raw] {
+        for table in TABLES {
             let mut of_table = chains.iter().filter(|(of, _)| *of == table).map(|(_, chain)| chain).peekable();
             if of_table.peek().is_none() {
                 continue;
@@ -82,9 +84,8 @@ struct Renamed<'a, 'o> {
 impl Renamed<'_, '_> {
     fn hand_on(&mut self) -> io::Result<()> {
         let line = String::from_utf8_lossy(&std::mem::take(&mut self.line)).into_owned();
-        let tables = [Table::Nat, Table::Filter, Table::Raw, Table::Mangle];
         if let Some(name) = line.strip_prefix('*') {
-            self.table = tables.into_iter().find(|table| table.as_str() == name);
+            self.table = TABLES.into_iter().find(|table| table.as_str() == name);
         }
         let named = match Line::parse(&line) {
             Some(Line::Chain { name, .. }) => name,
